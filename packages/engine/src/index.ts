@@ -1,1 +1,7 @@
-export {};
+export type { CoreApi } from "./core/api.js";
+export { Access, type CodeSource, type GuestCpu, Status, Translated, type Translation } from "./core/guest-cpu.js";
+export { type AccessOptions, IrBuilder, type Value } from "./ir/builder.js";
+export type { AccessSize, IrBlock, Node } from "./ir/node.js";
+export type { RmwName } from "./ir/ops.js";
+export type { SoftName } from "./ir/soft.js";
+export { type Field, type FieldType, StateLayout } from "./state/layout.js";

@@ -1,0 +1,24 @@
+/**
+ * Code mode bits: what the meaning of an instruction depends on besides its bits. They are part of the
+ * key of translated code, so the lifter may test them at translation time.
+ */
+export interface CodeMode {
+  /** 0 U, 1 S, 3 M. */
+  readonly privilege: number;
+  /** V=1: VS or VU. */
+  readonly virtual: boolean;
+  /** FP instructions are legal: mstatus.FS (and vsstatus.FS when V=1) is not Off. */
+  readonly fpOn: boolean;
+  /** FP state is already Dirty in every status register concerned: writes need not mark it. */
+  readonly fpDirty: boolean;
+  /** fcsr.frm, 0..7. */
+  readonly frm: number;
+}
+
+export function packMode(m: CodeMode): number {
+  return m.privilege | (m.virtual ? 4 : 0) | (m.fpOn ? 8 : 0) | (m.fpDirty ? 16 : 0) | (m.frm << 5);
+}
+
+export function unpackMode(bits: number): CodeMode {
+  return { privilege: bits & 3, virtual: (bits & 4) !== 0, fpOn: (bits & 8) !== 0, fpDirty: (bits & 16) !== 0, frm: (bits >> 5) & 7 };
+}

@@ -1,0 +1,59 @@
+import type { Field } from "../state/layout.js";
+
+/** What the engine offers to an architecture's CPU model. Implemented by `Core`. */
+export interface CoreApi {
+  // State by field. Halves are int32 (signed); `big` is for cold paths and public faces.
+  lo(field: Field): number;
+  hi(field: Field): number;
+  set(field: Field, lo: number, hi: number): void;
+  big(field: Field): bigint;
+  setBig(field: Field, value: bigint): void;
+
+  /**
+   * Virtual pc of the instruction being executed. Precise inside helpers, translate, misaligned and
+   * physicalAccess.
+   */
+  pcLo(): number;
+  pcHi(): number;
+  /** Set the pc at which the dispatcher goes on. Only meaningful before returning redispatch, trap or exit. */
+  setPc(lo: number, hi: number): void;
+
+  /** Result of a helper. */
+  setResult(lo: number, hi: number): void;
+  /** Value of a device read, for `physicalAccess`. */
+  setAnswer(lo: number, hi: number): void;
+  /** True while a host's answer to an access of this instruction waits to be used (see `answered`). */
+  readonly hasAnswer: boolean;
+  /** Instructions executed (retired or trapped) since the core was made, exact inside helpers: those before the current one. */
+  instructions(): number;
+  /** Instructions executed since `run` was entered, the `pending` argument of `Clock.now`. */
+  pendingInstructions(): number;
+
+  /** Why `run` returned; set by the architecture before returning an exit status. */
+  exit: unknown;
+
+  // Contexts. Keys are numbers the architecture makes up; the engine turns them into TLB tags and
+  // mapping generations. Same key = same translations, until dropped.
+  /** Select the context of loads and stores: regime, address space and permission state. */
+  setDataContext(key: number): void;
+  /** Select the context of instruction fetch: regime and address space. */
+  setCodeContext(key: number): void;
+  /** Forget every translation of the contexts whose key satisfies the predicate (all without one). */
+  dropContexts(predicate?: (key: number) => boolean): void;
+  /** Forget the translations of one 4 KiB page in every context; links across pages are dropped too. */
+  dropPage(vaLo: number, vaHi: number): void;
+
+  // Physical memory.
+  /** Byte offset in host memory of a physical address, -1 if it is not RAM. */
+  ramOffset(physical: number): number;
+  /** Host memory as words; index = byte offset / 4. */
+  readonly words: Int32Array;
+  /** Host memory as bytes. */
+  readonly bytes: Uint8Array;
+  /** Note that RAM was changed by other means than a guest store: translated code there is dropped. */
+  ramWritten(hostOffset: number, length: number): void;
+  /** Give up the load reservation. */
+  clearReservation(): void;
+  /** Leave the running block after this instruction, so that the dispatcher looks at interrupts. Usable from device callbacks. */
+  requestDispatch(): void;
+}

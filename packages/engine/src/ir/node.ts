@@ -1,0 +1,52 @@
+import type { Field } from "../state/layout.js";
+import type { IrType } from "./ops.js";
+
+/** Kind of data access, as the memory system sees it. */
+export type AccessSize = 1 | 2 | 4 | 8;
+
+/** A state write that a pass delayed: what the field holds if the block is left at this point. */
+export interface Pending {
+  readonly field: Field;
+  readonly value: Node;
+}
+
+/**
+ * One operation and, at the same time, the value it computes. All nodes have the same shape, so
+ * that the translator's inner loops stay monomorphic.
+ */
+export interface Node {
+  op: number;
+  type: IrType;
+  a: Node | null;
+  b: Node | null;
+  c: Node | null;
+  /** Constant in two halves; `pc` offset; branch target; helper argument. What it means depends on `op`. */
+  lo: number;
+  hi: number;
+  field: Field | null;
+  /** load/store/rmw: bytes accessed. */
+  size: AccessSize;
+  /** load: sign-extend; rmw 4: sign-extend the result. */
+  signed: boolean;
+  /** load/store: the address must be a multiple of the size. */
+  aligned: boolean;
+  /** rmw: operation index; fp: function name index; call: helper id. */
+  sub: number;
+  /** Index of the guest instruction within the block. */
+  insn: number;
+  /** Exit recipe beyond program counter and count: delayed state writes. */
+  pending: readonly Pending[] | null;
+  /** Scratch of the back end. */
+  slot: number;
+  uses: number;
+  last: number;
+}
+
+/** A translated basic block before lowering. */
+export interface IrBlock {
+  readonly nodes: Node[];
+  /** Page offset of each guest instruction's first byte. */
+  readonly offsets: number[];
+  /** Page offset just past the last instruction (may exceed the page size when it crosses). */
+  end: number;
+}

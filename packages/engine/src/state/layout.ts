@@ -1,0 +1,100 @@
+/** Width of a state field as the IR sees it. */
+export type FieldType = "i32" | "i64" | "v128";
+
+/** One named piece of vCPU state. `offset` is in bytes from the start of the state. */
+export interface Field {
+  readonly name: string;
+  readonly type: FieldType;
+  readonly offset: number;
+}
+
+const SIZE: Record<FieldType, number> = { i32: 4, i64: 8, v128: 16 };
+
+/**
+ * Bytes at the start of every state that belong to the engine. The offsets are part of the contract
+ * between the micro-op interpreter, the execution loop and the generated code; nobody else reads them.
+ */
+export const ENGINE_STATE = {
+  /** i64: virtual address of the page the running block lies in. */
+  pcBase: 0,
+  /** i64: always zero; operand of micro-ops that need a constant zero. */
+  zero: 8,
+  /** i64: virtual address of the access that left the interpreter. */
+  accessAddress: 16,
+  /** i64: value to be stored, or the answer to a load. */
+  accessValue: 24,
+  /** i64: context id, the low 12 bits of every TLB tag. */
+  dataContext: 32,
+  /** i32: instructions left in the slice. */
+  budget: 40,
+  /** i32: address of the micro-op that left the interpreter. */
+  microOp: 44,
+  /** i32: mapping generation under which code may be linked. */
+  generation: 48,
+  /** i32: accumulated floating-point flags, in the engine's numbering. */
+  fpFlags: 52,
+  /** i32: address of this vCPU's TLB. */
+  tlb: 56,
+  /** i64: host address of the load reservation, -1 when there is none. */
+  reservation: 64,
+  /** i64: value seen by the load-reserved. */
+  reservedValue: 72,
+  /** i64: virtual program counter, valid outside the interpreter. */
+  pc: 80,
+  /** Temporaries of the running block: 64 of 8 bytes. */
+  temporaries: 128,
+} as const;
+
+export const TEMPORARY_COUNT = 64;
+const FIRST_ARCH_OFFSET = ENGINE_STATE.temporaries + TEMPORARY_COUNT * 8;
+/** Micro-op operands are 16-bit byte offsets. */
+const MAX_STATE_BYTES = 65536;
+
+/**
+ * Declares the state of one architecture's vCPU, so that generated code, snapshots, debuggers and
+ * tests all read it by name. Fields never overlap; parts of a field are reached with insert/extract.
+ */
+export class StateLayout {
+  readonly fields = new Map<string, Field>();
+  private next = FIRST_ARCH_OFFSET;
+
+  /** The program counter: engine-owned, architecturally visible, so it is a field of every layout. */
+  readonly pc: Field = { name: "pc", type: "i64", offset: ENGINE_STATE.pc };
+  /** Floating-point flags accumulated by `fp.*` operations (bits: 1 inexact, 2 underflow, 4 overflow, 8 divide by zero, 16 invalid, 32 denormal operand). */
+  readonly fpFlags: Field = { name: "fpFlags", type: "i32", offset: ENGINE_STATE.fpFlags };
+
+  constructor() {
+    this.fields.set("pc", this.pc);
+    this.fields.set("fpFlags", this.fpFlags);
+  }
+
+  /** Bytes one vCPU's state takes, engine part included. */
+  get size(): number {
+    return Math.ceil(this.next / 64) * 64;
+  }
+
+  field(name: string, type: FieldType): Field {
+    if (this.fields.has(name)) throw new Error(`state field ${name} is declared twice`);
+    // Eight-byte slots even for i32, so that every operand offset names one value.
+    const size = Math.max(8, SIZE[type]);
+    const offset = Math.ceil(this.next / size) * size;
+    if (offset + size > MAX_STATE_BYTES) throw new RangeError(`state field ${name} does not fit in ${MAX_STATE_BYTES} bytes`);
+    this.next = offset + size;
+    const field: Field = { name, type, offset };
+    this.fields.set(name, field);
+    return field;
+  }
+
+  i64(name: string): Field {
+    return this.field(name, "i64");
+  }
+
+  i32(name: string): Field {
+    return this.field(name, "i32");
+  }
+
+  /** `count` fields named `name0`, `name1`, ... */
+  array(name: string, type: FieldType, count: number): readonly Field[] {
+    return Array.from({ length: count }, (_, i) => this.field(`${name}${i}`, type));
+  }
+}
