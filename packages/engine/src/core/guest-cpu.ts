@@ -5,7 +5,7 @@ import type { StateLayout } from "../state/layout.js";
 // and what it offers to one (Core, in core.ts). 64-bit values cross it as two int32 halves.
 
 /** How the data side is accessed. `rmw` needs both permissions and faults like a write. */
-export const Access = { read: 0, write: 1, rmw: 2 } as const;
+export const Access = { read: 0, write: 1, rmw: 2, fetch: 3 } as const;
 export type Access = (typeof Access)[keyof typeof Access];
 
 /** What a helper or an access did to the flow of control. */
@@ -47,6 +47,8 @@ export interface Translation {
   writable: boolean;
   /** May be put in the TLB: permissions are the same for the whole 4 KiB page. */
   cacheable: boolean;
+  /** log2 of the size of the mapping the page belongs to (12 for 4 KiB, 21 for 2 MiB ...), so that invalidating one address of a large mapping forgets all of it. */
+  pageShift: number;
 }
 
 /** Where the lifter reads instruction bytes: little endian, offsets from the start of the block's page. */

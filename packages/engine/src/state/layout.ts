@@ -31,8 +31,6 @@ export const ENGINE_STATE = {
   microOp: 44,
   /** i32: mapping generation under which code may be linked. */
   generation: 48,
-  /** i32: accumulated floating-point flags, in the engine's numbering. */
-  fpFlags: 52,
   /** i32: address of this vCPU's TLB. */
   tlb: 56,
   /** i64: host address of the load reservation, -1 when there is none. */
@@ -41,6 +39,8 @@ export const ENGINE_STATE = {
   reservedValue: 72,
   /** i64: virtual program counter, valid outside the interpreter. */
   pc: 80,
+  /** i32: accumulated floating-point flags, in the engine's numbering; inside the interpreter they live in a global. */
+  fpFlags: 96,
   /** Temporaries of the running block: 64 of 8 bytes. */
   temporaries: 128,
 } as const;

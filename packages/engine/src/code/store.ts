@@ -1,0 +1,195 @@
+import type { LoweredBlock } from "../cold/lower.js";
+import { BLOCK_HEADER_BYTES, microOp, STUB_BYTES } from "../cold/micro-ops.js";
+import { ENGINE_STATE as E } from "../state/layout.js";
+import { type Block, CodePage } from "./block.js";
+
+const LINK = microOp("link");
+const JUMP_PAGE = microOp("jump_page");
+const DEAD = microOp("dead");
+
+/** What a block is, apart from its code. */
+export type BlockKey = Pick<Block, "page" | "secondPage" | "start" | "end" | "mode" | "instructions" | "step">;
+
+/**
+ * The code cache: translated blocks keyed by host physical page, offset and mode. Code is appended
+ * until the cache is full and then dropped all at once. A killed block's first micro-op is
+ * overwritten, so links to it need not be found.
+ */
+export class CodeStore {
+  private readonly words: Int32Array;
+  private readonly base: number;
+  private readonly limit: number;
+  private next: number;
+  private blocks: Block[] = [];
+  private readonly pages: (CodePage | undefined)[] = [];
+  /** Called when a page gets its first code, so that writes to it stop hitting the TLB. */
+  onCodePage: (page: number) => void = () => {};
+  /** Called when everything was dropped. */
+  onFlush: () => void = () => {};
+  /** Blocks translated and times the cache was dropped, for statistics. */
+  translated = 0;
+  flushes = 0;
+
+  /** `base` and `size`: bytes of host memory for code. */
+  constructor(memory: WebAssembly.Memory, base: number, size: number) {
+    this.words = new Int32Array(memory.buffer);
+    this.base = Math.ceil(base / 16) * 16;
+    this.limit = base + size;
+    this.next = this.base;
+  }
+
+  /** Bytes of code in the cache. */
+  get used(): number {
+    return this.next - this.base;
+  }
+
+  page(page: number): CodePage | undefined {
+    return this.pages[page];
+  }
+
+  block(id: number): Block {
+    return this.blocks[id] as Block;
+  }
+
+  /** The block whose code starts at a byte address. */
+  blockAt(address: number): Block {
+    return this.block(this.words[(address - 4) >> 2] as number);
+  }
+
+  /** The block whose code a micro-op address lies in: blocks are laid out in the order of their numbers. */
+  containing(address: number): Block {
+    let low = 0;
+    let high = this.blocks.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if ((this.blocks[middle] as Block).address <= address) low = middle;
+      else high = middle - 1;
+    }
+    return this.blocks[low] as Block;
+  }
+
+  find(page: number, key: number, step: boolean): Block | undefined {
+    const found = this.pages[page];
+    return found === undefined ? undefined : (step ? found.stepped : found.chained).get(key);
+  }
+
+  add(key: BlockKey, code: LoweredBlock): Block {
+    const bytes = BLOCK_HEADER_BYTES + code.length * 4 + code.links.length * STUB_BYTES;
+    if (this.next + bytes > this.limit) this.flush();
+    const address = this.next + BLOCK_HEADER_BYTES;
+    const block: Block = { ...key, id: this.blocks.length, address, recipes: code.recipes, dead: false };
+    this.blocks.push(block);
+    this.translated++;
+    const at = address >> 2;
+    this.header(at, block);
+    this.words.set(code.length === code.words.length ? code.words : code.words.subarray(0, code.length), at);
+    let stub = address + code.length * 4;
+    for (const { word, target } of code.links) {
+      this.words[at + word] = stub + BLOCK_HEADER_BYTES;
+      this.stub(stub, block, target, (at + word) * 4);
+      stub += STUB_BYTES;
+    }
+    this.next = (stub + 15) & ~15;
+    this.register(block);
+    return block;
+  }
+
+  /** Let the link stub at `stub` lead to `target`: by patching its source when nothing needs checking, else by itself. */
+  link(stub: number, source: Block, target: Block, generation: number): void {
+    const w = stub >> 2;
+    const field = this.words[w + 3] as number;
+    if (target.page === source.page && target.secondPage < 0 && isSamePage(this.words[w + 2] as number)) {
+      this.words[field >> 2] = target.address;
+      return;
+    }
+    // Across pages the link holds for one mapping generation and one virtual page of the source.
+    const state = this.statePage;
+    this.words[w] = JUMP_PAGE;
+    this.words[w + 1] = target.address;
+    this.words[w + 4] = generation;
+    this.words[w + 6] = this.words[state] as number;
+    this.words[w + 7] = this.words[state + 1] as number;
+  }
+
+  /** Word index of the state window's pcBase; set by the engine. */
+  statePage = 0;
+
+  /** Bytes of a host page changed: kill the blocks made from them. True if there were any. */
+  invalidate(page: number, offset: number, length: number): boolean {
+    const code = this.pages[page];
+    if (code === undefined || !code.covers(offset, length)) return false;
+    const hit = code.take(offset, length);
+    for (const block of hit) this.kill(block, page);
+    if (code.empty) this.pages[page] = undefined;
+    return hit.length > 0;
+  }
+
+  /** Forget everything. */
+  flush(): void {
+    this.next = this.base;
+    for (const block of this.blocks) block.dead = true;
+    this.blocks = [];
+    this.pages.length = 0;
+    this.flushes++;
+    this.onFlush();
+  }
+
+  private kill(block: Block, seenIn: number): void {
+    if (block.dead) return;
+    block.dead = true;
+    const w = block.address >> 2;
+    this.words[w] = DEAD;
+    this.words[w + 2] = block.start;
+    this.words[w - 2] = 0;
+    const other = seenIn === block.page ? block.secondPage : block.page;
+    if (other < 0) return;
+    const page = this.pages[other];
+    page?.tails.delete(block);
+    const map = block.step ? page?.stepped : page?.chained;
+    if (map?.get(blockKey(block)) === block) map.delete(blockKey(block));
+  }
+
+  private header(at: number, block: Block): void {
+    this.words[at - 2] = block.instructions;
+    this.words[at - 1] = block.id;
+  }
+
+  private stub(address: number, block: Block, target: number, field: number): void {
+    const w = (address + BLOCK_HEADER_BYTES) >> 2;
+    this.words[w - 2] = 0;
+    this.words[w - 1] = block.id;
+    this.words[w] = LINK;
+    this.words[w + 2] = target;
+    this.words[w + 3] = field;
+  }
+
+  private register(block: Block): void {
+    const page = this.codePage(block.page);
+    (block.step ? page.stepped : page.chained).set(blockKey(block), block);
+    page.cover(block.start, block.end);
+    if (block.secondPage < 0) return;
+    const second = this.codePage(block.secondPage);
+    second.tails.add(block);
+    second.cover(0, block.end - 4096);
+  }
+
+  private codePage(page: number): CodePage {
+    let found = this.pages[page];
+    if (found === undefined) {
+      found = new CodePage();
+      this.pages[page] = found;
+      this.onCodePage(page);
+    }
+    return found;
+  }
+}
+
+function isSamePage(offset: number): boolean {
+  return offset >= 0 && offset < 4096;
+}
+
+export function blockKey(block: Pick<Block, "start" | "mode">): number {
+  return block.start | (block.mode << 12);
+}
+
+export const STATE_PC_BASE_WORD = E.pcBase >> 2;

@@ -1,0 +1,82 @@
+import { type LoweredBlock, Lowering } from "../cold/lower.js";
+import type { CodeSource, GuestCpu } from "../core/guest-cpu.js";
+import { IrBuilder } from "../ir/builder.js";
+import { runPasses } from "../passes/index.js";
+
+/** Blocks longer than this win nothing and make exact budgets dearer. */
+const MAX_BLOCK_INSTRUCTIONS = 64;
+/** IR nodes after which a block ends, so that temporaries and exit recipes stay small. */
+const MAX_BLOCK_NODES = 400;
+
+/** Reads code from a host page; beyond its end from the page translated for the next virtual page. */
+export class PageSource implements CodeSource {
+  private readonly bytes: Uint8Array;
+  /** Byte offset of the page in host memory. */
+  page = 0;
+  /** Byte offset of the following virtual page's memory, -1 while it may not be read. */
+  nextPage = -1;
+  /** The lifter asked for bytes beyond the page. */
+  crossed = false;
+
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes;
+  }
+
+  u16(offset: number): number {
+    if (offset < 4095) return this.half(this.page + offset);
+    if (offset === 4095) throw new RangeError("instruction parcels are aligned to 2 bytes");
+    this.crossed = true;
+    return this.nextPage < 0 ? -1 : this.half(this.nextPage + offset - 4096);
+  }
+
+  private half(at: number): number {
+    return (this.bytes[at] as number) | ((this.bytes[at + 1] as number) << 8);
+  }
+}
+
+export interface TranslatedBlock {
+  readonly code: LoweredBlock;
+  readonly end: number;
+  readonly instructions: number;
+}
+
+/** Lift, optimise and lower one block. */
+export class Translator {
+  private readonly builder = new IrBuilder();
+  private readonly lowering = new Lowering();
+
+  /**
+   * Translate from page offset `start`. `single` makes a block of one instruction that ends in the
+   * dispatcher. Gives undefined if the first instruction needs a second page that `source` cannot read.
+   */
+  translate(cpu: GuestCpu, source: PageSource, start: number, mode: number, single: boolean): TranslatedBlock | undefined {
+    const b = this.builder;
+    b.reset();
+    const limit = single ? 1 : Math.min(cpu.maxBlockInstructions ?? MAX_BLOCK_INSTRUCTIONS, MAX_BLOCK_INSTRUCTIONS);
+    let offset = start;
+    let count = 0;
+    while (!b.ended && count < limit && offset < 4096 && b.nodes.length < MAX_BLOCK_NODES) {
+      const nodes = b.nodes.length;
+      b.instruction(offset);
+      source.crossed = false;
+      const length = cpu.lift(b, source, offset, mode);
+      // An instruction that crosses pages has a block of its own: its key has two pages.
+      if (length === 0 || (source.crossed && count > 0)) {
+        b.nodes.length = nodes;
+        b.offsets.pop();
+        b.ended = false;
+        break;
+      }
+      offset += length;
+      count++;
+    }
+    if (count === 0) return undefined;
+    if (!b.ended) {
+      if (single) b.dispatch(offset);
+      else b.jump(offset);
+    }
+    const block = b.finish(offset);
+    runPasses(block);
+    return { code: this.lowering.lower(block), end: offset, instructions: count };
+  }
+}

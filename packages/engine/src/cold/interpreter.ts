@@ -1,0 +1,518 @@
+import { COMPARE_NAMES, I32_BINARY_NAMES, I32_UNARY_NAMES, I64_BINARY_NAMES, I64_UNARY_NAMES, RMW_NAMES, type RmwName } from "../ir/ops.js";
+import { SOFT_FUNCTIONS, type SoftName } from "../ir/soft.js";
+import { ENGINE_STATE as E } from "../state/layout.js";
+import { JUMP_CACHE_ENTRIES, TLB_ENTRIES } from "../tlb/geometry.js";
+import {
+  block, br, brIf, brTable, type Callable, either, type Expr, type Global, i32, i64, type Label, type Local, loop,
+  ModuleBuilder, ret, select, seq, type Val, when,
+} from "../wasm/index.js";
+import { BRANCH_CONDITIONS, Leave, MICRO_OP_NAMES } from "./micro-ops.js";
+
+/** Where the interpreter finds things in host memory: byte addresses fixed when it is generated. */
+export interface InterpreterPlan {
+  /** The state window: the running vCPU's state lies here. */
+  readonly state: number;
+  readonly jumpCache: number;
+  /** Size of the imported memory in 64 KiB pages. */
+  readonly memoryPages: number;
+  readonly sharedMemory: boolean;
+}
+
+/** The floating-point functions, uniform: (a, b?, c?, rounding) on bit patterns; flags go to `flags`. */
+export interface SoftCode {
+  readonly flags: Global;
+  readonly functions: ReadonlyMap<SoftName, Callable>;
+}
+
+/** Kinds of slow access, as passed to the import `access`. */
+export const SlowAccess = {
+  /** bits 0..3 size, bit 4 signed, bits 5..6 Access, bit 7 must be aligned, bit 8 the value is only probed, bit 9 atomic */
+  signed: 16,
+  accessShift: 5,
+  aligned: 128,
+  probe: 256,
+  atomic: 512,
+} as const;
+
+/** What handlers are written with. */
+class Machine {
+  readonly pc: Local;
+  readonly budget: Local;
+  readonly context: Local;
+  readonly tlb: Local;
+  readonly va: Local;
+  readonly entry: Local;
+  readonly value: Local;
+  readonly kind: Local;
+  readonly target: Local;
+  readonly status: Local;
+  next!: Label;
+  slowLoad!: Label;
+  slowStore!: Label;
+  readonly plan: InterpreterPlan;
+  readonly soft: SoftCode | undefined;
+
+  constructor(plan: InterpreterPlan, soft: SoftCode | undefined, local: (type: "i32" | "i64") => Local, pc: Local) {
+    this.plan = plan;
+    this.soft = soft;
+    this.pc = pc;
+    this.budget = local("i32");
+    this.context = local("i64");
+    this.tlb = local("i32");
+    this.va = local("i64");
+    this.entry = local("i32");
+    this.value = local("i64");
+    this.kind = local("i32");
+    this.target = local("i32");
+    this.status = local("i32");
+  }
+
+  private slot(at: number): Expr {
+    return i32.load16_u(this.pc, at);
+  }
+  get a(): Expr {
+    return i64.load(this.slot(4), this.plan.state);
+  }
+  get b(): Expr {
+    return i64.load(this.slot(6), this.plan.state);
+  }
+  /** Third operand, in the low half of x. */
+  get c(): Expr {
+    return i64.load(this.slot(8), this.plan.state);
+  }
+  get a32(): Expr {
+    return i32.load(this.slot(4), this.plan.state);
+  }
+  get b32(): Expr {
+    return i32.load(this.slot(6), this.plan.state);
+  }
+  get c32(): Expr {
+    return i32.load(this.slot(8), this.plan.state);
+  }
+  get imm(): Expr {
+    return i64.load(this.pc, 8);
+  }
+  get imm32(): Expr {
+    return i32.load(this.pc, 8);
+  }
+  setD(value: Val): Expr {
+    return i64.store(this.slot(2), value, this.plan.state);
+  }
+  setD32(value: Expr): Expr {
+    return this.setD(i64.extend_i32_u(value));
+  }
+  setD32s(value: Expr): Expr {
+    return this.setD(i64.extend_i32_s(value));
+  }
+
+  // Engine part of the state
+  engine32(offset: number): Expr {
+    return i32.load(0, this.plan.state + offset);
+  }
+  engine64(offset: number): Expr {
+    return i64.load(0, this.plan.state + offset);
+  }
+  setEngine32(offset: number, value: Val): Expr {
+    return i32.store(0, value, this.plan.state + offset);
+  }
+  setEngine64(offset: number, value: Val): Expr {
+    return i64.store(0, value, this.plan.state + offset);
+  }
+
+  advance(): Expr {
+    return seq(this.pc.set(i32.add(this.pc, 16)), br(this.next));
+  }
+  done(...body: Expr[]): Expr {
+    return seq(...body, this.advance());
+  }
+
+  /** What lives in locals goes back to the state before JavaScript may look at it. */
+  spill(): Expr {
+    return seq(
+      this.setEngine32(E.microOp, this.pc),
+      this.setEngine32(E.budget, this.budget),
+      ...(this.soft ? [this.setEngine32(E.fpFlags, this.soft.flags)] : []),
+    );
+  }
+  reload(): Expr {
+    return seq(
+      this.budget.set(this.engine32(E.budget)),
+      this.context.set(this.engine64(E.dataContext)),
+      this.tlb.set(this.engine32(E.tlb)),
+      ...(this.soft ? [this.soft.flags.set(this.engine32(E.fpFlags))] : []),
+    );
+  }
+  leave(why: number): Expr {
+    return seq(this.spill(), ret(i32.const(why)));
+  }
+
+  /** Enter the block at `target`: charge its instructions, or leave before it. */
+  enter(target: Expr): Expr {
+    return seq(
+      this.pc.set(target),
+      this.budget.set(i32.sub(this.budget, i32.load(i32.sub(this.pc, 8)))),
+      brIf(this.next, i32.ge_s(this.budget, 0)),
+      this.budget.set(i32.add(this.budget, i32.load(i32.sub(this.pc, 8)))),
+      this.leave(Leave.budget),
+    );
+  }
+
+  /**
+   * TLB probe of `size` bytes at `va`: the entry is found by the page of the first byte and the tag
+   * compared with the page of the last, so an access that crosses a page always misses.
+   */
+  tlbMisses(size: number, tag: "read" | "write"): Expr {
+    const lastByte = size === 1 ? this.va : i64.add(this.va, size - 1);
+    return seq(this.entry.set(i32.add(this.tlb, i32.and(i32.wrap_i64(i64.shr_u(this.va, 7)), (TLB_ENTRIES - 1) << 5))),
+      // The comparison is the caller's; see `misses`.
+      this.status.set(i64.ne(i64.load(this.entry, tag === "read" ? 0 : 8), i64.or(i64.and(lastByte, -4096), this.context))));
+  }
+  /** Host address of `va` after a TLB hit. */
+  get host(): Expr {
+    return i32.add(i32.wrap_i64(this.va), i32.load(this.entry, 16));
+  }
+}
+
+type Handler = (m: Machine) => Expr;
+
+const LOADS: [string, number, boolean, (at: Expr) => Expr][] = [
+  ["load8_s", 1, true, (at) => i64.load8_s(at)], ["load8_u", 1, false, (at) => i64.load8_u(at)],
+  ["load16_s", 2, true, (at) => i64.load16_s(at)], ["load16_u", 2, false, (at) => i64.load16_u(at)],
+  ["load32_s", 4, true, (at) => i64.load32_s(at)], ["load32_u", 4, false, (at) => i64.load32_u(at)],
+  ["load64", 8, false, (at) => i64.load(at)],
+];
+const STORES: [string, number, (at: Expr, v: Expr) => Expr][] = [
+  ["store8", 1, (at, v) => i64.store8(at, v)], ["store16", 2, (at, v) => i64.store16(at, v)],
+  ["store32", 4, (at, v) => i64.store32(at, v)], ["store64", 8, (at, v) => i64.store(at, v)],
+];
+
+const ACCESS_WRITE = 1 << SlowAccess.accessShift;
+const ACCESS_RMW = 2 << SlowAccess.accessShift;
+
+function address(m: Machine): Expr {
+  return m.va.set(i64.add(m.a, i64.load32_s(m.pc, 8)));
+}
+
+function loadHandler(size: number, signed: boolean, read: (at: Expr) => Expr): Handler {
+  return (m) => seq(
+    address(m),
+    m.tlbMisses(size, "read"),
+    when(m.status, [m.kind.set(size | (signed ? SlowAccess.signed : 0)), br(m.slowLoad)]),
+    m.setD(read(m.host)),
+    m.advance(),
+  );
+}
+
+function storeHandler(size: number, write: (at: Expr, v: Expr) => Expr): Handler {
+  return (m) => seq(
+    address(m),
+    m.tlbMisses(size, "write"),
+    when(m.status, [m.value.set(m.b), m.kind.set(size | ACCESS_WRITE), br(m.slowStore)]),
+    write(m.host, m.b),
+    m.advance(),
+  );
+}
+
+/** Accesses that must be aligned and writable: rmw, compare-and-exchange, store-conditional. */
+function atomicHandler(size: 4 | 8, access: number, body: (m: Machine) => Expr): Handler {
+  return (m) => seq(
+    m.va.set(m.a),
+    m.tlbMisses(size, access === 0 ? "read" : "write"),
+    when(i32.or(m.status, i32.and(i32.wrap_i64(m.va), size - 1)), [
+      m.value.set(m.b),
+      m.kind.set(size | access | SlowAccess.aligned | SlowAccess.atomic | SlowAccess.signed),
+      br(m.slowStore),
+    ]),
+    m.target.set(m.host),
+    body(m),
+    m.advance(),
+  );
+}
+
+function loadAtomic(m: Machine, size: 4 | 8): Expr {
+  return size === 4 ? i64.load32_s(m.target) : i64.load(m.target);
+}
+function storeAtomic(m: Machine, size: 4 | 8, value: Val): Expr {
+  return size === 4 ? i64.store32(m.target, value) : i64.store(m.target, value);
+}
+
+function rmwResult(name: RmwName, old: Expr, operand: Expr, size: 4 | 8): Expr {
+  const pick = (test: Expr): Expr => select("i64", test, old, operand);
+  // A 32-bit unsigned comparison of sign-extended values is the same as a 64-bit one.
+  switch (name) {
+    case "xchg": return operand;
+    case "add": return i64.add(old, operand);
+    case "sub": return i64.sub(old, operand);
+    case "and": return i64.and(old, operand);
+    case "or": return i64.or(old, operand);
+    case "xor": return i64.xor(old, operand);
+    case "min_s": return pick(i64.lt_s(old, operand));
+    case "max_s": return pick(i64.gt_s(old, operand));
+    case "min_u": return pick(i64.lt_u(old, operand));
+    case "max_u": return pick(i64.gt_u(old, operand));
+    default: throw new Error(`unknown read-modify-write ${name satisfies never} of ${size}`);
+  }
+}
+
+function rmwHandler(name: RmwName, size: 4 | 8): Handler {
+  return atomicHandler(size, ACCESS_RMW, (m) => {
+    const operand = size === 4 ? i64.extend32_s(m.b) : m.b;
+    return seq(m.value.set(loadAtomic(m, size)), storeAtomic(m, size, rmwResult(name, m.value, operand, size)), m.setD(m.value));
+  });
+}
+
+function casHandler(size: 4 | 8): Handler {
+  return atomicHandler(size, ACCESS_RMW, (m) => {
+    const expected = size === 4 ? i64.extend32_s(m.b) : m.b;
+    return seq(m.value.set(loadAtomic(m, size)), when(i64.eq(m.value, expected), [storeAtomic(m, size, m.c)]), m.setD(m.value));
+  });
+}
+
+function loadReservedHandler(size: 4 | 8): Handler {
+  return atomicHandler(size, 0, (m) => seq(
+    m.value.set(loadAtomic(m, size)),
+    m.setEngine64(E.reservation, i64.extend_i32_u(m.target)),
+    m.setEngine64(E.reservedValue, m.value),
+    m.setD(m.value),
+  ));
+}
+
+function storeConditionalHandler(size: 4 | 8): Handler {
+  return atomicHandler(size, ACCESS_WRITE, (m) => seq(
+    m.value.set(i64.const(1)),
+    // The address and the value must be those of the load-reserved.
+    when(i64.eq(m.engine64(E.reservation), i64.extend_i32_u(m.target)), [
+      when(i64.eq(m.engine64(E.reservedValue), loadAtomic(m, size)), [storeAtomic(m, size, m.b), m.value.set(i64.const(0))]),
+    ]),
+    m.setEngine64(E.reservation, -1),
+    m.setD(m.value),
+  ));
+}
+
+/** Full 64x64 -> high 64 product from four 32-bit ones (Hacker's Delight, 8-2, in its unsigned form). */
+function emitMulHigh(module: ModuleBuilder): Callable {
+  const f = module.func("mulh_u", ["i64", "i64"], "i64");
+  const [a, b] = [f.arg(0), f.arg(1)];
+  const low = (x: Expr) => i64.and(x, 0xffffffffn);
+  const high = (x: Expr) => i64.shr_u(x, 32);
+  const t = f.local("i64");
+  const u = f.local("i64");
+  f.body(
+    t.set(i64.add(i64.mul(high(a), low(b)), high(i64.mul(low(a), low(b))))),
+    u.set(i64.add(i64.mul(low(a), high(b)), low(t))),
+    i64.add(i64.add(i64.mul(high(a), high(b)), high(t)), high(u)),
+  );
+  return f;
+}
+
+/** IR division is total: by zero the quotient is 0 and the remainder the dividend; MIN / -1 is MIN, remainder 0. */
+function totalDivision(ns: typeof i64 | typeof i32, type: "i32" | "i64", name: string, a: Expr, b: Expr): Expr {
+  const zero = ns.const(0);
+  const isZero = ns.eqz(b);
+  if (name === "div_u") return either(type, isZero, [zero], [ns.div_u(a, b)]);
+  if (name === "rem_u") return either(type, isZero, [a], [ns.rem_u(a, b)]);
+  if (name === "rem_s") return either(type, isZero, [a], [ns.rem_s(a, b)]);
+  // wasm's div_s traps on overflow; negation gives MIN for MIN.
+  return either(type, isZero, [zero], [either(type, ns.eq(b, -1), [ns.sub(0, a)], [ns.div_s(a, b)])]);
+}
+
+function handlers(mulHighU: Callable): Map<string, Handler> {
+  const h = new Map<string, Handler>();
+  const put = (name: string, make: (m: Machine) => Expr) => h.set(name, (m) => m.done(make(m)));
+
+  put("const", (m) => m.setD(m.imm));
+  put("mov", (m) => m.setD(m.a));
+  put("extend_s", (m) => m.setD32s(m.a32));
+  put("extend_u", (m) => m.setD32(m.a32));
+  put("eqz64", (m) => m.setD32(i64.eqz(m.a)));
+  put("eqz32", (m) => m.setD32(i32.eqz(m.a32)));
+  put("select", (m) => m.setD(select("i64", m.a32, m.b, m.c)));
+
+  const i64Binary = (name: string, a: Expr, b: Expr): Expr => {
+    switch (name) {
+      case "mulh_u": return mulHighU.call(a, b);
+      // Signed high products are the unsigned one less each operand where the other is negative.
+      case "mulh_su": return i64.sub(mulHighU.call(a, b), i64.and(i64.shr_s(a, 63), b));
+      case "mulh_s": return i64.sub(i64.sub(mulHighU.call(a, b), i64.and(i64.shr_s(a, 63), b)), i64.and(i64.shr_s(b, 63), a));
+      case "div_s": case "div_u": case "rem_s": case "rem_u": return totalDivision(i64, "i64", name, a, b);
+      default: return (i64 as unknown as Record<string, (a: Expr, b: Expr) => Expr>)[name]?.(a, b) as Expr;
+    }
+  };
+  const i32Binary = (name: string, a: Expr, b: Expr): Expr =>
+    /^(div|rem)/.test(name) ? totalDivision(i32, "i32", name, a, b) : ((i32 as unknown as Record<string, (a: Expr, b: Expr) => Expr>)[name]?.(a, b) as Expr);
+  for (const name of I64_BINARY_NAMES) {
+    put(`i64.${name}`, (m) => m.setD(i64Binary(name, m.a, m.b)));
+    put(`i64.${name}.imm`, (m) => m.setD(i64Binary(name, m.a, m.imm)));
+  }
+  for (const name of I32_BINARY_NAMES) {
+    put(`i32.${name}`, (m) => m.setD32(i32Binary(name, m.a32, m.b32)));
+    put(`i32.${name}.imm`, (m) => m.setD32(i32Binary(name, m.a32, m.imm32)));
+    put(`i32.${name}.sx`, (m) => m.setD32s(i32Binary(name, m.a32, m.b32)));
+    put(`i32.${name}.imm.sx`, (m) => m.setD32s(i32Binary(name, m.a32, m.imm32)));
+  }
+  for (const name of COMPARE_NAMES) {
+    put(`i64.${name}`, (m) => m.setD32(i64[name](m.a, m.b)));
+    put(`i64.${name}.imm`, (m) => m.setD32(i64[name](m.a, m.imm)));
+    put(`i32.${name}`, (m) => m.setD32(i32[name](m.a32, m.b32)));
+    put(`i32.${name}.imm`, (m) => m.setD32(i32[name](m.a32, m.imm32)));
+  }
+  for (const name of I64_UNARY_NAMES) put(`i64.${name}`, (m) => m.setD(i64[name](m.a)));
+  for (const name of I32_UNARY_NAMES) {
+    put(`i32.${name}`, (m) => m.setD32(i32[name](m.a32)));
+    put(`i32.${name}.sx`, (m) => m.setD32s(i32[name](m.a32)));
+  }
+
+  for (const [name, size, signed, read] of LOADS) h.set(name, loadHandler(size, signed, read));
+  for (const [name, size, write] of STORES) h.set(name, storeHandler(size, write));
+  // A probe checks one byte; the lowering emits one for each end of a range.
+  h.set("probe_read", (m) => seq(address(m), m.tlbMisses(1, "read"), when(m.status, [m.kind.set(1 | SlowAccess.probe), br(m.slowStore)]), m.advance()));
+  h.set("probe_write", (m) => seq(address(m), m.tlbMisses(1, "write"), when(m.status, [m.kind.set(1 | ACCESS_WRITE | SlowAccess.probe), br(m.slowStore)]), m.advance()));
+  for (const name of RMW_NAMES) {
+    h.set(`rmw32.${name}`, rmwHandler(name, 4));
+    h.set(`rmw64.${name}`, rmwHandler(name, 8));
+  }
+  h.set("cas32", casHandler(4));
+  h.set("cas64", casHandler(8));
+  h.set("load_reserved32", loadReservedHandler(4));
+  h.set("load_reserved64", loadReservedHandler(8));
+  h.set("store_conditional32", storeConditionalHandler(4));
+  h.set("store_conditional64", storeConditionalHandler(8));
+  h.set("check_align", (m) => seq(
+    address(m),
+    // d holds the kind of the access that follows, size included.
+    m.kind.set(i32.load16_u(m.pc, 2)),
+    when(i32.and(i32.wrap_i64(m.va), i32.sub(i32.and(m.kind, 15), 1)), [br(m.slowStore)]),
+    m.advance(),
+  ));
+
+  // The IR reads and writes the accumulated flags as a field; inside the interpreter they are a global.
+  put("flags_out", (m) => (m.soft ? m.setEngine32(E.fpFlags, m.soft.flags) : seq()));
+  put("flags_in", (m) => (m.soft ? m.soft.flags.set(m.engine32(E.fpFlags)) : seq()));
+  for (const fn of SOFT_FUNCTIONS) {
+    h.set(`fp.${fn.name}`, (m) => {
+      const code = m.soft?.functions.get(fn.name);
+      if (code === undefined) return m.leave(Leave.dispatch);
+      const operands = [[m.a, m.a32], [m.b, m.b32], [m.c, m.c32]] as const;
+      const args: Val[] = fn.args.map((type, i) => (type === "i64" ? operands[i as 0 | 1 | 2][0] : operands[i as 0 | 1 | 2][1]));
+      if (code.params.length > args.length) args.push(i32.load16_u(m.pc, 10));
+      const result = code.call(...args);
+      return m.done(fn.result === "i64" ? m.setD(result) : m.setD32(result));
+    });
+  }
+
+  h.set("jump", (m) => m.enter(i32.load(m.pc, 12)));
+  h.set("link", (m) => m.leave(Leave.link));
+  h.set("jump_page", (m) => seq(
+    // Holds for the mapping generation and the page it was made in: x target, a|b target block, then generation, page.
+    m.va.set(i64.add(m.engine64(E.pcBase), i64.load32_s(m.pc, 8))),
+    when(i32.and(i32.eq(i32.load(m.pc, 16), m.engine32(E.generation)), i64.eq(i64.load(m.pc, 24), m.engine64(E.pcBase))), [
+      m.setEngine64(E.pcBase, i64.and(m.va, -4096)),
+      m.enter(i32.load(m.pc, 4)),
+    ]),
+    throughJumpCache(m, Leave.link),
+  ));
+  h.set("jump_indirect", (m) => seq(m.va.set(m.a), throughJumpCache(m, Leave.indirect)));
+  h.set("dispatch", (m) => seq(m.setEngine64(E.pc, i64.add(m.engine64(E.pcBase), i64.load32_s(m.pc, 8))), m.leave(Leave.dispatch)));
+  h.set("dead", (m) => seq(
+    m.setEngine64(E.pc, i64.add(m.engine64(E.pcBase), i64.load32_s(m.pc, 8))),
+    // The block was charged on entry (its header says 0 now, so there is nothing to give back).
+    m.leave(Leave.dispatch),
+  ));
+  const branch = (m: Machine, condition: Expr) => m.enter(i32.load(i32.add(m.pc, select("i32", condition, 8, 12))));
+  h.set("branch_nz", (m) => branch(m, m.a32));
+  for (const name of BRANCH_CONDITIONS) {
+    h.set(`branch64.${name}`, (m) => branch(m, i64[name](m.a, m.b)));
+    h.set(`branch32.${name}`, (m) => branch(m, i32[name](m.a32, m.b32)));
+  }
+  return h;
+}
+
+/** Go to the virtual address in `va` by the jump cache, or leave with `pc` set. */
+function throughJumpCache(m: Machine, otherwise: number): Expr {
+  const index = i32.and(i32.xor(i32.wrap_i64(i64.shr_u(m.va, 1)), i32.wrap_i64(i64.shr_u(m.va, 12))), JUMP_CACHE_ENTRIES - 1);
+  return seq(
+    m.entry.set(i32.add(i32.shl(index, 4), m.plan.jumpCache)),
+    when(i32.and(i64.eq(i64.load(m.entry), m.va), i32.eq(i32.load(m.entry, 8), m.engine32(E.generation))), [
+      m.setEngine64(E.pcBase, i64.and(m.va, -4096)),
+      m.enter(i32.load(m.entry, 12)),
+    ]),
+    m.setEngine64(E.pc, m.va),
+    m.leave(otherwise),
+  );
+}
+
+/**
+ * The cold tier: one function `run(block)`, a loop over a br_table with a handler per micro-op.
+ * Imports: `env.memory`, `env.access(kind) -> 0 retry | 1 done | 2 leave`, `env.helper(id, constant) -> 0 next | 1 leave`.
+ */
+export function buildInterpreter(plan: InterpreterPlan, emitSoft?: (m: ModuleBuilder) => SoftCode): Uint8Array<ArrayBuffer> {
+  const module = new ModuleBuilder();
+  module.importMemory("env", "memory", plan.memoryPages, plan.memoryPages, plan.sharedMemory);
+  const access = module.importFunction("env", "access", ["i32"], "i32");
+  const helper = module.importFunction("env", "helper", ["i32", "i32"], "i32");
+  const soft = emitSoft?.(module);
+  const table = handlers(emitMulHigh(module));
+
+  const run = module.func("run", ["i32"], "i32");
+  const m = new Machine(plan, soft, (type) => run.local(type), run.arg(0));
+  table.set("call", (mm) => seq(
+    mm.spill(),
+    when(helper.call(i32.shr_u(mm.imm32, 24), i32.and(mm.imm32, 0xffffff)), [ret(i32.const(Leave.status))]),
+    mm.reload(),
+    mm.advance(),
+  ));
+
+  const slowPath = (isLoad: boolean): Expr => seq(
+    m.setEngine64(E.accessAddress, m.va),
+    ...(isLoad ? [] : [m.setEngine64(E.accessValue, m.value)]),
+    m.spill(),
+    m.status.set(access.call(m.kind)),
+    when(i32.gt_u(m.status, 1), [ret(i32.const(Leave.status))]),
+    m.reload(),
+    when(m.status, [
+      ...(isLoad ? [m.setD(m.engine64(E.accessValue))] : []),
+      m.pc.set(i32.add(m.pc, 16)),
+    ]),
+    br(m.next),
+  );
+
+  run.body(
+    m.reload(),
+    block((entered) => {
+      m.next = entered;
+      // `run` is given a block address: enter it like a jump does.
+      return [m.enter(run.arg(0))];
+    }),
+    loop((next) => {
+      m.next = next;
+      return [block((slowStore) => [block((slowLoad) => {
+        m.slowLoad = slowLoad;
+        m.slowStore = slowStore;
+        return [dispatchTree(m, MICRO_OP_NAMES.map((name) => requireHandler(table, name)))];
+      }), slowPath(true)]), slowPath(false)];
+    }),
+    i32.const(0),
+  );
+  module.export("run", run);
+  return module.encode();
+}
+
+function requireHandler(table: Map<string, Handler>, name: string): Handler {
+  const handler = table.get(name);
+  if (handler === undefined) throw new Error(`micro-op ${name} has no handler`);
+  return handler;
+}
+
+/** Nested blocks, innermost holding the br_table: falling out of block i runs handler i. */
+function dispatchTree(m: Machine, list: readonly Handler[]): Expr {
+  const labels: Label[] = [];
+  const build = (i: number): Expr => {
+    if (i < 0) return brTable(labels, labels[0] as Label, i32.load16_u(m.pc));
+    const body = block((label) => {
+      labels[i] = label;
+      return [build(i - 1)];
+    });
+    return seq(body, (list[i] as Handler)(m));
+  };
+  return build(list.length - 1);
+}

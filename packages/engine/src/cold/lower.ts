@@ -1,0 +1,390 @@
+import type { IrBlock, Node } from "../ir/node.js";
+import { COMPARE_NAMES, I32_BINARY_NAMES, I32_UNARY_NAMES, I64_BINARY_NAMES, I64_UNARY_NAMES, Op, opCode, opInfo, RMW_NAMES } from "../ir/ops.js";
+import { SOFT_FUNCTIONS } from "../ir/soft.js";
+import { ENGINE_STATE as E, TEMPORARY_COUNT } from "../state/layout.js";
+import { countUses, fuse, SIGN_EXTENDED } from "./fuse.js";
+import { SlowAccess } from "./interpreter.js";
+import { LOAD_NAMES, microOp } from "./micro-ops.js";
+
+/** What a delayed state write holds when a block is left: a constant or a slot of the state. */
+export interface RecipeEntry {
+  readonly offset: number;
+  readonly slot: number;
+  readonly lo: number;
+  readonly hi: number;
+}
+
+/** Block ends whose targets are not known yet: which word of the code gets the target's address. */
+export interface LinkRequest {
+  /** Word index, relative to the first micro-op. */
+  readonly word: number;
+  /** Target as an offset from the block's page. */
+  readonly target: number;
+}
+
+/** A block as micro-ops, position-independent but for links. */
+export interface LoweredBlock {
+  readonly words: Int32Array;
+  /** Words used. */
+  readonly length: number;
+  readonly links: readonly LinkRequest[];
+  /** Exit recipes that have delayed writes, by word index of their micro-op. */
+  readonly recipes: ReadonlyMap<number, readonly RecipeEntry[]> | null;
+}
+
+const NO_SLOT = -1;
+const PAGE_SHIFT_INDEX = 16;
+
+interface BinaryCodes {
+  readonly rr: number;
+  readonly ri: number;
+  readonly rrSx: number;
+  readonly riSx: number;
+}
+
+/** Micro-ops of two-operand IR operations, by IR operation number. */
+const BINARY: (BinaryCodes | undefined)[] = [];
+for (const name of [...I64_BINARY_NAMES, ...COMPARE_NAMES]) {
+  const [rr, ri] = [microOp(`i64.${name}`), microOp(`i64.${name}.imm`)];
+  BINARY[opCode(`i64.${name}`)] = { rr, ri, rrSx: rr, riSx: ri };
+}
+for (const name of I32_BINARY_NAMES) {
+  BINARY[opCode(`i32.${name}`)] = {
+    rr: microOp(`i32.${name}`), ri: microOp(`i32.${name}.imm`), rrSx: microOp(`i32.${name}.sx`), riSx: microOp(`i32.${name}.imm.sx`),
+  };
+}
+for (const name of COMPARE_NAMES) {
+  const [rr, ri] = [microOp(`i32.${name}`), microOp(`i32.${name}.imm`)];
+  BINARY[opCode(`i32.${name}`)] = { rr, ri, rrSx: rr, riSx: ri };
+}
+
+const UNARY: ({ plain: number; sx: number } | undefined)[] = [];
+for (const name of I64_UNARY_NAMES) UNARY[opCode(`i64.${name}`)] = { plain: microOp(`i64.${name}`), sx: microOp(`i64.${name}`) };
+for (const name of I32_UNARY_NAMES) UNARY[opCode(`i32.${name}`)] = { plain: microOp(`i32.${name}`), sx: microOp(`i32.${name}.sx`) };
+for (const [op, name] of [[Op.extendS, "extend_s"], [Op.extendU, "extend_u"], [Op.eqz64, "eqz64"], [Op.eqz32, "eqz32"]] as const) {
+  UNARY[op] = { plain: microOp(name), sx: microOp(name) };
+}
+
+const BRANCH: (number | undefined)[] = [];
+for (const name of COMPARE_NAMES) {
+  BRANCH[opCode(`i64.${name}`)] = microOp(`branch64.${name}`);
+  BRANCH[opCode(`i32.${name}`)] = microOp(`branch32.${name}`);
+}
+
+const COMMUTES = new Set(["add", "mul", "and", "or", "xor", "eq", "ne"].flatMap((n) => [opCode(`i64.${n}`), opCode(`i32.${n}`)]));
+const ADD64 = opCode("i64.add");
+const LOADS = LOAD_NAMES.map(microOp);
+const STORES = { 1: microOp("store8"), 2: microOp("store16"), 4: microOp("store32"), 8: microOp("store64") } as const;
+const RMW = RMW_NAMES.map((n) => ({ 4: microOp(`rmw32.${n}`), 8: microOp(`rmw64.${n}`) }));
+const FP = SOFT_FUNCTIONS.map((f) => microOp(`fp.${f.name}`));
+const CONST = microOp("const");
+const MOV = microOp("mov");
+const SELECT = microOp("select");
+const FLAGS_OUT = microOp("flags_out");
+const FLAGS_IN = microOp("flags_in");
+const CALL = microOp("call");
+const JUMP = microOp("jump");
+const JUMP_INDIRECT = microOp("jump_indirect");
+const DISPATCH = microOp("dispatch");
+const BRANCH_NZ = microOp("branch_nz");
+const CHECK_ALIGN = microOp("check_align");
+const ATOMIC = {
+  [Op.cas]: { 4: microOp("cas32"), 8: microOp("cas64") },
+  [Op.loadReserved]: { 4: microOp("load_reserved32"), 8: microOp("load_reserved64") },
+  [Op.storeConditional]: { 4: microOp("store_conditional32"), 8: microOp("store_conditional64") },
+} as Record<number, Record<4 | 8, number>>;
+
+function loadOp(n: Node): number {
+  const index = n.size === 8 ? 6 : (n.size === 1 ? 0 : n.size === 2 ? 2 : 4) + (n.signed ? 0 : 1);
+  return LOADS[index] as number;
+}
+
+/** Turns IR into micro-ops. One instance is reused for all blocks. */
+export class Lowering {
+  private words = new Int32Array(4096);
+  private used = 0;
+  private links: LinkRequest[] = [];
+  private recipes: Map<number, RecipeEntry[]> | null = null;
+  /** For each temporary, index of the last node that uses it. */
+  private readonly busyUntil = new Int32Array(TEMPORARY_COUNT);
+  /** Nodes whose value lies in a state field that a later `set` may overwrite. */
+  private readonly aliases: Node[] = [];
+  private offsets: readonly number[] = [];
+
+  lower(block: IrBlock): LoweredBlock {
+    this.used = 0;
+    this.links = [];
+    this.recipes = null;
+    this.busyUntil.fill(-1);
+    this.aliases.length = 0;
+    this.offsets = block.offsets;
+    fuse(block, ADD64);
+    const nodes = block.nodes;
+    countUses(nodes);
+    for (let i = 0; i < nodes.length; i++) i = this.node(nodes, i);
+    return { words: this.words, length: this.used, links: this.links, recipes: this.recipes };
+  }
+
+  /** Lower node `i`; gives the index of the last node consumed (a `set` right behind is taken along). */
+  private node(nodes: readonly Node[], i: number): number {
+    const n = nodes[i] as Node;
+    switch (n.op) {
+      case Op.const:
+      case Op.pc:
+        n.slot = NO_SLOT;
+        return i;
+      case Op.get:
+        if (n.field?.offset === E.fpFlags) this.emit(FLAGS_OUT, 0, 0, 0, 0, 0);
+        if (n.uses > 0) this.alias(n, n.field?.offset as number);
+        return i;
+      case Op.wrap:
+        this.wrap(n, i);
+        return i;
+      case Op.set:
+        this.set(n, i);
+        this.afterSet(n.field?.offset as number);
+        return i;
+      case Op.jump:
+        this.link(n.lo, this.emit(JUMP, 0, 0, 0, 0, 0) + 3);
+        return i;
+      case Op.branch:
+        this.branch(n, i);
+        return i;
+      case Op.jumpIndirect:
+        this.emit(JUMP_INDIRECT, 0, this.operand(n.a as Node, i), 0, 0, 0);
+        return i;
+      case Op.dispatch:
+        this.emit(DISPATCH, 0, 0, 0, n.lo, 0);
+        return i;
+      case Op.store:
+      case Op.probe:
+        this.store(n, i);
+        return i;
+      default:
+        return this.compute(nodes, i);
+    }
+  }
+
+  /** A node with a result: computed straight into the field when a `set` of it follows. */
+  private compute(nodes: readonly Node[], i: number): number {
+    const n = nodes[i] as Node;
+    const follower = nodes[i + 1];
+    const pure = opInfo(n.op).effect === "pure";
+    if (n.uses === 0 && pure) return i;
+    // A branch absorbed its comparison; nothing uses it any more.
+    if (follower !== undefined && follower.op === Op.set && follower.a === n) {
+      const offset = follower.field?.offset as number;
+      this.protect(offset, i + 1);
+      this.value(n, i, offset);
+      this.afterSet(offset);
+      if (n.last > i + 1) this.alias(n, offset);
+      return i + 1;
+    }
+    const slot = this.temporary(i, Math.max(n.last, i));
+    this.value(n, i, slot);
+    n.slot = slot;
+    return i;
+  }
+
+  private value(n: Node, i: number, d: number): void {
+    const binary = BINARY[n.op];
+    if (binary !== undefined) return this.binary(n, i, d, binary);
+    const unary = UNARY[n.op];
+    if (unary !== undefined) {
+      this.emit(n.hi === SIGN_EXTENDED ? unary.sx : unary.plain, d, this.operand(n.a as Node, i), 0, 0, 0);
+      return;
+    }
+    switch (n.op) {
+      case Op.select: {
+        const [a, b, c] = [this.operand(n.a as Node, i), this.operand(n.b as Node, i), this.operand(n.c as Node, i)];
+        this.emit(SELECT, d, a, b, c, 0);
+        return;
+      }
+      case Op.load:
+        if (n.aligned && n.size > 1) this.emit(CHECK_ALIGN, n.size | SlowAccess.aligned, this.operand(n.a as Node, i), 0, n.lo, this.meta(n));
+        this.exit(n, this.emit(loadOp(n), d, this.operand(n.a as Node, i), 0, n.lo, this.meta(n)));
+        return;
+      case Op.rmw:
+        this.exit(n, this.emit(RMW[n.sub]?.[n.size as 4 | 8] as number, d, this.operand(n.a as Node, i), this.operand(n.b as Node, i), 0, this.meta(n)));
+        return;
+      case Op.cas:
+      case Op.loadReserved:
+      case Op.storeConditional: {
+        const [a, b, c] = [this.operand(n.a as Node, i), this.optional(n.b, i), this.optional(n.c, i)];
+        this.exit(n, this.emit(ATOMIC[n.op]?.[n.size as 4 | 8] as number, d, a, b, c, this.meta(n)));
+        return;
+      }
+      case Op.fp: {
+        const [a, b, c] = [this.operand(n.a as Node, i), this.optional(n.b, i), this.optional(n.c, i)];
+        this.emit(FP[n.sub] as number, d, a, b, c | (n.lo << 16), 0);
+        return;
+      }
+      case Op.call: {
+        const [a, b] = [this.optional(n.a, i), this.optional(n.b, i)];
+        this.exit(n, this.emit(CALL, d, a, b, (n.sub << 24) | (n.lo & 0xffffff), this.meta(n)));
+        return;
+      }
+      default:
+        throw new Error(`cold tier cannot lower ${opInfo(n.op).name}`);
+    }
+  }
+
+  private binary(n: Node, i: number, d: number, codes: BinaryCodes): void {
+    let [x, y] = [n.a as Node, n.b as Node];
+    if (x.op === Op.const && y.op !== Op.const && COMMUTES.has(n.op)) [x, y] = [y, x];
+    const sx = n.hi === SIGN_EXTENDED;
+    if (y.op === Op.const) {
+      this.emit(sx ? codes.riSx : codes.ri, d, this.operand(x, i), 0, y.lo, y.hi);
+      return;
+    }
+    const [a, b] = [this.operand(x, i), this.operand(y, i)];
+    this.emit(sx ? codes.rrSx : codes.rr, d, a, b, 0, 0);
+  }
+
+  private store(n: Node, i: number): void {
+    const a = this.operand(n.a as Node, i);
+    if (n.op === Op.probe) {
+      const op = microOp(n.signed ? "probe_write" : "probe_read");
+      for (const at of n.size === 1 ? [0] : [0, n.size - 1]) this.exit(n, this.emit(op, 0, a, 0, n.lo + at, this.meta(n)));
+      return;
+    }
+    const b = this.operand(n.b as Node, i);
+    const access = 1 << SlowAccess.accessShift;
+    if (n.aligned && n.size > 1) this.emit(CHECK_ALIGN, n.size | SlowAccess.aligned | access, a, 0, n.lo, this.meta(n));
+    this.exit(n, this.emit(STORES[n.size], 0, a, b, n.lo, this.meta(n)));
+  }
+
+  private set(n: Node, i: number): void {
+    const offset = n.field?.offset as number;
+    const value = n.a as Node;
+    this.protect(offset, i);
+    if (value.op === Op.const) {
+      this.emit(CONST, offset, 0, 0, value.lo, value.hi);
+    } else if (value.op === Op.pc) {
+      this.emit(microOp("i64.add.imm"), offset, E.pcBase, 0, value.lo, value.lo >> 31);
+    } else if (value.slot !== offset) {
+      this.emit(MOV, offset, value.slot, 0, 0, 0);
+    }
+  }
+
+  private afterSet(offset: number): void {
+    if (offset === E.fpFlags) this.emit(FLAGS_IN, 0, 0, 0, 0, 0);
+  }
+
+  private branch(n: Node, i: number): void {
+    const fused = n.b === null ? undefined : BRANCH[n.sub];
+    const a = this.operand(n.a as Node, i);
+    const b = fused === undefined ? 0 : this.operand(n.b as Node, i);
+    const at = this.emit(fused ?? BRANCH_NZ, 0, a, b, 0, 0);
+    this.link(n.lo, at + 2);
+    this.link(n.hi, at + 3);
+  }
+
+  /** i32.wrap: the low half of the same slot. */
+  private wrap(n: Node, i: number): void {
+    const from = n.a as Node;
+    if (from.op === Op.const || from.op === Op.pc) {
+      n.slot = this.operand(from, i);
+      this.keep(n.slot, n.last);
+    } else if (this.aliases.includes(from)) {
+      this.alias(n, from.slot);
+    } else {
+      n.slot = from.slot;
+      this.keep(n.slot, n.last);
+    }
+  }
+
+  private alias(n: Node, offset: number): void {
+    n.slot = offset;
+    this.aliases.push(n);
+  }
+
+  /** A field is about to be overwritten: values still needed after node `i` move to temporaries. */
+  private protect(offset: number, i: number): void {
+    let slot = NO_SLOT;
+    for (let k = this.aliases.length - 1; k >= 0; k--) {
+      const n = this.aliases[k] as Node;
+      if (n.slot !== offset) continue;
+      this.aliases.splice(k, 1);
+      if (n.last <= i) continue;
+      if (slot === NO_SLOT) {
+        slot = this.temporary(i, n.last);
+        this.emit(MOV, slot, offset, 0, 0, 0);
+      } else {
+        this.keep(slot, n.last);
+      }
+      n.slot = slot;
+    }
+  }
+
+  /** The slot an operand is read from, materialising constants. */
+  private operand(n: Node, i: number): number {
+    if (n.op === Op.const) {
+      if (n.lo === 0 && n.hi === 0) return E.zero;
+      const slot = this.temporary(i, i);
+      this.emit(CONST, slot, 0, 0, n.lo, n.hi);
+      return slot;
+    }
+    if (n.op === Op.pc) {
+      if (n.lo === 0) return E.pcBase;
+      const slot = this.temporary(i, i);
+      this.emit(microOp("i64.add.imm"), slot, E.pcBase, 0, n.lo, n.lo >> 31);
+      return slot;
+    }
+    return n.slot;
+  }
+
+  private optional(n: Node | null, i: number): number {
+    return n === null ? E.zero : this.operand(n, i);
+  }
+
+  private temporary(from: number, until: number): number {
+    for (let t = 0; t < TEMPORARY_COUNT; t++) {
+      // Free when its last use lies before this node: operands of the node itself are still read.
+      if ((this.busyUntil[t] as number) < from) {
+        this.busyUntil[t] = until;
+        return E.temporaries + t * 8;
+      }
+    }
+    throw new Error("a block needs more temporaries than the state has");
+  }
+
+  private keep(slot: number, until: number): void {
+    const t = (slot - E.temporaries) / 8;
+    if (t >= 0 && t < TEMPORARY_COUNT && (this.busyUntil[t] as number) < until) this.busyUntil[t] = until;
+  }
+
+  private meta(n: Node): number {
+    return ((this.offsets[n.insn] as number) & 0xfff) | (n.insn << PAGE_SHIFT_INDEX);
+  }
+
+  /** Note the delayed writes of an exit recipe. */
+  private exit(n: Node, word: number): void {
+    if (n.pending === null) return;
+    this.recipes ??= new Map();
+    this.recipes.set(word, n.pending.map(({ field, value }) =>
+      value.op === Op.const
+        ? { offset: field.offset, slot: NO_SLOT, lo: value.lo, hi: value.hi }
+        : { offset: field.offset, slot: value.slot, lo: 0, hi: 0 }));
+  }
+
+  private link(target: number, word: number): void {
+    this.links.push({ word, target });
+  }
+
+  /** Append a micro-op; gives the index of its first word. */
+  private emit(op: number, d: number, a: number, b: number, x: number, y: number): number {
+    if (this.used + 4 > this.words.length) {
+      const next = new Int32Array(this.words.length * 2);
+      next.set(this.words);
+      this.words = next;
+    }
+    const at = this.used;
+    this.words[at] = op | (d << 16);
+    this.words[at + 1] = a | (b << 16);
+    this.words[at + 2] = x;
+    this.words[at + 3] = y;
+    this.used = at + 4;
+    return at;
+  }
+}

@@ -1,0 +1,64 @@
+import { COMPARE_NAMES, I32_BINARY_NAMES, I32_UNARY_NAMES, I64_BINARY_NAMES, I64_UNARY_NAMES, RMW_NAMES } from "../ir/ops.js";
+import { SOFT_FUNCTIONS } from "../ir/soft.js";
+
+// The cold tier's instruction set. A micro-op is 16 bytes:
+//
+//   u16 op | u16 d | u16 a | u16 b | i32 x | i32 y
+//
+// d, a and b are byte offsets into the vCPU state (a field or a temporary). x and y together are a
+// 64-bit immediate of arithmetic; a load or store has its displacement in x. Whatever can leave the
+// block has `y = page offset of the instruction | index of the instruction << 16`, which is all the
+// exit recipe most of them need. Values of 32 bits lie zero-extended in their 8-byte slot unless the
+// operation's name ends in `.sx`, which sign-extends.
+
+/** Bytes per micro-op. */
+export const MICRO_OP_BYTES = 16;
+/** Bytes before a block's first micro-op: instruction count at -8, block number at -4. */
+export const BLOCK_HEADER_BYTES = 16;
+/** A link stub is a header and a double-length micro-op. */
+export const STUB_BYTES = BLOCK_HEADER_BYTES + 2 * MICRO_OP_BYTES;
+
+export const LOAD_NAMES = ["load8_s", "load8_u", "load16_s", "load16_u", "load32_s", "load32_u", "load64"] as const;
+export const STORE_NAMES = ["store8", "store16", "store32", "store64"] as const;
+export const BRANCH_CONDITIONS = ["eq", "ne", "lt_s", "lt_u", "ge_s", "ge_u", "gt_s", "gt_u", "le_s", "le_u"] as const;
+
+const names: string[] = [
+  "const", "mov", "extend_s", "extend_u", "eqz64", "eqz32", "select",
+  ...I64_BINARY_NAMES.flatMap((n) => [`i64.${n}`, `i64.${n}.imm`]),
+  ...I32_BINARY_NAMES.flatMap((n) => [`i32.${n}`, `i32.${n}.imm`, `i32.${n}.sx`, `i32.${n}.imm.sx`]),
+  ...COMPARE_NAMES.flatMap((n) => [`i64.${n}`, `i64.${n}.imm`, `i32.${n}`, `i32.${n}.imm`]),
+  ...I64_UNARY_NAMES.map((n) => `i64.${n}`),
+  ...I32_UNARY_NAMES.flatMap((n) => [`i32.${n}`, `i32.${n}.sx`]),
+  ...LOAD_NAMES, ...STORE_NAMES, "probe_read", "probe_write",
+  ...RMW_NAMES.flatMap((n) => [`rmw32.${n}`, `rmw64.${n}`]),
+  "cas32", "cas64", "load_reserved32", "load_reserved64", "store_conditional32", "store_conditional64",
+  "check_align", "call", "flags_out", "flags_in",
+  ...SOFT_FUNCTIONS.map((f) => `fp.${f.name}`),
+  // Ends of blocks.
+  "jump", "link", "jump_page", "jump_indirect", "dispatch", "dead", "branch_nz",
+  ...BRANCH_CONDITIONS.flatMap((n) => [`branch64.${n}`, `branch32.${n}`]),
+];
+
+const codes = new Map(names.map((name, code) => [name, code]));
+
+export const MICRO_OP_NAMES: readonly string[] = names;
+
+export function microOp(name: string): number {
+  const code = codes.get(name);
+  if (code === undefined) throw new Error(`no micro-op ${name}`);
+  return code;
+}
+
+/** Why the interpreter returned. */
+export const Leave = {
+  /** A link stub was executed; its address is in the state's `microOp`. */
+  link: 0,
+  /** An indirect jump's target is not in the jump cache; `pc` is set. */
+  indirect: 1,
+  /** Less budget is left than the block at `microOp` needs; nothing of it was executed. */
+  budget: 2,
+  /** `pc` is set; go through the dispatcher. */
+  dispatch: 3,
+  /** A helper or slow access asked for it; the core knows what to do. */
+  status: 4,
+} as const;

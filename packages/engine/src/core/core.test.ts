@@ -1,0 +1,183 @@
+import { beforeEach, expect, test } from "vitest";
+import { TOY_DEVICE, ToyCpu, toy, toyRegisters } from "../testing/toy-cpu.js";
+import type { Core } from "./core.js";
+import { Engine } from "./engine.js";
+
+const ARENA = 16 << 20;
+let engine: Engine;
+let core: Core;
+let cpu: ToyCpu;
+
+beforeEach(() => {
+  const memory = new WebAssembly.Memory({ initial: 512, maximum: 512 });
+  engine = new Engine({
+    memory,
+    arena: { offset: 0, size: ARENA },
+    ram: { ramOffset: (pa) => (pa < TOY_DEVICE ? ARENA + pa : -1) },
+  });
+  core = engine.createCore();
+  cpu = new ToyCpu(core);
+  core.attach(cpu);
+});
+
+function program(address: number, ...code: number[]): void {
+  code.forEach((word, i) => {
+    engine.words[(ARENA + address) / 4 + i] = word;
+  });
+  engine.ramWritten(ARENA + address, code.length * 4);
+}
+const r = (i: number) => core.big(toyRegisters[i] as never);
+const setR = (i: number, value: bigint) => core.setBig(toyRegisters[i] as never, value);
+const word = (address: number) => engine.words[(ARENA + address) / 4];
+
+function start(address: number, budget = 1_000_000): string {
+  core.setPc(address, 0);
+  return core.run(budget);
+}
+
+/** r1 += 1 until r1 == r2; 3 instructions a round, then halt. */
+const LOOP = [toy("addi", 1, 1, 1), toy("beq", 1, 2, 2), toy("jump", 0xfe, 0xff, 0xff), toy("halt")];
+
+test("a loop runs, and counts its instructions", () => {
+  program(0x1000, ...LOOP);
+  setR(2, 1000n);
+  expect(start(0x1000)).toBe("exit");
+  expect(r(1)).toBe(1000n);
+  expect(core.instructions()).toBe(3 * 999 + 2 + 1);
+});
+
+test("a budget ends at the exact instruction, wherever it falls", () => {
+  program(0x1000, ...LOOP);
+  for (let budget = 1; budget < 40; budget++) {
+    setR(1, 0n);
+    setR(2, 1000n);
+    const before = core.instructions();
+    expect(start(0x1000, budget)).toBe("budget");
+    expect(core.instructions() - before).toBe(budget);
+    expect(r(1)).toBe(BigInt(Math.ceil(budget / 3)));
+    expect(core.pcLo()).toBe(0x1000 + (budget % 3) * 4);
+  }
+});
+
+test("counters read inside a block are exact", () => {
+  program(0x1000, toy("addi", 1, 1, 1), toy("addi", 1, 1, 1), toy("count", 3), toy("addi", 1, 1, 1), toy("count", 4), toy("halt"));
+  start(0x1000);
+  expect([r(3), r(4)]).toEqual([2n, 4n]);
+});
+
+test("a fault leaves the state of the instruction before it, and the pc at it", () => {
+  cpu.unmapped.add(0x50);
+  program(0x1000, toy("addi", 1, 1, 5), toy("load", 1, 2, 8), toy("addi", 1, 1, 100), toy("halt"));
+  program(0xf00, toy("halt"));
+  setR(2, 0x50000n);
+  expect(start(0x1000)).toBe("exit");
+  expect(cpu.faults).toEqual([[0, 0x50008]]);
+  expect([r(1), r(15)]).toEqual([5n, 0x1004n]);
+  expect(core.instructions()).toBe(3);
+});
+
+test("loads and stores of RAM, also across a page, and nothing is stored when the second page faults", () => {
+  program(0x1000, toy("store", 1, 2, 0), toy("load", 3, 2, 0), toy("loadb", 4, 2, 7), toy("halt"));
+  program(0xf00, toy("halt"));
+  setR(1, 0x8899aabbccddeeffn);
+  setR(2, 0x2ffcn);
+  start(0x1000);
+  expect([r(3), r(4) - 2n ** 64n]).toEqual([0x8899aabbccddeeffn, -0x78n]);
+  cpu.unmapped.add(3);
+  core.dropPage(0x3000, 0);
+  setR(1, 0n);
+  start(0x1000);
+  expect(cpu.faults).toEqual([[1, 0x3000]]);
+  expect(word(0x2ffc)).toBe(0xccddeeff | 0);
+});
+
+test("device accesses happen once, in order, with an exact clock", () => {
+  program(0x1000, toy("addi", 1, 1, 1), toy("store", 1, 2, 0), toy("load", 3, 2, 8), toy("addi", 1, 1, 1), toy("store", 1, 2, 16), toy("halt"));
+  setR(2, BigInt(TOY_DEVICE));
+  start(0x1000);
+  expect(cpu.writes).toEqual([[TOY_DEVICE, 1], [TOY_DEVICE + 16, 2]]);
+  expect(r(3)).toBe((2n << 32n) | BigInt(TOY_DEVICE + 8));
+  expect(core.instructions()).toBe(6);
+});
+
+test("code that overwrites code ahead of it runs the new code", () => {
+  program(0x1000, toy("store", 1, 2, 0), toy("addi", 3, 3, 1), toy("addi", 3, 3, 1), toy("halt"));
+  setR(2, 0x1004n);
+  const replacement = (BigInt(toy("addi", 3, 3, 40)) << 32n) | BigInt(toy("addi", 3, 3, 2));
+  setR(1, replacement);
+  start(0x1000);
+  expect(r(3)).toBe(42n);
+});
+
+test("data on a page that holds code stays writable, and atomics there work", () => {
+  program(0x1000, toy("store", 1, 2, 0), toy("xchg", 3, 2, 4), toy("load", 5, 2, 0), toy("halt"));
+  setR(1, 7n);
+  setR(2, 0x1800n);
+  setR(4, 9n);
+  start(0x1000);
+  expect([r(3), r(5)]).toEqual([7n, 9n]);
+});
+
+test("an instruction that crosses a page is one block, and follows changes of either page", () => {
+  // The toy's instructions are 4-aligned parcels of 2 bytes: put one at 0x1ffe.
+  const bytes = new DataView(engine.memory.buffer);
+  bytes.setInt32(ARENA + 0x1ffe, toy("addi", 1, 1, 3), true);
+  bytes.setInt32(ARENA + 0x2002, toy("halt"), true);
+  start(0x1ffe);
+  expect(r(1)).toBe(3n);
+  bytes.setInt32(ARENA + 0x1ffe, toy("addi", 1, 1, 16), true);
+  engine.ramWritten(ARENA + 0x2000, 2);
+  start(0x1ffe);
+  expect(r(1)).toBe(19n);
+});
+
+test("indirect jumps, and jumps between pages both ways", () => {
+  program(0x1000, toy("addi", 1, 1, 1), toy("jumpReg", 0, 2));
+  program(0x5000, toy("beq", 1, 4, 2), toy("jump", 0xff, 0xef, 0xff), toy("halt"));
+  setR(2, 0x5000n);
+  setR(4, 50n);
+  expect(start(0x1000)).toBe("exit");
+  expect(r(1)).toBe(50n);
+  // After a drop of all contexts everything is looked up anew.
+  core.dropContexts();
+  setR(1, 0n);
+  start(0x1000);
+  expect(r(1)).toBe(50n);
+});
+
+test("store-conditional fails after another core ran", () => {
+  const other = engine.createCore();
+  const otherCpu = new ToyCpu(other);
+  other.attach(otherCpu);
+  program(0x1000, toy("lr", 1, 2), toy("halt"), toy("sc", 3, 2, 4), toy("halt"));
+  program(0x3000, toy("halt"));
+  setR(2, 0x4000n);
+  setR(4, 5n);
+  start(0x1000);
+  expect(core.run(10)).toBe("exit");
+  expect([r(3), word(0x4000)]).toEqual([0n, 5]);
+  start(0x1000);
+  other.setPc(0x3000, 0);
+  other.run(10);
+  core.run(10);
+  expect(r(3)).toBe(1n);
+  expect(other.instructions()).toBe(1);
+});
+
+test("trap loops spend the budget", () => {
+  cpu.unmapped.add(0);
+  expect(start(0x40, 1000)).toBe("budget");
+  expect(core.instructions()).toBe(1000);
+});
+
+test("breakpoints stop before the instruction and let it run when resumed", () => {
+  program(0x1000, ...LOOP);
+  setR(2, 3n);
+  core.breakpoints.add(0x1004n);
+  expect(start(0x1000)).toBe("breakpoint");
+  expect([core.pcLo(), r(1)]).toEqual([0x1004, 1n]);
+  expect(core.run(100)).toBe("breakpoint");
+  expect(r(1)).toBe(2n);
+  core.breakpoints.clear();
+  expect(core.run(100)).toBe("exit");
+});

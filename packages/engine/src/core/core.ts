@@ -1,0 +1,537 @@
+import type { Block } from "../code/block.js";
+import { Leave } from "../cold/micro-ops.js";
+import { ENGINE_STATE as E, type Field } from "../state/layout.js";
+import { MAX_CONTEXT } from "../tlb/geometry.js";
+import { ContextIds, SoftTlb } from "../tlb/tlb.js";
+import { VirtualPages } from "../tlb/virtual-pages.js";
+import type { CoreApi } from "./api.js";
+import type { Engine } from "./engine.js";
+import { Access, type GuestCpu, Status, type Translation } from "./guest-cpu.js";
+import { FetchCache } from "./fetch-cache.js";
+import { SlowPath } from "./slow-path.js";
+
+/** Why `Core.run` returned. */
+export type RunEnd =
+  /** The budget is spent, to the instruction. */
+  | "budget"
+  /** The architecture asked for it; `Core.exit` tells more. */
+  | "exit"
+  /** A breakpoint lies at the pc; nothing of it was executed. */
+  | "breakpoint";
+
+/** Counters of one core since it was made. */
+export interface CoreStatistics {
+  readonly instructions: number;
+  readonly traps: number;
+  readonly tlbFills: number;
+  readonly slowAccesses: number;
+  readonly dispatches: number;
+}
+
+/** Room for the mode bits in a code context's key. */
+const MODES = 4096;
+
+const W = {
+  pc: E.pc >> 2,
+  pcBase: E.pcBase >> 2,
+  budget: E.budget >> 2,
+  microOp: E.microOp >> 2,
+  generation: E.generation >> 2,
+  dataContext: E.dataContext >> 2,
+  reservation: E.reservation >> 2,
+  accessAddress: E.accessAddress >> 2,
+  accessValue: E.accessValue >> 2,
+};
+
+/**
+ * One vCPU's execution: the loop around the interpreter, and everything the interpreter cannot do
+ * alone. The CPU model is a `GuestCpu`; this class is the `CoreApi` it sees.
+ */
+export class Core implements CoreApi {
+  readonly engine: Engine;
+  readonly words: Int32Array;
+  readonly bytes: Uint8Array;
+  readonly tlb: SoftTlb;
+  exit: unknown = null;
+  hasAnswer = false;
+  answerLo = 0;
+  answerHi = 0;
+  /** Breakpoints by virtual address. */
+  readonly breakpoints = new Set<bigint>();
+  traps = 0;
+  dispatches = 0;
+
+  /** Word index of the state: the window while this core is the engine's active one, else its home. */
+  base: number;
+  readonly home: number;
+  private guest: GuestCpu | undefined;
+  private readonly fetchCache = new FetchCache();
+  private readonly slow: SlowPath;
+  private readonly fetched: Translation = { physical: 0, readable: false, writable: false, cacheable: false, pageShift: 12 };
+  /** Instructions before the current run, and the run's budget. */
+  private total = 0;
+  private granted = 0;
+  /** Status a helper or access left the interpreter with. */
+  private status: Status = Status.next;
+  /** Status that means: execute the instruction at the pc alone. */
+  private stepping = false;
+  private pcKnown = false;
+  private dispatchRequested = false;
+  private dataKey = 0;
+  private codeKey = 0;
+  private lastDataId = 0;
+  private readonly dataIds = new ContextIds(() => this.nextDataId());
+  private readonly codeIds: ContextIds;
+  /** Virtual pages code was fetched from since the last full drop. */
+  private readonly executed = new VirtualPages();
+  /** Large mappings that TLB or fetch entries were made from. */
+  readonly large = new VirtualPages();
+  /** Block found while following a link: run next without looking it up again. */
+  private found: Block | undefined;
+
+  constructor(engine: Engine, home: number, tlbAddress: number) {
+    this.engine = engine;
+    this.words = engine.words;
+    this.bytes = engine.bytes;
+    this.home = home >> 2;
+    this.base = this.home;
+    this.tlb = new SoftTlb(engine.memory, tlbAddress);
+    this.words[this.base + (E.tlb >> 2)] = tlbAddress;
+    this.slow = new SlowPath(this);
+    this.codeIds = new ContextIds(() => engine.nextGeneration());
+    this.clearReservation();
+  }
+
+  /** Attach the CPU model; it is made with this core as its argument, hence the two steps. */
+  attach(cpu: GuestCpu): void {
+    if (cpu.layout.size > this.engine.stateBytes) throw new RangeError(`state of ${cpu.layout.size} bytes exceeds the engine's ${this.engine.stateBytes}`);
+    this.guest = cpu;
+  }
+
+  get cpu(): GuestCpu {
+    if (this.guest === undefined) throw new Error("the core has no CPU model attached");
+    return this.guest;
+  }
+
+  // --- State ---------------------------------------------------------------------------------
+
+  lo(field: Field): number {
+    return this.words[this.base + (field.offset >> 2)] as number;
+  }
+  hi(field: Field): number {
+    return this.words[this.base + (field.offset >> 2) + 1] as number;
+  }
+  set(field: Field, lo: number, hi: number): void {
+    const w = this.base + (field.offset >> 2);
+    this.words[w] = lo;
+    this.words[w + 1] = hi;
+  }
+  big(field: Field): bigint {
+    return (BigInt(this.hi(field) >>> 0) << 32n) | BigInt(this.lo(field) >>> 0);
+  }
+  setBig(field: Field, value: bigint): void {
+    this.set(field, Number(BigInt.asIntN(32, value)), Number(BigInt.asIntN(32, value >> 32n)));
+  }
+
+  private word(index: number): number {
+    return this.words[this.base + index] as number;
+  }
+  private setWord(index: number, value: number): void {
+    this.words[this.base + index] = value;
+  }
+
+  pcLo(): number {
+    this.syncPc();
+    return this.word(W.pc);
+  }
+  pcHi(): number {
+    this.syncPc();
+    return this.word(W.pc + 1);
+  }
+  setPc(lo: number, hi: number): void {
+    this.setWord(W.pc, lo);
+    this.setWord(W.pc + 1, hi);
+    this.pcKnown = true;
+  }
+
+  /** Inside the interpreter the pc is that of the micro-op's instruction: page base plus offset. */
+  private syncPc(): void {
+    if (this.pcKnown) return;
+    const offset = (this.words[(this.word(W.microOp) >> 2) + 3] as number) & 0xfff;
+    this.setWord(W.pc, this.word(W.pcBase) | offset);
+    this.setWord(W.pc + 1, this.word(W.pcBase + 1));
+    this.pcKnown = true;
+  }
+
+  setResult(lo: number, hi: number): void {
+    const d = (this.words[this.word(W.microOp) >> 2] as number) >>> 16;
+    const w = this.base + (d >> 2);
+    this.words[w] = lo;
+    this.words[w + 1] = hi;
+  }
+  setAnswer(lo: number, hi: number): void {
+    this.answerLo = lo;
+    this.answerHi = hi;
+  }
+
+  /** Give the answer to the access that `run` last left with an exit: it is used when the instruction runs again. */
+  answer(lo: number, hi: number): void {
+    this.setAnswer(lo, hi);
+    this.hasAnswer = true;
+  }
+
+  instructions(): number {
+    return this.total + this.pendingInstructions();
+  }
+  pendingInstructions(): number {
+    return this.granted - this.word(W.budget) - this.unexecuted();
+  }
+
+  /** Instructions charged for the running block but not executed yet (the current one included). */
+  private unexecuted(): number {
+    if (!this.inside) return 0;
+    const microOp = this.word(W.microOp);
+    const block = this.engine.code.containing(microOp);
+    return block.instructions - ((this.words[(microOp >> 2) + 3] as number) >>> 16);
+  }
+  private inside = false;
+
+  statistics(): CoreStatistics {
+    return {
+      instructions: this.instructions(),
+      traps: this.traps,
+      tlbFills: this.tlb.fills,
+      slowAccesses: this.slow.count,
+      dispatches: this.dispatches,
+    };
+  }
+
+  // --- Contexts ------------------------------------------------------------------------------
+
+  setDataContext(key: number): void {
+    this.dataKey = key;
+    this.setWord(W.dataContext, this.dataIds.id(key));
+  }
+  setCodeContext(key: number): void {
+    this.codeKey = key;
+    this.setWord(W.generation, this.codeIds.id(key * MODES + this.codeMode));
+  }
+  /** Mode bits under which code is being looked up; part of the generation. */
+  private codeMode = 0;
+
+  dropContexts(predicate?: (key: number) => boolean): void {
+    if (predicate === undefined) {
+      this.executed.clear();
+      this.large.clear();
+    }
+    this.dataIds.drop(predicate);
+    this.codeIds.drop(predicate && ((key) => predicate(Math.floor(key / MODES))));
+    this.fetchCache.flush();
+    this.setDataContext(this.dataKey);
+    this.setCodeContext(this.codeKey);
+  }
+
+  dropPage(vaLo: number, vaHi: number): void {
+    // One address of a large mapping stands for all of it.
+    if (this.large.hasLarge(vaLo, vaHi)) return this.dropContexts();
+    this.tlb.dropPage(vaLo);
+    if (!this.executed.has(vaLo, vaHi, 12)) return;
+    this.codeIds.drop();
+    this.executed.clear();
+    this.fetchCache.flush();
+    this.setCodeContext(this.codeKey);
+  }
+
+  /** Ids are the low 12 bits of tags; when they run out the TLB starts anew. */
+  private nextDataId(): number {
+    if (this.lastDataId === MAX_CONTEXT) {
+      this.lastDataId = 0;
+      this.dataIds.drop();
+      this.tlb.flush();
+    }
+    return ++this.lastDataId;
+  }
+  get context(): number {
+    return this.word(W.dataContext);
+  }
+
+  // --- Physical memory -----------------------------------------------------------------------
+
+  ramOffset(physical: number): number {
+    return this.engine.ram.ramOffset(physical);
+  }
+  ramWritten(hostOffset: number, length: number): void {
+    this.engine.ramWritten(hostOffset, length);
+  }
+  clearReservation(): void {
+    this.setWord(W.reservation, -1);
+    this.setWord(W.reservation + 1, -1);
+  }
+  requestDispatch(): void {
+    this.dispatchRequested = true;
+  }
+
+  // --- Execution -----------------------------------------------------------------------------
+
+  /**
+   * Run at most `budget` instructions (completed or trapped), exactly, unless the architecture or a
+   * breakpoint ends the run earlier.
+   */
+  run(budget: number): RunEnd {
+    this.engine.activate(this);
+    this.exit = null;
+    this.granted = budget;
+    this.setWord(W.budget, budget);
+    const end = this.loop();
+    this.total += budget - this.word(W.budget);
+    this.granted = 0;
+    this.setWord(W.budget, 0);
+    return end;
+  }
+
+  private loop(): RunEnd {
+    let resume = this.breakpoints.size > 0 && this.atBreakpoint();
+    this.found = undefined;
+    for (;;) {
+      if (this.found !== undefined) {
+        this.enterBlock();
+        if (this.exit !== null) return "exit";
+        continue;
+      }
+      this.dispatches++;
+      this.dispatchRequested = false;
+      this.pcKnown = true;
+      if (this.cpu.takeInterrupt()) {
+        if (this.exit !== null) return "exit";
+      }
+      if (this.word(W.budget) <= 0) return "budget";
+      if (this.breakpoints.size > 0) {
+        if (!resume && this.atBreakpoint()) return "breakpoint";
+        resume = false;
+        this.stepping = true;
+      }
+      if (this.hasAnswer) this.stepping = true;
+      if (!this.enterBlock()) {
+        if (this.exit !== null) return "exit";
+      }
+    }
+  }
+
+  private atBreakpoint(): boolean {
+    return this.breakpoints.has(this.big(this.cpu.layout.pc));
+  }
+
+  /** Find the block at the pc and run it. False if `exit` may be set. */
+  private enterBlock(): boolean {
+    const step = this.stepping;
+    this.stepping = false;
+    const block = this.found ?? this.lookup(step);
+    this.found = undefined;
+    if (block === undefined) return this.chargeTrap();
+    this.inside = true;
+    this.pcKnown = false;
+    const why = this.engine.interpret(block.address);
+    this.inside = false;
+    switch (why) {
+      case Leave.link:
+        if (!step) this.followLink();
+        else this.setPcFromStub();
+        return true;
+      case Leave.indirect:
+        if (!step) this.cacheJump();
+        return true;
+      case Leave.budget:
+        this.stopBefore();
+        return true;
+      case Leave.dispatch:
+        return true;
+      default:
+        return this.afterStatus(step);
+    }
+  }
+
+  /** A fetch trapped: it costs an instruction like any other trap, so that trap loops end. */
+  private chargeTrap(): boolean {
+    this.traps++;
+    this.setWord(W.budget, this.word(W.budget) - 1);
+    return this.exit === null;
+  }
+
+  /** The interpreter left inside a block: settle the count and the pc. */
+  private afterStatus(step: boolean): boolean {
+    const status = this.status;
+    const microOp = this.word(W.microOp);
+    const block = this.engine.code.containing(microOp);
+    const meta = this.words[(microOp >> 2) + 3] as number;
+    const index = meta >>> 16;
+    if (step) this.slow.endStep();
+    if (status === Status.exitBefore) {
+      this.setWord(W.budget, this.word(W.budget) + block.instructions - index);
+      this.inside = true;
+      this.syncPc();
+      this.inside = false;
+      if (this.exit !== null) return false;
+      this.stepping = true;
+      return true;
+    }
+    this.setWord(W.budget, this.word(W.budget) + block.instructions - index - 1);
+    if (status === Status.trap) {
+      this.traps++;
+      this.hasAnswer = false;
+    }
+    return this.exit === null;
+  }
+
+  /** Too little budget for the block at `microOp`: single-step what is left of it. */
+  private stopBefore(): void {
+    const block = this.engine.code.blockAt(this.word(W.microOp));
+    const offset = block.start;
+    this.setWord(W.pc, this.word(W.pcBase) | offset);
+    this.setWord(W.pc + 1, this.word(W.pcBase + 1));
+    this.stepping = true;
+  }
+
+  /** Virtual address a link stub leads to, as the pc. */
+  private setPcFromStub(): void {
+    const target = this.words[(this.word(W.microOp) >> 2) + 2] as number;
+    const lo = this.word(W.pcBase);
+    const sum = (lo >>> 0) + target;
+    this.setWord(W.pc, sum | 0);
+    this.setWord(W.pc + 1, this.word(W.pcBase + 1) + Math.floor(sum / 0x1_0000_0000));
+  }
+
+  private followLink(): void {
+    const stub = this.word(W.microOp);
+    const [baseLo, baseHi] = [this.word(W.pcBase), this.word(W.pcBase + 1)];
+    this.setPcFromStub();
+    if (this.breakpoints.size > 0 || this.dispatchRequested) return;
+    const flushes = this.engine.code.flushes;
+    const target = this.lookup(false);
+    if (target === undefined) {
+      this.chargeTrap();
+      return;
+    }
+    // Translating the target may have dropped the whole cache, and the stub with it.
+    if (this.engine.code.flushes !== flushes) return;
+    const source = this.engine.code.blockAt(stub);
+    if (source.dead) return;
+    const [pageLo, pageHi] = [this.word(W.pcBase), this.word(W.pcBase + 1)];
+    this.setWord(W.pcBase, baseLo);
+    this.setWord(W.pcBase + 1, baseHi);
+    this.engine.code.link(stub, source, target, this.word(W.generation));
+    this.setWord(W.pcBase, pageLo);
+    this.setWord(W.pcBase + 1, pageHi);
+    this.found = target;
+  }
+
+  private cacheJump(): void {
+    const target = this.lookup(false);
+    if (target === undefined) {
+      this.chargeTrap();
+      return;
+    }
+    this.engine.cacheJump(this.word(W.pc), this.word(W.pc + 1), this.word(W.generation), target.address);
+    this.found = target;
+  }
+
+  /**
+   * The block for the pc, translated if need be; sets pcBase. Undefined when the fetch trapped (the
+   * pc is then the handler's).
+   */
+  private lookup(step: boolean): Block | undefined {
+    const lo = this.word(W.pc);
+    const hi = this.word(W.pc + 1);
+    const mode = this.cpu.codeMode();
+    if (mode !== this.codeMode) {
+      this.codeMode = mode;
+      this.setCodeContext(this.codeKey);
+    }
+    const page = this.fetchPage(lo, hi);
+    if (page < 0) return undefined;
+    this.setWord(W.pcBase, lo & ~0xfff);
+    this.setWord(W.pcBase + 1, hi);
+    const start = lo & 0xfff;
+    const found = this.engine.code.find(page, start | (mode << 12), step);
+    if (found !== undefined && (found.secondPage < 0 || this.secondPage(lo, hi) === found.secondPage)) return found;
+    return this.translate(page, start, mode, step, lo, hi);
+  }
+
+  private translate(page: number, start: number, mode: number, step: boolean, lo: number, hi: number): Block | undefined {
+    const { source, translator, code } = this.engine;
+    source.page = page * 4096;
+    source.nextPage = -1;
+    let result = translator.translate(this.cpu, source, start, mode, step);
+    let secondPage = -1;
+    if (result === undefined) {
+      // The first instruction crosses pages: now the second page is needed, and may fault.
+      secondPage = this.secondPage(lo, hi);
+      if (secondPage < 0) return undefined;
+      source.nextPage = secondPage * 4096;
+      result = translator.translate(this.cpu, source, start, mode, step);
+      if (result === undefined) throw new Error("the lifter refused an instruction whose bytes are all there");
+      if (result.end <= 4096) throw new Error("the lifter read beyond an instruction's end");
+    }
+    return code.add({ page, secondPage, start, end: result.end, mode, instructions: result.instructions, step }, result.code);
+  }
+
+  private secondPage(lo: number, hi: number): number {
+    const next = ((lo | 0xfff) + 1) | 0;
+    return this.fetchPage(next, next === 0 ? (hi + 1) | 0 : hi);
+  }
+
+  /** Host page number of a virtual page for execution, -1 after a trap was taken. */
+  private fetchPage(lo: number, hi: number): number {
+    const generation = this.word(W.generation);
+    const cached = this.fetchCache.find(lo, hi, generation);
+    if (cached >= 0) return cached;
+    const out = this.fetched;
+    this.pcKnown = true;
+    if (this.cpu.translateFetch(lo, hi, out) !== 0) return -1;
+    const offset = this.ramOffset(out.physical);
+    if (offset < 0) {
+      // Not RAM: the architecture raises its fetch fault.
+      this.cpu.physicalAccess(Access.fetch, out.physical, 2, 0, 0, lo, hi);
+      return -1;
+    }
+    const page = Math.floor(offset / 4096);
+    if (out.cacheable) {
+      this.fetchCache.fill(lo, hi, generation, page);
+      if (out.pageShift > 12) this.large.add(lo, hi, out.pageShift);
+    }
+    this.executed.add(lo, hi, 12);
+    return page;
+  }
+
+  // --- Called by the interpreter ---------------------------------------------------------------
+
+  /** A TLB miss or an access that needs JavaScript: 0 try again, 1 done, 2 leave. */
+  onAccess(kind: number): number {
+    this.pcKnown = false;
+    const status = this.slow.access(kind, this.word(W.accessAddress), this.word(W.accessAddress + 1), this.word(W.accessValue), this.word(W.accessValue + 1));
+    if (status < 0) return status === SlowPath.retry ? 0 : 1;
+    this.status = status as Status;
+    return 2;
+  }
+
+  setAccessValue(lo: number, hi: number): void {
+    this.setWord(W.accessValue, lo);
+    this.setWord(W.accessValue + 1, hi);
+  }
+
+  onHelper(id: number, constant: number): number {
+    this.pcKnown = false;
+    const operands = this.words[(this.word(W.microOp) >> 2) + 1] as number;
+    const a = this.base + ((operands & 0xffff) >> 2);
+    const b = this.base + (operands >>> 18);
+    const w = this.words;
+    const status = this.cpu.helper(id, constant, w[a] as number, w[a + 1] as number, w[b] as number, w[b + 1] as number);
+    if (status === Status.next) return 0;
+    this.status = status;
+    return 1;
+  }
+
+  /** The running block is a single-step one. */
+  get inStep(): boolean {
+    return this.engine.code.containing(this.word(W.microOp)).step;
+  }
+}

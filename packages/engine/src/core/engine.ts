@@ -1,0 +1,149 @@
+import { PageSource, Translator } from "../code/translator.js";
+import { CodeStore, STATE_PC_BASE_WORD } from "../code/store.js";
+import { buildInterpreter, type SoftCode } from "../cold/interpreter.js";
+import { JUMP_CACHE_ENTRIES, JUMP_CACHE_ENTRY_BYTES } from "../tlb/geometry.js";
+import { SoftTlb } from "../tlb/tlb.js";
+import type { ModuleBuilder } from "../wasm/index.js";
+import { Core } from "./core.js";
+
+/** Where physical RAM lies in host memory. */
+export interface RamMap {
+  /** Byte offset in host memory of a physical address, -1 if it is not RAM. */
+  ramOffset(physical: number): number;
+}
+
+export interface EngineOptions {
+  readonly memory: WebAssembly.Memory;
+  /** Part of the memory that belongs to the engine: byte offset and size. */
+  readonly arena: { readonly offset: number; readonly size: number };
+  readonly ram: RamMap;
+  /** Bytes reserved for one vCPU's state; at least the largest layout's size. */
+  readonly stateBytes?: number;
+  /** Floating-point functions for the interpreter. */
+  readonly softFloat?: (module: ModuleBuilder) => SoftCode;
+}
+
+const DEFAULT_STATE_BYTES = 8192;
+const PAGE = 65536;
+
+/**
+ * Runs the cores of one host memory: owns the interpreter instance, the code cache and the state window.
+ * One core is active at a time; its state lies in the window, where generated code has fixed addresses.
+ */
+export class Engine {
+  readonly memory: WebAssembly.Memory;
+  readonly words: Int32Array;
+  readonly bytes: Uint8Array;
+  readonly ram: RamMap;
+  readonly code: CodeStore;
+  readonly source: PageSource;
+  readonly translator = new Translator();
+  readonly stateBytes: number;
+  readonly cores: Core[] = [];
+  /** Enter the interpreter at a block. */
+  readonly interpret: (address: number) => number;
+
+  private readonly window: number;
+  private readonly jumpCache: number;
+  private readonly arenaEnd: number;
+  private active: Core | null = null;
+  private nextCore: number;
+  private generation = 0;
+
+  constructor(options: EngineOptions) {
+    const { memory, arena } = options;
+    this.memory = memory;
+    this.ram = options.ram;
+    this.words = new Int32Array(memory.buffer);
+    this.bytes = new Uint8Array(memory.buffer);
+    this.stateBytes = options.stateBytes ?? DEFAULT_STATE_BYTES;
+    this.window = Math.ceil(arena.offset / 64) * 64;
+    this.jumpCache = this.window + this.stateBytes;
+    this.nextCore = this.jumpCache + JUMP_CACHE_ENTRIES * JUMP_CACHE_ENTRY_BYTES;
+    this.arenaEnd = arena.offset + arena.size;
+    const codeBase = this.nextCore + MAX_CORES * (this.stateBytes + SoftTlb.bytes);
+    if (codeBase + MIN_CODE_BYTES > this.arenaEnd) throw new RangeError(`the engine's arena of ${arena.size} bytes is too small`);
+    this.source = new PageSource(this.bytes);
+    this.code = new CodeStore(memory, codeBase, this.arenaEnd - codeBase);
+    this.code.statePage = (this.window >> 2) + STATE_PC_BASE_WORD;
+    this.code.onCodePage = (page) => {
+      for (const core of this.cores) core.tlb.protectHostPage(page * 4096);
+    };
+    this.code.onFlush = () => this.clearJumpCache();
+    this.clearJumpCache();
+    this.interpret = this.instantiate(options.softFloat);
+  }
+
+  /** Make a vCPU's core; attach a CPU model before running it. */
+  createCore(): Core {
+    if (this.cores.length === MAX_CORES) throw new RangeError(`an engine has at most ${MAX_CORES} cores`);
+    const home = this.nextCore;
+    this.nextCore += this.stateBytes + SoftTlb.bytes;
+    const core = new Core(this, home, home + this.stateBytes);
+    this.cores.push(core);
+    return core;
+  }
+
+  /** Bring a core's state into the window. */
+  activate(core: Core): void {
+    if (this.active === core) return;
+    const [window, length] = [this.window >> 2, this.stateBytes >> 2];
+    if (this.active !== null) {
+      // Between the slices of two cores no reservation survives, so store-conditional needs no other check.
+      this.active.clearReservation();
+      this.words.copyWithin(this.active.home, window, window + length);
+      this.active.base = this.active.home;
+    }
+    this.words.copyWithin(window, core.home, core.home + length);
+    core.base = window;
+    this.active = core;
+  }
+
+  /** RAM bytes changed by other means than a guest store through the TLB. */
+  ramWritten(hostOffset: number, length: number): void {
+    let at = hostOffset;
+    const end = hostOffset + length;
+    while (at < end) {
+      const page = Math.floor(at / 4096);
+      const stop = Math.min(end, (page + 1) * 4096);
+      this.code.invalidate(page, at - page * 4096, stop - at);
+      at = stop;
+    }
+  }
+
+  cacheJump(lo: number, hi: number, generation: number, address: number): void {
+    const index = ((lo >>> 1) | (hi << 31)) ^ ((lo >>> 12) | (hi << 20));
+    const w = (this.jumpCache >> 2) + (index & (JUMP_CACHE_ENTRIES - 1)) * 4;
+    this.words[w] = lo;
+    this.words[w + 1] = hi;
+    this.words[w + 2] = generation;
+    this.words[w + 3] = address;
+  }
+
+  private clearJumpCache(): void {
+    this.words.fill(-1, this.jumpCache >> 2, (this.jumpCache >> 2) + JUMP_CACHE_ENTRIES * 4);
+  }
+
+  /** A number no link or jump cache entry was made under. Two thousand million of them last for years of guest time. */
+  nextGeneration(): number {
+    return ++this.generation;
+  }
+
+  private instantiate(softFloat?: (module: ModuleBuilder) => SoftCode): (address: number) => number {
+    const pages = this.memory.buffer.byteLength / PAGE;
+    const shared = typeof SharedArrayBuffer !== "undefined" && this.memory.buffer instanceof SharedArrayBuffer;
+    const bytes = buildInterpreter({ state: this.window, jumpCache: this.jumpCache, memoryPages: pages, sharedMemory: shared }, softFloat);
+    const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
+      env: {
+        memory: this.memory,
+        access: (kind: number) => (this.active as Core).onAccess(kind),
+        helper: (id: number, constant: number) => (this.active as Core).onHelper(id, constant),
+      },
+    });
+    return instance.exports["run"] as (address: number) => number;
+  }
+}
+
+/** vCPUs one engine can hold. */
+export const MAX_CORES = 64;
+const MIN_CODE_BYTES = 1 << 20;

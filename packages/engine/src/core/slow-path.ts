@@ -1,0 +1,163 @@
+import { SlowAccess } from "../cold/interpreter.js";
+import type { Core } from "./core.js";
+import { type Access, Status, Translated, type Translation } from "./guest-cpu.js";
+
+/**
+ * Data accesses that the inline TLB probe does not settle: fills, devices, pages that hold code,
+ * page-crossing and partially protected ones.
+ *
+ * In a chained block only RAM is accessed here; anything with side effects or that ends the block
+ * (devices, exits to the host, writes over translated code) leaves before the instruction, which is then
+ * executed by a block of its own. So the order of events is the same however code was compiled.
+ */
+export class SlowPath {
+  /** The TLB was filled: probe again. */
+  static readonly retry = -1;
+  /** The access is done; a load's value is in the state. */
+  static readonly done = -2;
+
+  /** Slow accesses so far. */
+  count = 0;
+  private readonly core: Core;
+  private readonly first: Translation = { physical: 0, readable: false, writable: false, cacheable: false, pageShift: 12 };
+  private readonly second: Translation = { physical: 0, readable: false, writable: false, cacheable: false, pageShift: 12 };
+  /** Virtual page of a TLB entry that only the current instruction may use. */
+  private oneShot = 0;
+  private hasOneShot = false;
+
+  constructor(core: Core) {
+    this.core = core;
+  }
+
+  /** Gives `retry`, `done` or a Status to leave with. */
+  access(kind: number, lo: number, hi: number, valueLo: number, valueHi: number): number {
+    this.count++;
+    const core = this.core;
+    const size = kind & 15;
+    const access = ((kind >> SlowAccess.accessShift) & 3) as Access;
+    if ((kind & SlowAccess.aligned) !== 0 && (lo & (size - 1)) !== 0) {
+      const status = core.cpu.misaligned(access, lo, hi);
+      return status === Status.next ? SlowPath.done : status;
+    }
+    if ((lo & 0xfff) + size > 4096) return this.crossing(kind, access, size, lo, hi, valueLo, valueHi);
+    const t = this.first;
+    const translated = core.cpu.translate(access, lo, hi, size, t);
+    if (translated !== Translated.ok) return this.untranslated(translated, kind, size);
+    const offset = core.ramOffset(t.physical);
+    if (offset < 0) return this.device(kind, access, size, t.physical, valueLo, valueHi, lo, hi);
+    const code = access === 0 ? undefined : core.engine.code.page(Math.floor(offset / 4096));
+    if (code === undefined && t.cacheable) {
+      const writable = t.writable && core.engine.code.page(Math.floor(offset / 4096)) === undefined;
+      core.tlb.fill(lo, hi, core.context, offset - (lo & 0xfff), t.readable, writable);
+      if (t.pageShift > 12) core.large.add(lo, hi, t.pageShift);
+      return SlowPath.retry;
+    }
+    if ((kind & SlowAccess.probe) !== 0) return SlowPath.done;
+    if (code?.covers(offset & 0xfff, size)) {
+      if (!core.inStep) return Status.exitBefore;
+      core.ramWritten(offset, size);
+    }
+    if ((kind & SlowAccess.atomic) !== 0) return this.fillOnce(lo, hi, offset);
+    if (access === 0) this.load(offset, size, (kind & SlowAccess.signed) !== 0);
+    else this.store(offset, size, valueLo, valueHi);
+    return SlowPath.done;
+  }
+
+  /** The single-step block ended: its one-shot TLB entry ends with it. */
+  endStep(): void {
+    if (!this.hasOneShot) return;
+    this.core.tlb.dropPage(this.oneShot);
+    this.hasOneShot = false;
+  }
+
+  /** An atomic in a page that must not stay in the TLB: let the interpreter do it, then forget the entry. */
+  private fillOnce(lo: number, hi: number, offset: number): number {
+    if (!this.core.inStep) return Status.exitBefore;
+    this.core.tlb.fill(lo, hi, this.core.context, offset - (lo & 0xfff), true, true);
+    this.oneShot = lo;
+    this.hasOneShot = true;
+    return SlowPath.retry;
+  }
+
+  private untranslated(translated: Translated, kind: number, size: number): number {
+    const core = this.core;
+    if (translated === Translated.answered) {
+      if (!core.inStep) return Status.exitBefore;
+      core.hasAnswer = false;
+      this.answer(size, (kind & SlowAccess.signed) !== 0);
+      return SlowPath.done;
+    }
+    return translated;
+  }
+
+  private device(kind: number, access: Access, size: number, physical: number, valueLo: number, valueHi: number, lo: number, hi: number): number {
+    const core = this.core;
+    if ((kind & SlowAccess.probe) !== 0) return SlowPath.done;
+    if (!core.inStep) return Status.exitBefore;
+    const status = core.cpu.physicalAccess((kind & SlowAccess.atomic) !== 0 ? 2 : access, physical, size, valueLo, valueHi, lo, hi);
+    if (status !== Status.next) return status;
+    if (access === 0) this.answer(size, (kind & SlowAccess.signed) !== 0);
+    return SlowPath.done;
+  }
+
+  /** Both pages are translated before either is touched. */
+  private crossing(kind: number, access: Access, size: number, lo: number, hi: number, valueLo: number, valueHi: number): number {
+    const core = this.core;
+    const inFirst = 4096 - (lo & 0xfff);
+    const nextLo = (lo + inFirst) | 0;
+    const nextHi = nextLo === 0 ? (hi + 1) | 0 : hi;
+    let translated = core.cpu.translate(access, lo, hi, inFirst, this.first);
+    if (translated !== Translated.ok) return this.untranslated(translated, kind, size);
+    translated = core.cpu.translate(access, nextLo, nextHi, size - inFirst, this.second);
+    if (translated !== Translated.ok) return this.untranslated(translated, kind, size);
+    const a = core.ramOffset(this.first.physical);
+    const b = core.ramOffset(this.second.physical);
+    if (a < 0) return this.device(kind, access, size, this.first.physical, valueLo, valueHi, lo, hi);
+    if (b < 0) return this.device(kind, access, size, this.second.physical, valueLo, valueHi, nextLo, nextHi);
+    if (access !== 0 && (this.coversCode(a, inFirst) || this.coversCode(b, size - inFirst))) {
+      if (!core.inStep) return Status.exitBefore;
+      core.ramWritten(a, inFirst);
+      core.ramWritten(b, size - inFirst);
+    }
+    this.bytewise(access === 0, a, b, inFirst, size, valueLo, valueHi, (kind & SlowAccess.signed) !== 0);
+    return SlowPath.done;
+  }
+
+  private coversCode(offset: number, length: number): boolean {
+    return this.core.engine.code.page(Math.floor(offset / 4096))?.covers(offset & 0xfff, length) ?? false;
+  }
+
+  private bytewise(read: boolean, a: number, b: number, inFirst: number, size: number, valueLo: number, valueHi: number, signed: boolean): void {
+    const bytes = this.core.bytes;
+    let lo = 0;
+    let hi = 0;
+    for (let i = 0; i < size; i++) {
+      const at = i < inFirst ? a + i : b + i - inFirst;
+      if (!read) bytes[at] = i < 4 ? valueLo >>> (8 * i) : valueHi >>> (8 * (i - 4));
+      else if (i < 4) lo |= (bytes[at] as number) << (8 * i);
+      else hi |= (bytes[at] as number) << (8 * (i - 4));
+    }
+    if (!read) return;
+    this.core.setAnswer(lo, hi);
+    this.answer(size, signed);
+  }
+
+  private load(offset: number, size: number, signed: boolean): void {
+    this.bytewise(true, offset, 0, size, size, 0, 0, signed);
+  }
+
+  private store(offset: number, size: number, valueLo: number, valueHi: number): void {
+    this.bytewise(false, offset, 0, size, size, valueLo, valueHi, false);
+  }
+
+  /** The answer's low `size` bytes become the load's value. */
+  private answer(size: number, signed: boolean): void {
+    let { answerLo: lo, answerHi: hi } = this.core;
+    if (size < 8) {
+      const shift = 32 - 8 * Math.min(size, 4);
+      lo = signed ? (lo << shift) >> shift : (lo << shift) >>> shift;
+      hi = signed ? lo >> 31 : 0;
+    }
+    this.core.setAccessValue(lo, hi);
+  }
+}

@@ -1,0 +1,13 @@
+import type { IrBlock } from "../ir/node.js";
+import { foldConstants } from "./fold.js";
+import { forwardState } from "./forward.js";
+
+/** The passes of a block, in order. Each leaves valid IR; tests run the verifier after each. */
+export const PASSES: readonly { readonly name: string; readonly run: (block: IrBlock) => void }[] = [
+  { name: "forward", run: forwardState },
+  { name: "fold", run: foldConstants },
+];
+
+export function runPasses(block: IrBlock): void {
+  for (const pass of PASSES) pass.run(block);
+}

@@ -1,0 +1,118 @@
+import type { Core } from "../core/core.js";
+import { Access, type CodeSource, type GuestCpu, Status, Translated, type Translation } from "../core/guest-cpu.js";
+import type { IrBuilder } from "../ir/builder.js";
+import { StateLayout } from "../state/layout.js";
+
+// A tiny instruction set that exercises every path of the engine without being any real one.
+// Instructions are 4 bytes: operation, d, a, immediate (signed) or register b.
+
+const layout = new StateLayout();
+export const toyRegisters = layout.array("r", "i64", 16);
+
+export const Toy = { addi: 0, add: 1, load: 2, store: 3, beq: 4, jump: 5, jumpReg: 6, halt: 7, count: 8, mulw: 9, xchg: 10, bltu: 11, loadb: 12, lr: 13, sc: 14 } as const;
+
+/** Encode one instruction. */
+export function toy(op: keyof typeof Toy, d = 0, a = 0, imm = 0): number {
+  return Toy[op] | (d << 8) | (a << 16) | ((imm & 0xff) << 24);
+}
+
+const Helpers = { halt: 1, count: 2 };
+
+/** Bytes from here on are a device whose reads give the address, and whose writes are recorded. */
+export const TOY_DEVICE = 0x10_0000;
+
+export class ToyCpu implements GuestCpu {
+  readonly layout = layout;
+  readonly core: Core;
+  /** Pages (number) that fault on any access. */
+  readonly unmapped = new Set<number>();
+  readonly writes: [number, number][] = [];
+  readonly faults: [number, number][] = [];
+  mode = 0;
+
+  constructor(core: Core) {
+    this.core = core;
+  }
+
+  codeMode(): number {
+    return this.mode;
+  }
+
+  lift(b: IrBuilder, source: CodeSource, offset: number): number {
+    const lowHalf = source.u16(offset);
+    const highHalf = source.u16(offset + 2);
+    if (lowHalf < 0 || highHalf < 0) return 0;
+    const [op, d, a, raw] = [lowHalf & 255, lowHalf >> 8, highHalf & 255, highHalf >> 8];
+    const imm = (raw << 24) >> 24;
+    const r = (i: number) => b.get(toyRegisters[i & 15] as never);
+    const set = (i: number, v: Parameters<IrBuilder["set"]>[1]) => b.set(toyRegisters[i & 15] as never, v);
+    switch (op) {
+      case Toy.addi: set(d, b.i64.add(r(a), b.i64.const(imm))); break;
+      case Toy.add: set(d, b.i64.add(r(a), r(raw))); break;
+      case Toy.mulw: set(d, b.i64.extend_i32_s(b.i32.mul(b.i32.wrap_i64(r(a)), b.i32.wrap_i64(r(raw))))); break;
+      case Toy.load: set(d, b.load(8, false, b.i64.add(r(a), b.i64.const(imm)))); break;
+      case Toy.loadb: set(d, b.load(1, true, b.i64.add(r(a), b.i64.const(imm)))); break;
+      case Toy.store: b.store(8, b.i64.add(r(a), b.i64.const(imm)), r(d)); break;
+      case Toy.xchg: set(d, b.rmw("xchg", 8, r(a), r(raw))); break;
+      case Toy.lr: set(d, b.loadReserved(8, r(a))); break;
+      case Toy.sc: set(d, b.storeConditional(8, r(a), r(raw))); break;
+      case Toy.beq: b.branch(b.i64.eq(r(d), r(a)), offset + imm * 4, offset + 4); break;
+      case Toy.bltu: b.branch(b.i64.lt_u(r(d), r(a)), offset + imm * 4, offset + 4); break;
+      case Toy.jump: b.jump(offset + ((raw << 24 >> 8) | (a << 8) | d) * 4); break;
+      case Toy.jumpReg: b.jumpIndirect(r(a)); break;
+      case Toy.count: set(d, b.call(Helpers.count, 0)); break;
+      default:
+        b.call(Helpers.halt, 0);
+        b.dispatch(offset + 4);
+    }
+    return 4;
+  }
+
+  translateFetch(lo: number, hi: number, out: Translation): Translated {
+    return this.translate(Access.fetch, lo, hi, 4, out);
+  }
+
+  translate(access: Access, lo: number, _hi: number, _size: number, out: Translation): Translated {
+    const page = lo >>> 12;
+    if (this.unmapped.has(page)) return this.fault(access, lo >>> 0);
+    out.physical = lo >>> 0;
+    out.readable = true;
+    out.writable = true;
+    out.cacheable = true;
+    out.pageShift = 12;
+    return Translated.ok;
+  }
+
+  /** Faults go to a handler at 0xf00 with the faulting pc in r15. */
+  private fault(access: number, address: number): Translated {
+    this.faults.push([access, address]);
+    this.core.set(toyRegisters[15] as never, this.core.pcLo(), this.core.pcHi());
+    this.core.setPc(0xf00, 0);
+    return Translated.trap;
+  }
+
+  misaligned(access: Access, lo: number): Status {
+    return this.fault(access, lo);
+  }
+
+  physicalAccess(access: Access, physical: number, _size: number, valueLo: number): Status {
+    if (access === Access.fetch) return this.fault(access, physical);
+    if (access === Access.write) this.writes.push([physical, valueLo]);
+    else this.core.setAnswer(physical, this.core.pendingInstructions());
+    return Status.next;
+  }
+
+  helper(id: number): Status {
+    if (id === Helpers.count) {
+      this.core.setResult(this.core.instructions(), 0);
+      return Status.next;
+    }
+    this.core.exit = "halt";
+    this.core.setPc(this.core.pcLo() + 4, this.core.pcHi());
+    return Status.exit;
+  }
+
+  takeInterrupt(): boolean {
+    return false;
+  }
+}

@@ -1,0 +1,89 @@
+import { TLB_ENTRIES, TLB_ENTRY_BYTES } from "./geometry.js";
+
+const ENTRY_WORDS = TLB_ENTRY_BYTES / 4;
+
+/** The software TLB of one vCPU, in host memory where generated code probes it. */
+export class SoftTlb {
+  private readonly words: Int32Array;
+  private readonly base: number;
+  /** Entries filled, for statistics. */
+  fills = 0;
+  /** Byte address in host memory. */
+  readonly address: number;
+
+  constructor(memory: WebAssembly.Memory, address: number) {
+    this.words = new Int32Array(memory.buffer);
+    this.address = address;
+    this.base = address >> 2;
+    this.flush();
+  }
+
+  static readonly bytes = TLB_ENTRIES * TLB_ENTRY_BYTES;
+
+  flush(): void {
+    this.words.fill(-1, this.base, this.base + TLB_ENTRIES * ENTRY_WORDS);
+  }
+
+  /** Map the page of a virtual address to a host page (byte offset) under a context. */
+  fill(vaLo: number, vaHi: number, context: number, hostPage: number, readable: boolean, writable: boolean): void {
+    const w = this.entry(vaLo);
+    const tag = (vaLo & ~0xfff) | context;
+    const words = this.words;
+    words[w] = readable ? tag : -1;
+    words[w + 1] = readable ? vaHi : -1;
+    words[w + 2] = writable ? tag : -1;
+    words[w + 3] = writable ? vaHi : -1;
+    words[w + 4] = (hostPage - (vaLo & ~0xfff)) | 0;
+    this.fills++;
+  }
+
+  /** Forget a page in every context. */
+  dropPage(vaLo: number): void {
+    const w = this.entry(vaLo);
+    this.words.fill(-1, w, w + 4);
+  }
+
+  /** Host page gets code: no write may hit it any more. */
+  protectHostPage(hostPage: number): void {
+    const words = this.words;
+    const end = this.base + TLB_ENTRIES * ENTRY_WORDS;
+    for (let w = this.base; w < end; w += ENTRY_WORDS) {
+      if (words[w + 3] === -1 && words[w + 2] === -1) continue;
+      if ((((words[w + 2] as number) & ~0xfff) + (words[w + 4] as number)) >>> 0 !== hostPage) continue;
+      words[w + 2] = -1;
+      words[w + 3] = -1;
+    }
+  }
+
+  private entry(vaLo: number): number {
+    return this.base + ((vaLo >>> 12) & (TLB_ENTRIES - 1)) * ENTRY_WORDS;
+  }
+}
+
+/**
+ * Numbers for contexts: an architecture's key (address space and permission state) gets a small id that
+ * is part of every TLB tag, or a mapping generation under which code is linked. Dropping a context gives
+ * it a new id at its next use, so nothing is searched.
+ */
+export class ContextIds {
+  private readonly ids = new Map<number, number>();
+  private readonly allocate: () => number;
+
+  constructor(allocate: () => number) {
+    this.allocate = allocate;
+  }
+
+  id(key: number): number {
+    let id = this.ids.get(key);
+    if (id === undefined) {
+      id = this.allocate();
+      this.ids.set(key, id);
+    }
+    return id;
+  }
+
+  drop(predicate?: (key: number) => boolean): void {
+    if (predicate === undefined) return this.ids.clear();
+    for (const key of this.ids.keys()) if (predicate(key)) this.ids.delete(key);
+  }
+}
