@@ -84,7 +84,7 @@ export class ToyCpu implements GuestCpu {
   }
 
   /** Faults go to a handler at 0xf00 with the faulting pc in r15. */
-  private fault(access: number, address: number): Translated {
+  private fault(access: number, address: number): typeof Translated.trap {
     this.faults.push([access, address]);
     this.core.set(toyRegisters[15] as never, this.core.pcLo(), this.core.pcHi());
     this.core.setPc(0xf00, 0);

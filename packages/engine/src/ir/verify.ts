@@ -1,0 +1,70 @@
+import type { IrBlock, Node } from "./node.js";
+import { type IrType, Op, opInfo } from "./ops.js";
+import { SOFT_FUNCTIONS } from "./soft.js";
+import { printNode } from "./print.js";
+
+/** Operand types of operations that are not told by their name. */
+const OPERANDS: Record<number, readonly IrType[]> = {
+  [Op.select]: ["i32"],
+  [Op.wrap]: ["i64"],
+  [Op.extendS]: ["i32"],
+  [Op.extendU]: ["i32"],
+  [Op.branch]: ["i32"],
+  [Op.jumpIndirect]: ["i64"],
+  [Op.load]: ["i64"],
+  [Op.store]: ["i64", "i64"],
+  [Op.probe]: ["i64"],
+  [Op.rmw]: ["i64", "i64"],
+  [Op.cas]: ["i64", "i64", "i64"],
+  [Op.loadReserved]: ["i64"],
+  [Op.storeConditional]: ["i64", "i64"],
+};
+
+/**
+ * Check that a block is well formed: operands come before their use and have the right type, exactly one
+ * end stands last, and every point where the block can be left has a complete exit recipe. Throws an
+ * Error naming the first violation.
+ */
+export function verify(block: IrBlock): void {
+  const seen = new Set<Node>();
+  let lastInsn = 0;
+  block.nodes.forEach((n, i) => {
+    const fail = (why: string): never => {
+      throw new Error(`IR node ${i} (${printNode(n)}): ${why}`);
+    };
+    const info = opInfo(n.op);
+    if (info.effect === "end" && i !== block.nodes.length - 1) fail("an end must stand last");
+    for (const operand of [n.a, n.b, n.c]) if (operand !== null && n.op !== Op.get && !seen.has(operand)) fail("an operand is not defined before its use");
+    checkTypes(n, fail);
+    if (n.insn < lastInsn || n.insn >= block.offsets.length) fail("instruction index out of order");
+    lastInsn = n.insn;
+    for (const p of n.pending ?? []) {
+      if (info.effect !== "exit") fail("only exits have recipes");
+      if (!seen.has(p.value)) fail(`the recipe for ${p.field.name} uses a value not defined yet`);
+    }
+    seen.add(n);
+  });
+  const last = block.nodes.at(-1);
+  if (last === undefined || opInfo(last.op).effect !== "end") throw new Error("the block has no end");
+}
+
+function checkTypes(n: Node, fail: (why: string) => never): void {
+  const info = opInfo(n.op);
+  if (n.op === Op.fp) {
+    const fn = SOFT_FUNCTIONS[n.sub];
+    [n.a, n.b, n.c].forEach((operand, i) => {
+      if (operand?.type !== fn?.args[i]) fail(`argument ${i} of ${fn?.name} has type ${operand?.type}`);
+    });
+    return;
+  }
+  if (n.op === Op.select && (n.b?.type !== n.c?.type || n.b?.type !== n.type)) fail("the values to select from differ in type");
+  if (n.op === Op.set && n.a?.type !== (n.field?.type === "i32" ? "i32" : "i64")) fail(`${n.field?.name} is ${n.field?.type}`);
+  const named = /^(i32|i64)\.(?!wrap|extend_i32)/.exec(info.name)?.[1] as IrType | undefined;
+  const expected = OPERANDS[n.op] ?? (named === undefined ? [] : Array<IrType>(info.args).fill(named));
+  [n.a, n.b, n.c].forEach((operand, i) => {
+    const type = expected[i];
+    if (type === undefined) return;
+    if (operand === null) fail(`operand ${i} is missing`);
+    else if (operand.type !== type) fail(`operand ${i} is ${operand.type}, not ${type}`);
+  });
+}

@@ -1,0 +1,63 @@
+import { expect, test } from "vitest";
+import { IrBuilder } from "../ir/builder.js";
+import { printBlock } from "../ir/print.js";
+import { verify } from "../ir/verify.js";
+import { StateLayout } from "../state/layout.js";
+import { PASSES } from "./index.js";
+
+const layout = new StateLayout();
+const [x, y, z] = layout.array("x", "i64", 3) as [never, never, never];
+
+function optimised(build: (b: IrBuilder) => void): string {
+  const b = new IrBuilder();
+  b.instruction(0x10);
+  build(b);
+  const block = b.finish(0x14);
+  verify(block);
+  for (const pass of PASSES) {
+    pass.run(block);
+    verify(block);
+  }
+  return printBlock(block);
+}
+
+test("a constant made in two steps folds into one", () => {
+  const text = optimised((b) => {
+    b.set(x, b.i64.const(0x12345000));
+    b.set(x, b.i64.add(b.get(x), b.i64.const(0x678)));
+    b.jump(0x14);
+  });
+  expect(text).toContain("i64.const 0x12345678");
+});
+
+test("page-relative addresses stay relative", () => {
+  const text = optimised((b) => {
+    b.set(x, b.pc(0x3000));
+    b.set(y, b.load(8, false, b.i64.add(b.get(x), b.i64.const(-16))));
+    b.dispatch(0x14);
+  });
+  expect(text).toContain("pc page+0x2ff0");
+});
+
+test("a helper may change any field, so knowledge ends there", () => {
+  const text = optimised((b) => {
+    b.set(x, b.i64.const(1));
+    b.call(1, 0);
+    b.set(y, b.i64.add(b.get(x), b.i64.const(1)));
+    b.jump(0x14);
+  });
+  expect(text).toMatch(/get x0\n.*const 1\n.*i64.add/);
+});
+
+test("the verifier refuses what is malformed", () => {
+  const wrong = (build: (b: IrBuilder) => void) => () => {
+    const b = new IrBuilder();
+    b.instruction(0);
+    build(b);
+    verify(b.finish(4));
+  };
+  expect(wrong((b) => b.set(z, b.i64.const(1)))).toThrow("no end");
+  expect(wrong((b) => b.jump(b.i64.add(b.i32.const(1), b.i64.const(1)).lo))).toThrow("operand 0 is i32, not i64");
+  expect(wrong((b) => { b.jump(0); b.jump(4); })).toThrow("an end must stand last");
+  expect(wrong((b) => { b.set(x, b.i32.wrap_i64(b.get(x))); b.jump(0); })).toThrow("x0 is i64");
+});
