@@ -1,0 +1,259 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import type { FormatName, SoftFloatName, SoftFloatOptions } from "./index.js";
+import { type Instance, instantiate } from "./testing/harness.js";
+import { corners, operands, pattern } from "./testing/patterns.js";
+import { type Outcome, Reference, SHAPES } from "./testing/reference.js";
+
+// Every function against exact arithmetic, in every rounding mode, under three policies, with and without
+// inexact accumulated beforehand (the fast paths ask for it), with the flush modes off and on.
+
+const POLICIES: readonly SoftFloatOptions[] = [
+  { nan: "canonical", tininess: "after" },
+  { nan: "propagate-x86", tininess: "after" },
+  { nan: "propagate-arm", tininess: "before" },
+];
+const INSTANCES = POLICIES.map((options) => ({ options, instance: instantiate(options) }));
+const RUNS = Number(process.env["SOFTFLOAT_RUNS"] ?? 60);
+const FORMATS: readonly FormatName[] = ["f16", "f32", "f64"];
+const MODES = [0, 1, 2, 3, 4, 5];
+const INEXACT = 1;
+
+const hex = (v: bigint) => `0x${v.toString(16)}`;
+
+/** One sample in all rounding modes (if it has any) and all policies. */
+function check(
+  name: SoftFloatName,
+  args: readonly bigint[],
+  expected: (reference: Reference, rm: number) => Outcome,
+  options: { rounding?: boolean; after?: readonly bigint[] } = {},
+): void {
+  for (const { options: policy, instance } of INSTANCES) {
+    for (const modes of policy.nan === "canonical" ? [0] : [0, 15]) {
+      const reference = new Reference(policy, modes);
+      for (const rm of options.rounding === false ? [0] : MODES) {
+        const want = expected(reference, rm);
+        const last = options.rounding === false ? [] : [BigInt(rm)];
+        for (const before of [0, INEXACT]) {
+          const got = instance.run(name, [...args, ...last, ...(options.after ?? [])], before, modes);
+          if (got.bits === want.bits && got.flags === (want.flags & ~before)) continue;
+          const where = `${name}(${args.map(hex).join(", ")}) rm ${rm} ${policy.nan} modes ${modes} before ${before}`;
+          expect.fail(
+            `${where}: got ${hex(got.bits)} flags ${got.flags}, want ${hex(want.bits)} flags ${want.flags & ~before}`,
+          );
+        }
+      }
+    }
+  }
+}
+
+const pairs = (format: FormatName) =>
+  corners(format).flatMap((a) => corners(format).map((b) => [a, b] as const));
+
+describe.each(FORMATS)("%s", (format) => {
+  const s = SHAPES[format];
+
+  test.each(["add", "sub", "mul", "div"] as const)("%s", (operation) => {
+    const one = (a: bigint, b: bigint) =>
+      check(`${format}.${operation}`, [a, b], (r, rm) => r[operation](s, a, b, rm));
+    for (const [a, b] of pairs(format)) one(a, b);
+    fc.assert(
+      fc.property(operands(format, 2), ([a, b]) => one(a as bigint, b as bigint)),
+      { numRuns: RUNS * 10 },
+    );
+  });
+
+  test("sqrt", () => {
+    const one = (a: bigint) => check(`${format}.sqrt`, [a], (r, rm) => r.sqrt(s, a, rm));
+    corners(format).forEach(one);
+    fc.assert(fc.property(pattern(format), one), { numRuns: RUNS * 5 });
+    fc.assert(
+      fc.property(pattern(format), (a) => {
+        // Squares, and their neighbours.
+        const square = new Reference(POLICIES[0] as SoftFloatOptions).mul(s, a, a, 0).bits;
+        for (const near of [-1n, 0n, 1n]) one(BigInt.asUintN(Number(s.width), square + near));
+      }),
+      { numRuns: RUNS },
+    );
+  });
+
+  test("fma", () => {
+    const one = (a: bigint, b: bigint, c: bigint) =>
+      check(`${format}.fma`, [a, b, c], (r, rm) => r.fma(s, a, b, c, rm));
+    const few = corners(format).filter((_, i) => i % 5 === 0);
+    for (const a of few) for (const b of few) for (const c of few) one(a, b, c);
+    fc.assert(
+      fc.property(operands(format, 3), ([a, b, c]) => one(a as bigint, b as bigint, c as bigint)),
+      { numRuns: RUNS * 15 },
+    );
+    // The addend nearly cancels the product, or lies half a unit beside it.
+    fc.assert(
+      fc.property(
+        operands(format, 2),
+        fc.integer({ min: -2, max: 2 }),
+        fc.integer({ min: 0, max: 60 }),
+        ([a, b], step, down) => {
+          const plain = new Reference(POLICIES[0] as SoftFloatOptions);
+          const product = plain.mul(s, a as bigint, b as bigint, 0).bits;
+          const opposite = product ^ (1n << (s.width - 1n));
+          one(a as bigint, b as bigint, BigInt.asUintN(Number(s.width), opposite + BigInt(step)));
+          one(
+            a as bigint,
+            b as bigint,
+            BigInt.asUintN(Number(s.width), opposite - (BigInt(down) << (s.p - 1n))),
+          );
+        },
+      ),
+      { numRuns: RUNS * 3 },
+    );
+  });
+
+  test("minima and maxima", () => {
+    const names = [
+      "minimumNumber",
+      "maximumNumber",
+      "minNum",
+      "maxNum",
+      "minimum",
+      "maximum",
+      "minSecond",
+      "maxSecond",
+    ] as const;
+    for (const name of names) {
+      const one = (a: bigint, b: bigint) =>
+        check(`${format}.${name}`, [a, b], (r) => r.extreme(s, name, a, b), { rounding: false });
+      for (const [a, b] of pairs(format)) one(a, b);
+      fc.assert(
+        fc.property(operands(format, 2), ([a, b]) => one(a as bigint, b as bigint)),
+        { numRuns: RUNS },
+      );
+    }
+  });
+
+  test("comparisons and class", () => {
+    const names = [
+      "eq",
+      "eqSignaling",
+      "lt",
+      "le",
+      "ltQuiet",
+      "leQuiet",
+      "unordered",
+      "order",
+      "orderSignaling",
+    ] as const;
+    for (const name of names) {
+      const one = (a: bigint, b: bigint) =>
+        check(`${format}.${name}`, [a, b], (r) => r.compare(s, name, a, b), { rounding: false });
+      for (const [a, b] of pairs(format)) one(a, b);
+      fc.assert(
+        fc.property(operands(format, 2), ([a, b]) => one(a as bigint, b as bigint)),
+        { numRuns: RUNS },
+      );
+    }
+    const classify = (a: bigint) =>
+      check(`${format}.class`, [a], (r) => r.classify(s, a), { rounding: false });
+    corners(format).forEach(classify);
+    fc.assert(fc.property(pattern(format), classify), { numRuns: RUNS });
+  });
+
+  test("to integers", () => {
+    for (const [kind, width, signed] of [
+      ["I32", 32n, true],
+      ["U32", 32n, false],
+      ["I64", 64n, true],
+      ["U64", 64n, false],
+    ] as const) {
+      const one = (a: bigint) =>
+        check(`${format}.to${kind}`, [a], (r, rm) => r.toInteger(s, a, width, signed, rm));
+      corners(format).forEach(one);
+      fc.assert(fc.property(pattern(format), one), { numRuns: RUNS * 4 });
+    }
+    for (const exact of [true, false]) {
+      const one = (a: bigint) =>
+        check(`${format}.roundToIntegral`, [a], (r, rm) => r.roundToIntegral(s, a, rm, exact), {
+          after: [exact ? 1n : 0n],
+        });
+      corners(format).forEach(one);
+      fc.assert(fc.property(pattern(format), one), { numRuns: RUNS * 4 });
+    }
+  });
+
+  test("from integers", () => {
+    for (const [kind, width, signed] of [
+      ["I32", 32, true],
+      ["U32", 32, false],
+      ["I64", 64, true],
+      ["U64", 64, false],
+    ] as const) {
+      const one = (v: bigint) => {
+        const value = signed ? BigInt.asIntN(width, v) : BigInt.asUintN(width, v);
+        check(`${format}.from${kind}`, [v], (r, rm) => r.fromInteger(s, value, rm));
+      };
+      const ends = [
+        0n,
+        1n,
+        (1n << BigInt(width - 1)) - 1n,
+        1n << BigInt(width - 1),
+        (1n << BigInt(width)) - 1n,
+      ];
+      ends.forEach(one);
+      const shifted = fc.tuple(
+        fc.bigInt({ min: 0n, max: (1n << BigInt(width)) - 1n }),
+        fc.integer({ min: 0, max: width - 1 }),
+      );
+      fc.assert(
+        fc.property(shifted, ([v, by]) => one(v >> BigInt(by))),
+        { numRuns: RUNS * 2 },
+      );
+      fc.assert(
+        fc.property(shifted, ([v, by]) => one((v >> BigInt(by)) << BigInt(by))),
+        { numRuns: RUNS * 2 },
+      );
+    }
+  });
+
+  test("from the other formats", () => {
+    for (const from of FORMATS) {
+      if (from === format) continue;
+      const name = `${format}.from${from.toUpperCase()}` as SoftFloatName;
+      const widens = SHAPES[from].p < s.p;
+      const one = (a: bigint) =>
+        check(name, [a], (r, rm) => r.resize(SHAPES[from], s, a, rm), { rounding: !widens });
+      corners(from).forEach(one);
+      fc.assert(fc.property(pattern(from), one), { numRuns: RUNS * 4 });
+      // Around every power of two and half way between neighbours of the narrow format.
+      if (!widens) {
+        const lost = SHAPES[from].p - s.p;
+        const ties = fc.tuple(
+          pattern(from),
+          fc.integer({ min: -1, max: 1 }),
+          fc.integer({ min: 0, max: Number(s.p) }),
+        );
+        fc.assert(
+          fc.property(ties, ([v, off, deeper]) => {
+            const at = lost + BigInt(deeper);
+            const tie = ((v >> at) << at) | (1n << (at - 1n));
+            one(BigInt.asUintN(Number(SHAPES[from].width), tie + BigInt(off)));
+          }),
+          { numRuns: RUNS * 4 },
+        );
+      }
+    }
+  });
+});
+
+test("a policy can be put together from parts", () => {
+  const options = {
+    nan: "canonical",
+    tininess: "before",
+    fmaInvalid: false,
+    toInteger: "indefinite",
+    denormal: "operand",
+  } as const;
+  const instance: Instance = instantiate(options);
+  const nan = 0x7ff8000000000000n;
+  expect(instance.run("f64.fma", [0x7ff0000000000000n, 0n, nan, 0n])).toEqual({ bits: nan, flags: 0 });
+  expect(instance.run("f64.toI32", [nan, 0n])).toEqual({ bits: 0x80000000n, flags: 16 });
+  expect(instance.run("f64.mul", [1n, 0x3ff0000000000000n, 0n])).toEqual({ bits: 1n, flags: 32 });
+});
