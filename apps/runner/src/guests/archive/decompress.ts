@@ -1,7 +1,7 @@
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { ReadableStream } from "node:stream/web";
-import { createGunzip, createZstdDecompress, gunzipSync, zstdDecompressSync } from "node:zlib";
+import { createGunzip, createZstdDecompress } from "node:zlib";
 import xz from "xz-decompress";
 import { GuestError } from "../errors.js";
 
@@ -27,12 +27,9 @@ export async function* decompress(name: string, input: ByteStream): ByteStream {
 
 /** The same for bytes that are already in memory. */
 export async function decompressBytes(name: string, bytes: Uint8Array): Promise<Uint8Array> {
-  if (name.endsWith(".gz")) return gunzipSync(bytes);
-  if (name.endsWith(".zst")) return zstdDecompressSync(bytes);
-  if (!name.endsWith(".xz")) return bytes;
   const chunks: Uint8Array[] = [];
   for await (const chunk of decompress(name, once(bytes))) chunks.push(chunk);
-  return Buffer.concat(chunks);
+  return chunks.length === 1 ? (chunks[0] ?? bytes) : Buffer.concat(chunks);
 }
 
 async function* once(bytes: Uint8Array): ByteStream {

@@ -3,7 +3,7 @@ import { Allocator, type BlockRun } from "./allocator.js";
 import { type DirectoryEntry, directoryContent } from "./directory.js";
 import { Ext4Error } from "./errors.js";
 import { extentTree } from "./extents.js";
-import { BLOCK_SIZE, type Geometry, INODE_SIZE, planGeometry } from "./geometry.js";
+import { BLOCK_SIZE, type Geometry, INODE_SIZE, MAX_BLOCKS_PER_GROUP, planGeometry } from "./geometry.js";
 import {
   deviceBlock,
   inodeBytes,
@@ -24,6 +24,8 @@ export interface Ext4Options {
   readonly time: number;
   /** Volume name, up to 16 bytes of ASCII. */
   readonly label?: string;
+  /** Blocks in a block group: a multiple of 8, 256 to 32768 (the default). */
+  readonly blocksPerGroup?: number;
 }
 
 /** A disk image as the pieces that are not zero, ascending and not overlapping. */
@@ -49,9 +51,17 @@ export function ext4Image(tree: FileTree, options: Ext4Options): Ext4Image {
     throw new Ext4Error("BadSize", `an ext4 image of ${options.size} bytes: must be 1 MiB to 1 TiB`);
   }
   if (options.uuid.length !== 16) throw new Ext4Error("BadSize", "a UUID has 16 bytes");
+  const perGroup = options.blocksPerGroup ?? MAX_BLOCKS_PER_GROUP;
+  if (!(perGroup >= 256 && perGroup <= MAX_BLOCKS_PER_GROUP && perGroup % 8 === 0)) {
+    throw new Ext4Error(
+      "BadSize",
+      `block groups of ${perGroup} blocks: must be a multiple of 8, 256 to 32768`,
+    );
+  }
   let nodes = 0;
   for (const _ of tree.walk()) nodes += 1;
-  return new ImageWriter(planGeometry(options.size, nodes + LOST_AND_FOUND_INODE), options).write(tree);
+  const geometry = planGeometry(options.size, nodes + LOST_AND_FOUND_INODE, perGroup);
+  return new ImageWriter(geometry, options).write(tree);
 }
 
 class ImageWriter {

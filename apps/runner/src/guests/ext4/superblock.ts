@@ -1,6 +1,6 @@
 import type { Allocator } from "./allocator.js";
 import { Fields } from "./fields.js";
-import { BLOCK_SIZE, BLOCKS_PER_GROUP, type Geometry, INODE_SIZE } from "./geometry.js";
+import { BLOCK_SIZE, type Geometry, INODE_SIZE } from "./geometry.js";
 import { EXTRA_SIZE, JOURNAL_INODE, LOST_AND_FOUND_INODE } from "./inode.js";
 
 const MAGIC = 0xef53;
@@ -41,8 +41,8 @@ export function superblock(
     )
     .u32(0x18, Math.log2(BLOCK_SIZE) - 10)
     .u32(0x1c, Math.log2(BLOCK_SIZE) - 10)
-    .u32(0x20, BLOCKS_PER_GROUP)
-    .u32(0x24, BLOCKS_PER_GROUP)
+    .u32(0x20, geometry.blocksPerGroup)
+    .u32(0x24, geometry.blocksPerGroup)
     .u32(0x28, geometry.inodesPerGroup)
     .u32(0x30, content.time)
     .u16(0x36, 0xffff) // no check is ever forced by the number of mounts
