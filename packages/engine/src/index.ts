@@ -1,5 +1,5 @@
 export type { CoreApi } from "./core/api.js";
-export { Core, type CoreStatistics, type RunEnd } from "./core/core.js";
+export { Core, type CoreState, type CoreStatistics, type RunEnd } from "./core/core.js";
 export { Engine, type EngineOptions, MAX_CORES, type RamMap } from "./core/engine.js";
 export { Access, type CodeSource, type GuestCpu, Status, Translated, type Translation } from "./core/guest-cpu.js";
 export { type AccessOptions, IrBuilder, type Value } from "./ir/builder.js";
@@ -7,3 +7,4 @@ export type { AccessSize, IrBlock, Node } from "./ir/node.js";
 export type { RmwName } from "./ir/ops.js";
 export type { SoftName } from "./ir/soft.js";
 export { type Field, type FieldType, StateLayout } from "./state/layout.js";
+export * from "./isa/index.js";

@@ -16,8 +16,18 @@ export type RunEnd =
   | "budget"
   /** The architecture asked for it; `Core.exit` tells more. */
   | "exit"
+  /** `stop` was called, by a device or a timer that needs the loop outside. */
+  | "stopped"
   /** A breakpoint lies at the pc; nothing of it was executed. */
   | "breakpoint";
+
+/** One core's architected state as plain data. */
+export interface CoreState {
+  readonly version: 1;
+  readonly instructions: number;
+  readonly traps: number;
+  readonly fields: Readonly<Record<string, bigint>>;
+}
 
 /** Counters of one core since it was made. */
 export interface CoreStatistics {
@@ -77,6 +87,7 @@ export class Core implements CoreApi {
   private stepping = false;
   private pcKnown = false;
   private dispatchRequested = false;
+  private stopRequested = false;
   private dataKey = 0;
   private codeKey = 0;
   private lastDataId = 0;
@@ -206,6 +217,27 @@ export class Core implements CoreApi {
     };
   }
 
+  /** Architected state by field name, and the counts that go with it: plain data for snapshots. */
+  state(): CoreState {
+    const fields: Record<string, bigint> = {};
+    for (const [name, field] of this.cpu.layout.fields) fields[name] = this.big(field);
+    return { version: 1, instructions: this.total, traps: this.traps, fields };
+  }
+
+  /** Take a saved state over; everything derived from the old one is forgotten. Throws Error for a state of another shape. */
+  restore(state: CoreState): void {
+    if (state.version !== 1) throw new Error(`core state version ${state.version} is not 1`);
+    for (const [name, field] of this.cpu.layout.fields) {
+      const value = state.fields[name];
+      if (value === undefined) throw new Error(`the saved core state has no field ${name}`);
+      this.setBig(field, value);
+    }
+    this.total = state.instructions;
+    this.traps = state.traps;
+    this.clearReservation();
+    this.dropContexts();
+  }
+
   // --- Contexts ------------------------------------------------------------------------------
 
   setDataContext(key: number): void {
@@ -270,6 +302,10 @@ export class Core implements CoreApi {
   requestDispatch(): void {
     this.dispatchRequested = true;
   }
+  /** End the run before the next instruction: something outside has to be looked at (a nearer deadline, power-off). */
+  stop(): void {
+    this.stopRequested = true;
+  }
 
   // --- Execution -----------------------------------------------------------------------------
 
@@ -303,6 +339,10 @@ export class Core implements CoreApi {
       this.pcKnown = true;
       if (this.cpu.takeInterrupt()) {
         if (this.exit !== null) return "exit";
+      }
+      if (this.stopRequested) {
+        this.stopRequested = false;
+        return "stopped";
       }
       if (this.word(W.budget) <= 0) return "budget";
       if (this.breakpoints.size > 0) {
