@@ -1,0 +1,185 @@
+#!/usr/bin/env node
+// Builds the embedded guest: programs first, then the kernel with the programs inside.
+//
+//   node guests/build.mjs [--arch riscv64] [--out FILE]
+//
+// The same sources and the compiler of toolchain.json give the same bytes, wherever they lie: no path,
+// date or debug information enters the file. Uses nothing but Node (20 or newer), clang and lld.
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const guests = dirname(fileURLToPath(import.meta.url));
+
+/** What differs between architectures. `float`: flags of the sources that use floating point. */
+const architectures = {
+  riscv64: {
+    folder: "riscv",
+    flags: ["--target=riscv64-unknown-elf", "-mabi=lp64", "-mcmodel=medany", "-mno-relax"],
+    integer: ["-march=rv64imac"],
+    float: ["-march=rv64imafdc"],
+  },
+};
+
+const commonFlags = [
+  "-std=gnu11",
+  "-ffreestanding",
+  "-nostdlib",
+  "-nostdlibinc",
+  "-fno-pic",
+  "-fno-stack-protector",
+  "-fno-asynchronous-unwind-tables",
+  "-fno-unwind-tables",
+  "-ffunction-sections",
+  "-fdata-sections",
+  "-fno-ident",
+  "-fno-math-errno",
+  "-ffp-contract=off",
+  "-Wall",
+  "-Wextra",
+  "-Werror",
+];
+
+/** The kernel is to be small, the programs are there to compute. */
+const optimization = (source) => (source.startsWith("apps/") ? "-O2" : "-Os");
+
+/** Sources that use floating point; everything else is built without. */
+const usesFloat = (source) => /^float\./.test(basename(source));
+
+/** Names of the architectures that can be built. */
+export const architectureNames = Object.keys(architectures);
+
+/** Versions that toolchain.json pins: { clang, lld }. */
+export const pinned = JSON.parse(readFileSync(join(guests, "toolchain.json"), "utf8"));
+
+function versionOf(command) {
+  try {
+    return /\d+\.\d+\.\d+/.exec(execFileSync(command, ["--version"], { encoding: "utf8" }))?.[0];
+  } catch {
+    return undefined;
+  }
+}
+
+/** First of the candidates that has the wanted version, or else the first that there is. */
+function choose(candidates, wanted) {
+  const found = candidates.map((path) => ({ path, version: versionOf(path) })).filter((tool) => tool.version);
+  return found.find((tool) => tool.version === wanted) ?? found[0];
+}
+
+/**
+ * The compiler and linker to use: { clang, lld, exact, reason }. `exact` tells whether they are the pinned
+ * ones, so that the result must equal the committed file; `reason` says why not.
+ */
+export function findToolchain() {
+  const major = pinned.clang.split(".")[0];
+  const clang = choose([`clang-${major}`, "clang"], pinned.clang);
+  const lld = choose([`ld.lld-${major}`, `/usr/lib/llvm-${major}/bin/ld.lld`, "ld.lld"], pinned.lld);
+  const have = `clang ${clang?.version ?? "missing"}, lld ${lld?.version ?? "missing"}`;
+  const exact = clang?.version === pinned.clang && lld?.version === pinned.lld;
+  return {
+    clang: clang?.path,
+    lld: lld?.path,
+    exact,
+    reason: exact ? "" : `needs clang ${pinned.clang} and lld ${pinned.lld}, found ${have}`,
+  };
+}
+
+const sourcesIn = (folder) =>
+  readdirSync(join(guests, folder))
+    .filter((name) => /\.[cS]$/.test(name))
+    .sort()
+    .map((name) => `${folder}/${name}`);
+
+/** The programs, with the line each one says about itself. */
+function programs() {
+  return sourcesIn("apps")
+    .filter((source) => source !== "apps/user.c")
+    .map((source) => {
+      const about = /^\/\/ about: (.*)$/m.exec(readFileSync(join(guests, source), "utf8"))?.[1];
+      if (about === undefined) throw new Error(`${source} does not begin with "// about: ..."`);
+      return { name: basename(source, ".c"), about, source };
+    });
+}
+
+/** Assembly that puts the programs and their table (struct app) into the kernel. */
+function programTable(list) {
+  const lines = [".section .rodata"];
+  list.forEach(({ name, about }, i) => {
+    lines.push(".balign 8", `file${i}: .incbin "${name}.elf"`, `end${i}:`);
+    lines.push(`name${i}: .asciz ${JSON.stringify(name)}`, `about${i}: .asciz ${JSON.stringify(about)}`);
+  });
+  lines.push(".balign 8", ".global apps", "apps:");
+  list.forEach((_, i) => {
+    lines.push(`.quad name${i}, about${i}, file${i}, end${i} - file${i}`);
+  });
+  lines.push(".quad 0, 0, 0, 0", "");
+  return lines.join("\n");
+}
+
+/**
+ * Builds the guest for an architecture and returns the ELF file's bytes. Needs `findToolchain()`'s tools;
+ * throws with the compiler's own message when something does not compile.
+ */
+export function build(arch, toolchain = findToolchain()) {
+  const target = architectures[arch];
+  if (!target) throw new Error(`no guest for "${arch}": have ${architectureNames.join(", ")}`);
+  if (!toolchain.clang || !toolchain.lld) throw new Error(toolchain.reason);
+
+  const work = mkdtempSync(join(tmpdir(), "guest-"));
+  const run = (command, args) => execFileSync(command, args, { cwd: guests, stdio: ["ignore", "inherit", "inherit"] });
+  const compile = (source) => {
+    const object = join(work, `${source.replaceAll("/", "-")}.o`);
+    const float = usesFloat(source) ? target.float : target.integer;
+    const flags = [...commonFlags, optimization(source), ...target.flags, ...float];
+    run(toolchain.clang, [...flags, "-Icommon", `-I${target.folder}`, "-c", source, "-o", object]);
+    return object;
+  };
+  const link = (script, objects, output, flags) =>
+    run(toolchain.lld, ["-T", script, "--gc-sections", "--build-id=none", ...flags, ...objects, "-o", output]);
+
+  try {
+    const library = ["apps/user.c", "common/format.c", "common/string.c"].map(compile);
+    const list = programs();
+    for (const { name, source } of list) {
+      const output = join(work, `${name}.elf`);
+      link(`${target.folder}/user.ld`, [compile(source), ...library], output, ["--strip-all", "--nmagic"]);
+    }
+    writeFileSync(join(work, "programs.S"), programTable(list));
+
+    const objects = [...sourcesIn("common"), ...sourcesIn(target.folder)].map(compile);
+    const table = join(work, "programs.o");
+    run(toolchain.clang, [...target.flags, ...target.integer, `-I${work}`, "-c", join(work, "programs.S"), "-o", table]);
+    const output = join(work, "kernel.elf");
+    const kernelFlags = ["--strip-debug", "--discard-all", "-z", "max-page-size=4096"];
+    link(`${target.folder}/kernel.ld`, [...objects, table], output, kernelFlags);
+    return readFileSync(output);
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+}
+
+/** Where the committed file of an architecture is. */
+export const prebuiltPath = (arch) => join(guests, "prebuilt", `${arch}.elf`);
+
+function main(args) {
+  const option = (name, otherwise) => (args.includes(name) ? args[args.indexOf(name) + 1] : otherwise);
+  const arch = option("--arch", "riscv64");
+  const out = resolve(option("--out", prebuiltPath(arch)));
+  const toolchain = findToolchain();
+  if (!toolchain.exact) console.error(`warning: ${toolchain.reason}; the bytes will differ from the committed ones`);
+  const bytes = build(arch, toolchain);
+  mkdirSync(dirname(out), { recursive: true });
+  writeFileSync(out, bytes);
+  console.log(`${out}: ${bytes.length} bytes`);
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  try {
+    main(process.argv.slice(2));
+  } catch (error) {
+    console.error(error.message);
+    process.exitCode = 1;
+  }
+}

@@ -1,0 +1,52 @@
+#include "checks.h"
+
+#include "arch.h"
+
+const struct check arch_checks[] = {
+    {"sbi-base", check_sbi_base},
+    {"sbi-unknown", check_sbi_unknown},
+    {"sbi-timer", check_sbi_timer},
+    {"sbi-timer-legacy", check_sbi_timer_legacy},
+    {"sbi-console", check_sbi_console},
+    {"sbi-console-legacy", check_sbi_console_legacy},
+    {"sbi-ipi", check_sbi_ipi},
+    {"sbi-ipi-legacy", check_sbi_ipi_legacy},
+    {"sbi-rfence", check_sbi_rfence},
+    {"sbi-rfence-legacy", check_sbi_rfence_legacy},
+    {"sbi-hsm", check_sbi_hsm},
+    {"sbi-suspend", check_sbi_suspend},
+    {"sbi-reset", check_sbi_reset},
+
+    {"counters", check_counters},
+    {"csr-machine", check_machine_csr},
+    {"csr-hypervisor", check_hypervisor_csr},
+    {"fence-hypervisor", check_hypervisor_fence},
+    {"csr-unknown", check_unknown_csr},
+    {"illegal-instruction", check_illegal},
+    {"ebreak", check_breakpoint},
+    {"misaligned", check_misaligned},
+    {"atomics", check_atomics},
+    {"wfi", check_wait},
+    {"timer-interrupt", check_timer},
+    {"stimecmp", check_stimecmp},
+
+    {"mmio-byte", check_mmio_byte},
+    {"mmio-half", check_mmio_half},
+    {"mmio-word", check_mmio_word},
+    {"mmio-double", check_mmio_double},
+    {"mmio-compressed", check_mmio_compressed},
+    {"mmio-registers", check_mmio_registers},
+    {"mmio-nowhere", check_nowhere},
+    {"plic", check_plic},
+    {"uart-interrupt", check_uart_interrupt},
+
+    {"page-rights", check_rights},
+    {"page-user", check_user_pages},
+    {"page-accessed-dirty", check_accessed_dirty},
+    {"page-remap", check_remap},
+    {"page-2m", check_big_page},
+    {"page-asid", check_asids},
+    {"fence-i", check_code_change},
+    {"remote-fence", check_remote_fence},
+    {NULL, NULL},
+};
