@@ -1,0 +1,21 @@
+import { Helper } from "../cpu/helper-ids.js";
+import { type RiscvBuilder, riscv } from "./lifter.js";
+
+// Cache-block operations, unprivileged manual, chapter "CMO". Whether they are enabled (xenvcfg) is for the
+// helper to decide.
+
+const management = riscv("Zicbom");
+const zero = riscv("Zicboz");
+
+const block =
+  (operation: number) =>
+  (b: RiscvBuilder, { rs1 }: { rs1: number }) => {
+    b.ir.call(Helper.cacheBlock, operation, b.x(rs1), b.instructionBits());
+  };
+
+export const zicbo = [
+  management.insn("000000000000 rs1:5 010 00000 0001111", "cbo.inval (rs1)", block(0)),
+  management.insn("000000000001 rs1:5 010 00000 0001111", "cbo.clean (rs1)", block(1)),
+  management.insn("000000000010 rs1:5 010 00000 0001111", "cbo.flush (rs1)", block(2)),
+  zero.insn("000000000100 rs1:5 010 00000 0001111", "cbo.zero (rs1)", block(4)),
+];

@@ -1,0 +1,27 @@
+import type { InstructionTable } from "./table.js";
+
+/** The instructions of one extension, in the order of declaration. */
+export interface ExtensionSupport {
+  /** Names joined by `+` where an instruction needs several extensions. */
+  readonly extension: string;
+  readonly instructions: readonly string[];
+}
+
+/** What a table supports, for the documentation. */
+export function supportMatrix<B>(table: InstructionTable<B>): readonly ExtensionSupport[] {
+  const byExtension = new Map<string, string[]>();
+  for (const { name, extensions } of table.instructions) {
+    const key = extensions.join("+");
+    byExtension.set(key, [...(byExtension.get(key) ?? []), name]);
+  }
+  return [...byExtension].map(([extension, instructions]) => ({ extension, instructions }));
+}
+
+/** The matrix as a Markdown table. */
+export function supportMarkdown(matrix: readonly ExtensionSupport[]): string {
+  const rows = matrix.map(
+    ({ extension, instructions }) =>
+      `| ${extension} | ${instructions.length} | ${instructions.map((name) => `\`${name}\``).join(" ")} |`,
+  );
+  return ["| extension | instructions | |", "|---|---|---|", ...rows, ""].join("\n");
+}
