@@ -100,17 +100,20 @@ export class InstructionClock implements VirtualClock {
  */
 export class WallClock implements Clock {
   readonly #milliseconds: () => number;
-  readonly #offsetNs: number;
+  readonly #startMs: number;
+  readonly #startNs: number;
   #lastNs: number;
 
   constructor(milliseconds: () => number, startNs = 0) {
     this.#milliseconds = milliseconds;
-    this.#offsetNs = startNs - Math.round(milliseconds() * 1e6);
+    this.#startMs = milliseconds();
+    this.#startNs = startNs;
     this.#lastNs = startNs;
   }
 
   now(): number {
-    const ns = this.#offsetNs + Math.round(this.#milliseconds() * 1e6);
+    // The difference first: nanoseconds since 1970 are more than a number holds exactly.
+    const ns = this.#startNs + Math.round((this.#milliseconds() - this.#startMs) * 1e6);
     if (ns > this.#lastNs) this.#lastNs = ns;
     return this.#lastNs;
   }
