@@ -135,7 +135,11 @@ const stackRelative = [
     { rd: "rd", rs1: SP, imm: "uimm" },
     { where: "rd != 0" },
   ),
-  double.expand("101 uimm[5:3|8:6] fs2:5 10", "c.fsdsp fs2, uimm(sp)", fsd, { fs2: "fs2", rs1: SP, imm: "uimm" }),
+  double.expand("101 uimm[5:3|8:6] fs2:5 10", "c.fsdsp fs2, uimm(sp)", fsd, {
+    fs2: "fs2",
+    rs1: SP,
+    imm: "uimm",
+  }),
   expand("110 uimm[5:2|7:6] rs2:5 10", "c.swsp rs2, uimm(sp)", rv.sw, { rs2: "rs2", rs1: SP, imm: "uimm" }),
   expand("111 uimm[5:3|8:6] rs2:5 10", "c.sdsp rs2, uimm(sp)", rv.sd, { rs2: "rs2", rs1: SP, imm: "uimm" }),
 ];

@@ -8,9 +8,6 @@ const HAS_ADDRESS = 1;
 const HAS_SPACE = 2;
 const INVALIDATE_ONLY = 4;
 
-/** Register numbers for the helper, which needs them to report the instruction's bits. */
-const registers = (rs1: number, rs2: number): number => (rs1 << 8) | (rs2 << 13);
-
 type Operands = { rs1: number; rs2: number };
 
 /** A fence: rs1 is an address unless x0, rs2 an address space unless x0. `refuse` may raise the exception the mode asks for. */
@@ -19,8 +16,7 @@ export const translationFence =
   (b: RiscvBuilder, { rs1, rs2 }: Operands) => {
     if (refuse(b)) return;
     const which = (rs1 === 0 ? 0 : HAS_ADDRESS) | (rs2 === 0 ? 0 : HAS_SPACE);
-    const constant = which | (invalidateOnly ? INVALIDATE_ONLY : 0) | registers(rs1, rs2);
-    b.callAndDispatch(helper, constant, b.x(rs1), b.x(rs2));
+    b.callAndDispatch(helper, which | (invalidateOnly ? INVALIDATE_ONLY : 0), b.x(rs1), b.x(rs2));
   };
 
 /** A supervisor instruction: illegal in U-mode, a virtual-instruction exception in VU-mode. */

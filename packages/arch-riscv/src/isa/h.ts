@@ -14,15 +14,14 @@ const load =
   (constant: number) =>
   (b: RiscvBuilder, { rd, rs1 }: { rd: number; rs1: number }) => {
     if (b.mode.virtual) return b.virtualInstruction();
-    b.setX(rd, b.ir.call(Helper.hypervisorLoad, constant, b.x(rs1), b.instructionBits()));
+    b.setX(rd, b.ir.call(Helper.hypervisorLoad, constant, b.x(rs1)));
   };
 
 const store =
   (size: number) =>
   (b: RiscvBuilder, { rs1, rs2 }: { rs1: number; rs2: number }) => {
     if (b.mode.virtual) return b.virtualInstruction();
-    // Both arguments are taken: the register numbers let the helper report the instruction's bits.
-    b.ir.call(Helper.hypervisorStore, size | (rs1 << 8) | (rs2 << 13), b.x(rs1), b.x(rs2));
+    b.ir.call(Helper.hypervisorStore, size, b.x(rs1), b.x(rs2));
   };
 
 export const h = [

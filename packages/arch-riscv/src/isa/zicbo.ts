@@ -10,7 +10,7 @@ const zero = riscv("Zicboz");
 const block =
   (operation: number) =>
   (b: RiscvBuilder, { rs1 }: { rs1: number }) => {
-    b.ir.call(Helper.cacheBlock, operation, b.x(rs1), b.instructionBits());
+    b.ir.call(Helper.cacheBlock, operation, b.x(rs1));
   };
 
 export const zicbo = [

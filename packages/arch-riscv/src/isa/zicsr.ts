@@ -27,13 +27,15 @@ const ALL = -1n;
 /** The lowest bit of an exception pc is always zero; with compressed instructions the next one is not. */
 const PC_BITS = -2n;
 
-const plain = (bank: { scratch: Field; epc: Field; cause: Field; tval: Field }, first: number) =>
-  [
-    [first, { field: bank.scratch, writable: ALL }],
-    [first + 1, { field: bank.epc, writable: PC_BITS }],
-    [first + 2, { field: bank.cause, writable: ALL }],
-    [first + 3, { field: bank.tval, writable: ALL }],
-  ] as const;
+type Bank = Readonly<Record<"scratch" | "epc" | "cause" | "tval", Field>>;
+
+/** xscratch, xepc, xcause and xtval have consecutive numbers at every level. */
+const plain = (bank: Bank, first: number): [number, PlainCsr][] => [
+  [first, { field: bank.scratch, writable: ALL }],
+  [first + 1, { field: bank.epc, writable: PC_BITS }],
+  [first + 2, { field: bank.cause, writable: ALL }],
+  [first + 3, { field: bank.tval, writable: ALL }],
+];
 
 const MACHINE = plain(M, 0x340);
 const SUPERVISOR = plain(S, 0x140);
@@ -62,7 +64,7 @@ function floatCsr(b: RiscvBuilder, csr: number): Value | undefined {
 function read(b: RiscvBuilder, rd: number, csr: number): void {
   const field = plainCsr(b, csr)?.field;
   const value = field === undefined ? floatCsr(b, csr) : b.ir.get(field);
-  b.setX(rd, value ?? b.ir.call(Helper.csrRead, csr, b.instructionBits()));
+  b.setX(rd, value ?? b.ir.call(Helper.csrRead, csr));
 }
 
 function changed(b: RiscvBuilder, operation: Operation, old: () => Value, operand: Value): Value {
@@ -92,9 +94,9 @@ function change(b: RiscvBuilder, rd: number, csr: number, operation: Operation, 
     return;
   }
   if (operation === Operation.write && rd === 0) {
-    b.ir.call(Helper.csrWrite, csr, operand, b.instructionBits());
+    b.ir.call(Helper.csrWrite, csr, operand);
   } else {
-    b.setX(rd, b.ir.call(Helper.csrExchange, csr | (operation << 12), operand, b.instructionBits()));
+    b.setX(rd, b.ir.call(Helper.csrExchange, csr | (operation << 12), operand));
   }
   // It may have changed the mode, the interrupts enabled or the mappings.
   b.dispatch();
