@@ -1,10 +1,11 @@
 import { COMPARE_NAMES, I32_BINARY_NAMES, I32_UNARY_NAMES, I64_BINARY_NAMES, I64_UNARY_NAMES, RMW_NAMES, type RmwName } from "../ir/ops.js";
-import { SOFT_FUNCTIONS, type SoftName } from "../ir/soft.js";
+import { SOFT_FUNCTIONS } from "../ir/soft.js";
+import { emitSoftFloat, type SoftFloat, type SoftFloatOptions } from "../softfloat/index.js";
 import { ENGINE_STATE as E } from "../state/layout.js";
 import { JUMP_CACHE_ENTRIES, TLB_ENTRIES } from "../tlb/geometry.js";
 import {
-  block, br, brIf, brTable, type Callable, either, type Expr, type Global, i32, i64, type Label, type Local, loop,
-  ModuleBuilder, ret, select, seq, type Val, when,
+  block, br, brIf, brTable, type Callable, either, type Expr, i32, i64, type Label, type Local, loop,
+  ModuleBuilder, ret, select, seq, unreachable, type Val, when,
 } from "../wasm/index.js";
 import { BRANCH_CONDITIONS, Leave, MICRO_OP_NAMES } from "./micro-ops.js";
 
@@ -16,12 +17,6 @@ export interface InterpreterPlan {
   /** Size of the imported memory in 64 KiB pages. */
   readonly memoryPages: number;
   readonly sharedMemory: boolean;
-}
-
-/** The floating-point functions, uniform: (a, b?, c?, rounding) on bit patterns; flags go to `flags`. */
-export interface SoftCode {
-  readonly flags: Global;
-  readonly functions: ReadonlyMap<SoftName, Callable>;
 }
 
 /** Kinds of slow access, as passed to the import `access`. */
@@ -50,9 +45,9 @@ class Machine {
   slowLoad!: Label;
   slowStore!: Label;
   readonly plan: InterpreterPlan;
-  readonly soft: SoftCode | undefined;
+  readonly soft: SoftFloat | undefined;
 
-  constructor(plan: InterpreterPlan, soft: SoftCode | undefined, local: (type: "i32" | "i64") => Local, pc: Local) {
+  constructor(plan: InterpreterPlan, soft: SoftFloat | undefined, local: (type: "i32" | "i64") => Local, pc: Local) {
     this.plan = plan;
     this.soft = soft;
     this.pc = pc;
@@ -390,8 +385,8 @@ function handlers(mulHighU: Callable): Map<string, Handler> {
   put("flags_in", (m) => (m.soft ? m.soft.flags.set(m.engine32(E.fpFlags)) : seq()));
   for (const fn of SOFT_FUNCTIONS) {
     h.set(`fp.${fn.name}`, (m) => {
-      const code = m.soft?.functions.get(fn.name);
-      if (code === undefined) return m.leave(Leave.dispatch);
+      if (m.soft === undefined) return unreachable();
+      const code = m.soft.get(fn.name);
       const operands = [[m.a, m.a32], [m.b, m.b32], [m.c, m.c32]] as const;
       const args: Val[] = fn.args.map((type, i) => (type === "i64" ? operands[i as 0 | 1 | 2][0] : operands[i as 0 | 1 | 2][1]));
       if (code.params.length > args.length) args.push(i32.load16_u(m.pc, 10));
@@ -445,12 +440,12 @@ function throughJumpCache(m: Machine, otherwise: number): Expr {
  * The cold tier: one function `run(block)`, a loop over a br_table with a handler per micro-op.
  * Imports: `env.memory`, `env.access(kind) -> 0 retry | 1 done | 2 leave`, `env.helper(id, constant) -> 0 next | 1 leave`.
  */
-export function buildInterpreter(plan: InterpreterPlan, emitSoft?: (m: ModuleBuilder) => SoftCode): Uint8Array<ArrayBuffer> {
+export function buildInterpreter(plan: InterpreterPlan, floatingPoint?: SoftFloatOptions): Uint8Array<ArrayBuffer> {
   const module = new ModuleBuilder();
   module.importMemory("env", "memory", plan.memoryPages, plan.memoryPages, plan.sharedMemory);
   const access = module.importFunction("env", "access", ["i32"], "i32");
   const helper = module.importFunction("env", "helper", ["i32", "i32"], "i32");
-  const soft = emitSoft?.(module);
+  const soft = floatingPoint && emitSoftFloat(module, floatingPoint);
   const table = handlers(emitMulHigh(module));
 
   const run = module.func("run", ["i32"], "i32");

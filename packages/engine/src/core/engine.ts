@@ -1,9 +1,9 @@
 import { PageSource, Translator } from "../code/translator.js";
 import { CodeStore, STATE_PC_BASE_WORD } from "../code/store.js";
-import { buildInterpreter, type SoftCode } from "../cold/interpreter.js";
+import { buildInterpreter } from "../cold/interpreter.js";
 import { JUMP_CACHE_ENTRIES, JUMP_CACHE_ENTRY_BYTES } from "../tlb/geometry.js";
 import { SoftTlb } from "../tlb/tlb.js";
-import type { ModuleBuilder } from "../wasm/index.js";
+import type { SoftFloatOptions } from "../softfloat/index.js";
 import { Core } from "./core.js";
 
 /** Where physical RAM lies in host memory. */
@@ -19,8 +19,8 @@ export interface EngineOptions {
   readonly ram: RamMap;
   /** Bytes reserved for one vCPU's state; at least the largest layout's size. */
   readonly stateBytes?: number;
-  /** Floating-point functions for the interpreter. */
-  readonly softFloat?: (module: ModuleBuilder) => SoftCode;
+  /** The architecture's floating-point rules; without them no `fp` operation may be lifted. */
+  readonly floatingPoint?: SoftFloatOptions;
 }
 
 const DEFAULT_STATE_BYTES = 8192;
@@ -71,7 +71,7 @@ export class Engine {
     };
     this.code.onFlush = () => this.clearJumpCache();
     this.clearJumpCache();
-    this.interpret = this.instantiate(options.softFloat);
+    this.interpret = this.instantiate(options.floatingPoint);
   }
 
   /** Make a vCPU's core; attach a CPU model before running it. */
@@ -129,10 +129,10 @@ export class Engine {
     return ++this.generation;
   }
 
-  private instantiate(softFloat?: (module: ModuleBuilder) => SoftCode): (address: number) => number {
+  private instantiate(floatingPoint?: SoftFloatOptions): (address: number) => number {
     const pages = this.memory.buffer.byteLength / PAGE;
     const shared = typeof SharedArrayBuffer !== "undefined" && this.memory.buffer instanceof SharedArrayBuffer;
-    const bytes = buildInterpreter({ state: this.window, jumpCache: this.jumpCache, memoryPages: pages, sharedMemory: shared }, softFloat);
+    const bytes = buildInterpreter({ state: this.window, jumpCache: this.jumpCache, memoryPages: pages, sharedMemory: shared }, floatingPoint);
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
       env: {
         memory: this.memory,
