@@ -13,7 +13,6 @@ const WAITING_MAX = 1024;
 const STATUS_MAX = 64;
 
 /** Values of `select` (section 5.8.2). */
-const CFG_UNSET = 0;
 const CFG_ID_NAME = 0x01;
 const CFG_ID_SERIAL = 0x02;
 const CFG_ID_DEVIDS = 0x03;
@@ -169,7 +168,6 @@ export class VirtioInput implements VirtioDevice {
         return bitmap(this.#options.codes[subsel] ?? []);
       case CFG_ABS_INFO:
         return this.#axis(subsel);
-      case CFG_UNSET:
       default:
         return new Uint8Array(0);
     }
