@@ -14,7 +14,7 @@ const POLICIES: readonly SoftFloatOptions[] = [
   { nan: "propagate-arm", tininess: "before" },
 ];
 const INSTANCES = POLICIES.map((options) => ({ options, instance: instantiate(options) }));
-const RUNS = Number(process.env["SOFTFLOAT_RUNS"] ?? 60);
+const RUNS = Number(process.env.SOFTFLOAT_RUNS ?? 60);
 const FORMATS: readonly FormatName[] = ["f16", "f32", "f64"];
 const MODES = [0, 1, 2, 3, 4, 5];
 const INEXACT = 1;

@@ -229,7 +229,7 @@ export class Reference {
     this.note(operands);
     const infinite = [x, y].find((v) => v.kind === "infinity");
     if (infinite) return signBit(s, infinite.negative) | infinityBits(s);
-    const exponent = x.exponent < y.exponent ? x.exponent : y.exponent;
+    const exponent = lesser(x.exponent, y.exponent);
     const signed = (v: Decoded): bigint => (v.negative ? -1n : 1n) * (v.integer << (v.exponent - exponent));
     const total = signed(x) + signed(y);
     if (total !== 0n) {
@@ -435,6 +435,8 @@ export class Reference {
     return this.done(1n << BigInt(x.negative ? position : 7 - position));
   }
 }
+
+const lesser = (a: bigint, b: bigint): bigint => (b < a ? b : a);
 
 function integerRoot(n: bigint): bigint {
   let x = 1n << ((bitLength(n) + 1n) / 2n);
