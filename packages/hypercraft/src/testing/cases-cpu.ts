@@ -1,5 +1,5 @@
 import type { CaseTemplate } from "./conformance.js";
-import { results, runTo, runToExit } from "./drive.js";
+import { results, runAll, runTo, runToExit } from "./drive.js";
 import { check, checkEqual } from "./expectations.js";
 import type { GuestOp, GuestProgram } from "./guest-program.js";
 
@@ -41,10 +41,10 @@ export const cpuCases: readonly CaseTemplate[] = [
       const vm = adapter.createVm(adapter.createHost(), [[{ op: "wait" }, call(1), { op: "spin" }]], {
         handlers,
       });
-      checkEqual((await vm.run({ onIdle: "stop" })).kind, "idle", "end of the first run");
+      checkEqual((await runAll(vm, { onIdle: "stop" })).kind, "idle", "end of the first run");
       checkEqual(vm.vcpus.getVcpu(0).nextDeadline(), Number.POSITIVE_INFINITY, "deadline without a timer");
       vm.vcpus.getVcpu(0).interrupt(adapter.ipiVector);
-      checkEqual((await vm.run({ onIdle: "stop" })).kind, "stopped", "end of the second run");
+      checkEqual((await runAll(vm, { onIdle: "stop" })).kind, "stopped", "end of the second run");
     },
   },
   {
@@ -55,7 +55,7 @@ export const cpuCases: readonly CaseTemplate[] = [
       const vm = adapter.createVm(adapter.createHost(), [[{ op: "wait" }, call(1), { op: "spin" }]], {
         handlers,
       });
-      const running = vm.run();
+      const running = runAll(vm);
       setTimeout(() => vm.vcpus.getVcpu(0).interrupt(adapter.ipiVector), 5);
       checkEqual((await running).kind, "stopped", "end of the run");
     },
@@ -76,7 +76,7 @@ export const cpuCases: readonly CaseTemplate[] = [
           },
         },
       });
-      checkEqual((await vm.run({ onIdle: "stop" })).kind, "stopped", "end of the run");
+      checkEqual((await runAll(vm, { onIdle: "stop" })).kind, "stopped", "end of the run");
       check(reached >= delayNs, `the guest goes on at ${reached} ns, before its deadline`);
       check(reached < delayNs + 1_000_000, `the guest goes on at ${reached} ns, long after its deadline`);
       check(vm.vcpus.getVcpu(0).retired < 100_000, "the wait costs no instructions");
@@ -153,7 +153,7 @@ export const cpuCases: readonly CaseTemplate[] = [
           },
         },
       });
-      checkEqual((await vm.run({ slice: 20, onIdle: "stop" })).kind, "halted", "end of the run");
+      checkEqual((await runAll(vm, { slice: 20, onIdle: "stop" })).kind, "halted", "end of the run");
       checkEqual(calls, ["1:7", "1:7"], "calls of the other vCPU");
       checkEqual(
         [...vm.vcpus].map(({ state }) => state),
@@ -183,7 +183,7 @@ export const cpuCases: readonly CaseTemplate[] = [
           },
         },
       );
-      checkEqual((await vm.run({ slice: 20, onIdle: "stop" })).kind, "stopped", "end of the run");
+      checkEqual((await runAll(vm, { slice: 20, onIdle: "stop" })).kind, "stopped", "end of the run");
       checkEqual(calls, ["1:2", "0:1", "1:3"], "calls in order");
     },
   },
@@ -193,7 +193,11 @@ export const cpuCases: readonly CaseTemplate[] = [
     async run(adapter) {
       const once = async () => {
         const vm = adapter.createVm(adapter.createHost(), [[up(1, 1), { op: "spin" }], [{ op: "spin" }]]);
-        checkEqual((await vm.run({ slice: 100, maxInstructions: 1050 })).kind, "budget", "end of the run");
+        checkEqual(
+          (await runAll(vm, { slice: 100, maxInstructions: 1050 })).kind,
+          "budget",
+          "end of the run",
+        );
         return [...vm.vcpus].map(({ retired }) => retired);
       };
       const first = await once();

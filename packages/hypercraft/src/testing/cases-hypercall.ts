@@ -1,5 +1,5 @@
 import type { CaseTemplate } from "./conformance.js";
-import { results, runTo } from "./drive.js";
+import { results, runAll, runTo } from "./drive.js";
 import { checkEqual, checkThrows } from "./expectations.js";
 import type { GuestProgram } from "./guest-program.js";
 
@@ -59,7 +59,7 @@ export const hypercallCases: readonly CaseTemplate[] = [
           },
         },
       });
-      checkEqual((await vm.run()).kind, "shutdown", "end of the run");
+      checkEqual((await runAll(vm)).kind, "shutdown", "end of the run");
       checkEqual(calls, [9n], "calls seen");
       checkEqual(vm.vcpus.getVcpu(0).getGpr(adapter.scratch[0]), 42n, "what the guest got");
     },
@@ -69,7 +69,7 @@ export const hypercallCases: readonly CaseTemplate[] = [
       name: `shutdown: the run ends, ${failure ? "as a failure" : "as a success"}, for good`,
       async run(adapter) {
         const vm = adapter.createVm(adapter.createHost(), [[{ op: "nop" }, { op: "shutdown", failure }]]);
-        const result = await vm.run();
+        const result = await runAll(vm);
         const outcome = result.kind === "shutdown" ? [result.vcpuId, result.failure] : result.kind;
         checkEqual(outcome, [0, failure], "result");
         checkThrows("BadState", "another run", () => vm.requireRunnable());
@@ -81,7 +81,7 @@ export const hypercallCases: readonly CaseTemplate[] = [
     needs: ["reset"],
     async run(adapter) {
       const vm = adapter.createVm(adapter.createHost(), [[{ op: "reset" }]]);
-      checkEqual((await vm.run()).kind, "reset", "result");
+      checkEqual((await runAll(vm)).kind, "reset", "result");
     },
   },
 ];

@@ -2,7 +2,7 @@ import type { AccessWidth } from "../device-bus.js";
 import { FAULT } from "../exit-handlers.js";
 import { formatReport } from "../report.js";
 import type { CaseTemplate } from "./conformance.js";
-import { extend, RecordingDevice, results, runTo, value } from "./drive.js";
+import { extend, RecordingDevice, results, runAll, runTo, value } from "./drive.js";
 import { check, checkEqual } from "./expectations.js";
 import type { GuestProgram } from "./guest-program.js";
 
@@ -120,7 +120,7 @@ export const mmioCases: readonly CaseTemplate[] = [
       const vm = adapter.createVm(adapter.createHost(), [program], { handlers });
       const device = new RecordingDevice(0x8081_8283_8485_8687n);
       vm.mmio.add({ name: "recorder", base: layout.device + 0x100, size: 0x100, device });
-      checkEqual((await vm.run()).kind, "stopped", "end of the run");
+      checkEqual((await runAll(vm)).kind, "stopped", "end of the run");
       const vcpu = vm.vcpus.getVcpu(0);
       checkEqual(vcpu.getGpr(scratch[0]), 0x8081_8283_8485_8687n, "8 bytes read");
       checkEqual(vcpu.getGpr(scratch[1]), 0xffff_ffff_ffff_ff86n, "1 byte read, sign-extended");
@@ -166,7 +166,7 @@ export const mmioCases: readonly CaseTemplate[] = [
         { op: "spin" },
       ];
       const vm = adapter.createVm(adapter.createHost(), [program], { name: "lost", unmapped: "report" });
-      const result = await vm.run();
+      const result = await runAll(vm);
       check(result.kind === "failed", `the run fails, it does not end with ${result.kind}`);
       const { report } = result;
       const vcpu = vm.vcpus.getVcpu(0);
@@ -194,7 +194,7 @@ export const mmioCases: readonly CaseTemplate[] = [
     name: "report: a hypercall that nobody handles ends the VM",
     async run(adapter) {
       const vm = adapter.createVm(adapter.createHost(), [[CALL, { op: "spin" }]]);
-      const result = await vm.run();
+      const result = await runAll(vm);
       check(result.kind === "failed", `the run fails, it does not end with ${result.kind}`);
       checkEqual(result.report.exit?.kind, "hypercall", "exit in the report");
       checkEqual(vm.result?.kind, "failed", "the VM's result");
@@ -221,7 +221,7 @@ export const mmioCases: readonly CaseTemplate[] = [
         vm.mmio.add({ name: "own", base: layout.device, size: 64, device });
         return { vm, device, pattern };
       });
-      const ends = await host.run({ slice: 10 });
+      const ends = await runAll(host, { slice: 10 });
       checkEqual(ends.size, 2, "VMs that ended");
       for (const { vm, device, pattern } of vms) {
         const vcpu = vm.vcpus.getVcpu(0);

@@ -1,7 +1,7 @@
 import { RETRY } from "../exit-handlers.js";
 import type { VCpu } from "../vcpu.js";
 import type { CaseTemplate, ConformanceAdapter } from "./conformance.js";
-import { results, runTo, value } from "./drive.js";
+import { results, runAll, runTo, value } from "./drive.js";
 import { check, checkEqual } from "./expectations.js";
 import type { GuestOp, GuestProgram } from "./guest-program.js";
 
@@ -176,7 +176,7 @@ export const runCases: readonly CaseTemplate[] = [
           size: 4096,
           device: { read: () => 0x1234_5678, write: () => {} },
         });
-        const { kind } = await vm.run({ slice: 3 });
+        const { kind } = await runAll(vm, { slice: 3 });
         const vcpu = vm.vcpus.getVcpu(0);
         return [kind, vcpu.retired, host.hal.clock.now(), vm.stats.toJSON()];
       };
@@ -192,12 +192,12 @@ export const runCases: readonly CaseTemplate[] = [
       const handlers = { hypercall: () => results(7n) };
       const make = () => adapter.createVm(adapter.createHost(), [tour(adapter)], { handlers });
       const whole = make();
-      const end = await whole.run();
+      const end = await runAll(whole);
       const parts = make();
-      let last = await parts.run({ maxInstructions: 2 });
+      let last = await runAll(parts, { maxInstructions: 2 });
       for (let count = 2; last.kind === "budget" && count < 10_000; count += 2) {
         checkEqual(parts.vcpus.getVcpu(0).retired, count, "instructions of the parts so far");
-        last = await parts.run({ maxInstructions: 2 });
+        last = await runAll(parts, { maxInstructions: 2 });
       }
       checkEqual([last, parts.clock.now()], [end, whole.clock.now()], "end and time of the run in parts");
     },

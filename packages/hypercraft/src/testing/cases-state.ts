@@ -132,7 +132,19 @@ export const stateCases: readonly CaseTemplate[] = [
       const registers = writableRegisters(adapter, vcpu.gprNames);
       const own = (index: number) => 0x1111_0000_2222_0000n + BigInt(index);
       for (const index of registers) vcpu.setGpr(index, own(index));
-      for (const index of registers) checkEqual(vcpu.getGpr(index), own(index), `${vcpu.gprNames[index]}`);
+      for (const written of registers) {
+        // Each alone: two names of one register would hide behind the order of writing.
+        vcpu.setGpr(written, ~own(written));
+        for (const index of registers) {
+          const expected = index === written ? BigInt.asUintN(64, ~own(index)) : own(index);
+          checkEqual(
+            vcpu.getGpr(index),
+            expected,
+            `${vcpu.gprNames[index]}, ${vcpu.gprNames[written]} written`,
+          );
+        }
+        vcpu.setGpr(written, own(written));
+      }
       checkEqual(new Set(vcpu.gprNames).size, vcpu.gprNames.length, "number of distinct register names");
     },
   },

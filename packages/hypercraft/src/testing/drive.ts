@@ -1,5 +1,6 @@
 import type { DeviceWidth, MmioDevice } from "../device-bus.js";
 import type { ExitAnswer, VmExitInfo, VmExitKind, VmExitOf } from "../exit.js";
+import type { RunOptions } from "../scheduler.js";
 import type { VCpu } from "../vcpu.js";
 import { ConformanceError, check } from "./expectations.js";
 
@@ -20,6 +21,22 @@ export function runTo<K extends VmExitKind>(vcpu: VCpu, kind: K, budget?: number
   const exit = runToExit(vcpu, budget);
   check(exit.kind === kind, `expected exit ${kind}, got ${exit.kind} (${exit.raw.reason})`);
   return exit as VmExitOf<K>;
+}
+
+// Real time: only a run that never ends comes near it.
+const LONGEST_RUN_MS = 3000;
+
+/** Runs a VM, or a host; fails the case instead of sleeping for ever. */
+export async function runAll<R>(
+  what: { run(options: RunOptions): Promise<R> },
+  options: RunOptions = {},
+): Promise<R> {
+  const controller = new AbortController();
+  const timer = setTimeout(() => controller.abort(), LONGEST_RUN_MS);
+  const result = await what.run({ ...options, signal: controller.signal });
+  clearTimeout(timer);
+  check(!controller.signal.aborted, `the run did not end within ${LONGEST_RUN_MS} ms`);
+  return result;
 }
 
 export const value = (lo: number, hi = 0): ExitAnswer => ({ kind: "value", lo, hi });
