@@ -17,7 +17,7 @@ const FTZ = 2;
 const MASKED = 0x1f80;
 /** MXCSR's rounding control for our modes 0 to 3. */
 const RC = [0, 3, 1, 2];
-const COUNT = Number(process.env.SOFTFLOAT_RUNS ?? 60) * 10;
+const COUNT = Number(process.env.SOFTFLOAT_RUNS ?? 40) * 10;
 
 let folder: string | undefined;
 

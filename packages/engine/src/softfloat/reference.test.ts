@@ -14,7 +14,7 @@ const POLICIES: readonly SoftFloatOptions[] = [
   { nan: "propagate-arm", tininess: "before" },
 ];
 const INSTANCES = POLICIES.map((options) => ({ options, instance: instantiate(options) }));
-const RUNS = Number(process.env.SOFTFLOAT_RUNS ?? 60);
+const RUNS = Number(process.env.SOFTFLOAT_RUNS ?? 40);
 const FORMATS: readonly FormatName[] = ["f16", "f32", "f64"];
 const MODES = [0, 1, 2, 3, 4, 5];
 const INEXACT = 1;
@@ -105,6 +105,30 @@ describe.each(FORMATS)("%s", (format) => {
         },
       ),
       { numRuns: RUNS * 3 },
+    );
+  });
+
+  test("fma rounds once: the product a hair beside half a unit of the addend", () => {
+    const bits = Number(s.p);
+    const number = (significand: bigint, exponent: number) => {
+      // significand * 2^exponent, exactly.
+      const result = new Reference(POLICIES[0] as SoftFloatOptions).fromInteger(s, significand, 0);
+      expect(result.flags).toBe(0);
+      return result.bits + (BigInt(exponent) << (s.p - 1n));
+    };
+    const k = fc.integer({ min: Math.ceil(bits / 2), max: bits - 1 });
+    const shape = fc.tuple(k, k, fc.boolean(), fc.boolean(), fc.boolean(), fc.integer({ min: 0, max: 3 }));
+    fc.assert(
+      fc.property(shape, ([i, j, up, down, negative, odd]) => {
+        // (1 +- 2^-i) (1 +- 2^-j) 2^-p beside an addend of 1 + odd units.
+        const a = number((1n << BigInt(i)) + (up ? 1n : -1n), -i);
+        const b = number((1n << BigInt(j)) + (down ? 1n : -1n), -j - (format === "f16" ? 0 : bits));
+        const units = (1n << (s.p - 1n)) + BigInt(odd);
+        const c = number(units, 1 - bits + (format === "f16" ? bits : 0));
+        const sign = negative ? 1n << (s.width - 1n) : 0n;
+        check(`${format}.fma`, [a, b, c | sign], (r, rm) => r.fma(s, a, b, c | sign, rm));
+      }),
+      { numRuns: RUNS * 5 },
     );
   });
 

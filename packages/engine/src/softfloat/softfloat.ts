@@ -126,12 +126,16 @@ export function emitSoftFloat(module: ModuleBuilder, options: SoftFloatOptions):
     flags,
     modes,
     get(name) {
-      const [to, operation] = name.split(".") as [FormatName, string];
-      const make = (OPERATIONS as Record<string, (c: Context, F: Format) => FunctionBuilder>)[operation];
-      if (make !== undefined) return make(context, FORMATS[to]);
-      const from = Object.values(FORMATS).find((F) => operation === `from${F.name.toUpperCase()}`);
-      if (from === undefined || from.name === to) throw new RangeError(`no floating-point function ${name}`);
-      return resize(context, from, FORMATS[to]);
+      const [format, operation] = name.split(".") as [FormatName, string];
+      const to = FORMATS[format];
+      const make = Object.hasOwn(OPERATIONS, operation) ? OPERATIONS[operation as FloatOperation] : undefined;
+      const from = Object.values(FORMATS).find(
+        (F) => operation === `from${F.name.toUpperCase()}` && F !== to,
+      );
+      if (to === undefined || (make ?? from) === undefined) {
+        throw new RangeError(`no floating-point function ${name}`);
+      }
+      return make ? make(context, to) : resize(context, from as Format, to);
     },
   };
 }
