@@ -217,7 +217,8 @@ export type CallStatus =
  * - `results`: a hypercall's results, for the result registers of the convention, in order.
  * - `status`: a request was carried out or refused.
  * - `retry`: run the instruction again, for whatever denied it is mended.
- * - `fault`: nothing answered; the guest gets its architecture's fault for that access.
+ * - `fault`: nothing answered; the guest gets its architecture's fault for that access, or reads all ones where
+ *   the architecture has no such fault.
  */
 export type ExitAnswer =
   | { readonly kind: "value"; readonly lo: number; readonly hi: number }

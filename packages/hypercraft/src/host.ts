@@ -102,6 +102,7 @@ export type AnyVm = Pick<
   | "mmio"
   | "ports"
   | "console"
+  | "memory"
   | "stats"
   | "result"
   | "onWake"

@@ -1,5 +1,6 @@
 import { describe, expect, it, vi } from "vitest";
 import { InstructionClock } from "./clock.js";
+import { BufferConsole } from "./console.js";
 import type { RawExitCause, VmExitInfo } from "./exit.js";
 import { EXIT_ANSWERS, type ExitAnswer, needsAnswer, VM_EXIT_KINDS } from "./exit.js";
 import { ExitStats } from "./exit-stats.js";
@@ -17,6 +18,9 @@ function context(part: Partial<VCpuContext> = {}): VCpuContext {
     vmid: 1,
     clock: new InstructionClock(),
     stats: new ExitStats(),
+    vcpus: new VmCpus(),
+    console: new BufferConsole(),
+    memory: undefined,
     onWake: () => {},
     ...part,
   };

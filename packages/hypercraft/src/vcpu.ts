@@ -1,10 +1,17 @@
 import type { GuestMemoryInterface } from "@hypercraft/guest-page-table";
 import type { GuestPhysAddr } from "./address.js";
 import type { Clock } from "./clock.js";
+import type { Console } from "./console.js";
 import { HyperError } from "./error.js";
 import { EXIT_ANSWERS, type ExitAnswer, needsAnswer, type RawExitCause, type VmExitInfo } from "./exit.js";
 import type { ExitStats } from "./exit-stats.js";
+import type { GuestMemory } from "./guest-memory.js";
 import { VCpuLifecycle, type VCpuState } from "./vcpu-state.js";
+
+/** The vCPUs of a VM, to be looked up; by ascending id when iterated. */
+export interface VCpuSet extends Iterable<VCpu> {
+  find(vcpuId: number): VCpu | undefined;
+}
 
 /** What a vCPU is given by the VM that takes it in. */
 export interface VCpuContext {
@@ -15,6 +22,12 @@ export interface VCpuContext {
   readonly clock: Clock;
   /** For exits that the architecture handles itself and never reports (firmware calls); the VM counts the rest. */
   readonly stats: ExitStats;
+  /** All vCPUs of the VM, this one too: for firmware calls about others (states, remote fences). */
+  readonly vcpus: VCpuSet;
+  /** For firmware consoles. */
+  readonly console: Console;
+  /** The guest's RAM, for firmware calls that take a buffer; undefined if the VM was made without. */
+  readonly memory: GuestMemory | undefined;
   /** Called by the vCPU when `hasWakeEvent` may have become true while nobody runs it. */
   readonly onWake: () => void;
 }

@@ -3,6 +3,7 @@ import { WallClock } from "./clock.js";
 import { DeviceBus } from "./device-bus.js";
 import type { RawExitCause, VmExitInfo } from "./exit.js";
 import type { ExitHandlers } from "./exit-handlers.js";
+import { TranslatedGuestMemory } from "./guest-memory.js";
 import { formatReport } from "./report.js";
 import { isResumable } from "./run-result.js";
 import type { GuestOp, GuestProgram } from "./testing/guest-program.js";
@@ -106,6 +107,23 @@ describe("Vm: construction", () => {
     expect(vm.initVcpu(1).state).toBe("Ready");
     expect(vm.initVcpu(2, "on").state).toBe("Ready");
     expect(() => vm.initVcpu(3)).toThrow(code("NotFound"));
+  });
+
+  it("gives its vCPUs what they need of it", () => {
+    const memory = new TranslatedGuestMemory({
+      memory: { buffer: new ArrayBuffer(0) },
+      translate: () => undefined,
+    });
+    const vm = make([[SPIN], [SPIN]], { memory }, false);
+    const vcpu = vm.vcpus.getVcpu(1);
+    const setup = vi.spyOn(vcpu, "setup");
+    vm.initVcpu(1);
+    const { vcpus, console, guestPageTable, vmid, clock, stats } = vm;
+    expect(setup).toHaveBeenCalledWith(
+      { vcpus, console, guestPageTable, vmid, clock, stats, memory, onWake: expect.any(Function) },
+      "off",
+    );
+    expect(setup.mock.calls[0]![0].vcpus.find(0)).toBe(vm.vcpus.getVcpu(0));
   });
 
   it("does not run with a vCPU that was not initialized", async () => {

@@ -13,6 +13,7 @@ import {
   RESUME,
 } from "./exit-handlers.js";
 import { ExitStats } from "./exit-stats.js";
+import type { GuestMemory } from "./guest-memory.js";
 import type { HyperCraftHal } from "./hal.js";
 import { reportOn } from "./report.js";
 import { isResumable, type VmRunResult } from "./run-result.js";
@@ -44,6 +45,8 @@ export interface VmOptions<V extends VCpu = VCpu, G extends GuestMemoryInterface
   readonly ports?: DeviceBus;
   /** Default: a console in memory. */
   readonly console?: Console;
+  /** The guest's RAM, for the vCPUs' firmware calls and for the owner; a VM does not need it by itself. */
+  readonly memory?: GuestMemory;
   /** Consulted before the VM's own handling of an exit. */
   readonly handlers?: ExitHandlers<V>;
   /** Sees every exit first; see `HyperCraftHal.onVmExit`. */
@@ -97,6 +100,7 @@ export class Vm<V extends VCpu = VCpu, G extends GuestMemoryInterface = GuestMem
   readonly mmio: DeviceBus;
   readonly ports: DeviceBus;
   readonly console: Console;
+  readonly memory: GuestMemory | undefined;
   readonly stats = new ExitStats();
   readonly #options: VmOptions<V, G>;
   readonly #order: readonly V[];
@@ -121,6 +125,7 @@ export class Vm<V extends VCpu = VCpu, G extends GuestMemoryInterface = GuestMem
     this.mmio = options.mmio ?? DeviceBus.mmio();
     this.ports = options.ports ?? DeviceBus.ports();
     this.console = options.console ?? new BufferConsole();
+    this.memory = options.memory;
     this.#order = [...options.vcpus];
     if (this.#order.length === 0) throw new HyperError("InvalidParam", `${this.name} has no vCPU`);
     this.#cursor = this.#order.indexOf(options.vcpus.getVcpu(this.bootVcpuId));
@@ -150,8 +155,9 @@ export class Vm<V extends VCpu = VCpu, G extends GuestMemoryInterface = GuestMem
    */
   initVcpu(vcpuId: number, power: "on" | "off" = vcpuId === this.bootVcpuId ? "on" : "off"): V {
     const vcpu = this.vcpus.getVcpu(vcpuId);
-    const { guestPageTable, vmid, clock, stats } = this;
-    vcpu.setup({ guestPageTable, vmid, clock, stats, onWake: () => this.#onWake?.() }, power);
+    const { guestPageTable, vmid, clock, stats, vcpus, console, memory } = this;
+    const onWake = () => this.#onWake?.();
+    vcpu.setup({ guestPageTable, vmid, clock, stats, vcpus, console, memory, onWake }, power);
     return vcpu;
   }
 

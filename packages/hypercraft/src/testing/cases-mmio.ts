@@ -153,7 +153,9 @@ export const mmioCases: readonly CaseTemplate[] = [
       // What follows is the architecture's business; it must not be a JavaScript exception.
       const next = vcpu.run(1);
       check(next.kind.length > 0, "the vCPU goes on");
-      checkEqual(vcpu.getGpr(scratch[0]), 77n, "the destination of the load that faulted");
+      const loaded = vcpu.getGpr(scratch[0]);
+      const untouchedOrOpenBus = loaded === 77n || loaded === 0xffff_ffffn;
+      check(untouchedOrOpenBus, `the destination of the load that faulted holds 0x${loaded.toString(16)}`);
     },
   },
   {
