@@ -3,6 +3,7 @@
 //
 //   node guests/build.mjs [--arch riscv64] [--out FILE]
 //
+// Without --out it replaces prebuilt/ARCH.elf and the copy of it in packages/embedded-guest.
 // The same sources and the compiler of toolchain.json give the same bytes, wherever they lie: no path,
 // date or debug information enters the file. Uses nothing but Node (20 or newer), clang and lld.
 import { execFileSync } from "node:child_process";
@@ -24,7 +25,7 @@ const architectures = {
 };
 
 const commonFlags = [
-  "-std=gnu11",
+  "-std=gnu2x",
   "-ffreestanding",
   "-nostdlib",
   "-nostdlibinc",
@@ -128,7 +129,8 @@ export function build(arch, toolchain = findToolchain()) {
   if (!toolchain.clang || !toolchain.lld) throw new Error(toolchain.reason);
 
   const work = mkdtempSync(join(tmpdir(), "guest-"));
-  const run = (command, args) => execFileSync(command, args, { cwd: guests, stdio: ["ignore", "inherit", "inherit"] });
+  const run = (command, args) =>
+    execFileSync(command, args, { cwd: guests, stdio: ["ignore", "inherit", "inherit"] });
   const compile = (source) => {
     const object = join(work, `${source.replaceAll("/", "-")}.o`);
     const float = usesFloat(source) ? target.float : target.integer;
@@ -137,7 +139,16 @@ export function build(arch, toolchain = findToolchain()) {
     return object;
   };
   const link = (script, objects, output, flags) =>
-    run(toolchain.lld, ["-T", script, "--gc-sections", "--build-id=none", ...flags, ...objects, "-o", output]);
+    run(toolchain.lld, [
+      "-T",
+      script,
+      "--gc-sections",
+      "--build-id=none",
+      ...flags,
+      ...objects,
+      "-o",
+      output,
+    ]);
 
   try {
     const library = ["apps/user.c", "common/format.c", "common/string.c"].map(compile);
@@ -150,7 +161,15 @@ export function build(arch, toolchain = findToolchain()) {
 
     const objects = [...sourcesIn("common"), ...sourcesIn(target.folder)].map(compile);
     const table = join(work, "programs.o");
-    run(toolchain.clang, [...target.flags, ...target.integer, `-I${work}`, "-c", join(work, "programs.S"), "-o", table]);
+    run(toolchain.clang, [
+      ...target.flags,
+      ...target.integer,
+      `-I${work}`,
+      "-c",
+      join(work, "programs.S"),
+      "-o",
+      table,
+    ]);
     const output = join(work, "kernel.elf");
     const kernelFlags = ["--strip-debug", "--discard-all", "-z", "max-page-size=4096"];
     link(`${target.folder}/kernel.ld`, [...objects, table], output, kernelFlags);
@@ -163,15 +182,31 @@ export function build(arch, toolchain = findToolchain()) {
 /** Where the committed file of an architecture is. */
 export const prebuiltPath = (arch) => join(guests, "prebuilt", `${arch}.elf`);
 
+/** Where the package has the same bytes, as source text that browsers and bundlers can load. */
+export const modulePath = (arch) =>
+  join(guests, "..", "packages", "embedded-guest", "src", "images", `${arch}.ts`);
+
+/** That source text. */
+export function moduleText(arch, bytes) {
+  const lines = bytes
+    .toString("base64")
+    .match(/.{1,108}/g)
+    .join("\n");
+  const origin = `// Made by guests/build.mjs from guests/prebuilt/${arch}.elf: the same bytes in base64.`;
+  return `${origin}\n\nexport const ${arch} = \`\n${lines}\n\`;\n`;
+}
+
 function main(args) {
-  const option = (name, otherwise) => (args.includes(name) ? args[args.indexOf(name) + 1] : otherwise);
-  const arch = option("--arch", "riscv64");
-  const out = resolve(option("--out", prebuiltPath(arch)));
+  const option = (name) => (args.includes(name) ? args[args.indexOf(name) + 1] : undefined);
+  const arch = option("--arch") ?? "riscv64";
   const toolchain = findToolchain();
-  if (!toolchain.exact) console.error(`warning: ${toolchain.reason}; the bytes will differ from the committed ones`);
+  if (!toolchain.exact)
+    console.error(`warning: ${toolchain.reason}; the bytes will differ from the committed ones`);
   const bytes = build(arch, toolchain);
+  const out = resolve(option("--out") ?? prebuiltPath(arch));
   mkdirSync(dirname(out), { recursive: true });
   writeFileSync(out, bytes);
+  if (out === prebuiltPath(arch)) writeFileSync(modulePath(arch), moduleText(arch, bytes));
   console.log(`${out}: ${bytes.length} bytes`);
 }
 

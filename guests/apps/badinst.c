@@ -1,4 +1,4 @@
-// about: tries what programs may not: 1 no instruction, 2 read a system register, 3 leave the kernel, 4 a breakpoint
+// about: runs what it may not: 1 no instruction, 2 system register, 3 return from trap, 4 breakpoint
 #include "user.h"
 
 int main(u64 which) {

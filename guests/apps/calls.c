@@ -11,8 +11,7 @@ static void expect(const char *what, s64 answer, s64 wanted) {
   wrong++;
 }
 
-int main(u64 argument) {
-  (void)argument;
+int main(u64) {
   expect("unknown call", system_call(CALL_COUNT, 0, 0), BAD_CALL);
   expect("call number -1", system_call(~0ul, 0, 0), BAD_CALL);
   expect("write from 0", system_call(CALL_WRITE, 0, 1), BAD_ADDRESS);

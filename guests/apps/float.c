@@ -45,6 +45,7 @@ int main(u64 ms) {
   do {
     wrong += bits(series(start)) != bits(first);
   } while (time_ns() < end);
-  printf("sum of %d/n^2: %d.%06d, %d wrong\n", getpid(), (int)first, (int)((first - (int)first) * 1e6), wrong);
+  int whole = (int)first, millionths = (int)((first - whole) * 1e6);
+  printf("sum of %d/n^2: %d.%06d, %d wrong\n", getpid(), whole, millionths, wrong);
   return wrong;
 }

@@ -49,8 +49,7 @@ int console_get(void) {
   return c == CTRL_C ? -1 : c;
 }
 
-static void print_put(void *context, char c) {
-  (void)context;
+static void print_put(void *, char c) {
   console_put(c);
 }
 

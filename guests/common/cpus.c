@@ -3,8 +3,6 @@
 #include "arch.h"
 #include "task.h"
 
-#define PATIENCE_MS 1000
-
 static struct cpu {
   bool online;
   bool stopping;
@@ -44,7 +42,7 @@ bool cpu_online(unsigned cpu) { return load(cpus[cpu].online); }
 
 static bool is_idle(unsigned cpu) { return load(cpus[cpu].job) == NULL; }
 
-/* Sleeps until something is so; gives up after a second. A processor that spins may keep the one it
+/* Sleeps until something is so; gives up in the end. A processor that spins may keep the one it
  * waits for from running, when there is a hypervisor below; and not everything ends with a kick. */
 static bool wait_until(bool (*is_so)(unsigned cpu), unsigned cpu) {
   u64 deadline = arch_ticks() + ticks_of_ms(PATIENCE_MS);

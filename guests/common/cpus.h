@@ -9,7 +9,7 @@ typedef u64 job_fn(u64 argument);
 bool cpu_start(unsigned cpu);
 bool cpu_online(unsigned cpu);
 
-/* Runs fn(argument) there. cpu_call waits for the result (false: it took over a second). */
+/* Runs fn(argument) there. cpu_call waits for the result (false: none came). */
 void cpu_post(unsigned cpu, job_fn *fn, u64 argument);
 bool cpu_wait(unsigned cpu, u64 *result);
 bool cpu_call(unsigned cpu, job_fn *fn, u64 argument, u64 *result);

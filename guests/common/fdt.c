@@ -3,7 +3,8 @@
 #include "string.h"
 
 enum { MAGIC = 0xd00dfeed, BEGIN_NODE = 1, END_NODE = 2, PROPERTY = 3, NOTHING = 4 };
-enum { TOTAL_SIZE = 4, STRUCTURE_AT = 8, STRINGS_AT = 12, RESERVED_AT = 16, HEADER_SIZE = 40 }; /* in the header */
+/* Offsets in the header, and its size. */
+enum { TOTAL_SIZE = 4, STRUCTURE_AT = 8, STRINGS_AT = 12, RESERVED_AT = 16, HEADER_SIZE = 40 };
 
 u32 fdt_be32(const u8 *at) { return (u32)at[0] << 24 | (u32)at[1] << 16 | (u32)at[2] << 8 | at[3]; }
 u64 fdt_be64(const u8 *at) { return (u64)fdt_be32(at) << 32 | fdt_be32(at + 4); }

@@ -49,7 +49,8 @@ static void run_word(const char *word, unsigned length) {
 _Noreturn void kernel_main(void) {
   tasks_init();
   print("hypercraft embedded guest, %s\n", arch_name);
-  print("machine   %s, %u processor%s\n", machine.model, machine.cpu_count, machine.cpu_count == 1 ? "" : "s");
+  unsigned count = machine.cpu_count;
+  print("machine   %s, %u processor%s\n", machine.model, count, count == 1 ? "" : "s");
   print("memory    %lu MiB free\n", pages_available() >> 8);
   arch_print_banner();
   print("console   %s\n", console->name);

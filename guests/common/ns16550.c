@@ -2,7 +2,7 @@
 
 #include "io.h"
 
-enum { DATA = 0, INTERRUPT_ENABLE = 1, INTERRUPT_ID = 2, FIFO = 2, LINE = 3, MODEM = 4, STATUS = 5, SCRATCH = 7 };
+enum { DATA = 0, INTERRUPT_ENABLE = 1, INTERRUPT_ID = 2, FIFO = 2, LINE = 3, MODEM = 4, STATUS = 5 };
 enum { RECEIVED = 1, EMPTY = 2 };                        /* interrupts to enable */
 enum { STATUS_DATA = 0x01, STATUS_CAN_SEND = 0x20 };
 enum { LINE_8N1 = 3, FIFO_ON = 1, MODEM_READY_AND_INTERRUPTS = 0x0b };

@@ -86,8 +86,7 @@ int shell_run(const char *name, unsigned long argument) {
   return result.end == END_EXIT ? result.exit_code : 1;
 }
 
-static void command_apps(char *line) {
-  (void)line;
+static void command_apps(char *) {
   for (const struct app *app = apps; app->name != NULL; app++) {
     print("  %-9s %s%s\n", app->name, app->about, app_runnable(app) ? "" : " (not on this processor)");
   }
@@ -128,8 +127,7 @@ static void command_kill(char *line) {
   print(number ? "no task %lu\n" : "usage: kill PID\n", pid);
 }
 
-static void command_ps(char *line) {
-  (void)line;
+static void command_ps(char *) {
   static const char states[][9] = {"free", "ready", "running", "sleeping", "waiting", "ended"};
   print("  PID STATE     TIME/ms TURNS FAULTS CALLS NAME\n");
   for (unsigned i = 0; i < MAX_TASKS; i++) {
@@ -140,8 +138,7 @@ static void command_ps(char *line) {
   }
 }
 
-static void command_mem(char *line) {
-  (void)line;
+static void command_mem(char *) {
   for (unsigned i = 0; i < machine.ram_count; i++) {
     const struct range *ram = &machine.ram[i];
     print("RAM       %016lx .. %016lx  %lu MiB\n", ram->start, ram->end - 1, (ram->end - ram->start) >> 20);
@@ -154,25 +151,22 @@ static void command_mem(char *line) {
   print("%lu KiB in all, %lu KiB used, %lu KiB free\n", total * 4, (total - available) * 4, available * 4);
 }
 
-static void command_time(char *line) {
-  (void)line;
-  u64 up = nanoseconds(arch_ticks()), wall = arch_wall_clock() / 1000000000;
-  print("up %lu.%06lu s, %lu ticks a second\n", up / 1000000000, up / 1000 % 1000000, machine.ticks_per_second);
-  if (wall != 0) print("%lu s since 1970, %02lu:%02lu:%02lu UTC\n", wall, wall / 3600 % 24, wall / 60 % 60, wall % 60);
+static void command_time(char *) {
+  u64 up = nanoseconds(arch_ticks()) / 1000, wall = arch_wall_clock() / 1000000000;
+  print("up %lu.%06lu s, %lu ticks a second\n", up / 1000000, up % 1000000, machine.ticks_per_second);
+  if (wall == 0) return;
+  print("%lu s since 1970, %02lu:%02lu:%02lu UTC\n", wall, wall / 3600 % 24, wall / 60 % 60, wall % 60);
 }
 
-static void command_exits(char *line) {
-  (void)line;
+static void command_exits(char *) {
   selftest_exits();
 }
 
-static void command_selftest(char *line) {
-  (void)line;
+static void command_selftest(char *) {
   failures = selftest();
 }
 
-static void command_reboot(char *line) {
-  (void)line;
+static void command_reboot(char *) {
   arch_reboot();
 }
 
@@ -203,8 +197,7 @@ static const struct command {
     {"poweroff", "[CODE]: ends the machine", command_poweroff},
 };
 
-static void command_help(char *line) {
-  (void)line;
+static void command_help(char *) {
   for (unsigned i = 0; i < COUNT(commands); i++) print("  %-9s %s\n", commands[i].name, commands[i].about);
 }
 

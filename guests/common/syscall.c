@@ -5,8 +5,7 @@
 #include "layout.h"
 #include "task.h"
 
-static s64 call_exit(u64 code, u64 unused) {
-  (void)unused;
+static s64 call_exit(u64 code, u64) {
   task_end(END_EXIT, (int)code, 0);
 }
 
@@ -22,36 +21,30 @@ static s64 call_write(u64 text, u64 length) {
   return (s64)length;
 }
 
-static s64 call_read(u64 a, u64 b) {
-  (void)a, (void)b;
+static s64 call_read(u64, u64) {
   return console_get();
 }
 
-static s64 call_yield(u64 a, u64 b) {
-  (void)a, (void)b;
+static s64 call_yield(u64, u64) {
   task_yield();
   return 0;
 }
 
-static s64 call_sleep(u64 ms, u64 unused) {
-  (void)unused;
+static s64 call_sleep(u64 ms, u64) {
   if (ms > 1000000000) ms = 1000000000;
   task_sleep_until(arch_ticks() + ticks_of_ms(ms));
   return 0;
 }
 
-static s64 call_getpid(u64 a, u64 b) {
-  (void)a, (void)b;
+static s64 call_getpid(u64, u64) {
   return current->pid;
 }
 
-static s64 call_time(u64 a, u64 b) {
-  (void)a, (void)b;
+static s64 call_time(u64, u64) {
   return (s64)nanoseconds(arch_ticks());
 }
 
-static s64 call_grow(u64 bytes, u64 unused) {
-  (void)unused;
+static s64 call_grow(u64 bytes, u64) {
   struct region *heap = current->heap;
   vaddr start = heap->end;
   if (bytes > USER_HEAP_LIMIT - (heap->end - heap->start)) return NO_MEMORY;

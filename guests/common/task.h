@@ -9,7 +9,7 @@
 #include "types.h"
 
 #define MAX_TASKS 16
-#define TURN_MS 10
+#define TURN_MS 5
 #define STACK_SIZE 8192
 
 enum task_state {
@@ -84,6 +84,10 @@ void task_kill(struct task *task);
 _Noreturn void task_end(enum end end, int exit_code, u64 address);
 
 const char *end_name(enum end end);
+
+/* How long the self-test waits for what should come at once, before it calls it missing. Long, as a
+ * machine under a hypervisor may stand still for a while. */
+#define PATIENCE_MS 10000
 
 u64 ticks_of_ms(u64 ms);
 u64 nanoseconds(u64 ticks);

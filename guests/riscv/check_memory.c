@@ -65,7 +65,7 @@ enum verdict check_user_pages(struct buffer *note) {
   s64 plain = outcome(load, TEST_BASE, &value);
   csr_set("sstatus", STATUS_SUM);
   s64 with_sum = outcome(load, TEST_BASE, &value);
-  fence_page(TEST_BASE); /* QEMU before 9 would fetch by what the load left in its TLB */
+  fence_page(TEST_BASE); /* QEMU 7 would fetch by what the load left in its TLB */
   s64 fetch = outcome(call, TEST_BASE, &value); /* never, whatever SUM says */
   csr_clear("sstatus", STATUS_SUM);
   set_entry(TEST_BASE, 0);

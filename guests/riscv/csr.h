@@ -28,7 +28,8 @@ enum {
   STATUS_MXR = 1 << 19,     /* loads may use executable pages */
 };
 
-enum { INTERRUPT_SOFTWARE = 1, INTERRUPT_TIMER = 5, INTERRUPT_EXTERNAL = 9 }; /* scause, and bits of sie, sip */
+/* Numbers in scause, and of bits in sie and sip. */
+enum { INTERRUPT_SOFTWARE = 1, INTERRUPT_TIMER = 5, INTERRUPT_EXTERNAL = 9 };
 #define CAUSE_INTERRUPT (1ul << 63)
 
 enum {

@@ -71,5 +71,5 @@ void arch_print_banner(void) {
   }
   print("\nprocessor %s\n", board.isa);
   print("paging    Sv39, %u ASID bits, image at %016lx\n", sv39_asid_bits(), image_load_address);
-  print("timer     %lu Hz, %s\n", machine.ticks_per_second, timer_is_sstc() ? "Sstc" : "SBI");
+  print("timer     %lu Hz, %s\n", machine.ticks_per_second, timer_has_sstc() ? "Sstc" : "SBI");
 }

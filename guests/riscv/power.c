@@ -4,7 +4,8 @@
 #include "io.h"
 #include "sbi.h"
 
-enum { FINISHER_PASS = 0x5555, FINISHER_FAIL = 0x3333, FINISHER_RESET = 0x7777 }; /* a failure's code goes above */
+/* What the finisher takes; above a failure goes its code. */
+enum { FINISHER_PASS = 0x5555, FINISHER_FAIL = 0x3333, FINISHER_RESET = 0x7777 };
 enum { REASON_NONE, REASON_SYSTEM_FAILURE };
 
 static void finish(u32 value) {

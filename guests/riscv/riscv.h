@@ -75,7 +75,8 @@ paddr pte_address(u64 entry);
 /* ---- Devices ------------------------------------------------------------------------------ */
 
 void timer_init(void);
-bool timer_is_sstc(void);
+bool timer_has_sstc(void);
+void timer_use_firmware(bool firmware); /* even where there is Sstc */
 void timer_quiet(void); /* the interrupt was seen */
 
 void plic_init(void);

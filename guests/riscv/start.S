@@ -15,13 +15,20 @@
 #define SBI_PUTCHAR 1
 #define SBI_SHUTDOWN 8
 
+/* Whatever the firmware left: no interrupts (SIE), no floating point (FS), no access to user pages
+ * (SUM) or by execute rights (MXR). */
+.macro clear_status
+    li      t0, 0xc6002
+    csrc    sstatus, t0
+.endm
+
 .section .start, "ax"
 
 /* a0: hart id, a1: physical address of the device tree */
 .global image_start
 image_start:
     csrw    sie, zero
-    csrci   sstatus, 2                  // no interrupts
+    clear_status
     lla     t0, early_trap
     csrw    stvec, t0
     mv      s0, a0
@@ -51,7 +58,7 @@ image_start:
 .global start_secondary
 start_secondary:
     csrw    sie, zero
-    csrci   sstatus, 2
+    clear_status
     mv      tp, a1
     lla     s2, image_start
     call    go_up

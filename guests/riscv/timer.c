@@ -6,7 +6,8 @@
 #include "riscv.h"
 #include "sbi.h"
 
-static bool sstc;
+static bool has_sstc; /* it is there, */
+static bool use_sstc; /* and the alarm is set in it */
 
 static u64 try_stimecmp(u64 value) {
   csr_write(CSR_STIMECMP, value);
@@ -16,16 +17,22 @@ static u64 try_stimecmp(u64 value) {
 void timer_init(void) {
   u64 unused;
   struct fault fault;
-  sstc = board.has_sstc && guarded(try_stimecmp, NEVER, &unused, &fault);
+  has_sstc = use_sstc = board.has_sstc && guarded(try_stimecmp, NEVER, &unused, &fault);
   arch_set_alarm(NEVER);
 }
 
-bool timer_is_sstc(void) { return sstc; }
+bool timer_has_sstc(void) { return has_sstc; }
+
+/* The old way's alarm must be off before the new way is taken: neither can undo what the other did. */
+void timer_use_firmware(bool firmware) {
+  arch_set_alarm(NEVER);
+  use_sstc = has_sstc && !firmware;
+}
 
 u64 arch_ticks(void) { return csr_read("time"); }
 
 void arch_set_alarm(u64 ticks) {
-  if (sstc) csr_write(CSR_STIMECMP, ticks);
+  if (use_sstc) csr_write(CSR_STIMECMP, ticks);
   else sbi_set_timer(ticks);
 }
 

@@ -99,7 +99,8 @@ static void kernel_trap(struct frame *frame, u64 cause, u64 value) {
     frame->pc = (u64)guard_leave;
     return;
   }
-  print("\nkernel trap on processor %u: cause %lu, value %016lx, pc %016lx\n", hart->cpu, cause, value, frame->pc);
+  print("\nkernel trap on processor %u: cause %lu, value %016lx\n", hart->cpu, cause, value);
+  print("pc  %016lx ", frame->pc);
   for (int i = 1; i < 32; i++) print("x%-2d %016lx%c", i, frame->x[i], i % 4 == 3 ? '\n' : ' ');
   arch_power_off(1);
 }

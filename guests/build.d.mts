@@ -1,0 +1,16 @@
+/** Types of build.mjs, for the tests that use it. */
+
+export interface Toolchain {
+  clang: string | undefined;
+  lld: string | undefined;
+  exact: boolean;
+  reason: string;
+}
+
+export const architectureNames: string[];
+export const pinned: { clang: string; lld: string };
+export function findToolchain(): Toolchain;
+export function build(arch: string, toolchain?: Toolchain): Buffer;
+export function prebuiltPath(arch: string): string;
+export function modulePath(arch: string): string;
+export function moduleText(arch: string, bytes: Buffer): string;

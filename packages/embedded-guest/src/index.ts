@@ -1,0 +1,34 @@
+/**
+ * The embedded guest: a small kernel of our own, built from `guests/` of the repository, as the bytes of
+ * an ELF file. It needs no file system to load it from, so it works in browsers as well.
+ */
+import { riscv64 } from "./images/riscv64.js";
+
+/** Architectures that there is a guest for. */
+export type EmbeddedGuestArch = "riscv64";
+
+/** Thrown for an architecture without a guest. */
+export class EmbeddedGuestError extends Error {
+  override readonly name = "EmbeddedGuestError";
+  readonly code = "UnknownArchitecture";
+}
+
+const images: Readonly<Record<EmbeddedGuestArch, string>> = { riscv64 };
+
+/** Architectures that {@link embeddedGuest} knows. */
+export const embeddedGuestArchs: readonly EmbeddedGuestArch[] = Object.freeze(["riscv64"] as const);
+
+/**
+ * The ELF file of the guest for an architecture: a fresh copy, the caller's to keep. Its physical
+ * addresses are those of QEMU's `virt` machine (riscv64: load and entry address 0x8020_0000); added to all
+ * of them, any multiple of 2 MiB gives another place where it runs as well. It expects to be entered as
+ * Linux is (riscv64: supervisor mode, a0 = hart id, a1 = physical address of a device tree).
+ *
+ * @throws EmbeddedGuestError for an architecture without a guest.
+ */
+export function embeddedGuest(arch: EmbeddedGuestArch): Uint8Array<ArrayBuffer> {
+  if (!Object.hasOwn(images, arch)) {
+    throw new EmbeddedGuestError(`no embedded guest for "${arch}": have ${embeddedGuestArchs.join(", ")}`);
+  }
+  return Uint8Array.from(atob(images[arch]), (character) => character.charCodeAt(0));
+}

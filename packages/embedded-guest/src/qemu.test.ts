@@ -1,0 +1,107 @@
+// The guest on a machine that is not ours: QEMU's virt board under OpenSBI.
+import { spawn, spawnSync } from "node:child_process";
+import { describe, expect, it } from "vitest";
+import { prebuiltPath } from "../../../guests/build.mjs";
+
+const QEMU = "qemu-system-riscv64";
+const missing = spawnSync(QEMU, ["--version"]).status !== 0;
+
+interface Session {
+  arguments?: string[];
+  /** Each text is waited for, in this order, and answered. */
+  dialog?: [wait: string, answer: string][];
+}
+
+/** Boots the guest and gives what its console showed, and QEMU's exit code. */
+function boot({
+  arguments: extra = [],
+  dialog = [],
+}: Session): Promise<{ output: string; code: number | null }> {
+  const qemu = spawn(QEMU, [
+    "-M",
+    "virt",
+    "-m",
+    "128M",
+    "-nographic",
+    "-kernel",
+    prebuiltPath("riscv64"),
+    ...extra,
+  ]);
+  const timer = setTimeout(() => qemu.kill("SIGKILL"), 50_000);
+  const turns = [...dialog];
+  let output = "";
+  let seen = 0; // up to here the output has been answered
+  qemu.stdout.setEncoding("latin1").on("data", (text: string) => {
+    output += text;
+    for (let turn = turns[0]; turn !== undefined; turn = turns[0]) {
+      const at = output.indexOf(turn[0], seen);
+      if (at < 0) break;
+      seen = at + turn[0].length;
+      turns.shift();
+      qemu.stdin.write(turn[1]);
+    }
+  });
+  return new Promise((resolve, reject) => {
+    qemu.on("error", reject);
+    qemu.on("close", (code) => {
+      clearTimeout(timer);
+      resolve({ output: output.replaceAll("\r\n", "\n"), code });
+    });
+  });
+}
+
+describe.skipIf(missing)("the riscv64 guest under QEMU", () => {
+  it.each([
+    ["one hart", []],
+    ["two harts", ["-smp", "2"]],
+    ["the firmware's timer", ["-cpu", "rv64,sstc=off"]],
+    ["no floating point and no H", ["-cpu", "rv64,f=off,d=off,h=off"]],
+  ])("passes its self-test with %s", async (_, options) => {
+    const { output, code } = await boot({ arguments: [...options, "-append", "selftest"] });
+    expect(output).not.toMatch(/^FAIL/m);
+    const [, passed] = /^selftest: (\d+) passed, 0 failed$/m.exec(output) ?? [];
+    expect(Number(passed)).toBeGreaterThan(60);
+    expect(output).toContain("ok page-rights");
+    expect(output.includes("ok cpus-atomics")).toBe(options.includes("-smp"));
+    expect(code).toBe(0);
+  });
+
+  it("has a shell that edits lines, runs programs and powers off with a code", async () => {
+    const { output, code } = await boot({
+      dialog: [
+        ["hc> ", "nonsense\r"],
+        ["hc> ", "run primez\bs 100\r"],
+        ["hc> ", "wrong\x15run badaddr 2\r"],
+        ["hc> ", "run spin 100000\r"],
+        ["to spin for 100000 ms", "\x03"],
+        ["hc> ", "run sleep 50 &\r"],
+        ["sleep: exit 0", "ps\r"],
+        ["hc> ", "poweroff 5\r"],
+      ],
+    });
+    expect(output).toContain('unknown command "nonsense": try help\n');
+    expect(output).toContain("25 primes below 100\n");
+    expect(output).toContain("badaddr: page fault at ffffffff80200000\n");
+    expect(output).toContain("spin: killed\n");
+    expect(output).toMatch(/^ +1 running .* shell$/m);
+    expect(code).toBe(5);
+  });
+
+  it("runs the programs that its command line names, and reports failure", async () => {
+    const { output } = await boot({ arguments: ["-append", "root=/dev/vda run=fib,15 run=badinst,1"] });
+    expect(output).toContain("fib(15) = 610\n");
+    expect(output).toContain("badinst: illegal instruction at");
+    expect(output).not.toContain("hc> ");
+  });
+
+  it("says that it cannot run the test programs without floating point", async () => {
+    const { output } = await boot({
+      arguments: ["-cpu", "rv64,f=off,d=off"],
+      dialog: [
+        ["hc> ", "run float\r"],
+        ["hc> ", "poweroff\r"],
+      ],
+    });
+    expect(output).toContain("float needs floating point, which this processor lacks\n");
+  });
+});
