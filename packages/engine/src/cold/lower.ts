@@ -174,7 +174,7 @@ export class Lowering {
     // A branch absorbed its comparison; nothing uses it any more.
     if (follower !== undefined && follower.op === Op.set && follower.a === n) {
       const offset = follower.field?.offset as number;
-      this.protect(offset, i + 1);
+      this.protect(offset, i, i + 1);
       this.value(n, i, offset);
       this.afterSet(offset);
       if (n.last > i + 1) this.alias(n, offset);
@@ -257,7 +257,7 @@ export class Lowering {
   private set(n: Node, i: number): void {
     const offset = n.field?.offset as number;
     const value = n.a as Node;
-    this.protect(offset, i);
+    this.protect(offset, i, i);
     if (value.op === Op.const) {
       this.emit(CONST, offset, 0, 0, value.lo, value.hi);
     } else if (value.op === Op.pc) {
@@ -299,14 +299,14 @@ export class Lowering {
     this.aliases.push(n);
   }
 
-  /** A field is about to be overwritten: values still needed after node `i` move to temporaries. */
-  private protect(offset: number, i: number): void {
+  /** A field is about to be overwritten while node `i` is lowered: values needed after node `after` move to temporaries. */
+  private protect(offset: number, i: number, after: number): void {
     let slot = NO_SLOT;
     for (let k = this.aliases.length - 1; k >= 0; k--) {
       const n = this.aliases[k] as Node;
       if (n.slot !== offset) continue;
       this.aliases.splice(k, 1);
-      if (n.last <= i) continue;
+      if (n.last <= after) continue;
       if (slot === NO_SLOT) {
         slot = this.temporary(i, n.last);
         this.emit(MOV, slot, offset, 0, 0, 0);
