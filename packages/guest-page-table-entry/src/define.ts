@@ -101,8 +101,9 @@ export function definePte(definition: PteDefinition): GenericPte {
       return definition.flagsOf(words[index]!, words[index + 1]!);
     },
     setFlags(words, index, flags, isHuge) {
-      words[index + 1] = (words[index + 1]! & ~ownedHigh) | definition.leafHigh(flags, isHuge);
-      words[index] = (words[index]! & ~ownedLow) | definition.leafLow(flags, isHuge);
+      const high = definition.leafHigh(flags, isHuge) & ownedHigh;
+      words[index + 1] = (words[index + 1]! & ~ownedHigh) | high;
+      words[index] = (words[index]! & ~ownedLow) | (definition.leafLow(flags, isHuge) & ownedLow);
     },
     isPresent(words, index) {
       return (words[index]! & presentMask) !== 0;

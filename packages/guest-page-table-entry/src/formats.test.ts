@@ -115,6 +115,15 @@ describe.each(titled(FORMATS))("$title", ({ row: [pte, outputBits, expected] }) 
     );
   });
 
+  test("setFlags keeps accessed and dirty state that is clear", () => {
+    pte.newPage(words, 0, 0x1000, READ, false);
+    const accessedDirty = pte.name.startsWith("riscv") ? 0xc0n : pte.name.startsWith("aarch64") ? 0x400n : 0n;
+    setRawEntry(words, 0, rawEntry(words, 0) & ~accessedDirty);
+    pte.setFlags(words, 0, READ | WRITE, false);
+    expect(rawEntry(words, 0) & accessedDirty).toBe(0n);
+    expect(pte.flags(words, 0)).toBe(READ | WRITE);
+  });
+
   test("without READ, WRITE and EXECUTE a page is not present", () => {
     pte.newPage(words, 0, 0x1000, USER | DEVICE, false);
     expect(pte.isPresent(words, 0)).toBe(false);

@@ -2,8 +2,6 @@ import type { HostPhysAddr } from "./address.js";
 
 /**
  * What a page table needs of its host: memory to read and write entries in, and frames to keep them in.
- *
- * For tables that a guest made, to be read only, the addresses are guest-physical: see `PageTableReader`.
  */
 export interface PagingIf {
   /** The host memory as little-endian 32-bit words. It must stay the same view for the table's life. */
@@ -36,3 +34,9 @@ export interface GuestPagingIf extends PagingIf {
   /** Takes back the frames of one `allocFrames` call. */
   deallocFrames(pa: HostPhysAddr, count: number): void;
 }
+
+/**
+ * What it takes to read a table: see `PageTableReader`. For a table that a guest made, `wordIndex` takes guest-physical
+ * addresses.
+ */
+export type TableMemory = Pick<PagingIf, "words" | "wordIndex">;
