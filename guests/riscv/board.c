@@ -33,6 +33,16 @@ static bool node_has(const struct fdt_node *cpu, const char *extension) {
   return fdt_lists(cpu, "riscv,isa-extensions", extension); /* the newer way to say it */
 }
 
+/* For people: the ISA string, or the list of extensions with spaces between. */
+static void describe_isa(const struct fdt_node *cpu) {
+  u32 size = 0;
+  const u8 *text = fdt_property(cpu, "riscv,isa", &size);
+  if (text == NULL) text = fdt_property(cpu, "riscv,isa-extensions", &size);
+  for (u32 i = 0; text != NULL && i + 1 < size && i + 1 < sizeof board.isa; i++) {
+    board.isa[i] = text[i] != 0 ? (char)text[i] : ' ';
+  }
+}
+
 static void read_cpu(const struct fdt_node *node, u64 id, u64 boot_hart) {
   if (strcmp(fdt_text(node, "status"), "disabled") == 0) return;
   machine.ticks_per_second = fdt_number(node, "timebase-frequency", (u32)machine.ticks_per_second);
@@ -43,7 +53,7 @@ static void read_cpu(const struct fdt_node *node, u64 id, u64 boot_hart) {
   board.hart_ids[0] = id;
   board.has_float = node_has(node, "f") && node_has(node, "d");
   board.has_sstc = node_has(node, "sstc");
-  copy_text(board.isa, fdt_text(node, "riscv,isa"), sizeof board.isa);
+  describe_isa(node);
 }
 
 /* ---- Devices ---------------------------------------------------------------------------- */
