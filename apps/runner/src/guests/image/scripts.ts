@@ -81,7 +81,7 @@ exec /bin/init
 export const inittab = `::sysinit:/etc/init.d/rcS
 ::respawn:/bin/cttyhack /bin/sh -l
 ::ctrlaltdel:/bin/reboot
-::shutdown:/bin/umount -a -r -t noproc,nosysfs,nodevtmpfs,nodevpts,norootfs
+::shutdown:/bin/umount -a -r -t noproc,sysfs,devtmpfs,devpts,rootfs
 `;
 
 /** Run once by init, in the initramfs and on the disk alike. */
