@@ -31,7 +31,10 @@ export class HostMemory {
   /** The whole memory. It is of fixed size, so the view stays valid. Writers use the methods below. */
   readonly bytes: Uint8Array;
   readonly view: DataView;
-  /** Hands out the frames behind the arena by frame number: offset in this memory divided by 4096. */
+  /**
+   * Hands out the frames behind the arena by frame number: offset in this memory divided by 4096. Machines take
+   * their RAM from it, and a hypervisor's Hal one long run, of which it hands out the frames itself.
+   */
   readonly frames: FrameAllocator;
   readonly #listeners: WriteListener[] = [];
 
