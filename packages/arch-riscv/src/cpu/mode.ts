@@ -20,5 +20,11 @@ export function packMode(m: CodeMode): number {
 }
 
 export function unpackMode(bits: number): CodeMode {
-  return { privilege: bits & 3, virtual: (bits & 4) !== 0, fpOn: (bits & 8) !== 0, fpDirty: (bits & 16) !== 0, frm: (bits >> 5) & 7 };
+  return {
+    privilege: bits & 3,
+    virtual: (bits & 4) !== 0,
+    fpOn: (bits & 8) !== 0,
+    fpDirty: (bits & 16) !== 0,
+    frm: (bits >> 5) & 7,
+  };
 }

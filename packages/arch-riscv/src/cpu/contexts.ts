@@ -1,0 +1,194 @@
+import { AddressSpaces } from "./address-spaces.js";
+import type { RiscvHart } from "./hart.js";
+import { ATP_MODE_SHIFT, levelsOf, MODE_BARE, rootPage } from "./paging.js";
+import { Regime } from "./regime.js";
+import { H, M, S, VS } from "./state.js";
+import { ENVCFG, HSTATUS, MPP, MPP_SHIFT, MPRV, MPV_HI, MXR, SUM } from "./status-bits.js";
+
+// Context keys: address space * 64 + permission state.
+const MACHINE = 0;
+const BARE = 1;
+const FIRST_SPACE = 2;
+const PER_SPACE = 64;
+const KEY_SUPERVISOR = 1;
+const KEY_SUM = 2;
+const KEY_MXR = 4;
+const KEY_VS_MXR = 8;
+const KEY_FETCH = 32;
+
+/**
+ * Which translation regime loads, stores and fetches are in, as `Regime`s for the walker and as context
+ * keys for the engine. Nothing is flushed when the privilege mode, SUM, MXR or an ASID changes: each
+ * combination is a context of its own.
+ */
+export class Contexts {
+  /** Loads and stores. */
+  readonly data = new Regime();
+  /** Instruction fetches. */
+  readonly fetch = new Regime();
+  /** HLV, HLVX and HSV; current after `refreshHypervisor`. */
+  readonly hypervisor = new Regime();
+  private readonly hart: RiscvHart;
+  private readonly spaces = new AddressSpaces(FIRST_SPACE);
+  private dataKey = -1;
+  private codeKey = -1;
+  // Ids of the current address spaces; -1 when a register they consist of was written.
+  private space = -1;
+  private guestSpace = -1;
+  private dropAsid = -1;
+  private dropVmid = -1;
+
+  constructor(hart: RiscvHart) {
+    this.hart = hart;
+  }
+
+  /** satp, vsatp or hgatp was written. */
+  spaceChanged(): void {
+    this.space = -1;
+    this.guestSpace = -1;
+    this.refresh();
+  }
+
+  /** Privilege, virtualization, MPRV, SUM, MXR, ADUE or an address space changed. */
+  refresh(): void {
+    const hart = this.hart;
+    const { core, priv, v } = hart;
+    const status = core.lo(M.status);
+    const codeKey = this.describe(this.fetch, priv, v, status) + KEY_FETCH;
+    let dataPriv = priv;
+    let dataV = v;
+    if ((status & MPRV) !== 0) {
+      dataPriv = (status & MPP) >>> MPP_SHIFT;
+      dataV = dataPriv < 3 && (core.hi(M.status) & MPV_HI) !== 0 ? 1 : 0;
+    }
+    const dataKey = this.describe(this.data, dataPriv, dataV, status) + this.permissions(this.data);
+    if (codeKey !== this.codeKey) {
+      this.codeKey = codeKey;
+      core.setCodeContext(codeKey);
+    }
+    if (dataKey !== this.dataKey) {
+      this.dataKey = dataKey;
+      core.setDataContext(dataKey);
+    }
+  }
+
+  /** Fill `hypervisor` from hstatus.SPVP and the VS CSRs. */
+  refreshHypervisor(): Regime {
+    const { core } = this.hart;
+    const spvp = (core.lo(H.status) & HSTATUS.SPVP) !== 0 ? 1 : 0;
+    this.describe(this.hypervisor, spvp, 1, core.lo(M.status));
+    return this.hypervisor;
+  }
+
+  /** Fill a regime and give the key of its address space and privilege. */
+  private describe(r: Regime, priv: number, v: number, status: number): number {
+    const { core } = this.hart;
+    r.machine = priv === 3;
+    r.guest = v !== 0;
+    r.user = priv === 0;
+    r.guestLevels = 0;
+    if (r.machine) {
+      r.levels = 0;
+      return MACHINE * PER_SPACE;
+    }
+    const supervisor = r.user ? 0 : KEY_SUPERVISOR;
+    if (v === 0) {
+      const hi = core.hi(S.atp);
+      r.levels = levelsOf(hi);
+      if (r.levels === 0) return BARE * PER_SPACE;
+      r.root = rootPage(core.lo(S.atp), hi);
+      r.sum = (status & SUM) !== 0;
+      r.mxr = (status & MXR) !== 0;
+      r.adue = (core.hi(M.envcfg) & ENVCFG.ADUE_HI) !== 0;
+      return this.hostSpace() * PER_SPACE + supervisor;
+    }
+    const atpHi = core.hi(VS.atp);
+    const gatpHi = core.hi(H.gatp);
+    const vsstatus = core.lo(VS.status);
+    r.levels = levelsOf(atpHi);
+    r.root = rootPage(core.lo(VS.atp), atpHi);
+    r.sum = (vsstatus & SUM) !== 0;
+    r.mxr = ((vsstatus | status) & MXR) !== 0;
+    r.adue = (core.hi(H.envcfg) & core.hi(M.envcfg) & ENVCFG.ADUE_HI) !== 0;
+    r.guestLevels = levelsOf(gatpHi);
+    r.guestRoot = rootPage(core.lo(H.gatp), gatpHi);
+    r.guestMxr = (status & MXR) !== 0;
+    r.guestAdue = (core.hi(M.envcfg) & ENVCFG.ADUE_HI) !== 0;
+    return this.virtualSpace() * PER_SPACE + (r.levels === 0 ? 0 : supervisor);
+  }
+
+  /** The part of a data key that SUM and MXR make; they mean nothing where nothing is translated. */
+  private permissions(r: Regime): number {
+    if (r.levels === 0) return r.guestLevels !== 0 && r.guestMxr ? KEY_MXR : 0;
+    const sum = r.sum && !r.user ? KEY_SUM : 0;
+    if (!r.guest) return sum | (r.mxr ? KEY_MXR : 0);
+    return sum | (r.guestMxr ? KEY_MXR : 0) | (r.mxr && !r.guestMxr ? KEY_VS_MXR : 0);
+  }
+
+  private hostSpace(): number {
+    if (this.space < 0) {
+      const { core } = this.hart;
+      this.makeRoom();
+      this.space = this.spaces.id(false, core.lo(S.atp), core.hi(S.atp), 0, 0);
+    }
+    return this.space;
+  }
+
+  private virtualSpace(): number {
+    if (this.guestSpace < 0) {
+      const { core } = this.hart;
+      this.makeRoom();
+      const [atpLo, atpHi] = [core.lo(VS.atp), core.hi(VS.atp)];
+      this.guestSpace = this.spaces.id(true, atpLo, atpHi, core.lo(H.gatp), core.hi(H.gatp));
+    }
+    return this.guestSpace;
+  }
+
+  private makeRoom(): void {
+    if (!this.spaces.full) return;
+    this.space = -1;
+    this.guestSpace = -1;
+    this.spaces.clear();
+    this.hart.core.dropContexts();
+  }
+
+  // --- Dropping ------------------------------------------------------------------------------
+
+  private readonly dropsHost = (key: number): boolean =>
+    this.spaces.matches(Math.floor(key / PER_SPACE), false, this.dropAsid, -1);
+  private readonly dropsGuest = (key: number): boolean =>
+    this.spaces.matches(Math.floor(key / PER_SPACE), true, this.dropAsid, this.dropVmid);
+
+  /** Forget the address spaces of V=0 with an ASID (-1: all of them). */
+  dropHost(asid: number): void {
+    this.dropAsid = asid;
+    this.hart.core.dropContexts(this.dropsHost);
+  }
+
+  /** Forget the address spaces of V=1 with a VMID and an ASID (-1: any). */
+  dropGuest(vmid: number, asid: number): void {
+    this.dropAsid = asid;
+    this.dropVmid = vmid;
+    this.hart.core.dropContexts(this.dropsGuest);
+  }
+
+  /** Forget everything: protection of physical memory changed, or the whole state did. */
+  dropAll(): void {
+    this.hart.core.dropContexts();
+  }
+
+  /** After the state was replaced: nothing known about the past holds. */
+  reset(): void {
+    this.space = -1;
+    this.guestSpace = -1;
+    this.spaces.clear();
+    this.dropAll();
+    this.refresh();
+  }
+}
+
+/** Is the MODE field of an address-translation register one the hart has? */
+export function supportsMode(hi: number, sv: 39 | 48 | 57): boolean {
+  const mode = hi >>> ATP_MODE_SHIFT;
+  return mode === MODE_BARE || (mode >= 8 && mode <= 8 + (sv - 39) / 9);
+}
