@@ -392,6 +392,25 @@ describe("one table", () => {
     expect(outcome(() => table.unmap(0x4012_3456))).toBe("NotMapped");
   });
 
+  test("unmapping a region finds a hole wherever it is", () => {
+    for (let hole = 0; hole < 4; hole++) {
+      table.mapRegion(0x1f_e000, 0, 4 * 4096, READ, false);
+      table.unmap(0x1f_e000 + hole * 4096);
+      expect(outcome(() => table.unmapRegion(0x1f_e000, 4 * 4096))).toBe("NotMapped");
+      table.map(0x1f_e000 + hole * 4096, 0, Size.Size4K, READ);
+      table.unmapRegion(0x1f_e000, 4 * 4096);
+    }
+  });
+
+  test("a region does not reach over the hole between the halves of sign-extended addresses", () => {
+    const lastOfLowerHalf = 2 ** 38 - 4096;
+    expect(outcome(() => table.mapRegion(lastOfLowerHalf, 0, 8192, READ))).toBe("OutOfRange");
+    expect(outcome(() => table.mapRegion(0xffff_ffff_ffff_f000n, 0, 8192, READ))).toBe("OutOfRange");
+    table.mapRegion(lastOfLowerHalf, 0, 4096, READ);
+    table.mapRegion(0xffff_ffff_ffff_f000n, 0x1000, 4096, READ);
+    expect(table.translate(0xffff_ffff_ffff_ffffn)).toBe(0x1fff);
+  });
+
   test("walk shows at most `limit` entries a table and leaves out what the visitor does not want", () => {
     table.mapRegion(0, 0, 5 * 4096, READ, false);
     table.map(0x4000_0000, 0x4000_0000, Size.Size1G, READ | WRITE);
