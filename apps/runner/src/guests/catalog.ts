@@ -21,19 +21,47 @@ export interface GuestRecipe {
   readonly extraModules: readonly string[];
   /** Console device of the kernel command line. */
   readonly console: string;
+  /** Whether hypercraft has a machine that boots it by now; pulling works in any case. */
+  readonly bootable: boolean;
 }
+
+/** What all Debian guests have in common. */
+const debian = {
+  suite: "trixie",
+  busyboxPackage: "busybox-static",
+  rootModules: ["virtio_mmio", "virtio_blk", "ext4"],
+  extraModules: ["virtio_rng", "virtio_net"],
+} as const;
 
 export const guestCatalog: readonly GuestRecipe[] = [
   {
+    ...debian,
     name: "debian-riscv64",
-    title: "Debian 13 (trixie) kernel for 64-bit RISC-V with a busybox userland",
+    title: "Debian 13 kernel for 64-bit RISC-V with a busybox userland",
     architecture: "riscv64",
-    suite: "trixie",
     kernelPackage: "linux-image-riscv64",
     kernelFile: "vmlinux-",
-    busyboxPackage: "busybox-static",
-    rootModules: ["virtio_mmio", "virtio_blk", "ext4"],
-    extraModules: ["virtio_rng", "virtio_net"],
     console: "ttyS0",
+    bootable: true,
+  },
+  {
+    ...debian,
+    name: "debian-arm64",
+    title: "Debian 13 kernel for AArch64 with a busybox userland",
+    architecture: "arm64",
+    kernelPackage: "linux-image-arm64",
+    kernelFile: "vmlinuz-",
+    console: "ttyAMA0",
+    bootable: false,
+  },
+  {
+    ...debian,
+    name: "debian-amd64",
+    title: "Debian 13 kernel for x86-64 with a busybox userland",
+    architecture: "amd64",
+    kernelPackage: "linux-image-amd64",
+    kernelFile: "vmlinuz-",
+    console: "ttyS0",
+    bootable: false,
   },
 ];

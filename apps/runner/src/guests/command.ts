@@ -62,7 +62,8 @@ async function list(args: readonly string[], io: GuestsIo): Promise<number> {
   for (const { recipe, pulled } of await listGuests({ env: io.env, catalog: io.catalog })) {
     const size = pulled && formatBytes(pulled.manifest.files.kernel.size);
     const state = pulled ? `pulled: Linux ${pulled.manifest.kernelRelease}, kernel ${size}` : "not pulled";
-    io.stdout.write(`${recipe.name.padEnd(18)} ${recipe.title} (${state})\n`);
+    const note = recipe.bootable ? "" : "; hypercraft cannot boot it yet";
+    io.stdout.write(`${recipe.name.padEnd(16)} ${recipe.title} (${state}${note})\n`);
   }
   return 0;
 }

@@ -64,12 +64,12 @@ export function networkReason(error: unknown): string {
 }
 
 /**
- * Makes `fetch` use the proxies of the environment (`http_proxy`, `https_proxy`, `no_proxy`), where this
- * Node can; it does not by itself.
+ * Makes `fetch` use the proxies of the environment (`http_proxy`, `https_proxy`, `no_proxy`), which Node
+ * does not do by itself; an older Node that cannot goes without. Gives a function that undoes it.
  */
-export function useProxiesFromEnvironment(env: Readonly<Record<string, string | undefined>>): void {
+export function useProxiesFromEnvironment(env: Readonly<Record<string, string | undefined>>): () => void {
   const names = ["http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"];
-  if (!names.some((name) => (env[name] ?? "") !== "") || env.NODE_USE_ENV_PROXY === "1") return;
-  const { setGlobalProxyFromEnv } = http as { setGlobalProxyFromEnv?: (env: object) => unknown };
-  setGlobalProxyFromEnv?.(env);
+  if (!names.some((name) => (env[name] ?? "") !== "")) return () => {};
+  const { setGlobalProxyFromEnv } = http as { setGlobalProxyFromEnv?: (env: object) => () => void };
+  return setGlobalProxyFromEnv?.(env) ?? (() => {});
 }

@@ -83,8 +83,12 @@ export async function pullGuest(name: string, options: PullOptions = {}): Promis
   const root = cacheRoot(env);
   const existing = await readPulledGuest(root, name);
   if (existing !== undefined && options.refresh !== true) return existing;
-  useProxiesFromEnvironment(env);
-  return withPullLock(root, name, () => pullInto(root, recipe, env, options));
+  const undoProxies = useProxiesFromEnvironment(env);
+  try {
+    return await withPullLock(root, name, () => pullInto(root, recipe, env, options));
+  } finally {
+    undoProxies();
+  }
 }
 
 function recipeOf(name: string, options: GuestOptions): GuestRecipe {
