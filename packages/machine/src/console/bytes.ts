@@ -1,3 +1,8 @@
+import type { ComponentState, Stateful } from "../contracts.js";
+import { StateReader } from "../state-reader.js";
+
+const STATE_VERSION = 1;
+
 /** Where a device's output goes. */
 export interface ByteSink {
   write(bytes: Uint8Array): void;
@@ -13,8 +18,8 @@ export interface ByteSource {
   onReadable(callback: () => void): () => void;
 }
 
-/** Bytes from the host on their way to a device, first in, first out. */
-export class InputQueue implements ByteSource {
+/** Bytes from the host on their way to a device, first in, first out. A snapshot may cover them. */
+export class InputQueue implements ByteSource, Stateful {
   #bytes: number[] = [];
   /** Start of the unread part of `#bytes`. */
   #head = 0;
@@ -49,6 +54,16 @@ export class InputQueue implements ByteSource {
   clear(): void {
     this.#bytes = [];
     this.#head = 0;
+  }
+
+  state(): ComponentState {
+    return { version: STATE_VERSION, bytes: this.peek() };
+  }
+
+  restore(state: ComponentState): void {
+    const bytes = new StateReader("console input", state, STATE_VERSION).bytes("bytes");
+    this.clear();
+    this.push(bytes);
   }
 
   onReadable(callback: () => void): () => void {

@@ -13,6 +13,11 @@ export class Console implements ByteSink {
     this.#sinks.push(...sinks);
   }
 
+  /** The next input byte, or -1 when there is none now: what a firmware console asks. */
+  read(): number {
+    return this.input.read();
+  }
+
   /** Adds a sink. Returns the function that removes it. */
   attach(sink: ByteSink): () => void {
     this.#sinks.push(sink);
