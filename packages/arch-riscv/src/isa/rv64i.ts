@@ -90,8 +90,8 @@ const bge = insn(
   branchIf((b, x, y) => b.i64.ge_s(x, y)),
   {
     aliases: [
-      ["bgez rs1, offset", "rs2 == 0"],
       ["blez rs2, offset", "rs1 == 0"],
+      ["bgez rs1, offset", "rs2 == 0"],
     ],
   },
 );

@@ -58,13 +58,16 @@ interface Choice {
   readonly width: number;
 }
 
-function bestField(candidates: readonly Encoding[], width: number): Choice | null {
+function searchFields(
+  candidates: readonly Encoding[],
+  width: number,
+  usable: (bits: number) => boolean,
+): Choice | null {
   let best: Choice | null = null;
   let bestScore = candidates.length - 0.5;
   for (let size = 1; size <= MAX_FIELD; size++) {
     for (let shift = 0; shift + size <= width; shift++) {
-      // Fields that some candidate leaves wholly open would copy it everywhere.
-      if (candidates.some((e) => (e.mask & field(shift, size)) === 0)) continue;
+      if (!usable(field(shift, size))) continue;
       const score = expectedLeft(candidates, shift, size) + size * SIZE_PENALTY;
       if (score < bestScore) {
         bestScore = score;
@@ -73,6 +76,15 @@ function bestField(candidates: readonly Encoding[], width: number): Choice | nul
     }
   }
   return best;
+}
+
+function bestField(candidates: readonly Encoding[], width: number): Choice | null {
+  // Bits that every candidate fixes come first: they copy nothing, and there are few of them to look at.
+  const common = candidates.reduce((mask, e) => mask & e.mask, -1);
+  const shared = searchFields(candidates, width, (bits) => (bits & common) === bits);
+  if (shared !== null) return shared;
+  // Else not those that some candidate leaves wholly open, which would copy it everywhere.
+  return searchFields(candidates, width, (bits) => candidates.every((e) => (e.mask & bits) !== 0));
 }
 
 /** Rejects two encodings where it would be unclear which of them an instruction is. */
