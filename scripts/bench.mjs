@@ -2,18 +2,15 @@
 // whose path contains NAME.
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { build, fail, root, runNode } from "./workspace.mjs";
+import { build, fail, packageFolders, root, runNode } from "./workspace.mjs";
 
 build();
 const wanted = process.argv[2] ?? "";
-const files = ["packages", "apps"].flatMap((group) =>
-  readdirSync(join(root, group)).flatMap((name) => {
-    const folder = join(root, group, name, "bench");
-    if (!existsSync(folder)) return [];
-    const benches = readdirSync(folder).filter((file) => file.endsWith(".bench.ts"));
-    return benches.sort().map((file) => `${group}/${name}/bench/${file}`);
-  }),
-);
+const files = packageFolders().flatMap((folder) => {
+  if (!existsSync(join(root, folder, "bench"))) return [];
+  const benches = readdirSync(join(root, folder, "bench")).filter((file) => file.endsWith(".bench.ts"));
+  return benches.sort().map((file) => `${folder}/bench/${file}`);
+});
 const chosen = files.filter((file) => file.includes(wanted));
 if (chosen.length === 0)
   fail(`no benchmark's path contains "${wanted}"; there are: ${files.join(", ") || "none"}.`, 2);

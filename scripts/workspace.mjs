@@ -5,6 +5,7 @@ import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { pruneDist } from "./sources.mjs";
 
 export const root = fileURLToPath(new URL("..", import.meta.url));
 const bin = join(root, "node_modules", ".bin");
@@ -49,12 +50,19 @@ export function toolEnvironment() {
   return environment;
 }
 
+/** Folders of all packages, relative to the root. */
+export function packageFolders() {
+  return ["packages", "apps"].flatMap((group) =>
+    readdirSync(join(root, group))
+      .sort()
+      .map((name) => `${group}/${name}`)
+      .filter((folder) => existsSync(join(root, folder, "package.json"))),
+  );
+}
+
 function manifests() {
   const files = ["package.json", "pnpm-lock.yaml", "pnpm-workspace.yaml", "examples/package.json"];
-  for (const group of ["packages", "apps"]) {
-    for (const name of readdirSync(join(root, group)).sort()) files.push(`${group}/${name}/package.json`);
-  }
-  return files.filter((file) => existsSync(join(root, file)));
+  return [...files, ...packageFolders().map((folder) => `${folder}/package.json`)];
 }
 
 function installStamp() {
@@ -102,6 +110,8 @@ export function build() {
   install();
   const args = ["run", "build", "--output-logs=errors-only", "--log-order=grouped", "--no-update-notifier"];
   runQuietly("build", join(bin, "turbo"), args, toolEnvironment());
+  // Neither the compiler nor turbo's cache takes away what came from a source that was since moved or deleted.
+  for (const folder of packageFolders()) pruneDist(join(root, folder));
 }
 
 /** Runs a program in the tool environment with this terminal, and gives its exit code. */

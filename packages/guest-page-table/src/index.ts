@@ -1,3 +1,5 @@
+// The words for what a mapping allows come with every call here: who maps pages need not depend on the entry formats.
+export { type Access, formatFlags, MappingFlags } from "@hypercraft/guest-page-table-entry";
 export { type GuestPhysAddr, type HostPhysAddr, PAGE_SIZE, type VirtAddr } from "./address.js";
 export { PagingError, type PagingErrorCode } from "./error.js";
 export { type ExplainedLevel, type Explanation, formatExplanation, type WalkResult } from "./explain.js";
