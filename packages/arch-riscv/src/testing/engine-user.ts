@@ -13,7 +13,7 @@ import { Helper } from "../cpu/helper-ids.js";
 import { packMode } from "../cpu/mode.js";
 import { frm, riscvLayout } from "../cpu/state.js";
 import { liftInstruction } from "../isa/lift.js";
-import { buildUserProgram, RECORD_BYTES, readRecord, type UserExecutor } from "./user-program.js";
+import { buildUserProgram, readRecords, type UserExecutor } from "./user-program.js";
 
 // User-level cases on the engine, with the least CPU model that can run them: flat memory, user mode, and the
 // floating-point CSRs.
@@ -127,9 +127,9 @@ export const runOnEngine: UserExecutor = (cases) => {
   engine.bytes.set(program.image, ARENA + program.base);
   const core = engine.createCore();
   core.attach(new UserCpu(core));
-  core.setPc(program.entry, 0);
+  core.setPc(program.base, 0);
   const end = core.run(BUDGET);
   if (end !== "exit" || core.exit !== "ecall")
     throw new Error(`the program ended by ${end}: ${String(core.exit)}`);
-  return cases.map((_, i) => readRecord(engine.bytes, ARENA + program.records + i * RECORD_BYTES));
+  return readRecords(engine.bytes.subarray(ARENA + program.base), cases.length);
 };

@@ -3,7 +3,7 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { writeElf } from "./elf.js";
-import { buildUserProgram, RECORD_BYTES, readRecord, type UserExecutor } from "./user-program.js";
+import { buildUserProgram, readRecords, type UserExecutor } from "./user-program.js";
 
 // QEMU's user mode as an oracle for user-level instructions. Test support: needs Node and `qemu-riscv64`.
 
@@ -25,15 +25,15 @@ export const runOnQemu: UserExecutor = (cases) => {
   const folder = mkdtempSync(join(tmpdir(), "hypercraft-user-"));
   try {
     const file = join(folder, "cases");
-    writeFileSync(file, writeElf(program.image, program.base, program.entry));
+    writeFileSync(file, writeElf(program.image, program.base, program.base));
     chmodSync(file, 0o755);
     const output = execFileSync("qemu-riscv64", ["-cpu", CPU, file], {
       maxBuffer: 1 << 28,
       timeout: 60_000,
       stdio: ["ignore", "pipe", "pipe"],
     });
-    if (output.length !== program.recordsBytes) throw new Error(`the program wrote ${output.length} bytes`);
-    return cases.map((_, i) => readRecord(output, i * RECORD_BYTES));
+    if (output.length !== program.written) throw new Error(`the program wrote ${output.length} bytes`);
+    return readRecords(output, cases.length);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -3,13 +3,15 @@ import { riscvInstructions } from "../isa/table.js";
 // Programs that run one instruction sequence each from a known state and record the state they end in. The
 // same bytes run under a user-mode emulator and under whatever executes guest code here.
 //
-// Every case has a page of code (prologue, the sequence, epilogue) and a record: integer registers,
+// Every case has a page of code (prologue, the sequence, epilogue) and behind it a record: integer registers,
 // floating-point registers, fcsr, and memory to work on. The prologue loads the registers from the record
-// and the epilogue stores them back. x31 holds the record's address throughout and is not to be written.
+// and the epilogue stores them back. x31 holds the record's address throughout and is not to be written. Where
+// a case lies depends on its number only, so that a part of a list of cases is the same cases.
 
 export const CODE_BASE = 0x20000;
 export const RECORD_BYTES = 8192;
 const CODE_BYTES = 4096;
+const CASE_BYTES = CODE_BYTES + RECORD_BYTES;
 const X_OFFSET = 0;
 const F_OFFSET = 256;
 const FCSR_OFFSET = 512;
@@ -55,11 +57,10 @@ export type UserExecutor = (cases: readonly UserCase[]) => readonly UserState[];
 
 export interface UserProgram {
   readonly image: Uint8Array;
+  /** Address of the image, of its first instruction, and of the first case. */
   readonly base: number;
-  readonly entry: number;
-  /** Address and size of the records, one after the other. */
-  readonly records: number;
-  readonly recordsBytes: number;
+  /** Bytes the program writes before it exits: all cases with their records. */
+  readonly written: number;
   readonly cases: readonly PlacedCase[];
 }
 
@@ -97,12 +98,12 @@ function epilogue(): number[] {
   ];
 }
 
-/** Write the records to standard output and leave. */
-function finale(records: number, bytes: number): number[] {
+/** Write all cases to standard output and leave. */
+function finale(bytes: number): number[] {
   return [
     ...loadAddress(A7, WRITE),
     ...loadAddress(A0, 1),
-    ...loadAddress(A0 + 1, records),
+    ...loadAddress(A0 + 1, CODE_BASE),
     ...loadAddress(A0 + 2, bytes),
     assemble("ecall", {}),
     ...loadAddress(A7, EXIT),
@@ -126,8 +127,7 @@ function writeRecord(view: DataView, at: number, { x, f, fcsr, data }: UserState
   new Uint8Array(view.buffer, at + DATA_OFFSET, DATA_BYTES).set(data);
 }
 
-/** The state in a record. */
-export function readRecord(bytes: Uint8Array, at: number): UserState {
+function readRecord(bytes: Uint8Array, at: number): UserState {
   const view = new DataView(bytes.buffer, bytes.byteOffset + at, RECORD_BYTES);
   return {
     x: registers.map((i) => view.getBigUint64(X_OFFSET + 8 * i, true)),
@@ -137,31 +137,34 @@ export function readRecord(bytes: Uint8Array, at: number): UserState {
   };
 }
 
-/** Address of the record of case `index` among `count`. */
-export function recordAddress(index: number, count: number): number {
-  return CODE_BASE + (count + 1) * CODE_BYTES + index * RECORD_BYTES;
+/** Address of the record of a case. */
+export function recordAddress(index: number): number {
+  return CODE_BASE + index * CASE_BYTES + CODE_BYTES;
+}
+
+/** The states in the cases that a program wrote, or left in memory. */
+export function readRecords(cases: Uint8Array, count: number): readonly UserState[] {
+  return Array.from({ length: count }, (_, i) => readRecord(cases, recordAddress(i) - CODE_BASE));
 }
 
 /** Build one program of many cases. Throws a `RangeError` when a sequence does not fit in its page. */
 export function buildUserProgram(cases: readonly UserCase[]): UserProgram {
-  const count = cases.length;
-  const records = recordAddress(0, count);
-  const recordsBytes = count * RECORD_BYTES;
-  const image = new Uint8Array(records + recordsBytes - CODE_BASE);
+  const written = cases.length * CASE_BYTES;
+  const image = new Uint8Array(written + CODE_BYTES);
   const view = new DataView(image.buffer);
   const placed = cases.map(({ code, start }, i): PlacedCase => {
-    const page = i * CODE_BYTES;
-    const record = recordAddress(i, count);
+    const page = i * CASE_BYTES;
+    const record = recordAddress(i);
     const begin = words(view, page, prologue(record));
     const end = begin + code.length;
     const last = epilogue();
     if (end + 4 * last.length + 4 > page + CODE_BYTES) throw new RangeError("the sequence is too long");
     image.set(code, begin);
     const leave = words(view, end, last);
-    words(view, leave, [assemble("jal", { rd: 0, offset: page + CODE_BYTES - leave })]);
+    words(view, leave, [assemble("jal", { rd: 0, offset: page + CASE_BYTES - leave })]);
     writeRecord(view, record - CODE_BASE, start);
     return { record, begin: CODE_BASE + begin, end: CODE_BASE + end };
   });
-  words(view, count * CODE_BYTES, finale(records, recordsBytes));
-  return { image, base: CODE_BASE, entry: CODE_BASE, records, recordsBytes, cases: placed };
+  words(view, written, finale(written));
+  return { image, base: CODE_BASE, written, cases: placed };
 }

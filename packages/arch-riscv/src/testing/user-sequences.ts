@@ -265,6 +265,6 @@ export function randomUserCases(
   return range(0, count - 1).map((i) => {
     const instructions: RandomInstruction[] = [];
     while (instructions.length < length) instructions.push(...prng.pick(list)(prng));
-    return { start: startState(prng, recordAddress(i, count)), code: encode(instructions) };
+    return { start: startState(prng, recordAddress(i)), code: encode(instructions) };
   });
 }
