@@ -36,7 +36,6 @@ export * from "./loaders/elf.js";
 export * from "./loaders/kernel.js";
 export * from "./loaders/linux-image.js";
 export * from "./loaders/plan.js";
-export * from "./machine/address-map.js";
 export * from "./machine/builder.js";
 export * from "./machine/interrupts.js";
 export * from "./machine/machine.js";

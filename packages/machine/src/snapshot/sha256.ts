@@ -1,7 +1,7 @@
 /** Round constants: the first 32 bits of the fractional parts of the cube roots of the first 64 primes. */
-const K = new Uint32Array(64);
+const K = new Int32Array(64);
 /** Initial state: the same of the square roots of the first 8. */
-const INITIAL = new Uint32Array(8);
+const INITIAL = new Int32Array(8);
 
 function fillConstants(): void {
   let found = 0;
@@ -37,7 +37,7 @@ fillConstants();
 export class Sha256 {
   readonly #state = INITIAL.slice();
   readonly #block = new Uint8Array(64);
-  readonly #words = new Uint32Array(64);
+  readonly #words = new Int32Array(64);
   #filled = 0;
   #length = 0;
 
@@ -86,7 +86,7 @@ export class Sha256 {
       const y = w[t - 2]!;
       const s0 = ((x >>> 7) | (x << 25)) ^ ((x >>> 18) | (x << 14)) ^ (x >>> 3);
       const s1 = ((y >>> 17) | (y << 15)) ^ ((y >>> 19) | (y << 13)) ^ (y >>> 10);
-      w[t] = w[t - 16]! + s0 + w[t - 7]! + s1;
+      w[t] = (w[t - 16]! + s0 + w[t - 7]! + s1) | 0;
     }
     const state = this.#state;
     let [a, b, c, d] = [state[0]! | 0, state[1]! | 0, state[2]! | 0, state[3]! | 0];

@@ -35,7 +35,7 @@ const S_UNSUPPORTED = 2;
 /** Most data segments a driver may use: with header and status a chain fits the queue. */
 const SEGMENTS_MAX = QUEUE_SIZE - 2;
 /** Most bytes a request may move: bounds what a guest can make the host allocate. */
-const REQUEST_MAX = 128 * 1024 * 1024;
+const REQUEST_MAX = 32 * 1024 * 1024;
 /** Sectors that one discard or write-zeroes request may cover. */
 const CLEAR_MAX_SECTORS = 0x1f_ffff;
 /** Zeros written at a time where a back end cannot discard. */
