@@ -1,4 +1,4 @@
-import { type Expr, either, type FunctionBuilder, i32, type Local, ret, when } from "../wasm/index.js";
+import { type Expr, either, type FunctionBuilder, f64, i32, type Local, ret, when } from "../wasm/index.js";
 import type { Context } from "./context.js";
 import { type Format, isNan, isSignaling } from "./format.js";
 
@@ -70,4 +70,26 @@ export function nan3(context: Context, F: Format): FunctionBuilder {
 export function operands(context: Context, F: Format, values: readonly Local[], nan: Expr): readonly Expr[] {
   const any = values.map((v) => isNan(F, v)).reduce((a, b) => i32.or(a, b));
   return [...context.flushInputs(F, values), when(any, [ret(nan)])];
+}
+
+/**
+ * The same for a fused operation: also leave if the product is infinity times zero. Sets `product` to the
+ * host's f64 of the first two operands.
+ */
+export function fusedOperands(
+  context: Context,
+  F: Format,
+  values: readonly [Local, Local, Local],
+  product: Local,
+  wide: (v: Local) => Expr,
+): readonly Expr[] {
+  const [a, b, c] = values;
+  const factors = i32.or(isNan(F, a), isNan(F, b));
+  const undefinedProduct = i32.and(f64.ne(product, product), i32.eqz(factors));
+  return [
+    ...context.flushInputs(F, values),
+    product.set(f64.mul(wide(a), wide(b))),
+    when(i32.or(factors, isNan(F, c)), [ret(nan3(context, F).call(a, b, c, undefinedProduct))]),
+    context.returnInvalid(F, f64.ne(product, product)),
+  ];
 }
