@@ -3,14 +3,14 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Helper } from "./helper-ids.js";
 import { MPP_SHIFT, MPRV, MXR, SUM } from "./status-bits.js";
-import { type FakeCore, type FakeMachine, fakeMachine, RAM } from "./testing/fake-core.js";
-import { Pages, type Table, TableBuilder } from "./testing/page-tables.js";
+import { type FakeCore, type FakeMachine, fakeMachine, RAM } from "../testing/cpu/fake-core.js";
+import { Pages, type Table, TableBuilder } from "../testing/cpu/page-tables.js";
 import {
   type PlainAccess,
   type PlainMemory,
   type PlainRegime,
   plainTranslate,
-} from "./testing/plain-walker.js";
+} from "../testing/cpu/plain-walker.js";
 
 const RAM_BYTES = 1 << 18;
 

@@ -26,6 +26,8 @@ export interface CoreState {
   readonly version: 1;
   readonly instructions: number;
   readonly traps: number;
+  /** A host's answer that the next instruction will use. */
+  readonly answer: bigint | null;
   readonly fields: Readonly<Record<string, bigint>>;
 }
 
@@ -68,6 +70,8 @@ export class Core implements CoreApi {
   answerHi = 0;
   /** Breakpoints by virtual address. */
   readonly breakpoints = new Set<bigint>();
+  /** Called before each instruction, whose address is the pc; while set, instructions run one by one. */
+  onInstruction: (() => void) | null = null;
   traps = 0;
   dispatches = 0;
 
@@ -174,6 +178,13 @@ export class Core implements CoreApi {
     this.pcKnown = true;
   }
 
+  /** Outside `run`: the instruction at the pc was carried out by someone else (a firmware call); go behind it. */
+  finishInstruction(length: number): void {
+    this.total++;
+    const sum = (this.word(W.pc) >>> 0) + length;
+    this.setPc(sum | 0, this.word(W.pc + 1) + (sum > 0xffff_ffff ? 1 : 0));
+  }
+
   setResult(lo: number, hi: number): void {
     const d = (this.words[this.word(W.microOp) >> 2] as number) >>> 16;
     const w = this.base + (d >> 2);
@@ -221,7 +232,8 @@ export class Core implements CoreApi {
   state(): CoreState {
     const fields: Record<string, bigint> = {};
     for (const [name, field] of this.cpu.layout.fields) fields[name] = this.big(field);
-    return { version: 1, instructions: this.total, traps: this.traps, fields };
+    const value = (BigInt(this.answerHi >>> 0) << 32n) | BigInt(this.answerLo >>> 0);
+    return { version: 1, instructions: this.total, traps: this.traps, answer: this.hasAnswer ? value : null, fields };
   }
 
   /** Take a saved state over; everything derived from the old one is forgotten. Throws Error for a state of another shape. */
@@ -234,6 +246,8 @@ export class Core implements CoreApi {
     }
     this.total = state.instructions;
     this.traps = state.traps;
+    this.hasAnswer = state.answer !== null;
+    if (state.answer !== null) this.setAnswer(Number(BigInt.asIntN(32, state.answer)), Number(BigInt.asIntN(32, state.answer >> 32n)));
     this.clearReservation();
     this.dropContexts();
   }
@@ -351,6 +365,10 @@ export class Core implements CoreApi {
         this.stepping = true;
       }
       if (this.hasAnswer) this.stepping = true;
+      if (this.onInstruction !== null) {
+        this.stepping = true;
+        this.onInstruction();
+      }
       if (!this.enterBlock()) {
         if (this.exit !== null) return "exit";
       }
@@ -444,7 +462,7 @@ export class Core implements CoreApi {
     const stub = this.word(W.microOp);
     const [baseLo, baseHi] = [this.word(W.pcBase), this.word(W.pcBase + 1)];
     this.setPcFromStub();
-    if (this.breakpoints.size > 0 || this.dispatchRequested) return;
+    if (this.dispatchRequested) return;
     const flushes = this.engine.code.flushes;
     const target = this.lookup(false);
     if (target === undefined) {

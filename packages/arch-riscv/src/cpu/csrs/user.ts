@@ -55,12 +55,6 @@ function defineCounterViews(t: CsrTable, hart: RiscvHart): void {
     t.lo = counters.lo;
     t.hi = counters.hi;
   });
-  for (let i = 3; i < 32; i++) {
-    view(0xc00 + i, `hpmcounter${i}`, () => {
-      t.lo = 0;
-      t.hi = 0;
-    });
-  }
 }
 
 /** mcounteren, hcounteren and scounteren, in that order: what is denied below M, when V=1, and in U-mode. */

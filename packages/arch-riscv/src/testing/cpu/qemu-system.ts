@@ -43,12 +43,20 @@ export function runOnQemu(source: string, blob: Uint8Array = new Uint8Array(0)):
     writeFileSync(at("a.s"), PRELUDE + source);
     writeFileSync(at("blob"), blob);
     const target = ["--target=riscv64", "-march=rv64imafdc", "-mno-relax", "-nostdlib", "-fuse-ld=lld"];
-    execFileSync("clang", [...target, "-Wl,-Ttext=0x80000000", "-Wl,-e,_start", at("a.s"), "-o", at("a.elf")]);
-    const load = blob.length === 0 ? [] : ["-device", `loader,file=${at("blob")},addr=0x80200000,force-raw=on`];
+    execFileSync("clang", [
+      ...target,
+      "-Wl,-Ttext=0x80000000",
+      "-Wl,-e,_start",
+      at("a.s"),
+      "-o",
+      at("a.elf"),
+    ]);
+    const load =
+      blob.length === 0 ? [] : ["-device", `loader,file=${at("blob")},addr=0x80200000,force-raw=on`];
     const serial = ["-serial", `file:${at("out")}`, "-display", "none", "-monitor", "none"];
     const machine = ["-machine", "virt", "-cpu", CPU, "-m", "64M", "-bios", "none", "-kernel", at("a.elf")];
     execFileSync(QEMU, [...machine, ...load, ...serial], { timeout: 120_000, stdio: "pipe" });
-    return readFileSync(at("out"));
+    return Uint8Array.from(readFileSync(at("out")));
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -1,0 +1,43 @@
+/** Where the board's parts are, in bytes of physical address space, and which PLIC source each device has. */
+export interface AddressMap {
+  readonly name: string;
+  readonly mrom: { readonly base: number; readonly size: number };
+  readonly testFinisher: { readonly base: number; readonly size: number };
+  readonly rtc: { readonly base: number; readonly size: number; readonly irq: number };
+  readonly clint: { readonly base: number; readonly size: number };
+  readonly plic: { readonly base: number; readonly size: number; readonly sources: number };
+  readonly uart: { readonly base: number; readonly size: number; readonly irq: number };
+  /** Transport `i` is at `base + i * stride` with source `irq + i`. */
+  readonly virtio: { readonly base: number; readonly stride: number; readonly size: number; readonly count: number; readonly irq: number };
+  readonly ram: { readonly base: number };
+  /** Where a kernel without an address of its own goes, as an offset into RAM. */
+  readonly kernelOffset: number;
+  /** Where the device tree goes: the start of RAM, or as high as it fits. */
+  readonly deviceTree: "start" | "high";
+}
+
+/** QEMU's `virt` machine. */
+export const QEMU_MAP: AddressMap = {
+  name: "qemu",
+  mrom: { base: 0x1000, size: 0xf000 },
+  testFinisher: { base: 0x10_0000, size: 0x1000 },
+  rtc: { base: 0x10_1000, size: 0x1000, irq: 11 },
+  clint: { base: 0x200_0000, size: 0x1_0000 },
+  plic: { base: 0xc00_0000, size: 0x60_0000, sources: 95 },
+  uart: { base: 0x1000_0000, size: 0x100, irq: 10 },
+  virtio: { base: 0x1000_1000, stride: 0x1000, size: 0x1000, count: 8, irq: 1 },
+  ram: { base: 0x8000_0000 },
+  kernelOffset: 0x20_0000,
+  deviceTree: "high",
+};
+
+/** The map that hcHyper gives its guests: the same devices, RAM at 0x9000_0000 with the device tree first. */
+export const HCHYPER_MAP: AddressMap = {
+  ...QEMU_MAP,
+  name: "hchyper",
+  ram: { base: 0x9000_0000 },
+  deviceTree: "start",
+};
+
+export const ADDRESS_MAPS = { qemu: QEMU_MAP, hchyper: HCHYPER_MAP } as const;
+export type AddressMapName = keyof typeof ADDRESS_MAPS;

@@ -1,0 +1,86 @@
+import { MachineError } from "../../errors.js";
+import { patchChosen, patchMemory } from "../../fdt/patch.js";
+import { readFdt } from "../../fdt/reader.js";
+import type { DeviceTree } from "../../fdt/tree.js";
+import { writeFdt } from "../../fdt/writer.js";
+import type { ElfFile } from "../../loaders/elf.js";
+import { RISCV64 } from "../../loaders/architecture.js";
+import { placeKernel, readKernel } from "../../loaders/kernel.js";
+import { LoadPlan } from "../../loaders/plan.js";
+import type { AddressMap } from "./address-map.js";
+import type { RiscvVirtOptions } from "./options.js";
+
+/** Where a boot begins. */
+export interface BootPlan {
+  readonly plan: LoadPlan;
+  readonly dtb: Uint8Array;
+  readonly dtbAddress: number;
+  /** First pc of every hart. */
+  readonly entry: number;
+  /** OpenSBI's fw_dynamic takes the next stage from a structure that a2 points to. */
+  readonly nextStage: number | undefined;
+  /** The ELF file that symbols (tohost, begin_signature) are looked up in. */
+  readonly elf: ElfFile | undefined;
+}
+
+/** Room for what firmware adds to a device tree. */
+const DTB_SLACK = 0x2000;
+/** The kernel goes to RAM + 2 MiB, which leaves its first 2 MiB to firmware. */
+const FIRMWARE_SPACE = 0x20_0000;
+
+/** Place firmware, kernel, initrd and device tree in RAM. Throws MachineError naming what does not fit. */
+export async function planBoot(options: RiscvVirtOptions, map: AddressMap, memory: number, tree: DeviceTree): Promise<BootPlan> {
+  const { kernel, firmware, initrd } = options;
+  const ram = { base: map.ram.base, size: memory };
+  const plan = new LoadPlan([ram, map.mrom]);
+  for (const { name, address, bytes } of options.loads ?? []) plan.place({ name, address, bytes });
+  const first = firmware && (await image(firmware));
+  const firmwarePlace = first && placeKernel(plan, first, first.format === "flat" ? { address: ram.base } : {});
+  const main = kernel && (await image(kernel));
+  const mainPlace = main && placeKernel(plan, main, kernelAddress(main.format, map));
+  const usedTo = Math.max(mainPlace?.end ?? 0, firmwarePlace?.end ?? 0, ram.base + FIRMWARE_SPACE);
+  const initrdPlace = initrd && plan.fit({ name: initrd.name, bytes: initrd.bytes, above: usedTo, prefer: "low", alignment: 1 << 21 });
+
+  const finished = options.dtb === undefined ? tree : readFdt(options.dtb.bytes, options.dtb.name);
+  if (options.dtb !== undefined) patchMemory(finished, [ram]);
+  patchChosen(finished, {
+    bootargs: options.append ?? (options.dtb === undefined ? "" : undefined),
+    initrd: initrdPlace && { address: initrdPlace.address, size: initrdPlace.size },
+  });
+  const dtb = writeFdt(finished);
+  const dtbPlace = plan.fit({
+    name: "the device tree",
+    bytes: dtb,
+    memorySize: dtb.length + DTB_SLACK,
+    above: ram.base,
+    alignment: map.deviceTree === "high" ? 1 << 21 : 4096,
+    prefer: map.deviceTree === "high" ? "high" : "low",
+    // The kernel's linear map must reach it while it still uses its first page table.
+    below: Math.min(ram.base + memory, ram.base + 0x4000_0000),
+  });
+  const entry = options.entry ?? firmwarePlace?.entry ?? mainPlace?.entry ?? firstLoad(options);
+  return {
+    plan,
+    dtb,
+    dtbAddress: dtbPlace.address,
+    entry,
+    nextStage: firmware === undefined ? undefined : mainPlace?.entry,
+    elf: main?.format === "elf" ? main.elf : first?.format === "elf" ? first.elf : undefined,
+  };
+}
+
+function image(file: { readonly name: string; readonly bytes: Uint8Array }) {
+  return readKernel(file.bytes, file.name, RISCV64);
+}
+
+/** An ELF file has its own addresses; those of the embedded guest move with RAM. */
+function kernelAddress(format: "elf" | "linux" | "flat", map: AddressMap): { address?: number } {
+  if (format === "elf") return { address: map.name === "hchyper" ? map.ram.base - 0x8000_0000 : 0 };
+  return { address: map.ram.base + map.kernelOffset };
+}
+
+function firstLoad({ loads }: RiscvVirtOptions): number {
+  const [first] = loads ?? [];
+  if (first === undefined) throw new MachineError("InvalidParam", "nothing to run: no kernel, firmware or image is given");
+  return first.address;
+}

@@ -1,0 +1,89 @@
+import { BareHart, createHart, GuestInterrupt, type HartVCpu, RISCV_FLOATING_POINT, RiscvPerCpu } from "@hypercraft/arch-riscv";
+import { Engine } from "@hypercraft/engine";
+import { type Clock, type HyperCraftHal, PerCpuArea } from "@hypercraft/hypercraft";
+import type { HostMemory } from "../../memory/host-memory.js";
+import type { SystemBus } from "../../memory/system-bus.js";
+
+/** Interrupt numbers of mip. */
+const MSIP = 3;
+const MTIP = 7;
+const SEIP = 9;
+const MEIP = 11;
+
+/** The harts of a board and the wires to them. */
+export interface BoardHarts {
+  readonly engine: Engine;
+  readonly vcpus: readonly HartVCpu[];
+  /** Outputs of the PLIC's contexts: machine and supervisor mode of each hart in turn. */
+  readonly contexts: readonly ((level: boolean) => void)[];
+  setSoftware(hart: number, level: boolean): void;
+  setTimer(hart: number, level: boolean): void;
+}
+
+interface Wiring {
+  readonly host: HostMemory;
+  readonly bus: SystemBus;
+  readonly clock: Clock;
+  readonly cpus: number;
+  readonly entry: number;
+}
+
+function createEngine(host: HostMemory, ramOffset: (physical: number) => number): Engine {
+  const engine = new Engine({
+    memory: host.memory,
+    arena: { offset: 0, size: host.arenaSize },
+    ram: { ramOffset },
+    floatingPoint: RISCV_FLOATING_POINT,
+  });
+  host.onWrite((offset, length) => engine.ramWritten(offset, length));
+  return engine;
+}
+
+/** Harts that own the board: interrupts are inputs of the hart, devices lie on its physical bus. */
+export function bareHarts({ host, bus, clock, cpus, entry }: Wiring): BoardHarts {
+  const engine = createEngine(host, (physical) => bus.ramOffset(physical));
+  const harts = Array.from({ length: cpus }, (_, hartId) => {
+    const { core, hart } = createHart(engine, { hartId, mode: "bare", clock, bus });
+    return new BareHart(hartId, entry, core, hart);
+  });
+  return {
+    engine,
+    vcpus: harts,
+    contexts: harts.flatMap((hart) => [MEIP, SEIP].map((irq) => (level: boolean) => hart.setInput(irq, level))),
+    setSoftware: (hart, level) => harts[hart]?.setInput(MSIP, level),
+    setTimer: (hart, level) => harts[hart]?.setInput(MTIP, level),
+  };
+}
+
+/** Harts under the hypervisor: external interrupts are injected, devices are reached by exits. */
+export function guestHarts({ host, clock, cpus, entry }: Wiring, hal: HyperCraftHal): BoardHarts {
+  const engine = createEngine(host, (physical) => ramOffset(hal, physical));
+  // A guest has no devices but through exits, so the hart's own bus is empty.
+  const nothing = { read: () => -1, write: () => false };
+  const area = new PerCpuArea((cpuId) => {
+    const { core, hart } = createHart(engine, { hartId: cpuId, mode: "vm", clock, bus: nothing });
+    return new RiscvPerCpu(cpuId, core, hart);
+  });
+  area.init(0, cpus);
+  const vcpus = area.cpus.map((cpu) => {
+    cpu.hardwareEnable();
+    return cpu.createVcpu(cpu.cpuId, entry);
+  });
+  const unconnected = (): void => {};
+  return {
+    engine,
+    vcpus,
+    // Guests have no M-mode, so only the supervisor contexts lead anywhere.
+    contexts: vcpus.flatMap((vcpu) => [unconnected, (level: boolean) => vcpu.setInterrupt(GuestInterrupt.external, level)]),
+    setSoftware: unconnected,
+    setTimer: unconnected,
+  };
+}
+
+function ramOffset(hal: HyperCraftHal, physical: number): number {
+  try {
+    return hal.physToVirt(physical);
+  } catch {
+    return -1;
+  }
+}

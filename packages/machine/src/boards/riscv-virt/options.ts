@@ -1,0 +1,47 @@
+import type { Clock, Console } from "@hypercraft/hypercraft";
+import type { BlockBackEnd } from "../../disk/back-end.js";
+import type { AddressMapName } from "./address-map.js";
+
+/** A file's contents and the name that messages call it. */
+export interface NamedBytes {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+}
+
+/** What a riscv-virt machine is made of. */
+export interface RiscvVirtOptions {
+  /** `vm` (default): a guest in VS-mode under the TypeScript hypervisor. `bare`: the guest owns M-mode. */
+  readonly mode?: "vm" | "bare";
+  /** Bytes of RAM, a multiple of 4 KiB. Default 128 MiB. */
+  readonly memory?: number;
+  /** Harts, 1 to 8. Default 1. */
+  readonly cpus?: number;
+  readonly map?: AddressMapName;
+  readonly kernel?: NamedBytes;
+  readonly initrd?: NamedBytes;
+  /** Kernel command line. */
+  readonly append?: string;
+  /** M-mode firmware (OpenSBI's fw_jump or fw_dynamic); bare mode only. */
+  readonly firmware?: NamedBytes;
+  /** Use this device tree instead of the board's; command line, initrd and memory are patched in. */
+  readonly dtb?: NamedBytes;
+  /** Further images at addresses of their own. */
+  readonly loads?: readonly (NamedBytes & { readonly address: number })[];
+  /** Start here instead of at the kernel's entry. */
+  readonly entry?: number;
+  readonly disks?: readonly BlockBackEnd[];
+  /** A virtio-gpu, keyboard and mouse, which draw on nothing. */
+  readonly graphics?: boolean;
+  /** Virtio register layout of all transports; see `VirtioMmio`. Default 2. */
+  readonly virtioVersion?: 1 | 2;
+  readonly console: Console;
+  readonly clock: Clock;
+  /** Seed of the entropy device and of the device tree's rng-seed. Default 1. */
+  readonly seed?: number;
+  /** Nanoseconds since 1970 at machine start, for the real-time clock. Default 2024-01-01. */
+  readonly epochNs?: bigint;
+}
+
+export const DEFAULT_MEMORY = 128 << 20;
+export const MAX_CPUS = 8;
+export const DEFAULT_EPOCH_NS = 1_704_067_200_000_000_000n;

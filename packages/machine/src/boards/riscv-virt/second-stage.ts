@@ -1,0 +1,22 @@
+import { GuestPageTable, type GuestMemoryInterface, MappingFlags, sv39x4 } from "@hypercraft/guest-page-table";
+import { HyperError, type HyperCraftHal, hostPhysAddr, pagingOf } from "@hypercraft/hypercraft";
+
+/** The Sv39x4 table of a guest whose RAM at `gpa` is the run of host frames at `hpa`. */
+export function mapGuestRam(hal: HyperCraftHal, gpa: number, hpa: number, size: number, vmid: number): GuestPageTable {
+  const table = new GuestPageTable(sv39x4, pagingOf(hal), vmid);
+  table.mapRegion(gpa, hpa, size, MappingFlags.READ | MappingFlags.WRITE | MappingFlags.EXECUTE | MappingFlags.USER);
+  return table;
+}
+
+/** What a machine without a hypervisor has for a second stage: none. */
+export const noSecondStage: GuestMemoryInterface = {
+  map: refuse,
+  mapRegion: refuse,
+  unmap: refuse,
+  translate: (gpa) => hostPhysAddr(gpa),
+  token: 0n,
+};
+
+function refuse(): never {
+  throw new HyperError("NotSupported", "a machine in bare mode has no second stage");
+}
