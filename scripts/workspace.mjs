@@ -115,13 +115,10 @@ export function build() {
 }
 
 /** Runs a program in the tool environment with this terminal, and gives its exit code. */
-export function run(command, args, environment = {}) {
+export function run(command, args, { environment = {}, cwd = root } = {}) {
   return new Promise((resolve) => {
-    const child = spawn(command, args, {
-      cwd: root,
-      env: { ...toolEnvironment(), ...environment },
-      stdio: "inherit",
-    });
+    const env = { ...toolEnvironment(), ...environment };
+    const child = spawn(command, args, { cwd, env, stdio: "inherit" });
     // The terminal sends its signals to the child too; this process waits for what the child makes of them.
     const ignore = () => {};
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, ignore);
@@ -131,7 +128,14 @@ export function run(command, args, environment = {}) {
 }
 
 /** Runs a JavaScript file under the pinned node. */
-export const runNode = (args, environment) => run(pinnedNode, args, environment);
+export const runNode = (args, options) => run(pinnedNode, args, options);
 
 /** Runs an installed tool by its name in node_modules/.bin. */
-export const runTool = (name, args, environment) => run(join(bin, name), args, environment);
+export const runTool = (name, args, options) => run(join(bin, name), args, options);
+
+/** Runs the CLI as a user of the package would: in the folder from which it was called. */
+export function runCli(args) {
+  return runNode([join(root, "apps/runner/bin/hypercraft.js"), ...args], {
+    cwd: process.env.INIT_CWD ?? process.cwd(),
+  });
+}

@@ -84,7 +84,10 @@ describe.each(packages)("$folder", ({ path, manifest }) => {
     await tool("attw", [tarballOf(manifest), "--profile", "esm-only", "--quiet"]);
   });
 
-  test.skipIf(manifest.bin !== undefined)("every export loads", async () => {
+  // Loading the CLI would run it.
+  if (manifest.bin !== undefined) return;
+
+  test("every export loads", async () => {
     const specifiers = entryPoints(manifest);
     expect(specifiers.length).toBeGreaterThan(0);
     const program = specifiers.map((specifier) => `await import(${JSON.stringify(specifier)});`).join("\n");
