@@ -39,11 +39,10 @@ const plain = (bank: Bank, first: number): [number, PlainCsr][] => [
 
 const MACHINE = plain(M, 0x340);
 const SUPERVISOR = plain(S, 0x140);
-const VIRTUAL_SUPERVISOR = plain(VS, 0x240);
 
-const IN_M: ReadonlyMap<number, PlainCsr> = new Map([...MACHINE, ...SUPERVISOR, ...VIRTUAL_SUPERVISOR]);
-const IN_HS: ReadonlyMap<number, PlainCsr> = new Map([...SUPERVISOR, ...VIRTUAL_SUPERVISOR]);
-/** In VS-mode the supervisor CSRs are the virtual ones. */
+const IN_M: ReadonlyMap<number, PlainCsr> = new Map([...MACHINE, ...SUPERVISOR]);
+const IN_HS: ReadonlyMap<number, PlainCsr> = new Map(SUPERVISOR);
+/** In VS-mode the supervisor CSRs are the virtual ones. By their own numbers those are there only with the H extension. */
 const IN_VS: ReadonlyMap<number, PlainCsr> = new Map(plain(VS, 0x140));
 
 function plainCsr({ mode }: RiscvBuilder, csr: number): PlainCsr | undefined {
