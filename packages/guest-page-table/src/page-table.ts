@@ -33,8 +33,8 @@ export class PageTable64 extends PageTableReader {
   private templateHigh = 0;
   /** The memory again, signed: what is masked and shifted needs no conversion. */
   private readonly entries: Int32Array;
-  /** Places by which an address lies further right in an entry than in itself: 2 on RISC-V, 0 elsewhere. */
-  private readonly addressShift: number;
+  /** The bit of an entry at which the frame number starts: 10 on RISC-V, 12 elsewhere. */
+  private readonly frameShift: number;
   /** Physical addresses are below this. */
   private readonly paddrLimit: number;
   private readonly presentMask: number;
@@ -54,7 +54,7 @@ export class PageTable64 extends PageTableReader {
     const { pte } = format;
     this.paging = paging;
     this.entries = new Int32Array(this.words.buffer, this.words.byteOffset, this.words.length);
-    this.addressShift = 12 - pte.frameShift;
+    this.frameShift = pte.frameShift;
     this.paddrLimit = 2 ** format.outputBits;
     this.presentMask = pte.presentMask;
     this.attributesLow = (1 << pte.frameShift) - 1;
@@ -258,9 +258,11 @@ export class PageTable64 extends PageTableReader {
 
   /** Writes the template with an address, the low half of which is a multiple of 4096. */
   private put(at: number, high: number, low: number): void {
-    const { entries, addressShift } = this;
-    entries[at + 1] = this.templateHigh | (high >>> addressShift);
-    entries[at] = this.templateLow | (low >>> addressShift) | ((high << 1) << (31 - addressShift));
+    const { entries, frameShift } = this;
+    const right = 12 - frameShift;
+    entries[at + 1] = this.templateHigh | (high >>> right);
+    // Two steps to the left, because a shift by 32 would be one by 0.
+    entries[at] = this.templateLow | (low >>> right) | ((high << 1) << (19 + frameShift));
   }
 
   private putFrame(at: number, frame: number): void {
@@ -285,11 +287,12 @@ export class PageTable64 extends PageTableReader {
 
   /** The address in a leaf. In large pages nobody uses address bits for anything else here. */
   private paddrAt(at: number): number {
-    const { entries, addressShift } = this;
-    const entryLow = entries[at]! & ~this.attributesLow;
-    const entryHigh = entries[at + 1]! & ~this.attributesHigh;
-    const high = (entryHigh << addressShift) | ((entryLow >>> 1) >>> (31 - addressShift));
-    return (high >>> 0) * 2 ** 32 + ((entryLow << addressShift) >>> 0);
+    const { entries, frameShift } = this;
+    const low = entries[at]! >>> frameShift;
+    const high = entries[at + 1]! & ~this.attributesHigh;
+    // Frame numbers below 2^31 (addresses below 8 TiB) without floating point but for the last step.
+    if (high >>> (frameShift - 1) === 0) return ((high << (32 - frameShift)) | low) * 4096;
+    return (high * 2 ** (32 - frameShift) + low) * 4096;
   }
 
   /** Neighbouring entries mostly have the same attributes: decode each combination once in a row. */
@@ -402,12 +405,13 @@ export class PageTable64 extends PageTableReader {
       this.mapPage(page, frame, level, flags);
       return this.entryPages[level]!;
     }
+    const { entries } = this;
     const start = this.entryFor(page, level);
     const run = Math.min(count, LEAF_ENTRIES - (page & (LEAF_ENTRIES - 1)));
     for (let offset = 0; offset < run; offset++) {
-      if (!this.pte.isUnused(this.words, start + offset * 2)) {
-        throw this.alreadyMapped(this.addresses.addressOf(page + offset));
-      }
+      const at = start + offset * 2;
+      if ((entries[at]! | entries[at + 1]!) === 0) continue;
+      throw this.alreadyMapped(this.addresses.addressOf(page + offset));
     }
     this.setTemplate(flags, false);
     for (let offset = 0; offset < run; offset++) this.putFrame(start + offset * 2, frame + offset);
