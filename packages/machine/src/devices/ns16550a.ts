@@ -77,7 +77,16 @@ export interface Ns16550aOptions {
   readonly regShift?: 0 | 1 | 2;
   /** Least nanoseconds between two received characters; 0 (the default) takes them as the guest reads. */
   readonly receiveIntervalNs?: number;
+  /**
+   * Keep input waiting until the guest listens: until it enables the receive interrupt, or reads LSR many
+   * times in a row. Otherwise drivers that clear the FIFO at their start lose what was typed before. Default false.
+   */
+  readonly waitForListener?: boolean;
 }
+
+/** Reads of LSR without another register access between that only a loop waiting for input makes. */
+const POLLS_OF_A_LISTENER = 8;
+const LISTENING = -1;
 
 /**
  * 16550A UART as in the PC16550D datasheet. Transmission takes no time: THR and shift register are always
@@ -93,7 +102,10 @@ export class Ns16550a implements Device {
   readonly #frequency: number;
   readonly #shift: number;
   readonly #interval: number;
+  readonly #waits: boolean;
 
+  /** Polls since another register was used, as far as `POLLS_OF_A_LISTENER`; negative once the guest listens. */
+  #polls = 0;
   #ier = 0;
   #fcr = 0;
   #lcr = 0;
@@ -121,11 +133,13 @@ export class Ns16550a implements Device {
     this.#frequency = options.frequency ?? 3_686_400;
     this.#shift = options.regShift ?? 0;
     this.#interval = options.receiveIntervalNs ?? 0;
+    this.#waits = options.waitForListener ?? false;
     this.reset();
     this.#source?.onReadable(() => this.#receive());
   }
 
   reset(): void {
+    this.#polls = this.#waits ? 0 : LISTENING;
     this.#ier = 0;
     this.#fcr = 0;
     this.#lcr = 0;
@@ -147,6 +161,7 @@ export class Ns16550a implements Device {
   read(offset: number, _width: DeviceWidth): number {
     const register = offset >>> this.#shift;
     if (register << this.#shift !== offset || register > SCR) return 0;
+    if (this.#polls >= 0) this.#notePoll(register);
     const dlab = (this.#lcr & LCR_DLAB) !== 0;
     switch (register) {
       case RBR_THR:
@@ -171,6 +186,7 @@ export class Ns16550a implements Device {
   write(offset: number, _width: DeviceWidth, wide: number): void {
     const register = offset >>> this.#shift;
     if (register << this.#shift !== offset || register > SCR) return;
+    if (this.#polls > 0) this.#polls = 0;
     const value = wide & 0xff;
     const dlab = (this.#lcr & LCR_DLAB) !== 0;
     switch (register) {
@@ -216,6 +232,7 @@ export class Ns16550a implements Device {
   state(): ComponentState {
     return {
       version: STATE_VERSION,
+      polls: this.#polls,
       ier: this.#ier,
       fcr: this.#fcr,
       lcr: this.#lcr,
@@ -236,6 +253,7 @@ export class Ns16550a implements Device {
     const reader = new StateReader("ns16550a", state, STATE_VERSION);
     const rx = reader.integers("rx", FIFO_SIZE, BREAK);
     this.reset();
+    this.#polls = Math.min(reader.integer("polls"), POLLS_OF_A_LISTENER - 1);
     this.#ier = reader.u8("ier") & 0x0f;
     this.#fcr = reader.u8("fcr");
     this.#lcr = reader.u8("lcr");
@@ -271,7 +289,7 @@ export class Ns16550a implements Device {
   /** Takes from the source what there is room and time for. */
   #receive(): void {
     const source = this.#source;
-    if (source === undefined || this.#loopback) return;
+    if (source === undefined || this.#loopback || this.#polls !== LISTENING) return;
     const capacity = this.#fifo ? FIFO_SIZE : 1;
     while (this.#rx.length < capacity && source.available > 0) {
       if (this.#mustWait()) break;
@@ -370,6 +388,18 @@ export class Ns16550a implements Device {
     // Enabling THRE while THR is empty interrupts at once; drivers probe for that.
     if ((enabled & IER_THRE) !== 0) this.#thrPending = true;
     if ((disabled & IER_THRE) !== 0) this.#thrPending = false;
+    if ((enabled & IER_RX) !== 0) this.#listen();
+  }
+
+  #notePoll(register: number): void {
+    if (register !== LSR) this.#polls = 0;
+    else if (++this.#polls === POLLS_OF_A_LISTENER) this.#listen();
+  }
+
+  #listen(): void {
+    if (this.#polls === LISTENING) return;
+    this.#polls = LISTENING;
+    this.#receive();
   }
 
   #writeFifoControl(value: number): void {

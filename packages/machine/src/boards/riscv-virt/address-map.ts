@@ -8,7 +8,15 @@ export interface AddressMap {
   readonly plic: { readonly base: number; readonly size: number; readonly sources: number };
   readonly uart: { readonly base: number; readonly size: number; readonly irq: number };
   /** Transport `i` is at `base + i * stride` with source `irq + i`. */
-  readonly virtio: { readonly base: number; readonly stride: number; readonly size: number; readonly count: number; readonly irq: number };
+  readonly virtio: {
+    readonly base: number;
+    readonly stride: number;
+    readonly size: number;
+    readonly count: number;
+    readonly irq: number;
+    /** Register layout unless told otherwise: 2, or the legacy 1 that older teaching kernels insist on. */
+    readonly version: 1 | 2;
+  };
   readonly ram: { readonly base: number };
   /** Where a kernel without an address of its own goes, as an offset into RAM. */
   readonly kernelOffset: number;
@@ -25,7 +33,7 @@ export const QEMU_MAP: AddressMap = {
   clint: { base: 0x200_0000, size: 0x1_0000 },
   plic: { base: 0xc00_0000, size: 0x60_0000, sources: 95 },
   uart: { base: 0x1000_0000, size: 0x100, irq: 10 },
-  virtio: { base: 0x1000_1000, stride: 0x1000, size: 0x1000, count: 8, irq: 1 },
+  virtio: { base: 0x1000_1000, stride: 0x1000, size: 0x1000, count: 8, irq: 1, version: 2 },
   ram: { base: 0x8000_0000 },
   kernelOffset: 0x20_0000,
   deviceTree: "high",
@@ -35,6 +43,7 @@ export const QEMU_MAP: AddressMap = {
 export const HCHYPER_MAP: AddressMap = {
   ...QEMU_MAP,
   name: "hchyper",
+  virtio: { ...QEMU_MAP.virtio, version: 1 },
   ram: { base: 0x9000_0000 },
   deviceTree: "start",
 };

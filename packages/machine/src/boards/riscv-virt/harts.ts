@@ -1,6 +1,6 @@
 import { BareHart, createHart, GuestInterrupt, type HartVCpu, RISCV_FLOATING_POINT, RiscvPerCpu } from "@hypercraft/arch-riscv";
 import { Engine } from "@hypercraft/engine";
-import { type Clock, type HyperCraftHal, PerCpuArea } from "@hypercraft/hypercraft";
+import { type Clock, guestPhysAddr, type HyperCraftHal, PerCpuArea } from "@hypercraft/hypercraft";
 import type { HostMemory } from "../../memory/host-memory.js";
 import type { SystemBus } from "../../memory/system-bus.js";
 
@@ -9,6 +9,9 @@ const MSIP = 3;
 const MTIP = 7;
 const SEIP = 9;
 const MEIP = 11;
+
+/** The board sets the first pc once its images are placed. */
+const RESET_ENTRY = guestPhysAddr(0);
 
 /** The harts of a board and the wires to them. */
 export interface BoardHarts {
@@ -25,7 +28,6 @@ interface Wiring {
   readonly bus: SystemBus;
   readonly clock: Clock;
   readonly cpus: number;
-  readonly entry: number;
 }
 
 function createEngine(host: HostMemory, ramOffset: (physical: number) => number): Engine {
@@ -40,11 +42,11 @@ function createEngine(host: HostMemory, ramOffset: (physical: number) => number)
 }
 
 /** Harts that own the board: interrupts are inputs of the hart, devices lie on its physical bus. */
-export function bareHarts({ host, bus, clock, cpus, entry }: Wiring): BoardHarts {
+export function bareHarts({ host, bus, clock, cpus }: Wiring): BoardHarts {
   const engine = createEngine(host, (physical) => bus.ramOffset(physical));
   const harts = Array.from({ length: cpus }, (_, hartId) => {
     const { core, hart } = createHart(engine, { hartId, mode: "bare", clock, bus });
-    return new BareHart(hartId, entry, core, hart);
+    return new BareHart(hartId, RESET_ENTRY, core, hart);
   });
   return {
     engine,
@@ -56,7 +58,7 @@ export function bareHarts({ host, bus, clock, cpus, entry }: Wiring): BoardHarts
 }
 
 /** Harts under the hypervisor: external interrupts are injected, devices are reached by exits. */
-export function guestHarts({ host, clock, cpus, entry }: Wiring, hal: HyperCraftHal): BoardHarts {
+export function guestHarts({ host, clock, cpus }: Wiring, hal: HyperCraftHal): BoardHarts {
   const engine = createEngine(host, (physical) => ramOffset(hal, physical));
   // A guest has no devices but through exits, so the hart's own bus is empty.
   const nothing = { read: () => -1, write: () => false };
@@ -67,7 +69,7 @@ export function guestHarts({ host, clock, cpus, entry }: Wiring, hal: HyperCraft
   area.init(0, cpus);
   const vcpus = area.cpus.map((cpu) => {
     cpu.hardwareEnable();
-    return cpu.createVcpu(cpu.cpuId, entry);
+    return cpu.createVcpu(cpu.cpuId, RESET_ENTRY);
   });
   const unconnected = (): void => {};
   return {

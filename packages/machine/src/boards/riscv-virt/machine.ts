@@ -1,14 +1,14 @@
-import type { HartVCpu, HartVCpuState, Plic, PlicState } from "@hypercraft/arch-riscv";
+import type { HartVCpu } from "@hypercraft/arch-riscv";
 import { type Console, type ExitCounts, formatReport, type Vm, type VmRunResult } from "@hypercraft/hypercraft";
-import type { ComponentState, Plain } from "../../contracts.js";
-import { InputQueue } from "../../console/bytes.js";
-import type { Device } from "../../devices/device.js";
+import type { Plain } from "../../contracts.js";
+import type { InputQueue } from "../../console/bytes.js";
 import type { Htif } from "../../devices/htif.js";
 import type { ElfFile } from "../../loaders/elf.js";
-import type { HostMemory } from "../../memory/host-memory.js";
-import { BusMemory } from "../../memory/guest-memory.js";
-import type { SystemBus } from "../../memory/system-bus.js";
-import { captureRam, restoreRam, type Snapshot } from "../../snapshot/snapshot.js";
+import type { Machine } from "../../machine/machine.js";
+import type { BusMemory } from "../../memory/guest-memory.js";
+import { RealTimeIo } from "../../io/device-io.js";
+import { writeSnapshot } from "../../snapshot/container.js";
+import type { Snapshot } from "../../snapshot/snapshot.js";
 import type { BoardHarts } from "./harts.js";
 
 /** How a machine's run ended. */
@@ -40,38 +40,34 @@ export interface MachineStatistics {
 }
 
 /** The parts a machine is assembled from. */
-export interface MachineParts {
-  readonly host: HostMemory;
-  readonly bus: SystemBus;
+export interface RiscvVirtParts {
+  readonly machine: Machine;
   readonly harts: BoardHarts;
   readonly vm: Vm<HartVCpu>;
-  readonly plic: Plic;
   readonly console: Console;
   readonly input: InputQueue;
-  /** What a snapshot covers besides harts, PLIC and RAM, by name. */
-  readonly components: ReadonlyMap<string, Pick<Device, "state" | "restore">>;
   readonly dtb: Uint8Array;
   readonly elf: ElfFile | undefined;
   readonly htif: Htif | undefined;
+  /** How to build the machine again, for snapshots. */
   readonly config: Plain;
 }
-
-const MACHINE_NAME = "riscv-virt";
 
 /** A riscv-virt machine, ready to run. */
 export class RiscvVirtMachine {
   readonly vm: Vm<HartVCpu>;
-  readonly bus: SystemBus;
+  /** RAM, devices, clock and timers. */
+  readonly machine: Machine;
   readonly memory: BusMemory;
   readonly dtb: Uint8Array;
-  private readonly parts: MachineParts;
+  private readonly parts: RiscvVirtParts;
   private ended: MachineEnd | undefined;
 
-  constructor(parts: MachineParts) {
+  constructor(parts: RiscvVirtParts) {
     this.parts = parts;
+    this.machine = parts.machine;
     this.vm = parts.vm;
-    this.bus = parts.bus;
-    this.memory = new BusMemory(parts.bus);
+    this.memory = parts.machine.memory;
     this.dtb = parts.dtb;
   }
 
@@ -165,39 +161,26 @@ export class RiscvVirtMachine {
 
   /** The machine's architected state between two runs. Throws BadState while it runs. */
   snapshot(): Snapshot {
-    const { bus, host, components, plic, input } = this.parts;
-    const states: Record<string, ComponentState> = {};
-    for (const [name, component] of components) states[name] = component.state();
-    states["plic"] = plain(plic.state());
-    states["vm"] = plain(this.vm.state());
-    states["input"] = { version: 1, bytes: input.peek() };
-    for (const vcpu of this.harts) states[`hart${vcpu.vcpuId}`] = plain(vcpu.save());
-    const ram = bus.regions.flatMap((region) =>
-      region.kind === "ram" ? [captureRam(region, host.bytes.subarray(region.offset, region.offset + region.size), { copy: true })] : []);
-    return { machine: MACHINE_NAME, config: this.parts.config, components: states, ram };
+    return this.machine.snapshot(this.parts.config);
+  }
+
+  /**
+   * The machine's state as a file. In real time it waits for disk requests under way; in deterministic mode
+   * those are part of the state. Call it between two runs.
+   */
+  async save(): Promise<Uint8Array> {
+    const { io } = this.machine;
+    if (io instanceof RealTimeIo) await io.quiesce();
+    return writeSnapshot(this.snapshot());
   }
 
   /** Take over a snapshot of a machine of the same configuration. */
   restore(snapshot: Snapshot): void {
-    const { components, plic, input } = this.parts;
-    const state = (name: string): ComponentState => snapshot.components[name] ?? { version: 0 };
-    for (const contents of snapshot.ram) restoreRam(contents, this.memory);
-    for (const vcpu of this.harts) vcpu.load(state(`hart${vcpu.vcpuId}`) as unknown as HartVCpuState);
-    for (const [name, component] of components) component.restore(state(name));
-    plic.restore(state("plic") as unknown as PlicState);
-    this.vm.restore(state("vm") as unknown as ReturnType<Vm["state"]>);
-    input.clear();
-    const typed = state("input")["bytes"];
-    if (typed instanceof Uint8Array && typed.length > 0) input.push(typed);
+    this.machine.restore(snapshot);
   }
 }
 
 const HTIF_INTERVAL = 20_000;
-
-/** Plain data that its own package types more closely than `Plain`. */
-function plain(value: object): ComponentState {
-  return value as unknown as ComponentState;
-}
 
 function machineEnd(result: VmRunResult): MachineEnd {
   switch (result.kind) {

@@ -1,5 +1,7 @@
-import type { Clock, Console } from "@hypercraft/hypercraft";
+import type { Console, HyperCraftHal } from "@hypercraft/hypercraft";
 import type { BlockBackEnd } from "../../disk/back-end.js";
+import type { MachineBuilder } from "../../machine/builder.js";
+import type { MachineClock } from "../../time/clock.js";
 import type { AddressMapName } from "./address-map.js";
 
 /** A file's contents and the name that messages call it. */
@@ -30,12 +32,16 @@ export interface RiscvVirtOptions {
   /** Start here instead of at the kernel's entry. */
   readonly entry?: number;
   readonly disks?: readonly BlockBackEnd[];
-  /** A virtio-gpu, keyboard and mouse, which draw on nothing. */
+  /** A virtio-gpu, whose picture nobody sees unless the host asks for it. */
   readonly graphics?: boolean;
-  /** Virtio register layout of all transports; see `VirtioMmio`. Default 2. */
+  /** Virtio register layout of all transports; see `VirtioMmio`. Default: the map's. */
   readonly virtioVersion?: 1 | 2;
   readonly console: Console;
-  readonly clock: Clock;
+  readonly clock: MachineClock;
+  /** Add devices of one's own, or memory, before the machine is built. */
+  readonly extend?: (builder: MachineBuilder) => void;
+  /** Sees every exit before the machine serves it; see `HyperCraftHal.onVmExit`. */
+  readonly onVmExit?: NonNullable<HyperCraftHal["onVmExit"]>;
   /** Seed of the entropy device and of the device tree's rng-seed. Default 1. */
   readonly seed?: number;
   /** Nanoseconds since 1970 at machine start, for the real-time clock. Default 2024-01-01. */
@@ -45,3 +51,6 @@ export interface RiscvVirtOptions {
 export const DEFAULT_MEMORY = 128 << 20;
 export const MAX_CPUS = 8;
 export const DEFAULT_EPOCH_NS = 1_704_067_200_000_000_000n;
+
+/** What of a machine is the host's and so not in a snapshot. */
+export type RiscvVirtHost = Pick<RiscvVirtOptions, "console" | "clock" | "disks" | "extend" | "onVmExit">;
