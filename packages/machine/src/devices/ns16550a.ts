@@ -86,7 +86,6 @@ export interface Ns16550aOptions {
 
 /** Reads of LSR without another register access between that only a loop waiting for input makes. */
 const POLLS_OF_A_LISTENER = 8;
-const LISTENING = -1;
 
 /**
  * 16550A UART as in the PC16550D datasheet. Transmission takes no time: THR and shift register are always
@@ -104,7 +103,7 @@ export class Ns16550a implements Device {
   readonly #interval: number;
   readonly #waits: boolean;
 
-  /** Polls since another register was used, as far as `POLLS_OF_A_LISTENER`; negative once the guest listens. */
+  /** Polls since another register was used; `POLLS_OF_A_LISTENER` from when on the guest listens. */
   #polls = 0;
   #ier = 0;
   #fcr = 0;
@@ -139,7 +138,7 @@ export class Ns16550a implements Device {
   }
 
   reset(): void {
-    this.#polls = this.#waits ? 0 : LISTENING;
+    this.#polls = this.#waits ? 0 : POLLS_OF_A_LISTENER;
     this.#ier = 0;
     this.#fcr = 0;
     this.#lcr = 0;
@@ -161,7 +160,7 @@ export class Ns16550a implements Device {
   read(offset: number, _width: DeviceWidth): number {
     const register = offset >>> this.#shift;
     if (register << this.#shift !== offset || register > SCR) return 0;
-    if (this.#polls >= 0) this.#notePoll(register);
+    if (!this.#listening) this.#notePoll(register);
     const dlab = (this.#lcr & LCR_DLAB) !== 0;
     switch (register) {
       case RBR_THR:
@@ -186,7 +185,7 @@ export class Ns16550a implements Device {
   write(offset: number, _width: DeviceWidth, wide: number): void {
     const register = offset >>> this.#shift;
     if (register << this.#shift !== offset || register > SCR) return;
-    if (this.#polls > 0) this.#polls = 0;
+    if (!this.#listening) this.#polls = 0;
     const value = wide & 0xff;
     const dlab = (this.#lcr & LCR_DLAB) !== 0;
     switch (register) {
@@ -253,7 +252,7 @@ export class Ns16550a implements Device {
     const reader = new StateReader("ns16550a", state, STATE_VERSION);
     const rx = reader.integers("rx", FIFO_SIZE, BREAK);
     this.reset();
-    this.#polls = Math.min(reader.integer("polls"), POLLS_OF_A_LISTENER - 1);
+    this.#polls = Math.min(reader.integer("polls"), POLLS_OF_A_LISTENER);
     this.#ier = reader.u8("ier") & 0x0f;
     this.#fcr = reader.u8("fcr");
     this.#lcr = reader.u8("lcr");
@@ -289,7 +288,7 @@ export class Ns16550a implements Device {
   /** Takes from the source what there is room and time for. */
   #receive(): void {
     const source = this.#source;
-    if (source === undefined || this.#loopback || this.#polls !== LISTENING) return;
+    if (source === undefined || this.#loopback || !this.#listening) return;
     const capacity = this.#fifo ? FIFO_SIZE : 1;
     while (this.#rx.length < capacity && source.available > 0) {
       if (this.#mustWait()) break;
@@ -393,12 +392,17 @@ export class Ns16550a implements Device {
 
   #notePoll(register: number): void {
     if (register !== LSR) this.#polls = 0;
-    else if (++this.#polls === POLLS_OF_A_LISTENER) this.#listen();
+    else if (this.#polls === POLLS_OF_A_LISTENER - 1) this.#listen();
+    else this.#polls++;
+  }
+
+  get #listening(): boolean {
+    return this.#polls === POLLS_OF_A_LISTENER;
   }
 
   #listen(): void {
-    if (this.#polls === LISTENING) return;
-    this.#polls = LISTENING;
+    if (this.#listening) return;
+    this.#polls = POLLS_OF_A_LISTENER;
     this.#receive();
   }
 
