@@ -3,10 +3,16 @@ import { liftInstruction } from "../isa/lift.js";
 import { type HartOptions, RiscvHart } from "./hart.js";
 
 /** The floating-point rules of RISC-V, for the engine that runs its harts. */
-export const RISCV_FLOATING_POINT: NonNullable<EngineOptions["floatingPoint"]> = { nan: "canonical", tininess: "after" };
+export const RISCV_FLOATING_POINT: NonNullable<EngineOptions["floatingPoint"]> = {
+  nan: "canonical",
+  tininess: "after",
+};
 
 /** A hart on a core of its own. */
-export function createHart(engine: Engine, options: Omit<HartOptions, "lift">): { readonly core: Core; readonly hart: RiscvHart } {
+export function createHart(
+  engine: Engine,
+  options: Omit<HartOptions, "lift">,
+): { readonly core: Core; readonly hart: RiscvHart } {
   const core = engine.createCore();
   const hart = new RiscvHart(core, { ...options, lift: liftInstruction });
   core.attach(hart);

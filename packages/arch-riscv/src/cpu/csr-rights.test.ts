@@ -44,7 +44,8 @@ const SETTINGS: readonly Setting[] = [
   { name: "host FS off", ...ALL, vsstatus: FS },
 ];
 
-const csrrs = (csr: number, rs1: number): number => ((csr << 20) | (rs1 << 15) | (2 << 12) | (10 << 7) | 0x73) >>> 0;
+const csrrs = (csr: number, rs1: number): number =>
+  ((csr << 20) | (rs1 << 15) | (2 << 12) | (10 << 7) | 0x73) >>> 0;
 const ECALL = 0x73;
 /** 'a' + 2 and 'a' + 22. */
 const ILLEGAL = "c";
@@ -58,7 +59,9 @@ function slots(numbers: readonly number[]): Uint32Array {
 /** For each setting and mode, tries every slot and writes one character: '.' or 'a' + mcause. */
 function program(slotCount: number): string {
   const settings = SETTINGS.map((s) => {
-    const registers = [s.mstatus, s.vsstatus, s.hstatus, s.mcounteren, s.hcounteren, s.scounteren].map((v) => v ?? 0);
+    const registers = [s.mstatus, s.vsstatus, s.hstatus, s.mcounteren, s.hcounteren, s.scounteren].map(
+      (v) => v ?? 0,
+    );
     return `.quad ${[...registers, s.menvcfg ?? 0n, s.henvcfg ?? 0n].join(", ")}`;
   });
   const modes = MODES.map(({ priv, v }) => `.quad ${(BigInt(priv) << 11n) | (BigInt(v) << 39n)}`);
@@ -155,7 +158,8 @@ function onHart(setting: Setting, mode: (typeof MODES)[number]): (csr: number, w
   };
 }
 
-const range = (first: number, last: number): number[] => Array.from({ length: last - first + 1 }, (_, i) => first + i);
+const range = (first: number, last: number): number[] =>
+  Array.from({ length: last - first + 1 }, (_, i) => first + i);
 
 /** CSRs that QEMU has and our hart has not, or the other way round. */
 const OTHERS = new Set([
@@ -182,7 +186,9 @@ describe.skipIf(!haveQemuSystem())("rights to CSRs", () => {
   it("are QEMU's for every number, mode and setting", () => {
     const numbers = range(0, 0xfff);
     const words = slots(numbers);
-    const output = new TextDecoder().decode(runOnQemu(program(words.length / 2), new Uint8Array(words.buffer)));
+    const output = new TextDecoder().decode(
+      runOnQemu(program(words.length / 2), new Uint8Array(words.buffer)),
+    );
     expect(output.length).toBe(SETTINGS.length * MODES.length * numbers.length * 2);
     const differences: string[] = [];
     let at = 0;
