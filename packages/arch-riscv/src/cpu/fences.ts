@@ -48,12 +48,16 @@ export class Fences {
     return Status.next;
   }
 
-  /** Fence the first stage of the current virtual machine. */
+  /**
+   * Fence the first stage of the current virtual machine. A fence of all addresses also forgets what is known
+   * of the second stage, as on harts that cache both stages as one.
+   */
   guestVirtual(operands: number, lo: number, hi: number, asid: number): void {
-    const { core, contexts } = this.hart;
+    const { core, contexts, mmu } = this.hart;
+    if ((operands & HAS_ADDRESS) !== 0) return void core.dropPage(lo, hi);
     const vmid = (core.hi(H.gatp) >>> ASID_SHIFT) & VMID_MASK;
-    if ((operands & HAS_ADDRESS) !== 0) core.dropPage(lo, hi);
-    else contexts.dropGuest(vmid, (operands & HAS_ID) !== 0 ? asid & ASID_MASK : -1);
+    mmu.gStage.flush();
+    contexts.dropGuest(vmid, (operands & HAS_ID) !== 0 ? asid & ASID_MASK : -1);
   }
 
   /** Fence the second stage of a virtual machine, -1 for all: its pages are not found by guest-physical address. */
