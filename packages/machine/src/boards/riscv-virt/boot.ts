@@ -6,9 +6,9 @@ import { writeFdt } from "../../fdt/writer.js";
 import type { ElfFile } from "../../loaders/elf.js";
 import { RISCV64 } from "../../loaders/architecture.js";
 import { placeKernel, readKernel } from "../../loaders/kernel.js";
-import { LoadPlan } from "../../loaders/plan.js";
+import { LoadPlan, type RamRange } from "../../loaders/plan.js";
 import type { AddressMap } from "./address-map.js";
-import type { RiscvVirtOptions } from "./options.js";
+import type { NamedBytes, RiscvVirtOptions } from "./options.js";
 
 /** Where a boot begins. */
 export interface BootPlan {
@@ -23,6 +23,8 @@ export interface BootPlan {
   readonly elf: ElfFile | undefined;
 }
 
+/** Kept free at the end of RAM for the device tree. */
+const DTB_SPACE = 4 << 20;
 /** Room for what firmware adds to a device tree. */
 const DTB_SLACK = 0x2000;
 /** The kernel goes to RAM + 2 MiB, which leaves its first 2 MiB to firmware. */
@@ -39,7 +41,7 @@ export async function planBoot(options: RiscvVirtOptions, map: AddressMap, memor
   const main = kernel && (await image(kernel));
   const mainPlace = main && placeKernel(plan, main, kernelAddress(main.format, map));
   const usedTo = Math.max(mainPlace?.end ?? 0, firmwarePlace?.end ?? 0, ram.base + FIRMWARE_SPACE);
-  const initrdPlace = initrd && plan.fit({ name: initrd.name, bytes: initrd.bytes, above: usedTo, prefer: "low", alignment: 1 << 21 });
+  const initrdPlace = initrd && placeInitrd(plan, initrd, ram, usedTo);
 
   const finished = options.dtb === undefined ? tree : readFdt(options.dtb.bytes, options.dtb.name);
   if (options.dtb !== undefined) patchMemory(finished, [ram]);
@@ -67,6 +69,17 @@ export async function planBoot(options: RiscvVirtOptions, map: AddressMap, memor
     nextStage: firmware === undefined ? undefined : mainPlace?.entry,
     elf: main?.format === "elf" ? main.elf : first?.format === "elf" ? first.elf : undefined,
   };
+}
+
+/**
+ * Where QEMU puts it, which is clear of what firmware copies behind the kernel (fw_jump: the device tree);
+ * in a small RAM, wherever there is room.
+ */
+function placeInitrd(plan: LoadPlan, initrd: NamedBytes, ram: RamRange, usedTo: number) {
+  const request = { name: initrd.name, bytes: initrd.bytes, prefer: "low", alignment: 1 << 21 } as const;
+  const above = Math.max(usedTo, ram.base + Math.min(ram.size / 2, 512 << 20));
+  const fits = above + initrd.bytes.length + DTB_SPACE <= ram.base + ram.size;
+  return plan.fit({ ...request, above: fits ? above : usedTo });
 }
 
 function image(file: { readonly name: string; readonly bytes: Uint8Array }) {
