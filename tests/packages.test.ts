@@ -8,7 +8,7 @@ import { formatMessage } from "publint/utils";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { filesBelow, shippedSources } from "../scripts/sources.mjs";
 import { readmeExamples } from "./readme.js";
-import { type Manifest, packages, root, tool } from "./workspace.js";
+import { build, type Manifest, packages, root, tool } from "./workspace.js";
 
 const temporary = mkdtempSync(join(tmpdir(), "hypercraft-pack-"));
 const tarballs = join(temporary, "tarballs");
@@ -38,7 +38,7 @@ function entryPoints({ name, exports }: Manifest): string[] {
 }
 
 beforeAll(async () => {
-  await tool(process.execPath, ["scripts/build.mjs"]);
+  await build();
   mkdirSync(tarballs);
   const filters = ["--filter", "./packages/*", "--filter", "./apps/*"];
   await tool("pnpm", ["--recursive", ...filters, "pack", "--pack-destination", tarballs]);

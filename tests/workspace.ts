@@ -57,6 +57,11 @@ export function toolEnvironment(): NodeJS.ProcessEnv {
   return { ...environment, PATH: [node, bin, process.env.PATH].join(delimiter), CI: "true", NO_COLOR: "1" };
 }
 
+/** Brings every package's dist up to date, which `npm test` has done before any test runs. */
+export async function build(): Promise<void> {
+  if (process.env["HYPERCRAFT_BUILT"] === undefined) await tool(process.execPath, ["scripts/build.mjs"]);
+}
+
 /** Runs a tool and gives what it printed; throws with everything it printed when it fails. */
 export function tool(command: string, args: readonly string[], cwd = root): Promise<string> {
   return new Promise((resolve, reject) => {
