@@ -18,7 +18,7 @@ import { PMP_R, PMP_W, type Pmp } from "./pmp.js";
 import type { Regime } from "./regime.js";
 
 const PAGE = 4096;
-/** Pages whose translation is remembered; a walk of the first stage touches a few tables again and again. */
+/** Pages whose translation is remembered, a power of two; a walk of the first stage touches a few tables again and again. */
 const CACHED = 1024;
 /** Pages that three levels of 512 entries translate. */
 const LOW_PAGES = 2 ** 27;
@@ -71,7 +71,7 @@ export class GStage {
       this.writable = true;
       return Fault.none;
     }
-    const slot = page % CACHED;
+    const slot = page & (CACHED - 1);
     if (this.tags[slot] === page && this.allows(r, need, pseudo, this.leaves[slot] as number)) {
       this.page = this.pages[slot] as number;
       return Fault.none;
@@ -96,7 +96,7 @@ export class GStage {
   private walk(r: Regime, need: Need, page: number, pseudo: number): Fault {
     const { core, pmp } = this;
     const words = core.words;
-    const low = page % LOW_PAGES;
+    const low = page & (LOW_PAGES - 1);
     const high = Math.floor(page / LOW_PAGES);
     if (high >= (HIGH_LIMIT[r.guestLevels] as number)) return Fault.guestPage;
     let table = r.guestRoot;
@@ -137,7 +137,7 @@ export class GStage {
   }
 
   private remember(page: number, leaf: number): void {
-    const slot = page % CACHED;
+    const slot = page & (CACHED - 1);
     this.tags[slot] = page;
     this.pages[slot] = this.page;
     this.leaves[slot] = leaf;
