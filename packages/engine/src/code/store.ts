@@ -4,8 +4,11 @@ import { ENGINE_STATE as E } from "../state/layout.js";
 import { type Block, CodePage } from "./block.js";
 
 const LINK = microOp("link");
+const JUMP = microOp("jump");
 const JUMP_PAGE = microOp("jump_page");
 const DEAD = microOp("dead");
+
+const NEVER_HOT = 0x7fffffff;
 
 /** What a block is, apart from its code. */
 export type BlockKey = Pick<Block, "page" | "secondPage" | "start" | "end" | "mode" | "instructions" | "step">;
@@ -28,6 +31,10 @@ export class CodeStore {
   onFlush: () => void = () => {};
   /** Blocks translated and times the cache was dropped, for statistics. */
   translated = 0;
+  /** Entries after which a block is reported as hot. */
+  hotThreshold = NEVER_HOT;
+  /** Called with every block killed, so that what was compiled from it goes too. */
+  onKill: (block: Block) => void = () => {};
   flushes = 0;
 
   /** `base` and `size`: bytes of host memory for code. */
@@ -100,6 +107,9 @@ export class CodeStore {
     const field = this.words[w + 3] as number;
     if (target.page === source.page && target.secondPage < 0 && isSamePage(this.words[w + 2] as number)) {
       this.words[field >> 2] = target.address;
+      // Copies of the block still lead to the stub.
+      this.words[w] = JUMP;
+      this.words[w + 3] = target.address;
       return;
     }
     // Across pages the link holds for one mapping generation and one virtual page of the source.
@@ -141,6 +151,7 @@ export class CodeStore {
     this.words[w] = DEAD;
     this.words[w + 2] = block.start;
     this.words[w - 2] = 0;
+    this.onKill(block);
     const other = seenIn === block.page ? block.secondPage : block.page;
     if (other < 0) return;
     const page = this.pages[other];
@@ -150,12 +161,16 @@ export class CodeStore {
   }
 
   private header(at: number, block: Block): void {
+    this.words[at - 4] = block.step ? NEVER_HOT : this.hotThreshold;
+    this.words[at - 3] = 0;
     this.words[at - 2] = block.instructions;
     this.words[at - 1] = block.id;
   }
 
   private stub(address: number, block: Block, target: number, field: number): void {
     const w = (address + BLOCK_HEADER_BYTES) >> 2;
+    this.words[w - 4] = NEVER_HOT;
+    this.words[w - 3] = 0;
     this.words[w - 2] = 0;
     this.words[w - 1] = block.id;
     this.words[w] = LINK;

@@ -4,10 +4,10 @@ import { emitSoftFloat, type SoftFloat, type SoftFloatOptions } from "../softflo
 import { ENGINE_STATE as E } from "../state/layout.js";
 import { JUMP_CACHE_ENTRIES, TLB_ENTRIES } from "../tlb/geometry.js";
 import {
-  block, br, brIf, brTable, type Callable, either, type Expr, i32, i64, type Label, type Local, loop,
+  block, br, brTable, type Callable, either, type Expr, i32, i64, type Label, type Local, loop,
   ModuleBuilder, ret, select, seq, unreachable, type Val, when,
 } from "../wasm/index.js";
-import { BRANCH_CONDITIONS, Leave, MICRO_OP_NAMES } from "./micro-ops.js";
+import { BLOCK_HEADER_BYTES, BRANCH_CONDITIONS, Leave, MICRO_OP_NAMES, RESUME } from "./micro-ops.js";
 
 /** Where the interpreter finds things in host memory: byte addresses fixed when it is generated. */
 export interface InterpreterPlan {
@@ -42,6 +42,8 @@ class Machine {
   readonly target: Local;
   readonly status: Local;
   next!: Label;
+  /** Branch here with `pc` at a block to be entered. */
+  entering!: Label;
   slowLoad!: Label;
   slowStore!: Label;
   readonly plan: InterpreterPlan;
@@ -143,12 +145,22 @@ class Machine {
 
   /** Enter the block at `target`: charge its instructions, or leave before it. */
   enter(target: Expr): Expr {
+    return seq(this.pc.set(target), br(this.entering));
+  }
+
+  /** What `enter` branches to, once for all. */
+  enterBlock(): Expr {
+    const header = this.target;
     return seq(
-      this.pc.set(target),
-      this.budget.set(i32.sub(this.budget, i32.load(i32.sub(this.pc, 8)))),
-      brIf(this.next, i32.ge_s(this.budget, 0)),
-      this.budget.set(i32.add(this.budget, i32.load(i32.sub(this.pc, 8)))),
-      this.leave(Leave.budget),
+      header.set(i32.sub(this.pc, BLOCK_HEADER_BYTES)),
+      this.status.set(i32.sub(i32.load(header), 1)),
+      i32.store(header, this.status),
+      when(i32.eqz(this.status), [this.leave(Leave.hot)]),
+      this.budget.set(i32.sub(this.budget, i32.load(header, 8))),
+      when(i32.lt_s(this.budget, 0), [
+        this.budget.set(i32.add(this.budget, i32.load(header, 8))),
+        this.leave(Leave.budget),
+      ]),
     );
   }
 
@@ -438,18 +450,30 @@ function throughJumpCache(m: Machine, otherwise: number): Expr {
 
 /**
  * The cold tier: one function `run(block)`, a loop over a br_table with a handler per micro-op.
- * Imports: `env.memory`, `env.access(kind) -> 0 retry | 1 done | 2 leave`, `env.helper(id, constant) -> 0 next | 1 leave`.
+ * Imports: `env.memory`, `env.regions` (function table), `env.access(kind) -> 0 retry | 1 done | 2 leave`, `env.helper(id, constant) -> 0 next | 1 leave`.
  */
 export function buildInterpreter(plan: InterpreterPlan, floatingPoint?: SoftFloatOptions): Uint8Array<ArrayBuffer> {
   const module = new ModuleBuilder();
   module.importMemory("env", "memory", plan.memoryPages, plan.memoryPages, plan.sharedMemory);
   const access = module.importFunction("env", "access", ["i32"], "i32");
   const helper = module.importFunction("env", "helper", ["i32", "i32"], "i32");
+  const regions = module.importTable("env", "regions", [], "i32");
   const soft = floatingPoint && emitSoftFloat(module, floatingPoint);
   const table = handlers(emitMulHigh(module));
 
   const run = module.func("run", ["i32"], "i32");
   const m = new Machine(plan, soft, (type) => run.local(type), run.arg(0));
+  // A compiled region runs until it has to leave; it says where to go on. Its first entry has been charged here,
+  // as for any block, and is given back: regions charge for themselves.
+  table.set("region", (mm) => seq(
+    mm.budget.set(i32.add(mm.budget, i32.load(i32.sub(mm.pc, 8)))),
+    mm.setEngine32(E.budget, mm.budget),
+    mm.target.set(regions.callIndirect(mm.imm32)),
+    mm.budget.set(mm.engine32(E.budget)),
+    when(i32.eqz(mm.target), [mm.spill(), ret(i32.const(Leave.indirect))]),
+    when(i32.and(mm.target, RESUME), [mm.pc.set(i32.sub(mm.target, RESUME)), br(mm.next)]),
+    mm.enter(mm.target),
+  ));
   table.set("call", (mm) => seq(
     mm.spill(),
     when(helper.call(i32.shr_u(mm.imm32, 24), i32.and(mm.imm32, 0xffffff)), [ret(i32.const(Leave.status))]),
@@ -473,22 +497,26 @@ export function buildInterpreter(plan: InterpreterPlan, floatingPoint?: SoftFloa
 
   run.body(
     m.reload(),
-    block((entered) => {
-      m.next = entered;
-      // `run` is given a block address: enter it like a jump does.
-      return [m.enter(run.arg(0))];
-    }),
-    loop((next) => {
-      m.next = next;
-      return [block((slowStore) => [block((slowLoad) => {
-        m.slowLoad = slowLoad;
-        m.slowStore = slowStore;
-        return [dispatchTree(m, MICRO_OP_NAMES.map((name) => requireHandler(table, name)))];
-      }), slowPath(true)]), slowPath(false)];
+    // `run` is given a block address: it is entered like a jump does.
+    loop((entering) => {
+      m.entering = entering;
+      return [m.enterBlock(), loop((next) => {
+        m.next = next;
+        return [block((slowStore) => [block((slowLoad) => {
+          m.slowLoad = slowLoad;
+          m.slowStore = slowStore;
+          return [dispatchTree(m, MICRO_OP_NAMES.map((name) => requireHandler(table, name)))];
+        }), slowPath(true)]), slowPath(false)];
+      })];
     }),
     i32.const(0),
   );
   module.export("run", run);
+  if (soft !== undefined) {
+    // Compiled regions call the same functions and share the flags.
+    module.exportGlobal("flags", soft.flags);
+    for (const fn of SOFT_FUNCTIONS) module.export(`fp.${fn.name}`, soft.get(fn.name));
+  }
   return module.encode();
 }
 

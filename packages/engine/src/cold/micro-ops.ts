@@ -13,8 +13,14 @@ import { SOFT_FUNCTIONS } from "../ir/soft.js";
 
 /** Bytes per micro-op. */
 export const MICRO_OP_BYTES = 16;
-/** Bytes before a block's first micro-op: instruction count at -8, block number at -4. */
+/**
+ * Bytes before a block's first micro-op, as i32: at -16 entries left until the block counts as hot, at -12 the
+ * function-table index of the region that begins here (0: none), at -8 the instruction count, at -4 the block
+ * number.
+ */
 export const BLOCK_HEADER_BYTES = 16;
+/** Set in the address a region returns: go on at that micro-op without entering its block again. */
+export const RESUME = 1;
 /** A link stub is a header and a double-length micro-op. */
 export const STUB_BYTES = BLOCK_HEADER_BYTES + 2 * MICRO_OP_BYTES;
 
@@ -35,7 +41,7 @@ const names: string[] = [
   "check_align", "call", "flags_out", "flags_in",
   ...SOFT_FUNCTIONS.map((f) => `fp.${f.name}`),
   // Ends of blocks.
-  "jump", "link", "jump_page", "jump_indirect", "dispatch", "dead", "branch_nz",
+  "region", "jump", "link", "jump_page", "jump_indirect", "dispatch", "dead", "branch_nz",
   ...BRANCH_CONDITIONS.flatMap((n) => [`branch64.${n}`, `branch32.${n}`]),
 ];
 
@@ -61,4 +67,6 @@ export const Leave = {
   dispatch: 3,
   /** A helper or slow access asked for it; the core knows what to do. */
   status: 4,
+  /** The block at `microOp` was entered often enough to be compiled; nothing of it was executed. */
+  hot: 5,
 } as const;

@@ -403,6 +403,10 @@ export class Core implements CoreApi {
         return true;
       case Leave.dispatch:
         return true;
+      case Leave.hot:
+        this.stopBefore();
+        this.stepping = false;
+        return true;
       default:
         return this.afterStatus(step);
     }

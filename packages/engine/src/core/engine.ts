@@ -40,6 +40,8 @@ export class Engine {
   readonly translator = new Translator();
   readonly stateBytes: number;
   readonly cores: Core[] = [];
+  /** Compiled regions by the index in their entry block's header; index 0 is none. */
+  readonly regions = new WebAssembly.Table({ element: "anyfunc", initial: MAX_REGIONS, maximum: MAX_REGIONS });
   /** Enter the interpreter at a block. */
   readonly interpret: (address: number) => number;
 
@@ -136,6 +138,7 @@ export class Engine {
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
       env: {
         memory: this.memory,
+        regions: this.regions,
         access: (kind: number) => (this.active as Core).onAccess(kind),
         helper: (id: number, constant: number) => (this.active as Core).onHelper(id, constant),
       },
@@ -144,6 +147,8 @@ export class Engine {
   }
 }
 
+/** Regions that can be compiled at one time. */
+export const MAX_REGIONS = 65536;
 /** vCPUs one engine can hold. */
 export const MAX_CORES = 64;
 const MIN_CODE_BYTES = 1 << 20;

@@ -13,6 +13,7 @@ export interface Local extends Expr {
 /** A mutable global; itself an expression that reads it. */
 export interface Global extends Expr {
   readonly type: ValType;
+  readonly index: number;
   set(value: Val): Expr;
 }
 
@@ -123,6 +124,8 @@ export class ModuleBuilder {
   private readonly functions: FunctionBuilder[] = [];
   private readonly globals: ValType[] = [];
   private readonly exports: { name: string; fn: FunctionBuilder }[] = [];
+  private readonly globalExports: { name: string; index: number }[] = [];
+  private table: { module: string; name: string } | undefined;
   private memory: { module: string; name: string; initial: number; maximum: number; shared: boolean } | undefined;
 
   /** Import a memory; sizes in 64 KiB pages. */
@@ -134,6 +137,25 @@ export class ModuleBuilder {
     const index = this.imports.length;
     this.imports.push({ module, name, type: this.typeIndex(params, result) });
     return { params, result, call: (...args) => callOf({ params, result, name }, () => index, args) };
+  }
+
+  /** Import a function table whose functions all have one type; `callIndirect` calls the one at an index. */
+  importTable(module: string, name: string, params: readonly ValType[], result: ValType | "void"): { callIndirect(index: Val, ...args: Val[]): Expr } {
+    const type = this.typeIndex(params, result);
+    this.table = { module, name };
+    return {
+      callIndirect: (index, ...args) => {
+        const at = operand("i32", index);
+        const values = params.map((t, i) => operand(t, args[i] as Val));
+        return expr(result, (sink) => {
+          for (const value of values) value.write(sink);
+          at.write(sink);
+          sink.out.u8(0x11);
+          sink.out.u32(type);
+          sink.out.u32(0);
+        });
+      },
+    };
   }
 
   func(name: string, params: readonly ValType[], result: ValType | "void" = "void"): FunctionBuilder {
@@ -148,6 +170,7 @@ export class ModuleBuilder {
     const index = this.globals.push(type) - 1;
     return {
       type,
+      index,
       write: ({ out }) => {
         out.u8(0x23);
         out.u32(index);
@@ -161,6 +184,10 @@ export class ModuleBuilder {
         });
       },
     };
+  }
+
+  exportGlobal(name: string, global: Global): void {
+    this.globalExports.push({ name, index: global.index });
   }
 
   export(name: string, fn: FunctionBuilder): void {
@@ -180,7 +207,7 @@ export class ModuleBuilder {
         if (result !== "void") s.u8(VALTYPE_BYTE[result]);
       }
     });
-    section(out, 2, this.imports.length + (this.memory ? 1 : 0), (s) => this.encodeImports(s));
+    section(out, 2, this.imports.length + (this.memory ? 1 : 0) + (this.table ? 1 : 0), (s) => this.encodeImports(s));
     section(out, 3, typeOf.length, (s) => {
       for (const t of typeOf) s.u32(t);
     });
@@ -192,7 +219,12 @@ export class ModuleBuilder {
         s.u8(0x0b);
       }
     });
-    section(out, 7, this.exports.length, (s) => {
+    section(out, 7, this.exports.length + this.globalExports.length, (s) => {
+      for (const { name, index } of this.globalExports) {
+        s.name(name);
+        s.u8(3);
+        s.u32(index);
+      }
       for (const { name, fn } of this.exports) {
         s.name(name);
         s.u8(0);
@@ -211,6 +243,14 @@ export class ModuleBuilder {
       s.name(name);
       s.u8(0);
       s.u32(type);
+    }
+    if (this.table !== undefined) {
+      s.name(this.table.module);
+      s.name(this.table.name);
+      s.u8(1);
+      s.u8(0x70);
+      s.u8(0);
+      s.u32(0);
     }
     if (this.memory === undefined) return;
     s.name(this.memory.module);
