@@ -179,14 +179,23 @@ export class RiscvHart implements GuestCpu {
 
   translateFetch(lo: number, hi: number, out: Translation): Translated {
     const fault = this.walkFetch(lo, hi, out);
-    if (fault === Fault.none) return Translated.ok;
+    if (fault !== Fault.none) return this.fetchFault(fault, lo, hi);
+    // Where PMP divides the page, the rest of the instruction has to be asked for by itself.
+    if (!out.cacheable && (lo & 0xfff) < 0xffe && (this.parcelAt(out.physical) & 3) === 3) {
+      const rest = this.walkFetch((lo + 2) | 0, hi, this.probed);
+      if (rest !== Fault.none) return this.fetchFault(rest, (lo + 2) | 0, hi);
+    }
+    return Translated.ok;
+  }
+
+  private fetchFault(fault: Fault, lo: number, hi: number): Translated {
     const status = this.traps.memoryFault(fault, Need.fetch, lo, hi, this.contexts.fetch.guest);
     // The engine counts a failed fetch as an instruction, an exit or not.
     if (status === Status.exitBefore) this.counters.trapped();
     return status as Translated;
   }
 
-  /** As `translateFetch`, but a failure is only told: nothing is trapped. */
+  /** As `translateFetch` for 2 bytes, but a failure is only told: nothing is trapped. */
   probeFetch(lo: number, hi: number, out: Translation): boolean {
     return this.walkFetch(lo, hi, out) === Fault.none;
   }
@@ -258,11 +267,14 @@ export class RiscvHart implements GuestCpu {
   }
 
   private parcel(lo: number, hi: number): number {
-    const out = this.probed;
-    if (!this.probeFetch(lo, hi, out)) return -1;
-    const offset = this.core.ramOffset(out.physical);
-    const { bytes } = this.core;
-    return (bytes[offset] as number) | ((bytes[offset + 1] as number) << 8);
+    return this.probeFetch(lo, hi, this.probed) ? this.parcelAt(this.probed.physical) : -1;
+  }
+
+  /** 16 bits of code at an address in RAM. */
+  private parcelAt(physical: number): number {
+    const { core } = this;
+    const offset = core.ramOffset(physical);
+    return (core.bytes[offset] as number) | ((core.bytes[offset + 1] as number) << 8);
   }
 
   // --- Inputs of the hart --------------------------------------------------------------------

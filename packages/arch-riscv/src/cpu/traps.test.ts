@@ -357,6 +357,23 @@ describe("accesses that the engine reports", () => {
     ]);
   });
 
+  it("that fetch across the edge of a PMP entry fault at the part that lies outside", () => {
+    // S-mode may execute the 8 bytes from PC and nothing else; a 32-bit instruction at PC + 6 ends beyond them.
+    const { hart, core } = inMode("M");
+    const out = { physical: 0, readable: false, writable: false, cacheable: false, pageShift: 12 };
+    hart.writeCsr("pmpaddr0", PC >> 2n);
+    hart.writeCsr("pmpaddr1", (PC + 8n) >> 2n);
+    hart.writeCsr("pmpcfg0", 0x0f00n);
+    core.write32(Number(PC + 4n), 0x0001_0001);
+    core.write32(Number(PC + 6n), 0x0000_0013);
+    hart.setMode(1, 0);
+    const at = (address: bigint): number => hart.translateFetch(Number(address) | 0, 0, out);
+    expect([at(PC), at(PC + 4n)]).toEqual([Translated.ok, Translated.ok]);
+    expect(out.cacheable).toBe(false);
+    expect(at(PC + 6n)).toBe(Translated.trap);
+    expect([hart.readCsr("mcause"), hart.readCsr("mtval")]).toEqual([1n, PC + 8n]);
+  });
+
   it("cannot be fetches from a device", () => {
     const { hart } = inMode("M");
     const out = { physical: 0, readable: false, writable: false, cacheable: false, pageShift: 12 };
