@@ -70,6 +70,11 @@ export class RiscvHart implements GuestCpu {
   priv = 3;
   /** Virtualization mode V. */
   v: 0 | 1 = 0;
+  /**
+   * `core.instructions()` when the present slice began, -1 outside of slices. The clock learns of a slice's
+   * instructions when it ends, and a slice may be several runs of the core.
+   */
+  sliceStart = -1;
 
   readonly pmp: Pmp;
   readonly mmu: Mmu;
@@ -149,6 +154,12 @@ export class RiscvHart implements GuestCpu {
     this.interrupts.refresh();
   }
 
+  /** Instructions that the clock has not been told of. */
+  get pendingInstructions(): number {
+    const { core, sliceStart } = this;
+    return sliceStart < 0 ? core.pendingInstructions() : core.instructions() - sliceStart;
+  }
+
   /** Bring the state's fields up to date (the counters): before they are read for a snapshot. */
   save(): void {
     this.counters.sync();
@@ -189,10 +200,7 @@ export class RiscvHart implements GuestCpu {
   }
 
   private fetchFault(fault: Fault, lo: number, hi: number): Translated {
-    const status = this.traps.memoryFault(fault, Need.fetch, lo, hi, this.contexts.fetch.guest);
-    // The engine counts a failed fetch as an instruction, an exit or not.
-    if (status === Status.exitBefore) this.counters.trapped();
-    return status as Translated;
+    return this.traps.memoryFault(fault, Need.fetch, lo, hi, this.contexts.fetch.guest) as Translated;
   }
 
   /** As `translateFetch` for 2 bytes, but a failure is only told: nothing is trapped. */
@@ -245,7 +253,8 @@ export class RiscvHart implements GuestCpu {
   }
 
   takeInterrupt(): boolean {
-    if (this.interrupts.deliverable !== 0) {
+    // An access that the host has answered is carried out first: to a device it has happened already.
+    if (this.interrupts.deliverable !== 0 && !this.core.hasAnswer) {
       this.traps.interrupt();
       return true;
     }

@@ -36,7 +36,7 @@ export class Timers {
 
   /** Take the clock's time into `lo`, `hi`; gives nanoseconds. */
   sample(): number {
-    const ns = this.hart.clock.now(this.hart.core.pendingInstructions());
+    const ns = this.hart.clock.now(this.hart.pendingInstructions);
     const ticks = this.ticks(ns);
     this.now = ticks;
     const low = (ticks % TWO_32) + (this.offsetLo >>> 0);

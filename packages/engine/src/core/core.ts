@@ -369,9 +369,9 @@ export class Core implements CoreApi {
         this.stepping = true;
         this.onInstruction();
       }
-      if (!this.enterBlock()) {
-        if (this.exit !== null) return "exit";
-      }
+      // Whatever it says: a link may have been followed into a fetch that left the guest.
+      this.enterBlock();
+      if (this.exit !== null) return "exit";
     }
   }
 
@@ -412,11 +412,16 @@ export class Core implements CoreApi {
     }
   }
 
-  /** A fetch trapped: it costs an instruction like any other trap, so that trap loops end. */
+  /**
+   * A fetch trapped: it costs an instruction like any other trap, so that trap loops end. One that left the
+   * guest is charged by whoever finishes it, as every access that leaves.
+   */
   private chargeTrap(): boolean {
+    if (this.exit !== null) return false;
+    this.hasAnswer = false;
     this.traps++;
     this.setWord(W.budget, this.word(W.budget) - 1);
-    return this.exit === null;
+    return true;
   }
 
   /** The interpreter left inside a block: settle the count and the pc. */
@@ -466,7 +471,8 @@ export class Core implements CoreApi {
     const stub = this.word(W.microOp);
     const [baseLo, baseHi] = [this.word(W.pcBase), this.word(W.pcBase + 1)];
     this.setPcFromStub();
-    if (this.dispatchRequested) return;
+    // Without budget left the target's fetch must not trap yet.
+    if (this.dispatchRequested || this.word(W.budget) <= 0) return;
     const flushes = this.engine.code.flushes;
     const target = this.lookup(false);
     if (target === undefined) {
@@ -487,6 +493,7 @@ export class Core implements CoreApi {
   }
 
   private cacheJump(): void {
+    if (this.word(W.budget) <= 0) return;
     const target = this.lookup(false);
     if (target === undefined) {
       this.chargeTrap();
