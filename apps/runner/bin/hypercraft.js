@@ -1,8 +1,9 @@
 #!/usr/bin/env node
-// Only what old Node versions parse, so that they get one clear line and not a stack trace.
-const needed = 24;
-if (Number(process.versions.node.split(".")[0]) < needed) {
-  console.error(`hypercraft needs Node ${needed} or newer; this is Node ${process.versions.node}.`);
+// Old syntax only: an old Node must get so far as to say what it lacks.
+var needed = 24;
+if (parseInt(process.versions.node, 10) < needed) {
+  // biome-ignore lint/style/useTemplate: as above
+  console.error("hypercraft needs Node " + needed + " or newer; this is Node " + process.versions.node + ".");
   process.exit(2);
 }
-import("../dist/index.js");
+import("../dist/index.js").then((cli) => cli.runProcess());

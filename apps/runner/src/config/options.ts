@@ -1,0 +1,171 @@
+import type { OptionGroup } from "../command-line/option.js";
+
+/** What is loaded into the machine. */
+const IMAGES: OptionGroup = {
+  title: "What to run (without any of these: the embedded guest)",
+  options: [
+    { name: "kernel", argument: "FILE", help: "ELF file, Linux image or flat binary" },
+    { name: "initrd", argument: "FILE", help: "initial RAM disk of the kernel" },
+    { name: "append", argument: "TEXT", help: "command line of the kernel" },
+    {
+      name: "bios",
+      argument: "FILE",
+      help: "firmware, as OpenSBI's fw_jump or fw_dynamic; implies --mode bare",
+    },
+    { name: "dtb", argument: "FILE", help: "device tree to use instead of the machine's own" },
+    {
+      name: "load",
+      argument: "FILE@ADDR",
+      repeat: true,
+      help: "put a file's bytes at a physical address; may be repeated",
+    },
+    { name: "entry", argument: "ADDR", help: "start here instead of at the image's entry" },
+    {
+      name: "guest",
+      argument: "NAME[,disk]",
+      help: "a guest of `hypercraft guests list`, pulled when it is not there: kernel, initrd and command line; with ,disk it has its root on a disk (an overlay)",
+    },
+  ],
+};
+
+/** The machine itself. */
+const MACHINE: OptionGroup = {
+  title: "The machine",
+  options: [
+    { name: "arch", argument: "NAME", help: "riscv64 (default)" },
+    {
+      name: "mode",
+      argument: "vm|bare",
+      help: "vm (default): a guest of the hypervisor; bare: the guest has the machine for itself, its highest privilege and its virtualization hardware included",
+    },
+    { name: "memory", argument: "SIZE", help: "RAM, as 512M (default) or 1G" },
+    { name: "cpus", argument: "N", help: "number of CPUs; default 1" },
+    {
+      name: "disk",
+      argument: "FILE[,ro|,overlay]",
+      repeat: true,
+      help: "virtio disk from a raw image; ,ro forbids writing, ,overlay keeps what is written in memory; may be repeated",
+    },
+    {
+      name: "map",
+      argument: "qemu|hchyper",
+      help: "where RAM and devices are: as in QEMU's virt machine (default), or as hcHyper shows them to its guests (RAM at 0x90000000)",
+    },
+    {
+      name: "graphics",
+      help: "add a display, a keyboard and a mouse, for guests that insist; nothing shows them",
+    },
+    {
+      name: "virtio-version",
+      argument: "1|2",
+      help: "register layout of the virtio devices, 1 is the legacy one; default: 2, or what the map has",
+    },
+    {
+      name: "deterministic",
+      help: "time is made of instructions: the same input gives the same output, to the instruction",
+    },
+    {
+      name: "clock-ratio",
+      argument: "N[/M]",
+      help: "with --deterministic, N nanoseconds for M instructions; default 10",
+    },
+    {
+      name: "seed",
+      argument: "N",
+      help: "seed of the machine's random numbers; default 1 with --deterministic, else random",
+    },
+  ],
+};
+
+const DUMP_DTB: OptionGroup = {
+  title: "Instead of running",
+  options: [
+    { name: "dump-dtb", argument: "FILE", help: "write the device tree that the guest would get, and end" },
+  ],
+};
+
+const SIGNATURE = {
+  name: "signature",
+  argument: "FILE",
+  help: "when the guest has ended, write memory from begin_signature to end_signature, as 32-bit words in hexadecimal",
+};
+
+/** How long it runs, and what is told about it. */
+const CONTROL: OptionGroup = {
+  title: "The run",
+  options: [
+    { name: "input", argument: "FILE", help: "the guest's console input, instead of standard input" },
+    { name: "until", argument: "REGEX", help: "end with code 0 when the console has shown this" },
+    { name: "timeout", argument: "SECONDS", help: "end with code 124 after this time" },
+    { name: "max-instructions", argument: "N", help: "end with code 124 after exactly N instructions" },
+    { name: "no-reboot", help: "end when the guest resets the machine, instead of starting it again" },
+    {
+      name: "stats",
+      argument: "json|text",
+      optional: true,
+      help: "at the end, tell on standard error: instructions, seconds, MIPS, exits by kind, TLB fills, blocks",
+    },
+    {
+      name: "trace",
+      argument: "exits,insn",
+      help: "a line on standard error for each VM exit (exits) or each instruction (insn); slow",
+    },
+    {
+      name: "snapshot-at",
+      argument: "N|REGEX",
+      help: "save a snapshot after N instructions, or when the console has shown this, and go on",
+    },
+    {
+      name: "snapshot-to",
+      argument: "FILE",
+      help: "where snapshots go: that of --snapshot-at, and those of Ctrl-A s",
+    },
+  ],
+};
+
+/** Options of `hypercraft run`, which are the keys of its configuration file as well. */
+export const RUN_OPTIONS: readonly OptionGroup[] = [
+  IMAGES,
+  MACHINE,
+  { ...CONTROL, options: [...CONTROL.options, SIGNATURE] },
+  DUMP_DTB,
+];
+
+const without = (group: OptionGroup, ...names: string[]): OptionGroup => ({
+  ...group,
+  options: group.options.filter(({ name }) => !names.includes(name)),
+});
+
+/** Options of `hypercraft snapshot resume`: the machine is what it was. */
+export const RESUME_OPTIONS: readonly OptionGroup[] = [
+  { title: "The machine", options: MACHINE.options.filter(({ name }) => name === "disk") },
+  CONTROL,
+];
+
+/** Options of `hypercraft snapshot save`: those of a run, with the point to save at as `--at`. */
+export const SAVE_OPTIONS: readonly OptionGroup[] = [
+  {
+    title: "The snapshot",
+    options: [
+      {
+        name: "at",
+        argument: "N|REGEX",
+        commandLineOnly: true,
+        help: "after N instructions, or when the console has shown this",
+      },
+    ],
+  },
+  IMAGES,
+  MACHINE,
+  without(CONTROL, "snapshot-at", "snapshot-to", "until"),
+];
+
+/** Options of `hypercraft demo`. */
+export const DEMO_OPTIONS: readonly OptionGroup[] = [
+  {
+    title: "Options",
+    options: [MACHINE, CONTROL]
+      .flatMap(({ options }) => options)
+      .filter(({ name }) => ["mode", "cpus", "memory", "deterministic", "timeout", "stats"].includes(name)),
+  },
+];

@@ -1,0 +1,186 @@
+import type { Settings } from "../command-line/option.js";
+import {
+  type DiskMode,
+  parseAddress,
+  parseChoice,
+  parseChoices,
+  parseCount,
+  parseDisk,
+  parseLoad,
+  parseRatio,
+  parseRegExp,
+  parseSeconds,
+  parseSize,
+  parseSnapshotPoint,
+  type SnapshotPoint,
+  ValueError,
+} from "../command-line/values.js";
+import { CliError } from "../errors.js";
+import { type FileRef, fileRef, SettingReader } from "./setting-reader.js";
+
+export interface DiskConfig {
+  readonly file: FileRef;
+  readonly mode: DiskMode;
+}
+
+/** Which machine is made, and of what. Plain data: a snapshot keeps it. */
+export interface MachineConfig {
+  readonly arch: string;
+  readonly mode: "vm" | "bare";
+  /** Bytes. */
+  readonly memory: number;
+  readonly cpus: number;
+  readonly map: string;
+  readonly graphics: boolean;
+  readonly virtioVersion?: 1 | 2;
+  readonly kernel?: FileRef;
+  readonly initrd?: FileRef;
+  readonly append?: string;
+  readonly bios?: FileRef;
+  readonly dtb?: FileRef;
+  readonly loads: readonly { readonly file: FileRef; readonly address: number }[];
+  readonly entry?: number;
+  readonly disks: readonly DiskConfig[];
+  readonly deterministic: boolean;
+  /** Nanoseconds for a number of instructions, in deterministic mode. */
+  readonly clockRatio: readonly [number, number];
+  readonly seed?: number;
+}
+
+/** A pulled guest to boot. */
+export interface GuestChoice {
+  readonly name: string;
+  readonly disk: boolean;
+}
+
+export type TraceKind = "exits" | "insn";
+
+/** How a run is fed, watched and ended. */
+export interface RunControl {
+  readonly input?: FileRef;
+  readonly until?: RegExp;
+  readonly timeoutMs?: number;
+  readonly maxInstructions?: number;
+  readonly reboot: boolean;
+  readonly stats?: "json" | "text";
+  readonly trace: ReadonlySet<TraceKind>;
+  readonly signature?: FileRef;
+  readonly snapshotAt?: SnapshotPoint;
+  readonly snapshotTo?: FileRef;
+}
+
+/** All of `hypercraft run`. */
+export interface RunConfig {
+  readonly machine: MachineConfig;
+  readonly guest?: GuestChoice;
+  readonly control: RunControl;
+  readonly dumpDtb?: FileRef;
+}
+
+const DEFAULT_MEMORY = 512 * 2 ** 20;
+const DEFAULT_CLOCK_RATIO = [10, 1] as const;
+
+/** @throws CliError for a bad value, or for values that contradict each other. */
+export function runConfig(settings: Settings): RunConfig {
+  const reader = new SettingReader(settings);
+  checkConflicts(reader);
+  return defined({
+    machine: machineConfig(reader),
+    guest: reader.one("guest", guestChoice),
+    control: runControl(settings),
+    dumpDtb: reader.file("dump-dtb"),
+  });
+}
+
+/** @throws CliError as `runConfig`. */
+export function runControl(settings: Settings): RunControl {
+  const reader = new SettingReader(settings);
+  if (reader.has("snapshot-at") && !reader.has("snapshot-to"))
+    throw new CliError("--snapshot-at needs --snapshot-to FILE");
+  return defined({
+    input: reader.file("input"),
+    until: reader.one("until", parseRegExp),
+    timeoutMs: reader.one("timeout", parseSeconds),
+    maxInstructions: reader.one("max-instructions", parseCount),
+    reboot: !reader.flag("no-reboot"),
+    stats: reader.one("stats", (text) => (text === "" ? "text" : parseChoice(text, ["json", "text"]))),
+    trace: reader.one("trace", (text) => parseChoices(text, ["exits", "insn"])) ?? new Set<TraceKind>(),
+    signature: reader.file("signature"),
+    snapshotAt: reader.one("snapshot-at", parseSnapshotPoint),
+    snapshotTo: reader.file("snapshot-to"),
+  });
+}
+
+/** @throws CliError for a bad value. */
+export function diskConfigs(settings: Settings): DiskConfig[] {
+  return new SettingReader(settings).all("disk", (text, setting) => {
+    const { path, mode } = parseDisk(text);
+    return { file: fileRef(path, setting), mode };
+  });
+}
+
+function machineConfig(reader: SettingReader): MachineConfig {
+  const bios = reader.file("bios");
+  return defined({
+    arch: reader.text("arch") ?? "riscv64",
+    mode:
+      reader.one("mode", (text) => parseChoice(text, ["vm", "bare"])) ?? (bios === undefined ? "vm" : "bare"),
+    memory: reader.one("memory", parseSize) ?? DEFAULT_MEMORY,
+    cpus: reader.one("cpus", parseCount) ?? 1,
+    map: reader.one("map", (text) => parseChoice(text, ["qemu", "hchyper"])) ?? "qemu",
+    graphics: reader.flag("graphics"),
+    virtioVersion: reader.one("virtio-version", (text) => (parseChoice(text, ["1", "2"]) === "1" ? 1 : 2)),
+    kernel: reader.file("kernel"),
+    initrd: reader.file("initrd"),
+    append: reader.text("append"),
+    bios,
+    dtb: reader.file("dtb"),
+    loads: reader.all("load", (text, setting) => {
+      const { path, address } = parseLoad(text);
+      return { file: fileRef(path, setting), address };
+    }),
+    entry: reader.one("entry", parseAddress),
+    disks: reader.all("disk", (text, setting) => {
+      const { path, mode } = parseDisk(text);
+      return { file: fileRef(path, setting), mode };
+    }),
+    deterministic: reader.flag("deterministic"),
+    clockRatio: reader.one("clock-ratio", parseRatio) ?? DEFAULT_CLOCK_RATIO,
+    seed: reader.one("seed", parseSeed),
+  });
+}
+
+function parseSeed(text: string): number {
+  const seed = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (!Number.isSafeInteger(seed)) throw new ValueError(`"${text}" is not a number from 0 to 2^53 - 1`);
+  return seed;
+}
+
+function guestChoice(text: string): GuestChoice {
+  const [, name, disk] = /^([^,]+)(,disk)?$/.exec(text) ?? [];
+  if (name === undefined) throw new ValueError(`"${text}" is not NAME or NAME,disk`);
+  return { name, disk: disk !== undefined };
+}
+
+/** Options that exclude each other, or mean nothing without another. */
+function checkConflicts(reader: SettingReader): void {
+  const refuse = (message: string) => {
+    throw new CliError(message);
+  };
+  for (const name of ["kernel", "initrd", "load", "bios"]) {
+    if (reader.has("guest") && reader.has(name)) refuse(`--guest and --${name} exclude each other`);
+  }
+  if (reader.has("bios") && reader.text("mode") === "vm")
+    refuse("--bios and --mode vm exclude each other: under the hypervisor there is no firmware to replace");
+  if (reader.has("initrd") && !reader.has("kernel") && !reader.has("bios"))
+    refuse("--initrd needs --kernel FILE");
+  if (reader.has("clock-ratio") && !reader.flag("deterministic"))
+    refuse("--clock-ratio needs --deterministic");
+  if (reader.has("load") && !["kernel", "bios", "entry"].some((name) => reader.has(name)))
+    refuse("--load without --kernel or --bios needs --entry ADDR");
+}
+
+/** The object without the fields that are undefined. */
+function defined<T extends object>(fields: { [K in keyof T]: T[K] | undefined }): T {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as T;
+}

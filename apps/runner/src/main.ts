@@ -1,0 +1,91 @@
+import { readFileSync } from "node:fs";
+import { nearest } from "./command-line/parse.js";
+import { flushed } from "./console/output.js";
+import { demoCommand } from "./demo/command.js";
+import { asCliError, CliError } from "./errors.js";
+import { EXIT } from "./exit-codes.js";
+import { guestsCommand } from "./guests/index.js";
+import { type CliIo, processIo } from "./io.js";
+import { runCommand } from "./run/command.js";
+import { snapshotCommand } from "./snapshot/command.js";
+
+type Command = (args: readonly string[], io: CliIo) => Promise<number>;
+
+const COMMANDS: Readonly<Record<string, Command>> = {
+  run: runCommand,
+  snapshot: snapshotCommand,
+  guests: guestsCommand,
+  demo: demoCommand,
+};
+
+const HELP = `hypercraft: a hypervisor, and the virtualization hardware under it, in software
+
+Usage:
+  hypercraft run [machine.toml] [options]    run a guest
+  hypercraft snapshot save|resume|info FILE  save a running machine, go on with it, look into it
+  hypercraft guests list|pull|path           get Linux guests from Debian
+  hypercraft demo                            boot the embedded guest and let it check everything
+
+  hypercraft COMMAND --help                  the options of a command
+  hypercraft --version
+
+To begin with:
+  hypercraft run                             the shell of the embedded guest
+  hypercraft run --guest debian-riscv64      Debian's Linux, with a busybox shell
+`;
+
+/**
+ * The command line. Gives the exit code; every error becomes one line on standard error, and a bug its stack.
+ * @param args what follows the program's name.
+ */
+export async function main(args: readonly string[], io: CliIo): Promise<number> {
+  try {
+    return await dispatch(args, io);
+  } catch (error) {
+    const known = asCliError(error);
+    if (known !== undefined) {
+      io.stderr.write(`hypercraft: ${known.message}\n`);
+      return known.exitCode;
+    }
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    io.stderr.write(`hypercraft: internal error: ${text}\n`);
+    return EXIT.failure;
+  }
+}
+
+async function dispatch(args: readonly string[], io: CliIo): Promise<number> {
+  const [word = "", ...rest] = args;
+  if (["--help", "-h", "help"].includes(word)) {
+    if (word === "help" && rest[0] !== undefined) return dispatch([rest[0], "--help"], io);
+    io.stdout.write(HELP);
+    return EXIT.ok;
+  }
+  if (word === "--version" || word === "-V") {
+    io.stdout.write(`hypercraft ${version()}\n`);
+    return EXIT.ok;
+  }
+  if (word === "") {
+    io.stderr.write(HELP);
+    return EXIT.usage;
+  }
+  const command = Object.hasOwn(COMMANDS, word) ? COMMANDS[word] : undefined;
+  if (command !== undefined) return command(rest, io);
+  const near = nearest(word, Object.keys(COMMANDS));
+  const hint = near === undefined ? "see hypercraft --help" : `did you mean ${near}?`;
+  throw new CliError(`unknown command "${word}"; ${hint}`);
+}
+
+function version(): string {
+  const manifest = readFileSync(new URL("../package.json", import.meta.url), "utf8");
+  return (JSON.parse(manifest) as { version: string }).version;
+}
+
+/** The program: runs the command line of this process, and ends it when everything is written. */
+export async function runProcess(): Promise<void> {
+  const io = processIo();
+  // A reader that is gone is no reason for a stack trace; whoever writes much finds out by itself.
+  for (const stream of [io.stdout, io.stderr]) stream.on("error", () => {});
+  const exitCode = await main(process.argv.slice(2), io);
+  await Promise.all([flushed(io.stdout), flushed(io.stderr)]);
+  process.exit(exitCode);
+}

@@ -1,0 +1,263 @@
+import { Waker } from "@hypercraft/hypercraft";
+import { type ByteSink, Watcher } from "@hypercraft/machine";
+import type { RunControl } from "../config/run-config.js";
+import { type GuestInput, openGuestInput } from "../console/guest-input.js";
+import { HostConsole } from "../console/host-console.js";
+import { ConsoleOutput } from "../console/output.js";
+import { asCliError } from "../errors.js";
+import { type CliIo, notice } from "../io.js";
+import type { Machine, MachineEnd, MachineHost, MachineStatistics } from "../machine/contract.js";
+import { ESCAPE_HELP, type EscapeCommand } from "../terminal/escape-keys.js";
+import type { RunOutcome } from "./outcome.js";
+import { onEndingSignals } from "./process-signals.js";
+import { type SnapshotFormat, SnapshotSaver } from "./snapshot-saver.js";
+import { addStatistics, type RunStatistics } from "./statistics.js";
+import { StopSwitch } from "./stop-switch.js";
+import { TraceWriter } from "./trace-writer.js";
+
+export interface SessionOptions {
+  readonly io: CliIo;
+  readonly control: RunControl;
+  readonly deterministic: boolean;
+  /** All console input; without it, that is standard input. */
+  readonly input?: Uint8Array;
+  /** Makes the machine anew from its images, after a reset. */
+  readonly restart: () => Promise<Machine>;
+  readonly snapshotFormat: SnapshotFormat;
+  /** End as soon as the snapshot of `--snapshot-at` is saved. */
+  readonly endAfterSnapshot?: boolean;
+  /** Instructions that the machine had done before, when it comes from a snapshot. */
+  readonly instructionsBefore?: number;
+}
+
+/**
+ * In deterministic mode the run is looked at after each multiple of so many instructions, and only then: so what
+ * the host does about it, such as ending at a match, falls on the same instruction in every run.
+ */
+const DETERMINISTIC_STEP = 100_000;
+
+/** One run of a guest: its console, its end, and all that may end it. */
+export class Session {
+  readonly console: HostConsole;
+  readonly #options: SessionOptions;
+  readonly #stop = new StopSwitch();
+  readonly #waker = new Waker();
+  readonly #output: ConsoleOutput;
+  readonly #trace: TraceWriter;
+  readonly #saver: SnapshotSaver;
+  #snapshotAsked = false;
+  #machine: Machine | undefined;
+  /** Counts of the machines before the present one. */
+  #past: MachineStatistics[] = [];
+  #seconds = 0;
+
+  constructor(options: SessionOptions) {
+    this.#options = options;
+    const { io, control, deterministic, snapshotFormat } = options;
+    this.#output = new ConsoleOutput(io.stdout, (error) => this.#stop.request({ kind: "output", error }));
+    this.#trace = new TraceWriter(io.stderr);
+    this.#saver = new SnapshotSaver(control, snapshotFormat);
+    const sinks: ByteSink[] = [this.#output];
+    if (control.until !== undefined)
+      sinks.push(new Watcher(control.until, () => this.#stop.request({ kind: "matched" })));
+    if (this.#saver.pattern !== undefined)
+      sinks.push(new Watcher(this.#saver.pattern, () => this.#snapshotPointReached()));
+    this.console = new HostConsole(deterministic ? "on-demand" : "when-idle", sinks);
+    this.#stop.onStop = () => this.#interrupt();
+  }
+
+  /** The callbacks of the traces that were asked for. */
+  get tracing(): Pick<MachineHost, "onExit" | "onInstruction"> {
+    const { trace } = this.#options.control;
+    return {
+      ...(trace.has("exits") && { onExit: this.#trace.line }),
+      ...(trace.has("insn") && { onInstruction: this.#trace.line }),
+    };
+  }
+
+  /** The machine as it is at the end. */
+  get machine(): Machine | undefined {
+    return this.#machine;
+  }
+
+  /** Whether the point of `--snapshot-at` never came. */
+  get missedSnapshot(): boolean {
+    return this.#saver.missed;
+  }
+
+  get statistics(): RunStatistics {
+    const present = this.#machine?.statistics();
+    return addStatistics(present === undefined ? this.#past : [...this.#past, present], this.#seconds);
+  }
+
+  /**
+   * Runs the machine to its end. The terminal, the signals and standard input are the session's meanwhile.
+   * @throws CliError when a snapshot cannot be saved or the machine not be restarted.
+   */
+  async run(machine: Machine): Promise<RunOutcome> {
+    const { io, control } = this.#options;
+    this.#machine = machine;
+    const releaseSignals = onEndingSignals(io, (signal) => this.#stop.request({ kind: "signal", signal }));
+    const timer =
+      control.timeoutMs === undefined
+        ? undefined
+        : setTimeout(() => this.#stop.request({ kind: "timeout" }), control.timeoutMs);
+    const input = this.#openInput();
+    const start = performance.now();
+    try {
+      await input.ready;
+      return await this.#loop(input);
+    } finally {
+      this.#seconds = (performance.now() - start) / 1000;
+      this.console.flush();
+      this.#output.freshLine();
+      this.#trace.flush();
+      input.close();
+      clearTimeout(timer);
+      releaseSignals();
+      this.#output.close();
+    }
+  }
+
+  async #loop(input: GuestInput): Promise<RunOutcome> {
+    for (;;) {
+      if (this.#stop.reason !== undefined) return this.#stop.reason;
+      this.#waker.clear();
+      const end = await this.#machine!.run(this.#limits());
+      this.console.flush();
+      const outcome = (await this.#afterRun(end)) ?? (await this.#react(end, input));
+      if (outcome !== undefined) return outcome;
+    }
+  }
+
+  /** What has come due while the machine ran. */
+  async #afterRun(end: MachineEnd): Promise<RunOutcome | undefined> {
+    // What was waited for counts more than how the guest went on in the same slice.
+    if (this.#stop.reason?.kind === "matched") return this.#stop.reason;
+    const over = end.kind === "shutdown" || end.kind === "failed" || end.kind === "reset";
+    if (over) return undefined;
+    if (this.#saver.isDue(this.#done)) {
+      const file = await this.#saver.saveDue(this.#machine!);
+      this.say(`snapshot saved to ${file.name}`);
+      if (this.#options.endAfterSnapshot) return { kind: "saved" };
+    }
+    if (this.#snapshotAsked) await this.#saveAsAsked();
+    return undefined;
+  }
+
+  async #react(end: MachineEnd, input: GuestInput): Promise<RunOutcome | undefined> {
+    const { control } = this.#options;
+    switch (end.kind) {
+      case "shutdown":
+      case "failed":
+        return end;
+      case "reset":
+        if (!control.reboot) return end;
+        await this.#restart();
+        return undefined;
+      case "idle":
+        return this.#waitForInput(input);
+      case "budget":
+        return this.#done >= (control.maxInstructions ?? Number.POSITIVE_INFINITY)
+          ? { kind: "budget" }
+          : undefined;
+      case "stopped":
+        return undefined;
+    }
+  }
+
+  /** Every CPU waits and no timer runs: only input can go on, or somebody who ends it. */
+  async #waitForInput(input: GuestInput): Promise<RunOutcome | undefined> {
+    if (this.#waker.signalled) return undefined;
+    if (input.ended && this.#options.control.timeoutMs === undefined) return { kind: "deadlock" };
+    await this.#waker.wait();
+    return undefined;
+  }
+
+  async #restart(): Promise<void> {
+    const old = this.#machine!;
+    const unread = old.unreadInput();
+    this.#past.push(old.statistics());
+    this.#machine = undefined;
+    this.#machine = await this.#options.restart();
+    this.console.giveBack(unread);
+  }
+
+  /** Instructions of this run. */
+  get #done(): number {
+    return [...this.#past, this.#machine!.statistics()].reduce(
+      (sum, { instructions }) => sum + instructions,
+      0,
+    );
+  }
+
+  #limits(): { readonly maxInstructions?: number } {
+    const { control, deterministic, instructionsBefore = 0 } = this.#options;
+    const done = this.#done;
+    const limits = [
+      this.#saver.instructionsLeft(done),
+      control.maxInstructions === undefined ? undefined : control.maxInstructions - done,
+      deterministic ? DETERMINISTIC_STEP - ((instructionsBefore + done) % DETERMINISTIC_STEP) : undefined,
+    ].filter((limit) => limit !== undefined);
+    return limits.length === 0 ? {} : { maxInstructions: Math.min(...limits) };
+  }
+
+  #openInput(): GuestInput {
+    const { io, input, deterministic } = this.#options;
+    const opened = openGuestInput({
+      io,
+      deterministic,
+      ...(input !== undefined && { bytes: input }),
+      onBytes: (bytes) => {
+        this.console.feed(bytes);
+        this.#machine?.inputArrived();
+        this.#waker.signal();
+      },
+      onEnd: this.#waker.signal,
+      onCommand: (command) => this.#obey(command),
+      onLateInput: () =>
+        this.say("input from a pipe is not deterministic when it comes late; --input FILE is"),
+    });
+    if (opened.interactive) this.say("Ctrl-A x ends the machine, Ctrl-A h shows more keys");
+    return opened;
+  }
+
+  #obey(command: EscapeCommand): void {
+    if (command === "quit") this.#stop.request({ kind: "quit" });
+    if (command === "help") this.say(ESCAPE_HELP);
+    if (command === "snapshot") {
+      this.#snapshotAsked = true;
+      this.#interrupt();
+    }
+  }
+
+  #snapshotPointReached(): void {
+    this.#saver.reached();
+    this.#interrupt();
+  }
+
+  async #saveAsAsked(): Promise<void> {
+    this.#snapshotAsked = false;
+    try {
+      const file = await this.#saver.saveNow(this.#machine!);
+      this.say(`snapshot saved to ${file.name}`);
+    } catch (error) {
+      const refused = asCliError(error);
+      if (refused === undefined) throw error;
+      this.say(refused.message);
+    }
+  }
+
+  /** A line of our own, between the guest's. */
+  say(text: string): void {
+    this.console.flush();
+    this.#output.freshLine();
+    notice(this.#options.io, text);
+  }
+
+  /** Makes the run loop look again. */
+  #interrupt(): void {
+    this.#machine?.stop();
+    this.#waker.signal();
+  }
+}
