@@ -46,6 +46,8 @@ describe("contexts", () => {
         hart.writeCsr("vsatp", SV39 | 0x80020n);
         hart.setMode(1, 1);
       });
+      visit("VU with vsatp", () => hart.setMode(0, 1));
+      hart.setMode(1, 1);
       visit("VS, vsstatus.SUM", () => hart.writeCsr("vsstatus", BigInt(SUM)));
       visit("VS, vsstatus.MXR", () => hart.writeCsr("vsstatus", BigInt(MXR)));
       visit("VS, sstatus.MXR", () => {

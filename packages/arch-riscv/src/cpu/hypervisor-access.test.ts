@@ -62,6 +62,21 @@ describe("HLV, HLVX and HSV", () => {
     ]);
   });
 
+  it("report the part that faults, beyond bit 31 too", () => {
+    const machine = guest([]);
+    const { hart, core } = machine;
+    // The last guest-physical page below 4 GiB is RAM; the next one is not mapped.
+    core.write64(ROOT + 3 * 8, (BigInt(ROOT + 0x6000) >> 2n) | 1n);
+    core.write64(ROOT + 0x6000 + 511 * 8, (BigInt(ROOT + 0x7000) >> 2n) | 1n);
+    core.write64(ROOT + 0x7000 + 511 * 8, (BigInt(RAM + 0x1000) >> 2n) | 0xdfn);
+    expect(load(machine, 8, 0xffff_fffc | 0)).toBeUndefined();
+    expect([hart.readCsr("mcause"), hart.readCsr("mtval"), hart.readCsr("mtval2")]).toEqual([
+      21n,
+      0x1_0000_0000n,
+      0x4000_0000n,
+    ]);
+  });
+
   it("HLVX asks for execute permission, and not for read permission", () => {
     // X only; R and W only.
     const machine = guest([0xd9n, 0xd7n]);

@@ -66,11 +66,43 @@ const newTranslation = (): Translation => ({
   pageShift: 12,
 });
 
+type Protection = Case["protections"][number];
+
+/** Entries 0.. of PMP as protections, the last one open. */
+function protect({ hart }: FakeMachine, protections: readonly Protection[]): void {
+  let config = 0n;
+  for (const [i, { page, offset, part, permissions }] of protections.entries()) {
+    const at = BigInt(RAM + page * 4096 + (part ? offset : 0));
+    hart.writeCsr(`pmpaddr${i}`, (at >> 2n) | (part ? 0n : 0x1ffn));
+    config |= BigInt(0x18 | permissions) << BigInt(8 * i);
+  }
+  hart.writeCsr(`pmpaddr${protections.length}`, (1n << 54n) - 1n);
+  hart.writeCsr("pmpcfg0", config | (0x1fn << BigInt(8 * protections.length)));
+}
+
+/** What PMP grants to 8 bytes or less at an address, all in one aligned unit of 8: the first protection that holds them. */
+function permissionsAt(protections: readonly Protection[], at: bigint): number {
+  const offset = Number(at - BigInt(RAM));
+  for (const p of protections) {
+    const start = p.page * 4096 + (p.part ? p.offset : 0);
+    if (offset >= start && offset < start + (p.part ? 8 : 4096)) return p.permissions;
+  }
+  return 7;
+}
+
+/** R 1, W 2, X 4: what PMP has to grant for an access. */
+const PMP_NEEDS: Record<PlainAccess, number> = {
+  read: 1,
+  write: 2,
+  rmw: 3,
+  fetch: 4,
+  executeRead: 5,
+  cacheBlock: 1,
+};
+
 /** Lay a setting into the CSRs; loads and stores get their privilege by MPRV. */
 function configure({ hart }: FakeMachine, s: Setting): void {
   const two = s.guestSv !== undefined;
-  hart.writeCsr("pmpaddr0", (1n << 54n) - 1n);
-  hart.writeCsr("pmpcfg0", 0x1fn);
   const host = s.guestAdue ? 1n << 61n : 0n;
   hart.writeCsr("menvcfg", host | 0xf0n);
   hart.writeCsr("henvcfg", (s.adue ? 1n << 61n : 0n) | 0xf0n);
@@ -144,6 +176,8 @@ interface Case {
   }[];
   /** Levels and bits of the second stage's leaves for first-stage tables. */
   readonly tableLeaves: readonly { level: number; flags: number }[];
+  /** Pages, and parts of them, that PMP protects: 4096 bytes, or 8 from an offset; R, W and X. */
+  readonly protections: readonly { page: number; offset: number; part: boolean; permissions: number }[];
   /** Entries to spoil: which, and the bits to flip. */
   readonly spoiled: readonly { entry: number; flip: bigint }[];
   readonly accesses: readonly { how: How; page: number; offset: number; beyond: bigint }[];
@@ -193,6 +227,15 @@ const cases: fc.Arbitrary<Case> = fc.record({
     { minLength: 2, maxLength: 3 },
   ),
   tableLeaves: fc.array(fc.record({ level, flags: tableFlags }), { minLength: 1, maxLength: 3 }),
+  protections: fc.array(
+    fc.record({
+      page: fc.integer({ min: 0, max: 31 }),
+      offset: fc.integer({ min: 0, max: 511 }).map((n) => n * 8),
+      part: fc.boolean(),
+      permissions: fc.constantFrom(0, 1, 3, 4, 5),
+    }),
+    { maxLength: 3 },
+  ),
   spoiled: fc.array(
     fc.record({ entry: fc.nat(), flip: fc.integer({ min: 0, max: 63 }).map((n) => 1n << BigInt(n)) }),
     { maxLength: 2 },
@@ -273,12 +316,16 @@ describe("address translation", () => {
         const machine = fakeMachine({ mode: "bare" }, RAM_BYTES);
         const { core, hart } = machine;
         const { setting: s, pages } = build(core, c);
+        protect(machine, c.protections);
         configure(machine, s);
         const copy = new BigUint64Array(core.words.buffer.slice(0));
+        const word = (a: bigint): number => Number((a - BigInt(RAM)) >> 3n);
         const memory: PlainMemory = {
-          read: (a) => copy[Number((a - BigInt(RAM)) >> 3n)],
+          read: (a) => ((permissionsAt(c.protections, a) & 1) === 0 ? undefined : copy[word(a)]),
           write: (a, v) => {
-            copy[Number((a - BigInt(RAM)) >> 3n)] = v;
+            if ((permissionsAt(c.protections, a) & 2) === 0) return false;
+            copy[word(a)] = v;
+            return true;
           },
         };
         const guarded: PlainMemory = {
@@ -299,6 +346,9 @@ describe("address translation", () => {
             if (how === "fetch" || isHypervisorAccess(how)) kind = "access";
             // Nothing has so high an address, and the one PMP entry does not reach it.
             if (expected.physical >> 57n !== 0n) kind = "access";
+          } else if (expected.kind === "ok") {
+            const needed = PMP_NEEDS[PLAIN[how]];
+            if ((permissionsAt(c.protections, expected.physical) & needed) !== needed) kind = "access";
           }
           const met = [`${how} ${kind}`, `first ${s.sv} ${kind}`, `second ${s.guestSv} ${kind}`];
           for (const what of met) seen.set(what, (seen.get(what) ?? 0) + 1);
@@ -310,7 +360,8 @@ describe("address translation", () => {
               const at = Number(expected.physical) - RAM;
               new Uint8Array(copy.buffer)[at] = 0x5a;
             }
-            if (how === "read" || how === "write") checkGrants(out, guarded, plainRegime(s), va);
+            if (how === "read" || how === "write")
+              checkGrants(out, guarded, plainRegime(s), va, c.protections);
           } else {
             expect(status).toBe(Status.trap);
             expect(hart.readCsr("mcause")).toBe(CAUSES[KIND[how]][kind]);
@@ -339,6 +390,60 @@ describe("address translation", () => {
   });
 });
 
+describe("page tables under PMP", () => {
+  const ROOT = RAM + 0x4000;
+  const DATA = 0x8000_0000n;
+
+  /** V=1 loads and stores by MPRV; one gigapage leaf (level 2) with these bits in the table at ROOT. */
+  function machineWith(stage: "vsatp" | "hgatp", index: number, leaf: bigint): FakeMachine {
+    const machine = fakeMachine({ mode: "bare" }, RAM_BYTES);
+    const { hart, core } = machine;
+    hart.writeCsr("menvcfg", 1n << 61n);
+    hart.writeCsr("henvcfg", 1n << 61n);
+    hart.writeCsr(stage, (8n << 60n) | BigInt(ROOT / 4096));
+    core.write64(ROOT + index * 8, (DATA >> 2n) | leaf);
+    hart.writeCsr("mstatus", BigInt(MPRV | (1 << MPP_SHIFT)) | (1n << 39n));
+    return machine;
+  }
+
+  /** Access a byte of gigapage `index`. */
+  const access = ({ hart }: FakeMachine, kind: Access, index: number): number =>
+    hart.translate(kind, (index << 30) | 0x100, index >> 2, 8, newTranslation());
+
+  it.each(["vsatp", "hgatp"] as const)("of %s are not written where PMP forbids it", (stage) => {
+    // U for the second stage only; A and D clear.
+    const machine = machineWith(stage, 2, stage === "hgatp" ? 0x1fn : 0x0fn);
+    const { hart, core } = machine;
+    hart.writeCsr("pmpaddr0", (BigInt(ROOT) >> 2n) | 0x1ffn);
+    hart.writeCsr("pmpaddr1", (1n << 54n) - 1n);
+    hart.writeCsr("pmpcfg0", 0x1f19n);
+    for (const [kind, cause] of [[Access.read, 5n] as const, [Access.write, 7n] as const]) {
+      expect(access(machine, kind, 2)).toBe(Translated.trap);
+      expect([hart.readCsr("mcause"), core.read64(ROOT + 16) & 0xc0n]).toEqual([cause, 0n]);
+      hart.writeCsr("mstatus", BigInt(MPRV | (1 << MPP_SHIFT)) | (1n << 39n));
+    }
+    hart.writeCsr("pmpcfg0", 0x1f1bn);
+    expect(access(machine, Access.write, 2)).toBe(Translated.ok);
+    expect(core.read64(ROOT + 16) & 0xc0n).toBe(0xc0n);
+  });
+
+  it("must have each entry in one PMP entry, in every page of an x4 root", () => {
+    for (const index of [2, 514, 1026, 1538]) {
+      const machine = machineWith("hgatp", index, 0xdfn);
+      const { hart } = machine;
+      // Four bytes of the entry are an entry of PMP, as open as everything else.
+      hart.writeCsr("pmpaddr0", (BigInt(ROOT + index * 8) >> 2n) | 1n);
+      hart.writeCsr("pmpaddr1", (1n << 54n) - 1n);
+      hart.writeCsr("pmpcfg0", 0x1f17n);
+      expect(access(machine, Access.read, index)).toBe(Translated.trap);
+      expect(hart.readCsr("mcause")).toBe(5n);
+      hart.writeCsr("pmpcfg0", 0x1f00n);
+      hart.writeCsr("mstatus", BigInt(MPRV | (1 << MPP_SHIFT)) | (1n << 39n));
+      expect(access(machine, Access.read, index)).toBe(Translated.ok);
+    }
+  });
+});
+
 /** Index of the first word that differs, -1 if none does. */
 function firstDifference(a: BigUint64Array, b: BigUint64Array): number {
   for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return i;
@@ -346,13 +451,31 @@ function firstDifference(a: BigUint64Array, b: BigUint64Array): number {
 }
 
 /** What `out` lets the engine do without asking must be allowed, and change nothing. */
-function checkGrants(out: Translation, memory: PlainMemory, regime: PlainRegime, va: bigint): void {
+function checkGrants(
+  out: Translation,
+  memory: PlainMemory,
+  regime: PlainRegime,
+  va: bigint,
+  protections: readonly Protection[],
+): void {
   const frozen: PlainMemory = {
     read: memory.read,
     write: () => {
       throw new Error("A or D is still to be set");
     },
   };
-  if (out.readable) expect(plainTranslate(frozen, regime, "read", va).kind).toBe("ok");
-  if (out.writable) expect(plainTranslate(frozen, regime, "write", va).kind).toBe("ok");
+  // For the whole page, if it may be kept.
+  const page = BigInt(out.physical - (out.physical % 4096));
+  const units = out.cacheable
+    ? Array.from({ length: 512 }, (_, i) => page + BigInt(i * 8))
+    : [BigInt(out.physical)];
+  const granted = units.reduce((all, at) => all & permissionsAt(protections, at), 7);
+  if (out.readable) {
+    expect(plainTranslate(frozen, regime, "read", va).kind).toBe("ok");
+    expect(granted & 1).toBe(1);
+  }
+  if (out.writable) {
+    expect(plainTranslate(frozen, regime, "write", va).kind).toBe("ok");
+    expect(granted & 2).toBe(2);
+  }
 }

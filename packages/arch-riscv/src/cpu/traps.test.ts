@@ -150,6 +150,17 @@ describe("trap entry", () => {
     }
   });
 
+  it("sets GVA for accesses that MPRV makes as a guest, unless MPP is M", () => {
+    const gva = (mpp: bigint, mpv: bigint): bigint => {
+      const { hart } = inMode("M");
+      hart.writeCsr("mstatus", (1n << 17n) | (mpp << 11n) | (mpv << 39n));
+      hart.physicalAccess(Access.read, 0x1000_0000, 4, 0, 0, 0x1000_0000, 0);
+      expect(hart.readCsr("mcause")).toBe(5n);
+      return bits(hart.readCsr("mstatus"), 38, 38);
+    };
+    expect([gva(1n, 1n), gva(0n, 1n), gva(1n, 0n), gva(3n, 1n)]).toEqual([1n, 1n, 0n, 0n]);
+  });
+
   it("does not use medeleg in M-mode", () => {
     const machine = inMode("M", { medeleg: ALL });
     machine.hart.helper(Helper.illegal, 0, 0x1234, 0, 0, 0);

@@ -21,9 +21,10 @@ export interface PlainRegime {
 }
 
 export interface PlainMemory {
-  /** The 8 bytes at an address, or undefined where there is no memory. */
+  /** The 8 bytes at an address, or undefined where there is no memory or it may not be read. */
   read(address: bigint): bigint | undefined;
-  write(address: bigint, value: bigint): void;
+  /** False where memory may not be written. */
+  write(address: bigint, value: bigint): boolean;
 }
 
 export type PlainResult =
@@ -82,7 +83,7 @@ function firstStage(m: PlainMemory, r: PlainRegime, access: PlainAccess, va: big
     if (!bit(pte, 6) || (stores(access) && !bit(pte, 7))) {
       if (!r.adue) pageFault();
       if (r.guestSv !== undefined) secondStage(m, r, "write", at, 0x3020);
-      m.write(where, pte | 64n | (stores(access) ? 128n : 0n));
+      if (!m.write(where, pte | 64n | (stores(access) ? 128n : 0n))) throw new Stop({ kind: "access" });
     }
     return joined(pte, va, i);
   }
@@ -121,7 +122,7 @@ function secondStage(
     if (!allowed(pte, access, r.hostMxr && pseudo === 0)) fault();
     if (!bit(pte, 6) || (stores(access) && !bit(pte, 7))) {
       if (!r.guestAdue) fault();
-      m.write(at, pte | 64n | (stores(access) ? 128n : 0n));
+      if (!m.write(at, pte | 64n | (stores(access) ? 128n : 0n))) throw new Stop({ kind: "access" });
     }
     return joined(pte, gpa, i);
   }
