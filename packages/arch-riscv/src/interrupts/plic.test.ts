@@ -4,7 +4,8 @@ import { Plic } from "./plic.js";
 let levels: boolean[];
 let plic: Plic;
 const priority = (source: number, value: number) => plic.write(source * 4, 4, value);
-const enable = (context: number, word: number, bits: number) => plic.write(0x2000 + context * 0x80 + word * 4, 4, bits);
+const enable = (context: number, word: number, bits: number) =>
+  plic.write(0x2000 + context * 0x80 + word * 4, 4, bits);
 const threshold = (context: number, value: number) => plic.write(0x200000 + context * 0x1000, 4, value);
 const claim = (context: number) => plic.read(0x200004 + context * 0x1000, 4);
 const complete = (context: number, source: number) => plic.write(0x200004 + context * 0x1000, 4, source);
@@ -12,7 +13,12 @@ const pending = (word: number) => plic.read(0x1000 + word * 4, 4);
 
 beforeEach(() => {
   levels = [false, false];
-  plic = new Plic({ sources: 95, contexts: [0, 1].map((i) => (level) => { levels[i] = level; }) });
+  plic = new Plic({
+    sources: 95,
+    contexts: [0, 1].map((i) => (level) => {
+      levels[i] = level;
+    }),
+  });
 });
 
 test("a line interrupts the contexts that enable it above their threshold", () => {
@@ -27,7 +33,12 @@ test("a line interrupts the contexts that enable it above their threshold", () =
 });
 
 test("claim takes the highest priority, lowest number first, and completion forwards a line still high", () => {
-  for (const [source, p] of [[5, 2], [7, 2], [40, 6]] as const) priority(source, p);
+  for (const [source, p] of [
+    [5, 2],
+    [7, 2],
+    [40, 6],
+  ] as const)
+    priority(source, p);
   enable(0, 0, (1 << 5) | (1 << 7));
   enable(0, 1, 1 << 8);
   for (const source of [7, 5, 40]) plic.line(source).set(true);
@@ -78,7 +89,15 @@ test("state survives a round trip through JSON", () => {
   enable(1, 0, 1 << 10);
   plic.line(10).set(true);
   const saved = JSON.parse(JSON.stringify(plic.state()));
-  const copy = new Plic({ sources: 95, contexts: [() => {}, (level) => { levels[0] = level; }] });
+  const copy = new Plic({
+    sources: 95,
+    contexts: [
+      () => {},
+      (level) => {
+        levels[0] = level;
+      },
+    ],
+  });
   copy.restore(saved);
   expect([levels[0], copy.read(0x201004, 4), copy.state().claimed[0]]).toEqual([true, 10, 1 << 10]);
 });

@@ -192,7 +192,8 @@ export class Plic {
   }
 
   reset(): void {
-    for (const bits of [this.priority, this.pending, this.claimed, this.threshold, ...this.enable]) bits.fill(0);
+    for (const bits of [this.priority, this.pending, this.claimed, this.threshold, ...this.enable])
+      bits.fill(0);
     for (let source = 1; source <= this.sources; source++) this.forward(source);
     this.update();
   }
@@ -211,7 +212,11 @@ export class Plic {
 
   /** Throws InvalidParam for a state of another version or shape. */
   restore(state: PlicState): void {
-    if (state.version !== 1 || state.priority.length !== this.priority.length || state.enable.length !== this.enable.length) {
+    if (
+      state.version !== 1 ||
+      state.priority.length !== this.priority.length ||
+      state.enable.length !== this.enable.length
+    ) {
       throw new HyperError("InvalidParam", "the saved PLIC state is of another version or shape");
     }
     this.priority.set(state.priority);

@@ -1,7 +1,7 @@
 import { embeddedGuest } from "@hypercraft/embedded-guest";
 import { describe, expect, test } from "vitest";
-import { DeterministicClock } from "../time/clock.js";
 import { snapshotHash } from "../snapshot/container.js";
+import { DeterministicClock } from "../time/clock.js";
 import { createRiscvVirt, type RiscvVirtOptions, restoreRiscvVirt } from "./riscv-virt.js";
 
 /** A console that keeps what was written and offers what was typed. */
@@ -45,34 +45,47 @@ describe("the embedded guest under the hypervisor", () => {
   });
 
   test("the same run twice: same console, same count, same state", async () => {
-    const runs = await Promise.all([0, 1].map(async () => {
-      const console = testConsole();
-      const m = await machine({ console, append: "selftest" });
-      expect(await m.run({ maxInstructions: 2_000_000 })).toEqual({ kind: "budget" });
-      return { text: console.text, instructions: m.statistics().instructions, hash: snapshotHash(m.snapshot()) };
-    }));
+    const runs = await Promise.all(
+      [0, 1].map(async () => {
+        const console = testConsole();
+        const m = await machine({ console, append: "selftest" });
+        expect(await m.run({ maxInstructions: 2_000_000 })).toEqual({ kind: "budget" });
+        return {
+          text: console.text,
+          instructions: m.statistics().instructions,
+          hash: snapshotHash(m.snapshot()),
+        };
+      }),
+    );
     expect(runs[0]).toEqual(runs[1]);
     expect(runs[0]?.instructions).toBe(2_000_000);
   });
 });
 
-test.each([100_000, 1_234_567, 3_000_001])("a snapshot after %i instructions continues byte for byte", async (at) => {
-  const stop = 5_000_000;
-  const whole = testConsole();
-  const uninterrupted = await machine({ console: whole, append: "selftest" });
-  await uninterrupted.run({ maxInstructions: stop });
-  const before = testConsole();
-  const first = await machine({ console: before, append: "selftest" });
-  await first.run({ maxInstructions: at });
-  const bytes = await first.save();
-  const after = testConsole();
-  const second = await restoreRiscvVirt({ name: "test.snapshot", bytes }, { console: after, clock: new DeterministicClock(10) });
-  await second.run({ maxInstructions: stop - at });
-  expect(before.text + after.text).toBe(whole.text);
-  expect(snapshotHash(second.snapshot())).toBe(snapshotHash(uninterrupted.snapshot()));
-  expect(await second.run()).toMatchObject({ kind: "shutdown", failure: false });
-  expect(after.text).toMatch(/selftest: \d+ passed, 0 failed/);
-}, 60_000);
+test.each([100_000, 1_234_567, 3_000_001])(
+  "a snapshot after %i instructions continues byte for byte",
+  async (at) => {
+    const stop = 5_000_000;
+    const whole = testConsole();
+    const uninterrupted = await machine({ console: whole, append: "selftest" });
+    await uninterrupted.run({ maxInstructions: stop });
+    const before = testConsole();
+    const first = await machine({ console: before, append: "selftest" });
+    await first.run({ maxInstructions: at });
+    const bytes = await first.save();
+    const after = testConsole();
+    const second = await restoreRiscvVirt(
+      { name: "test.snapshot", bytes },
+      { console: after, clock: new DeterministicClock(10) },
+    );
+    await second.run({ maxInstructions: stop - at });
+    expect(before.text + after.text).toBe(whole.text);
+    expect(snapshotHash(second.snapshot())).toBe(snapshotHash(uninterrupted.snapshot()));
+    expect(await second.run()).toMatchObject({ kind: "shutdown", failure: false });
+    expect(after.text).toMatch(/selftest: \d+ passed, 0 failed/);
+  },
+  60_000,
+);
 
 describe("bad input is refused in one line", () => {
   const refused = async (options: Partial<RiscvVirtOptions>, message: string | RegExp) =>
@@ -89,11 +102,19 @@ describe("bad input is refused in one line", () => {
     ["odd memory", { memory: (32 << 20) + 1 }, "not a multiple of 4 KiB"],
     ["too many CPUs", { cpus: 9 }, "1 to 8 CPUs"],
     ["another architecture", { kernel: elf(62) }, /k\.elf.*x86-64/],
-    ["a truncated kernel", { kernel: { name: "cut", bytes: embeddedGuest("riscv64").slice(0, 5000) } }, /^cut: /],
+    [
+      "a truncated kernel",
+      { kernel: { name: "cut", bytes: embeddedGuest("riscv64").slice(0, 5000) } },
+      /^cut: /,
+    ],
     ["an empty kernel", { kernel: { name: "none", bytes: new Uint8Array(0) } }, "none: is empty"],
     ["firmware under the hypervisor", { firmware: kernel }, "only bare mode"],
     ["a device tree that is none", { dtb: { name: "x.dtb", bytes: new Uint8Array(64) } }, /x\.dtb/],
     ["overlapping images", { loads: [{ ...kernel, name: "other", address: 0x8020_0000 }] }, /overlaps/],
-    ["an image outside RAM", { loads: [{ ...kernel, name: "other", address: 0x1000_0000 }] }, /other.*not inside RAM/],
+    [
+      "an image outside RAM",
+      { loads: [{ ...kernel, name: "other", address: 0x1000_0000 }] },
+      /other.*not inside RAM/,
+    ],
   ] as const)("%s", (_name, options, message) => refused(options as Partial<RiscvVirtOptions>, message));
 });

@@ -1,5 +1,5 @@
 import { Plic } from "@hypercraft/arch-riscv";
-import { DeadlineQueue, hostPhysAddr, HyperError, MemoryHal, Vm, VmCpus } from "@hypercraft/hypercraft";
+import { DeadlineQueue, HyperError, hostPhysAddr, MemoryHal, Vm, VmCpus } from "@hypercraft/hypercraft";
 import { InputQueue } from "../console/bytes.js";
 import { Htif } from "../devices/htif.js";
 import { bytesText, MachineError } from "../errors.js";
@@ -13,11 +13,28 @@ import { boardTree, plicNode } from "./riscv-virt/device-tree.js";
 import { addDevices } from "./riscv-virt/devices.js";
 import { type BoardHarts, bareHarts, guestHarts } from "./riscv-virt/harts.js";
 import { type MachineEnd, RiscvVirtMachine } from "./riscv-virt/machine.js";
-import { DEFAULT_MEMORY, MAX_CPUS, type NamedBytes, type RiscvVirtHost, type RiscvVirtOptions } from "./riscv-virt/options.js";
+import {
+  DEFAULT_MEMORY,
+  MAX_CPUS,
+  type NamedBytes,
+  type RiscvVirtHost,
+  type RiscvVirtOptions,
+} from "./riscv-virt/options.js";
 import { mapGuestRam, noSecondStage } from "./riscv-virt/second-stage.js";
 
-export { ADDRESS_MAPS, type AddressMap, type AddressMapName, HCHYPER_MAP, QEMU_MAP } from "./riscv-virt/address-map.js";
-export { type MachineEnd, type MachineRunOptions, type MachineStatistics, RiscvVirtMachine } from "./riscv-virt/machine.js";
+export {
+  ADDRESS_MAPS,
+  type AddressMap,
+  type AddressMapName,
+  HCHYPER_MAP,
+  QEMU_MAP,
+} from "./riscv-virt/address-map.js";
+export {
+  type MachineEnd,
+  type MachineRunOptions,
+  type MachineStatistics,
+  RiscvVirtMachine,
+} from "./riscv-virt/machine.js";
 export type { NamedBytes, RiscvVirtHost, RiscvVirtOptions } from "./riscv-virt/options.js";
 
 /** The engine's share of host memory: states, TLBs and the code cache. */
@@ -70,7 +87,10 @@ export async function createRiscvVirt(options: RiscvVirtOptions): Promise<RiscvV
   const input = new InputQueue();
   const plic = new Plic({
     sources: map.plic.sources,
-    contexts: Array.from({ length: 2 * cpus }, (_, context) => (level: boolean) => harts?.contexts[context]?.(level)),
+    contexts: Array.from(
+      { length: 2 * cpus },
+      (_, context) => (level: boolean) => harts?.contexts[context]?.(level),
+    ),
   });
   const builder = new MachineBuilder({ name: "riscv-virt", host, clock, timers });
   builder.ram("RAM", map.ram.base, memory, hal.physToVirt(hpa));
@@ -90,7 +110,10 @@ export async function createRiscvVirt(options: RiscvVirtOptions): Promise<RiscvV
       restore: (state) => harts.vcpus[id]!.load(state as never),
     });
   }
-  builder.component("vm", { state: () => vm.state() as never, restore: (state) => vm.restore(state as never) });
+  builder.component("vm", {
+    state: () => vm.state() as never,
+    restore: (state) => vm.restore(state as never),
+  });
   builder.component("htif", {
     state: () => htif?.state() ?? { version: 1, wanted: 0 },
     restore: (state) => htif?.restore(state),
@@ -120,9 +143,26 @@ export async function createRiscvVirt(options: RiscvVirtOptions): Promise<RiscvV
   boot.plan.load(parts.memory);
   start(vm, harts, boot, mode, map, parts.memory);
   htif = createHtif(boot, parts.memory, options, end);
-  machine = new RiscvVirtMachine({ machine: parts, harts, vm, console: options.console, input, dtb: boot.dtb, elf: boot.elf, htif,
-    config: { mode, memory, cpus, map: map.name, disks: options.disks?.length ?? 0, graphics: options.graphics ?? false,
-      virtioVersion: options.virtioVersion ?? map.virtio.version, seed: options.seed ?? 1 } });
+  machine = new RiscvVirtMachine({
+    machine: parts,
+    harts,
+    vm,
+    console: options.console,
+    input,
+    dtb: boot.dtb,
+    elf: boot.elf,
+    htif,
+    config: {
+      mode,
+      memory,
+      cpus,
+      map: map.name,
+      disks: options.disks?.length ?? 0,
+      graphics: options.graphics ?? false,
+      virtioVersion: options.virtioVersion ?? map.virtio.version,
+      seed: options.seed ?? 1,
+    },
+  });
   timers.onNearer = () => machine.interruptRun();
   return machine;
 }
@@ -133,13 +173,22 @@ export async function createRiscvVirt(options: RiscvVirtOptions): Promise<RiscvV
  */
 export async function restoreRiscvVirt(file: NamedBytes, host: RiscvVirtHost): Promise<RiscvVirtMachine> {
   const snapshot = await readSnapshot(file.bytes, file.name);
-  const config = snapshot.config as Pick<RiscvVirtOptions, "mode" | "memory" | "cpus" | "map" | "graphics" | "virtioVersion" | "seed"> & { disks: number };
+  const config = snapshot.config as Pick<
+    RiscvVirtOptions,
+    "mode" | "memory" | "cpus" | "map" | "graphics" | "virtioVersion" | "seed"
+  > & { disks: number };
   if (snapshot.machine !== "riscv-virt") {
-    throw new MachineError("BadSnapshot", `${file.name}: is a snapshot of '${snapshot.machine}', not of a riscv-virt machine`);
+    throw new MachineError(
+      "BadSnapshot",
+      `${file.name}: is a snapshot of '${snapshot.machine}', not of a riscv-virt machine`,
+    );
   }
   const disks = host.disks ?? [];
   if (disks.length !== config.disks) {
-    throw new MachineError("BadSnapshot", `${file.name}: the machine had ${config.disks} disks, but ${disks.length} are given`);
+    throw new MachineError(
+      "BadSnapshot",
+      `${file.name}: the machine had ${config.disks} disks, but ${disks.length} are given`,
+    );
   }
   // Nothing is loaded: RAM comes from the snapshot.
   const machine = await createRiscvVirt({ ...config, ...host, disks, entry: 0 });
@@ -155,10 +204,16 @@ function checkOptions(options: RiscvVirtOptions, mode: string, memory: number, c
     throw new MachineError("NotAligned", `memory of ${memory} bytes is not a multiple of 4 KiB`);
   }
   if (memory < MIN_MEMORY || memory > MAX_MEMORY) {
-    throw new MachineError("OutOfRange", `memory of ${bytesText(memory)} is outside ${bytesText(MIN_MEMORY)} to ${bytesText(MAX_MEMORY)}`);
+    throw new MachineError(
+      "OutOfRange",
+      `memory of ${bytesText(memory)} is outside ${bytesText(MIN_MEMORY)} to ${bytesText(MAX_MEMORY)}`,
+    );
   }
   if (options.firmware !== undefined && mode !== "bare") {
-    throw new MachineError("InvalidParam", `${options.firmware.name}: firmware needs M-mode, which only bare mode has`);
+    throw new MachineError(
+      "InvalidParam",
+      `${options.firmware.name}: firmware needs M-mode, which only bare mode has`,
+    );
   }
 }
 
@@ -169,14 +224,25 @@ function createMemory({ clock }: RiscvVirtOptions, memory: number) {
   const host = new HostMemory({ size, arenaSize: ARENA });
   const offset = host.allocZeroed(run / FRAME_SIZE, LARGE_PAGE / FRAME_SIZE);
   if (offset === undefined) throw new HyperError("NoMemory", `no room for ${bytesText(run)} in host memory`);
-  const hal = new MemoryHal({ memory: host.memory, clock, base: hostPhysAddr(HOST_RAM_BASE), offset, size: run });
+  const hal = new MemoryHal({
+    memory: host.memory,
+    clock,
+    base: hostPhysAddr(HOST_RAM_BASE),
+    offset,
+    size: run,
+  });
   const hpa = hal.allocPages(memory / FRAME_SIZE, LARGE_PAGE / FRAME_SIZE);
   if (hpa === undefined) throw new HyperError("NoMemory", `no room for ${bytesText(memory)} of guest RAM`);
   return { host, hal, hpa };
 }
 
 /** Berkeley test programs talk through two words of their own. */
-function createHtif(boot: BootPlan, memory: BusMemory, { console }: RiscvVirtOptions, end: (how: MachineEnd) => void): Htif | undefined {
+function createHtif(
+  boot: BootPlan,
+  memory: BusMemory,
+  { console }: RiscvVirtOptions,
+  end: (how: MachineEnd) => void,
+): Htif | undefined {
   const tohost = boot.elf?.symbols.get("tohost");
   if (tohost === undefined) return undefined;
   const fromhost = boot.elf?.symbols.get("fromhost");
@@ -190,7 +256,14 @@ function createHtif(boot: BootPlan, memory: BusMemory, { console }: RiscvVirtOpt
 }
 
 /** Give the harts their first state: a0 hart id, a1 device tree, a2 OpenSBI's next stage. */
-function start(vm: BoardVm, harts: BoardHarts, boot: BootPlan, mode: "vm" | "bare", map: AddressMap, memory: BusMemory): void {
+function start(
+  vm: BoardVm,
+  harts: BoardHarts,
+  boot: BootPlan,
+  mode: "vm" | "bare",
+  map: AddressMap,
+  memory: BusMemory,
+): void {
   const dynamicInfo = boot.nextStage === undefined ? 0 : writeDynamicInfo(memory, map, boot.nextStage);
   for (const vcpu of harts.vcpus) {
     // Bare harts all start, as after a reset; under the hypervisor the guest starts the others by HSM.

@@ -3,8 +3,8 @@ import { patchChosen, patchMemory } from "../../fdt/patch.js";
 import { readFdt } from "../../fdt/reader.js";
 import type { DeviceTree } from "../../fdt/tree.js";
 import { writeFdt } from "../../fdt/writer.js";
-import type { ElfFile } from "../../loaders/elf.js";
 import { RISCV64 } from "../../loaders/architecture.js";
+import type { ElfFile } from "../../loaders/elf.js";
 import { placeKernel, readKernel } from "../../loaders/kernel.js";
 import { LoadPlan, type RamRange } from "../../loaders/plan.js";
 import type { AddressMap } from "./address-map.js";
@@ -31,13 +31,19 @@ const DTB_SLACK = 0x2000;
 const FIRMWARE_SPACE = 0x20_0000;
 
 /** Place firmware, kernel, initrd and device tree in RAM. Throws MachineError naming what does not fit. */
-export async function planBoot(options: RiscvVirtOptions, map: AddressMap, memory: number, tree: DeviceTree): Promise<BootPlan> {
+export async function planBoot(
+  options: RiscvVirtOptions,
+  map: AddressMap,
+  memory: number,
+  tree: DeviceTree,
+): Promise<BootPlan> {
   const { kernel, firmware, initrd } = options;
   const ram = { base: map.ram.base, size: memory };
   const plan = new LoadPlan([ram, map.mrom]);
   for (const { name, address, bytes } of options.loads ?? []) plan.place({ name, address, bytes });
   const first = firmware && (await image(firmware));
-  const firmwarePlace = first && placeKernel(plan, first, first.format === "flat" ? { address: ram.base } : {});
+  const firmwarePlace =
+    first && placeKernel(plan, first, first.format === "flat" ? { address: ram.base } : {});
   const main = kernel && (await image(kernel));
   const mainPlace = main && placeKernel(plan, main, kernelAddress(main.format, map));
   const usedTo = Math.max(mainPlace?.end ?? 0, firmwarePlace?.end ?? 0, ram.base + FIRMWARE_SPACE);
@@ -94,6 +100,7 @@ function kernelAddress(format: "elf" | "linux" | "flat", map: AddressMap): { add
 
 function firstLoad({ loads }: RiscvVirtOptions): number {
   const [first] = loads ?? [];
-  if (first === undefined) throw new MachineError("InvalidParam", "nothing to run: no kernel, firmware or image is given");
+  if (first === undefined)
+    throw new MachineError("InvalidParam", "nothing to run: no kernel, firmware or image is given");
   return first.address;
 }

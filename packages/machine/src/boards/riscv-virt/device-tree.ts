@@ -41,24 +41,56 @@ function addCpus(root: FdtNode, cpus: number, mode: "vm" | "bare"): void {
   const { isa, extensions } = isaStrings({ hypervisor: mode === "bare" });
   for (let hart = 0; hart < cpus; hart++) {
     const cpu = parent.child(`cpu@${hart.toString(16)}`);
-    cpu.string("device_type", "cpu").cells("reg", hart).string("status", "okay").string("compatible", "riscv");
-    cpu.string("riscv,isa", isa).string("riscv,isa-base", "rv64i").string("riscv,isa-extensions", ...extensions);
-    cpu.string("mmu-type", "riscv,sv57").cells("riscv,cbom-block-size", 64).cells("riscv,cboz-block-size", 64);
+    cpu
+      .string("device_type", "cpu")
+      .cells("reg", hart)
+      .string("status", "okay")
+      .string("compatible", "riscv");
+    cpu
+      .string("riscv,isa", isa)
+      .string("riscv,isa-base", "rv64i")
+      .string("riscv,isa-extensions", ...extensions);
+    cpu
+      .string("mmu-type", "riscv,sv57")
+      .cells("riscv,cbom-block-size", 64)
+      .cells("riscv,cboz-block-size", 64);
     const controller = cpu.child("interrupt-controller");
-    controller.cells("#interrupt-cells", 1).flag("interrupt-controller").string("compatible", "riscv,cpu-intc");
+    controller
+      .cells("#interrupt-cells", 1)
+      .flag("interrupt-controller")
+      .string("compatible", "riscv,cpu-intc");
   }
 }
 
 function hartControllers(tree: DeviceTree, cpus: number): FdtNode[] {
-  return Array.from({ length: cpus }, (_, hart) => tree.root.child("cpus").child(`cpu@${hart.toString(16)}`).child("interrupt-controller"));
+  return Array.from({ length: cpus }, (_, hart) =>
+    tree.root
+      .child("cpus")
+      .child(`cpu@${hart.toString(16)}`)
+      .child("interrupt-controller"),
+  );
 }
 
 /** The PLIC's node: contexts of each hart in turn, machine mode before supervisor mode. */
-export function plicNode({ base, size }: FdtContext, tree: DeviceTree, { plic }: AddressMap, cpus: number): FdtNode {
+export function plicNode(
+  { base, size }: FdtContext,
+  tree: DeviceTree,
+  { plic }: AddressMap,
+  cpus: number,
+): FdtNode {
   const node = new FdtNode(`plic@${base.toString(16)}`);
   node.string("compatible", "sifive,plic-1.0.0", "riscv,plic0");
   node.cells("reg", ...addressCells(base, 2), ...addressCells(size, 2));
-  node.cells("#interrupt-cells", 1).cells("#address-cells", 0).flag("interrupt-controller").cells("riscv,ndev", plic.sources);
-  const contexts = hartControllers(tree, cpus).flatMap((hart) => [hart, MACHINE_EXTERNAL, hart, SUPERVISOR_EXTERNAL]);
+  node
+    .cells("#interrupt-cells", 1)
+    .cells("#address-cells", 0)
+    .flag("interrupt-controller")
+    .cells("riscv,ndev", plic.sources);
+  const contexts = hartControllers(tree, cpus).flatMap((hart) => [
+    hart,
+    MACHINE_EXTERNAL,
+    hart,
+    SUPERVISOR_EXTERNAL,
+  ]);
   return node.cells("interrupts-extended", ...contexts);
 }

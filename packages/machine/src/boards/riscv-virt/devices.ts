@@ -1,4 +1,3 @@
-import type { MachineBuilder } from "../../machine/builder.js";
 import type { InputQueue } from "../../console/bytes.js";
 import { Clint } from "../../devices/clint.js";
 import { GoldfishRtc } from "../../devices/goldfish-rtc.js";
@@ -11,7 +10,7 @@ import { VirtioEntropy } from "../../devices/virtio/entropy.js";
 import { VirtioGpu } from "../../devices/virtio/gpu.js";
 import { VirtioMmio } from "../../devices/virtio/mmio.js";
 import { MachineError } from "../../errors.js";
-import type { DeviceContext } from "../../machine/builder.js";
+import type { DeviceContext, MachineBuilder } from "../../machine/builder.js";
 import type { AddressMap } from "./address-map.js";
 import type { BoardHarts } from "./harts.js";
 import type { MachineEnd } from "./machine.js";
@@ -32,25 +31,48 @@ export interface BoardDevicesOptions {
 export function addDevices(builder: MachineBuilder, board: BoardDevicesOptions): void {
   const { options, map, mode, cpus, input, end } = board;
   builder.component("input", input);
-  builder.device("test", map.testFinisher, () => new TestFinisher((event) => {
-    if (event.kind === "reset") end({ kind: "reset" });
-    else end({ kind: "shutdown", failure: event.kind === "fail", code: event.kind === "fail" ? event.code : 0 });
-  }));
-  builder.device("rtc", map.rtc, ({ irq, clock, timers }) =>
-    new GoldfishRtc({ irq, clock, timers, epochNs: options.epochNs ?? DEFAULT_EPOCH_NS }));
+  builder.device(
+    "test",
+    map.testFinisher,
+    () =>
+      new TestFinisher((event) => {
+        if (event.kind === "reset") end({ kind: "reset" });
+        else
+          end({
+            kind: "shutdown",
+            failure: event.kind === "fail",
+            code: event.kind === "fail" ? event.code : 0,
+          });
+      }),
+  );
+  builder.device(
+    "rtc",
+    map.rtc,
+    ({ irq, clock, timers }) =>
+      new GoldfishRtc({ irq, clock, timers, epochNs: options.epochNs ?? DEFAULT_EPOCH_NS }),
+  );
   if (mode === "bare") {
-    builder.device("clint", map.clint, ({ clock, timers }) => new Clint({
-      harts: {
-        count: cpus,
-        setSoftware: (hart, level) => board.harts()?.setSoftware(hart, level),
-        setTimer: (hart, level) => board.harts()?.setTimer(hart, level),
-      },
-      clock,
-      timers,
-    }));
+    builder.device(
+      "clint",
+      map.clint,
+      ({ clock, timers }) =>
+        new Clint({
+          harts: {
+            count: cpus,
+            setSoftware: (hart, level) => board.harts()?.setSoftware(hart, level),
+            setTimer: (hart, level) => board.harts()?.setTimer(hart, level),
+          },
+          clock,
+          timers,
+        }),
+    );
   }
-  builder.device("uart", map.uart, ({ irq, clock, timers }) =>
-    new Ns16550a({ irq, sink: options.console, source: input, clock, timers, waitForListener: true }));
+  builder.device(
+    "uart",
+    map.uart,
+    ({ irq, clock, timers }) =>
+      new Ns16550a({ irq, sink: options.console, source: input, clock, timers, waitForListener: true }),
+  );
   addVirtio(builder, options, map);
 }
 
@@ -62,22 +84,36 @@ function addVirtio(builder: MachineBuilder, options: RiscvVirtOptions, { virtio 
   const disks = options.disks ?? [];
   const entropy = new SeededEntropy(options.seed ?? 1);
   builder.component("entropy", entropy);
-  const slots: (Behind | undefined)[] = disks.map((backEnd) => ({ io }) => new VirtioBlock({ backEnd, io }));
+  const slots: (Behind | undefined)[] = disks.map(
+    (backEnd) =>
+      ({ io }) =>
+        new VirtioBlock({ backEnd, io }),
+  );
   slots.push(() => new VirtioEntropy(entropy));
   if (options.graphics === true) slots[Math.max(slots.length, GRAPHICS_SLOT)] = () => new VirtioGpu({});
   if (slots.length > virtio.count) {
-    throw new MachineError("OutOfRange", `the board has ${virtio.count} virtio slots, not enough for ${disks.length} disks`);
+    throw new MachineError(
+      "OutOfRange",
+      `the board has ${virtio.count} virtio slots, not enough for ${disks.length} disks`,
+    );
   }
   disks.forEach((disk, i) => {
     const { state, restore } = disk;
     if (state === undefined || restore === undefined) return;
-    builder.component(`disk${i}`, { state: () => state.call(disk), restore: (saved) => restore.call(disk, saved) });
+    builder.component(`disk${i}`, {
+      state: () => state.call(disk),
+      restore: (saved) => restore.call(disk, saved),
+    });
   });
   const version = options.virtioVersion ?? virtio.version;
   for (let slot = 0; slot < virtio.count; slot++) {
     const place = { base: virtio.base + slot * virtio.stride, size: virtio.size, irq: virtio.irq + slot };
-    builder.device(`virtio${slot}`, place, (context) =>
-      new VirtioMmio({ irq: context.irq, memory: context.memory, device: slots[slot]?.(context), version }));
+    builder.device(
+      `virtio${slot}`,
+      place,
+      (context) =>
+        new VirtioMmio({ irq: context.irq, memory: context.memory, device: slots[slot]?.(context), version }),
+    );
   }
 }
 

@@ -1,4 +1,11 @@
-import { BareHart, createHart, GuestInterrupt, type HartVCpu, RISCV_FLOATING_POINT, RiscvPerCpu } from "@hypercraft/arch-riscv";
+import {
+  BareHart,
+  createHart,
+  GuestInterrupt,
+  type HartVCpu,
+  RISCV_FLOATING_POINT,
+  RiscvPerCpu,
+} from "@hypercraft/arch-riscv";
 import { Engine } from "@hypercraft/engine";
 import { type Clock, guestPhysAddr, type HyperCraftHal, PerCpuArea } from "@hypercraft/hypercraft";
 import type { HostMemory } from "../../memory/host-memory.js";
@@ -51,7 +58,9 @@ export function bareHarts({ host, bus, clock, cpus }: Wiring): BoardHarts {
   return {
     engine,
     vcpus: harts,
-    contexts: harts.flatMap((hart) => [MEIP, SEIP].map((irq) => (level: boolean) => hart.setInput(irq, level))),
+    contexts: harts.flatMap((hart) =>
+      [MEIP, SEIP].map((irq) => (level: boolean) => hart.setInput(irq, level)),
+    ),
     setSoftware: (hart, level) => harts[hart]?.setInput(MSIP, level),
     setTimer: (hart, level) => harts[hart]?.setInput(MTIP, level),
   };
@@ -76,7 +85,10 @@ export function guestHarts({ host, clock, cpus }: Wiring, hal: HyperCraftHal): B
     engine,
     vcpus,
     // Guests have no M-mode, so only the supervisor contexts lead anywhere.
-    contexts: vcpus.flatMap((vcpu) => [unconnected, (level: boolean) => vcpu.setInterrupt(GuestInterrupt.external, level)]),
+    contexts: vcpus.flatMap((vcpu) => [
+      unconnected,
+      (level: boolean) => vcpu.setInterrupt(GuestInterrupt.external, level),
+    ]),
     setSoftware: unconnected,
     setTimer: unconnected,
   };

@@ -1,12 +1,18 @@
 import type { HartVCpu } from "@hypercraft/arch-riscv";
-import { type Console, type ExitCounts, formatReport, type Vm, type VmRunResult } from "@hypercraft/hypercraft";
-import type { Plain } from "../../contracts.js";
+import {
+  type Console,
+  type ExitCounts,
+  formatReport,
+  type Vm,
+  type VmRunResult,
+} from "@hypercraft/hypercraft";
 import type { InputQueue } from "../../console/bytes.js";
+import type { Plain } from "../../contracts.js";
 import type { Htif } from "../../devices/htif.js";
+import { RealTimeIo } from "../../io/device-io.js";
 import type { ElfFile } from "../../loaders/elf.js";
 import type { Machine } from "../../machine/machine.js";
 import type { BusMemory } from "../../memory/guest-memory.js";
-import { RealTimeIo } from "../../io/device-io.js";
 import { writeSnapshot } from "../../snapshot/container.js";
 import type { Snapshot } from "../../snapshot/snapshot.js";
 import type { BoardHarts } from "./harts.js";
@@ -88,11 +94,17 @@ export class RiscvVirtMachine {
     const before = this.statistics().instructions;
     for (;;) {
       if (this.ended !== undefined) return this.ended;
-      const left = maxInstructions === undefined ? undefined : maxInstructions - (this.statistics().instructions - before);
+      const left =
+        maxInstructions === undefined
+          ? undefined
+          : maxInstructions - (this.statistics().instructions - before);
       if (left !== undefined && left <= 0) return { kind: "budget" };
       // HTIF is a word in memory that has to be looked at from time to time.
       const chunk = this.parts.htif === undefined ? left : Math.min(left ?? HTIF_INTERVAL, HTIF_INTERVAL);
-      const result = await this.vm.run({ ...limits, ...(chunk === undefined ? {} : { maxInstructions: chunk }) });
+      const result = await this.vm.run({
+        ...limits,
+        ...(chunk === undefined ? {} : { maxInstructions: chunk }),
+      });
       this.parts.htif?.poll();
       if (this.ended !== undefined) return this.ended;
       if (result.kind === "budget" && chunk !== left) continue;
@@ -140,7 +152,8 @@ export class RiscvVirtMachine {
 
   /** Call back with a line of assembly before each instruction; slow. */
   traceInstructions(callback: ((line: string) => void) | undefined): void {
-    for (const vcpu of this.harts) vcpu.core.onInstruction = callback === undefined ? null : () => callback(vcpu.disassemble());
+    for (const vcpu of this.harts)
+      vcpu.core.onInstruction = callback === undefined ? null : () => callback(vcpu.disassemble());
   }
 
   /** Address of a symbol of the kernel or firmware, if that is an ELF file and has it. */
@@ -155,7 +168,8 @@ export class RiscvVirtMachine {
     const end = this.symbol("end_signature");
     if (begin === undefined || end === undefined) return undefined;
     let text = "";
-    for (let at = begin; at < end; at += 4) text += `${this.memory.readU32(at).toString(16).padStart(8, "0")}\n`;
+    for (let at = begin; at < end; at += 4)
+      text += `${this.memory.readU32(at).toString(16).padStart(8, "0")}\n`;
     return text;
   }
 

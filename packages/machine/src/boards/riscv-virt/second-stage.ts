@@ -1,10 +1,26 @@
-import { GuestPageTable, type GuestMemoryInterface, MappingFlags, sv39x4 } from "@hypercraft/guest-page-table";
-import { HyperError, type HyperCraftHal, hostPhysAddr, pagingOf } from "@hypercraft/hypercraft";
+import {
+  type GuestMemoryInterface,
+  GuestPageTable,
+  MappingFlags,
+  sv39x4,
+} from "@hypercraft/guest-page-table";
+import { type HyperCraftHal, HyperError, hostPhysAddr, pagingOf } from "@hypercraft/hypercraft";
 
 /** The Sv39x4 table of a guest whose RAM at `gpa` is the run of host frames at `hpa`. */
-export function mapGuestRam(hal: HyperCraftHal, gpa: number, hpa: number, size: number, vmid: number): GuestPageTable {
+export function mapGuestRam(
+  hal: HyperCraftHal,
+  gpa: number,
+  hpa: number,
+  size: number,
+  vmid: number,
+): GuestPageTable {
   const table = new GuestPageTable(sv39x4, pagingOf(hal), vmid);
-  table.mapRegion(gpa, hpa, size, MappingFlags.READ | MappingFlags.WRITE | MappingFlags.EXECUTE | MappingFlags.USER);
+  table.mapRegion(
+    gpa,
+    hpa,
+    size,
+    MappingFlags.READ | MappingFlags.WRITE | MappingFlags.EXECUTE | MappingFlags.USER,
+  );
   return table;
 }
 
