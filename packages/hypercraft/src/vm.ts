@@ -236,10 +236,12 @@ export class Vm<V extends VCpu = VCpu, G extends GuestMemoryInterface = GuestMem
   }
 
   #turnOfNext(limits: TurnLimits): TurnOutcome {
+    // Taken before the vCPUs are asked: a deadline that passes meanwhile must not be taken for one they knew of.
+    const now = this.clock.now();
     const vcpu = this.#pickNext();
     if (vcpu !== undefined) return this.#runSlice(vcpu, limits);
     if (this.#order.every(({ state }) => state === "PoweredOff")) return this.#end({ kind: "halted" });
-    return { kind: "idle", deadline: this.#nextDeadline() };
+    return { kind: "idle", deadline: this.#nextDeadline(now) };
   }
 
   /** The next Ready vCPU in round-robin order; one whose wait is over becomes Ready by this. */
@@ -303,8 +305,7 @@ export class Vm<V extends VCpu = VCpu, G extends GuestMemoryInterface = GuestMem
   }
 
   /** The next deadline ahead. One that has passed is known to its vCPU, which has its reasons to wait on. */
-  #nextDeadline(): number {
-    const now = this.clock.now();
+  #nextDeadline(now: number = this.clock.now()): number {
     let next = this.timers.nextDeadline();
     for (const vcpu of this.#order) {
       if (vcpu.state === "PoweredOff") continue;

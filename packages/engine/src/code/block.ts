@@ -16,6 +16,8 @@ export interface Block {
   readonly instructions: number;
   /** Byte address of the first micro-op. */
   readonly address: number;
+  /** Words of micro-ops, without the link stubs behind them. */
+  readonly length: number;
   /** One instruction only, never linked: used to finish an instruction with a slow access. */
   readonly step: boolean;
   readonly recipes: ReadonlyMap<number, readonly RecipeEntry[]> | null;

@@ -4,6 +4,7 @@ import { ENGINE_STATE as E } from "../state/layout.js";
 import { type Block, CodePage } from "./block.js";
 
 const LINK = microOp("link");
+const REGION = microOp("region");
 const JUMP = microOp("jump");
 const JUMP_PAGE = microOp("jump_page");
 const DEAD = microOp("dead");
@@ -84,7 +85,7 @@ export class CodeStore {
     const bytes = BLOCK_HEADER_BYTES + code.length * 4 + code.links.length * STUB_BYTES;
     if (this.next + bytes > this.limit) this.flush();
     const address = this.next + BLOCK_HEADER_BYTES;
-    const block: Block = { ...key, id: this.blocks.length, address, recipes: code.recipes, dead: false };
+    const block: Block = { ...key, id: this.blocks.length, address, length: code.length, recipes: code.recipes, dead: false };
     this.blocks.push(block);
     this.translated++;
     const at = address >> 2;
@@ -99,6 +100,56 @@ export class CodeStore {
     this.next = (stub + 15) & ~15;
     this.register(block);
     return block;
+  }
+
+  /**
+   * A second copy of a block's micro-ops, for whoever replaced the first one of the original. Nothing links
+   * to it. Undefined when the cache is full.
+   */
+  copy(block: Block): Block | undefined {
+    const bytes = BLOCK_HEADER_BYTES + block.length * 4;
+    if (this.next + bytes > this.limit) return undefined;
+    const address = this.next + BLOCK_HEADER_BYTES;
+    const copy: Block = { ...block, id: this.blocks.length, address };
+    this.blocks.push(copy);
+    const at = address >> 2;
+    this.words.copyWithin(at, block.address >> 2, (block.address >> 2) + block.length);
+    this.header(at, copy);
+    this.words[at - 4] = NEVER_HOT;
+    this.next = (address + block.length * 4 + 15) & ~15;
+    return copy;
+  }
+
+  /** Replace a block's first micro-op by the entry of a compiled region. */
+  setRegion(block: Block, index: number): void {
+    const w = block.address >> 2;
+    this.words[w - 3] = index;
+    // The rest of the micro-op stays: it may hold link words.
+    this.words[w] = REGION;
+  }
+
+  /** Undo `setRegion`, given the copy made before. */
+  clearRegion(block: Block, copy: Block): void {
+    const w = block.address >> 2;
+    this.words[w - 3] = 0;
+    this.words[w] = this.words[copy.address >> 2] as number;
+    this.words[w - 4] = this.hotThreshold;
+  }
+
+  /** Entries of a block so far, at most the threshold. */
+  entries(block: Block): number {
+    return this.hotThreshold - Math.max(0, this.words[(block.address >> 2) - 4] as number);
+  }
+
+  /** Where a link word leads: a block, and the stub whose conditions hold for it if it lies on another page. */
+  linked(word: number): { readonly block: Block; readonly stub: number } | undefined {
+    const at = this.words[word >> 2] as number;
+    const op = (this.words[at >> 2] as number) & 0xffff;
+    const stub = (this.words[(at >> 2) - 2] as number) === 0;
+    if (!stub) return { block: this.blockAt(at), stub: 0 };
+    if (op === JUMP) return { block: this.blockAt(this.words[(at >> 2) + 3] as number), stub: 0 };
+    if (op === JUMP_PAGE) return { block: this.blockAt(this.words[(at >> 2) + 1] as number), stub: at };
+    return undefined;
   }
 
   /** Let the link stub at `stub` lead to `target`: by patching its source when nothing needs checking, else by itself. */
@@ -151,6 +202,7 @@ export class CodeStore {
     this.words[w] = DEAD;
     this.words[w + 2] = block.start;
     this.words[w - 2] = 0;
+    this.words[w - 3] = 0;
     this.onKill(block);
     const other = seenIn === block.page ? block.secondPage : block.page;
     if (other < 0) return;

@@ -1,6 +1,7 @@
 import { type LoweredBlock, Lowering } from "../cold/lower.js";
 import type { CodeSource, GuestCpu } from "../core/guest-cpu.js";
 import { IrBuilder } from "../ir/builder.js";
+import type { IrBlock } from "../ir/node.js";
 import { runPasses } from "../passes/index.js";
 
 /** Blocks longer than this win nothing and make exact budgets dearer. */
@@ -50,6 +51,18 @@ export class Translator {
    * dispatcher. Gives undefined if the first instruction needs a second page that `source` cannot read.
    */
   translate(cpu: GuestCpu, source: PageSource, start: number, mode: number, single: boolean): TranslatedBlock | undefined {
+    const block = this.lift(cpu, source, start, mode, single);
+    if (block === undefined) return undefined;
+    return { code: this.lowering.lower(block), end: block.end, instructions: block.offsets.length };
+  }
+
+  /** Micro-ops of a block; its IR is used up. */
+  lower(block: IrBlock): LoweredBlock {
+    return this.lowering.lower(block);
+  }
+
+  /** The optimised IR of a block. It shares the builder's arrays: copy what has to outlive the next call. */
+  lift(cpu: GuestCpu, source: PageSource, start: number, mode: number, single: boolean): IrBlock | undefined {
     const b = this.builder;
     b.reset();
     const limit = single ? 1 : Math.min(cpu.maxBlockInstructions ?? MAX_BLOCK_INSTRUCTIONS, MAX_BLOCK_INSTRUCTIONS);
@@ -77,6 +90,6 @@ export class Translator {
     }
     const block = b.finish(offset);
     runPasses(block);
-    return { code: this.lowering.lower(block), end: offset, instructions: count };
+    return block;
   }
 }

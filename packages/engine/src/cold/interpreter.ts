@@ -4,7 +4,7 @@ import { emitSoftFloat, type SoftFloat, type SoftFloatOptions } from "../softflo
 import { ENGINE_STATE as E } from "../state/layout.js";
 import { JUMP_CACHE_ENTRIES, TLB_ENTRIES } from "../tlb/geometry.js";
 import {
-  block, br, brTable, type Callable, either, type Expr, i32, i64, type Label, type Local, loop,
+  block, br, brTable, type Callable, either, type Expr, type FunctionBuilder, i32, i64, type Label, type Local, loop,
   ModuleBuilder, ret, select, seq, unreachable, type Val, when,
 } from "../wasm/index.js";
 import { BLOCK_HEADER_BYTES, BRANCH_CONDITIONS, Leave, MICRO_OP_NAMES, RESUME } from "./micro-ops.js";
@@ -297,7 +297,7 @@ function storeConditionalHandler(size: 4 | 8): Handler {
 }
 
 /** Full 64x64 -> high 64 product from four 32-bit ones (Hacker's Delight, 8-2, in its unsigned form). */
-function emitMulHigh(module: ModuleBuilder): Callable {
+function emitMulHigh(module: ModuleBuilder): FunctionBuilder {
   const f = module.func("mulh_u", ["i64", "i64"], "i64");
   const [a, b] = [f.arg(0), f.arg(1)];
   const low = (x: Expr) => i64.and(x, 0xffffffffn);
@@ -459,7 +459,9 @@ export function buildInterpreter(plan: InterpreterPlan, floatingPoint?: SoftFloa
   const helper = module.importFunction("env", "helper", ["i32", "i32"], "i32");
   const regions = module.importTable("env", "regions", [], "i32");
   const soft = floatingPoint && emitSoftFloat(module, floatingPoint);
-  const table = handlers(emitMulHigh(module));
+  const mulHigh = emitMulHigh(module);
+  module.export("mulh_u", mulHigh);
+  const table = handlers(mulHigh);
 
   const run = module.func("run", ["i32"], "i32");
   const m = new Machine(plan, soft, (type) => run.local(type), run.arg(0));
@@ -468,7 +470,7 @@ export function buildInterpreter(plan: InterpreterPlan, floatingPoint?: SoftFloa
   table.set("region", (mm) => seq(
     mm.budget.set(i32.add(mm.budget, i32.load(i32.sub(mm.pc, 8)))),
     mm.setEngine32(E.budget, mm.budget),
-    mm.target.set(regions.callIndirect(mm.imm32)),
+    mm.target.set(regions.callIndirect(i32.load(i32.sub(mm.pc, 12)))),
     mm.budget.set(mm.engine32(E.budget)),
     when(i32.eqz(mm.target), [mm.spill(), ret(i32.const(Leave.indirect))]),
     when(i32.and(mm.target, RESUME), [mm.pc.set(i32.sub(mm.target, RESUME)), br(mm.next)]),

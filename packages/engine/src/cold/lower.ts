@@ -28,6 +28,8 @@ export interface LoweredBlock {
   /** Words used. */
   readonly length: number;
   readonly links: readonly LinkRequest[];
+  /** Word index at which each guest instruction begins. */
+  readonly starts: readonly number[];
   /** Exit recipes that have delayed writes, by word index of their micro-op. */
   readonly recipes: ReadonlyMap<number, readonly RecipeEntry[]> | null;
 }
@@ -104,6 +106,7 @@ export class Lowering {
   private words = new Int32Array(4096);
   private used = 0;
   private links: LinkRequest[] = [];
+  private starts: number[] = [];
   private recipes: Map<number, RecipeEntry[]> | null = null;
   /** For each temporary, index of the last node that uses it. */
   private readonly busyUntil = new Int32Array(TEMPORARY_COUNT);
@@ -121,8 +124,14 @@ export class Lowering {
     fuse(block, ADD64);
     const nodes = block.nodes;
     countUses(nodes);
-    for (let i = 0; i < nodes.length; i++) i = this.node(nodes, i);
-    return { words: this.words, length: this.used, links: this.links, recipes: this.recipes };
+    this.starts = [];
+    for (let i = 0; i < nodes.length; i++) {
+      const { insn } = nodes[i] as Node;
+      // Instructions that emit nothing begin where the next one does.
+      while (this.starts.length <= insn) this.starts.push(this.used);
+      i = this.node(nodes, i);
+    }
+    return { words: this.words, length: this.used, links: this.links, starts: this.starts, recipes: this.recipes };
   }
 
   /** Lower node `i`; gives the index of the last node consumed (a `set` right behind is taken along). */

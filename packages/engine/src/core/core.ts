@@ -333,6 +333,7 @@ export class Core implements CoreApi {
     this.granted = budget;
     this.setWord(W.budget, budget);
     const end = this.loop();
+    this.engine.hot?.compile();
     this.total += budget - this.word(W.budget);
     this.granted = 0;
     this.setWord(W.budget, 0);
@@ -404,6 +405,7 @@ export class Core implements CoreApi {
       case Leave.dispatch:
         return true;
       case Leave.hot:
+        this.engine.hot?.request(this.engine.code.blockAt(this.word(W.microOp)), this.cpu);
         this.stopBefore();
         this.stepping = false;
         return true;

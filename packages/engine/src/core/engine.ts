@@ -4,6 +4,7 @@ import { buildInterpreter } from "../cold/interpreter.js";
 import { JUMP_CACHE_ENTRIES, JUMP_CACHE_ENTRY_BYTES } from "../tlb/geometry.js";
 import { SoftTlb } from "../tlb/tlb.js";
 import type { SoftFloatOptions } from "../softfloat/index.js";
+import { HotTier } from "../hot/hot-tier.js";
 import { Core } from "./core.js";
 
 /** Where physical RAM lies in host memory. */
@@ -19,9 +20,20 @@ export interface EngineOptions {
   readonly ram: RamMap;
   /** Bytes reserved for one vCPU's state; at least the largest layout's size. */
   readonly stateBytes?: number;
+  /**
+   * `cold` interprets everything; `hot` compiles a block at its first entry (for tests); `auto` (default)
+   * compiles what runs often.
+   */
+  readonly tier?: Tier;
   /** The architecture's floating-point rules; without them no `fp` operation may be lifted. */
   readonly floatingPoint?: SoftFloatOptions;
 }
+
+export type Tier = "auto" | "cold" | "hot";
+
+/** Entries after which a block is compiled; for tests, as soon as the links around it are known. */
+const EAGER_THRESHOLD = 3;
+const HOT_THRESHOLD = 2000;
 
 const DEFAULT_STATE_BYTES = 8192;
 const PAGE = 65536;
@@ -44,6 +56,9 @@ export class Engine {
   readonly regions = new WebAssembly.Table({ element: "anyfunc", initial: MAX_REGIONS, maximum: MAX_REGIONS });
   /** Enter the interpreter at a block. */
   readonly interpret: (address: number) => number;
+
+  /** Undefined when everything is interpreted. */
+  readonly hot: HotTier | undefined;
 
   private readonly window: number;
   private readonly jumpCache: number;
@@ -71,9 +86,14 @@ export class Engine {
     this.code.onCodePage = (page) => {
       for (const core of this.cores) core.tlb.protectHostPage(page * 4096);
     };
-    this.code.onFlush = () => this.clearJumpCache();
     this.clearJumpCache();
-    this.interpret = this.instantiate(options.floatingPoint);
+    const interpreter = this.instantiate(options.floatingPoint);
+    this.interpret = interpreter["run"] as (address: number) => number;
+    this.hot = options.tier === "cold" ? undefined : this.createHotTier(interpreter, options.tier === "hot" ? EAGER_THRESHOLD : HOT_THRESHOLD);
+    this.code.onFlush = () => {
+      this.clearJumpCache();
+      this.hot?.flushed();
+    };
   }
 
   /** Make a vCPU's core; attach a CPU model before running it. */
@@ -131,10 +151,25 @@ export class Engine {
     return ++this.generation;
   }
 
-  private instantiate(floatingPoint?: SoftFloatOptions): (address: number) => number {
-    const pages = this.memory.buffer.byteLength / PAGE;
-    const shared = typeof SharedArrayBuffer !== "undefined" && this.memory.buffer instanceof SharedArrayBuffer;
-    const bytes = buildInterpreter({ state: this.window, jumpCache: this.jumpCache, memoryPages: pages, sharedMemory: shared }, floatingPoint);
+  private get memoryPages(): number {
+    return this.memory.buffer.byteLength / PAGE;
+  }
+  private get sharedMemory(): boolean {
+    return typeof SharedArrayBuffer !== "undefined" && this.memory.buffer instanceof SharedArrayBuffer;
+  }
+
+  private createHotTier(interpreter: WebAssembly.Exports, threshold: number): HotTier {
+    const { code, source, translator, memory, regions, memoryPages, sharedMemory, window, jumpCache } = this;
+    code.hotThreshold = threshold;
+    const imports = { memory, memoryPages, shared: sharedMemory, regions, interpreter };
+    const hot = new HotTier({ code, source, translator, imports, state: window, jumpCache, maxRegions: MAX_REGIONS });
+    code.onKill = (block) => hot.killed(block);
+    return hot;
+  }
+
+  private instantiate(floatingPoint?: SoftFloatOptions): WebAssembly.Exports {
+    const { memoryPages, sharedMemory } = this;
+    const bytes = buildInterpreter({ state: this.window, jumpCache: this.jumpCache, memoryPages, sharedMemory }, floatingPoint);
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
       env: {
         memory: this.memory,
@@ -143,7 +178,7 @@ export class Engine {
         helper: (id: number, constant: number) => (this.active as Core).onHelper(id, constant),
       },
     });
-    return instance.exports["run"] as (address: number) => number;
+    return instance.exports;
   }
 }
 

@@ -120,7 +120,7 @@ export async function createRiscvVirt(options: RiscvVirtOptions): Promise<RiscvV
   });
   const parts = builder.build();
 
-  const wiring = { host, bus: parts.bus, clock, cpus };
+  const wiring = { host, bus: parts.bus, clock, cpus, tier: options.tier ?? "auto" };
   harts = mode === "bare" ? bareHarts(wiring) : guestHarts(wiring, hal);
   const boot = await planBoot(options, map, memory, boardTree(parts, { map, cpus, mode }));
   const vcpus = new VmCpus<BoardHarts["vcpus"][number]>(MAX_CPUS);

@@ -35,22 +35,25 @@ interface Wiring {
   readonly bus: SystemBus;
   readonly clock: Clock;
   readonly cpus: number;
+  readonly tier: "auto" | "cold" | "hot";
 }
 
-function createEngine(host: HostMemory, ramOffset: (physical: number) => number): Engine {
+function createEngine({ host, tier }: Wiring, ramOffset: (physical: number) => number): Engine {
   const engine = new Engine({
     memory: host.memory,
     arena: { offset: 0, size: host.arenaSize },
     ram: { ramOffset },
     floatingPoint: RISCV_FLOATING_POINT,
+    tier,
   });
   host.onWrite((offset, length) => engine.ramWritten(offset, length));
   return engine;
 }
 
 /** Harts that own the board: interrupts are inputs of the hart, devices lie on its physical bus. */
-export function bareHarts({ host, bus, clock, cpus }: Wiring): BoardHarts {
-  const engine = createEngine(host, (physical) => bus.ramOffset(physical));
+export function bareHarts(wiring: Wiring): BoardHarts {
+  const { bus, clock, cpus } = wiring;
+  const engine = createEngine(wiring, (physical) => bus.ramOffset(physical));
   const harts = Array.from({ length: cpus }, (_, hartId) => {
     const { core, hart } = createHart(engine, { hartId, mode: "bare", clock, bus });
     return new BareHart(hartId, RESET_ENTRY, core, hart);
@@ -67,8 +70,9 @@ export function bareHarts({ host, bus, clock, cpus }: Wiring): BoardHarts {
 }
 
 /** Harts under the hypervisor: external interrupts are injected, devices are reached by exits. */
-export function guestHarts({ host, clock, cpus }: Wiring, hal: HyperCraftHal): BoardHarts {
-  const engine = createEngine(host, (physical) => ramOffset(hal, physical));
+export function guestHarts(wiring: Wiring, hal: HyperCraftHal): BoardHarts {
+  const { clock, cpus } = wiring;
+  const engine = createEngine(wiring, (physical) => ramOffset(hal, physical));
   // A guest has no devices but through exits, so the hart's own bus is empty.
   const nothing = { read: () => -1, write: () => false };
   const area = new PerCpuArea((cpuId) => {

@@ -34,6 +34,8 @@ export interface RiscvVirtOptions {
   readonly disks?: readonly BlockBackEnd[];
   /** A virtio-gpu, whose picture nobody sees unless the host asks for it. */
   readonly graphics?: boolean;
+  /** How guest code is executed: `auto` (default) compiles what runs often; `cold` interprets; `hot` compiles early, for tests. */
+  readonly tier?: "auto" | "cold" | "hot";
   /** Virtio register layout of all transports; see `VirtioMmio`. Default: the map's. */
   readonly virtioVersion?: 1 | 2;
   readonly console: Console;
@@ -53,4 +55,4 @@ export const MAX_CPUS = 8;
 export const DEFAULT_EPOCH_NS = 1_704_067_200_000_000_000n;
 
 /** What of a machine is the host's and so not in a snapshot. */
-export type RiscvVirtHost = Pick<RiscvVirtOptions, "console" | "clock" | "disks" | "extend" | "onVmExit">;
+export type RiscvVirtHost = Pick<RiscvVirtOptions, "console" | "clock" | "disks" | "extend" | "onVmExit" | "tier">;

@@ -1,0 +1,132 @@
+import { SOFT_FUNCTIONS } from "../ir/soft.js";
+import { ByteWriter } from "../wasm/bytes.js";
+import { VALTYPE_BYTE, type ValType } from "../wasm/opcodes.js";
+import { FloatCalls } from "./float-calls.js";
+import { NO_FLOATS } from "./float.js";
+import type { FunctionWriter } from "./function-writer.js";
+
+/** What compiled regions import besides memory and the region table. */
+export interface HotImports {
+  readonly memory: WebAssembly.Memory;
+  readonly memoryPages: number;
+  readonly shared: boolean;
+  readonly regions: WebAssembly.Table;
+  /** Exports of the interpreter: `mulh_u`, `flags` and `fp.*`. */
+  readonly interpreter: WebAssembly.Exports;
+}
+
+/** Type 0 is that of regions. */
+export const REGION_TYPE = 0;
+/** Function 0 is the high product; the floating-point functions follow. */
+export const MUL_HIGH = 0;
+
+interface ImportedFunction {
+  readonly name: string;
+  readonly params: readonly ValType[];
+  readonly result: ValType;
+}
+
+/** Puts finished regions into modules, and their functions into the table. */
+export class HotModules {
+  readonly float;
+  private readonly imports: HotImports;
+  private readonly functions: readonly ImportedFunction[];
+
+  constructor(imports: HotImports) {
+    this.imports = imports;
+    const functions: ImportedFunction[] = [{ name: "mulh_u", params: ["i64", "i64"], result: "i64" }];
+    const floats = "flags" in imports.interpreter;
+    const takesRounding = SOFT_FUNCTIONS.map((f) => floats && (imports.interpreter[`fp.${f.name}`] as CallableFunction).length > f.args.length);
+    if (floats) {
+      SOFT_FUNCTIONS.forEach((f, i) => {
+        functions.push({ name: `fp.${f.name}`, params: [...f.args, ...(takesRounding[i] ? (["i32"] as const) : [])], result: f.result });
+      });
+    }
+    this.functions = functions;
+    this.float = floats ? new FloatCalls((sub) => sub + 1, takesRounding) : NO_FLOATS;
+  }
+
+  /** Compile functions in one module and put them into the region table at the given indices. Gives the module's bytes. */
+  install(list: readonly { readonly code: FunctionWriter; readonly index: number }[]): number {
+    const bytes = this.encode(list);
+    const { memory, regions, interpreter } = this.imports;
+    const module = new WebAssembly.Module(bytes);
+    new WebAssembly.Instance(module, { e: { m: memory, t: regions }, i: interpreter as unknown as WebAssembly.ModuleImports });
+    return bytes.length;
+  }
+
+  private encode(list: readonly { readonly code: FunctionWriter; readonly index: number }[]): Uint8Array<ArrayBuffer> {
+    const { functions, imports } = this;
+    const out = new ByteWriter();
+    for (const byte of [0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0]) out.u8(byte);
+    section(out, 1, (s) => {
+      s.u32(1 + functions.length);
+      writeType(s, [], "i32");
+      for (const { params, result } of functions) writeType(s, params, result);
+    });
+    section(out, 2, (s) => {
+      const flags = "flags" in imports.interpreter ? 1 : 0;
+      s.u32(2 + functions.length + flags);
+      s.name("e");
+      s.name("m");
+      s.u8(2);
+      s.u8(imports.shared ? 3 : 1);
+      s.u32(imports.memoryPages);
+      s.u32(imports.memoryPages);
+      s.name("e");
+      s.name("t");
+      s.u8(1);
+      s.u8(0x70);
+      s.u8(0);
+      s.u32(0);
+      functions.forEach(({ name }, i) => {
+        s.name("i");
+        s.name(name);
+        s.u8(0);
+        s.u32(1 + i);
+      });
+      if (flags === 0) return;
+      s.name("i");
+      s.name("flags");
+      s.u8(3);
+      s.u8(VALTYPE_BYTE.i32);
+      s.u8(1);
+    });
+    section(out, 3, (s) => {
+      s.u32(list.length);
+      for (let i = 0; i < list.length; i++) s.u32(REGION_TYPE);
+    });
+    section(out, 9, (s) => {
+      s.u32(list.length);
+      list.forEach(({ index }, i) => {
+        s.u8(0);
+        s.u8(0x41);
+        s.s32(index);
+        s.u8(0x0b);
+        s.u32(1);
+        s.u32(functions.length + i);
+      });
+    });
+    section(out, 10, (s) => {
+      s.u32(list.length);
+      for (const { code } of list) code.encode(s);
+    });
+    return out.view().slice();
+  }
+}
+
+function writeType(s: ByteWriter, params: readonly ValType[], result: ValType): void {
+  s.u8(0x60);
+  s.u32(params.length);
+  for (const p of params) s.u8(VALTYPE_BYTE[p]);
+  s.u8(1);
+  s.u8(VALTYPE_BYTE[result]);
+}
+
+function section(out: ByteWriter, id: number, write: (s: ByteWriter) => void): void {
+  const body = new ByteWriter();
+  write(body);
+  out.u8(id);
+  out.u32(body.length);
+  out.append(body.view());
+}

@@ -1,0 +1,736 @@
+import { RESUME } from "../cold/micro-ops.js";
+import { countUses } from "../cold/fuse.js";
+import type { Node } from "../ir/node.js";
+import { Op, opInfo, RMW_NAMES } from "../ir/ops.js";
+import { ENGINE_STATE as E, type Field } from "../state/layout.js";
+import { JUMP_CACHE_ENTRIES, TLB_ENTRIES } from "../tlb/geometry.js";
+import { type FloatEmitter, NO_FLOATS } from "./float.js";
+import { FunctionWriter, W } from "./function-writer.js";
+import { analyse, type RegionGraph } from "./graph.js";
+import { DIRECT, DIVISION, MULH_S, MULH_SU, MULH_U } from "./opcodes.js";
+import type { Edge, Region, RegionBlock } from "./region.js";
+
+/** Fixed addresses and indices that generated code refers to. */
+export interface EmitPlan {
+  /** Address of the state window. */
+  readonly state: number;
+  readonly jumpCache: number;
+  /** Address of the copy of the entry block, for when the region cannot run. */
+  readonly entryCopy: number;
+  /** Type index of `() -> i32`. */
+  readonly regionType: number;
+  /** Function index of the unsigned high product. */
+  readonly mulHigh: number;
+}
+
+const NO_LOCAL = -1;
+
+/**
+ * Writes a region as one WebAssembly function `() -> i32`: guest registers in locals, structured control
+ * flow, one shared exit. The result says where the cold tier goes on: a block to enter, a micro-op to resume
+ * at (RESUME set), or 0 after an indirect jump whose target is in `pc`.
+ *
+ * Whatever is rare leaves to the cold version of the same code, at the start of the instruction: a TLB miss,
+ * a helper call, the end of the budget. So nothing here has to be finished twice.
+ */
+export class RegionEmitter {
+  private readonly w = new FunctionWriter();
+  private readonly region: Region;
+  private readonly graph: RegionGraph;
+  private readonly plan: EmitPlan;
+  private readonly float: FloatEmitter;
+
+  private readonly registers = new Map<Field, number>();
+  private readonly written = new Set<Field>();
+  private readonly budget: number;
+  private readonly tlb: number;
+  private readonly entry: number;
+  private readonly result: number;
+  private readonly context: number;
+  private readonly va: number;
+  private readonly page: number;
+  private readonly base: number;
+  private exitLabel = 0;
+  private readonly labels = new Map<RegionBlock, number>();
+  /** Values not written yet, each used once, with the fields they read. */
+  private pending: { readonly node: Node; readonly reads: readonly Field[] }[] = [];
+  private readonly freeTemporaries = { i32: [] as number[], i64: [] as number[] };
+  /** The block being written: `pc` values are relative to its page. */
+  private current: RegionBlock | undefined;
+  private blockTemporaries: { type: "i32" | "i64"; local: number }[] = [];
+
+  constructor(region: Region, plan: EmitPlan, float: FloatEmitter = NO_FLOATS) {
+    this.region = region;
+    this.plan = plan;
+    this.float = float;
+    this.graph = analyse(region);
+    const { w } = this;
+    this.budget = w.local("i32");
+    this.tlb = w.local("i32");
+    this.entry = w.local("i32");
+    this.result = w.local("i32");
+    this.context = w.local("i64");
+    this.va = w.local("i64");
+    this.page = w.local("i64");
+    this.base = w.local("i64");
+  }
+
+  emit(): FunctionWriter {
+    const { w } = this;
+    this.collectRegisters();
+    this.prologue();
+    this.exitLabel = w.open(W.block);
+    this.tree(this.graph.order[0] as RegionBlock);
+    w.close();
+    this.epilogue();
+    return w;
+  }
+
+  // --- Frame ---------------------------------------------------------------------------------
+
+  private collectRegisters(): void {
+    for (const { ir, stop } of this.graph.order) {
+      for (const n of ir.nodes) {
+        if (stop >= 0 && n.insn >= stop) break;
+        if ((n.op !== Op.get && n.op !== Op.set) || n.field === null) continue;
+        if (!this.registers.has(n.field)) this.registers.set(n.field, this.w.local(n.field.type === "i32" ? "i32" : "i64"));
+        if (n.op === Op.set) this.written.add(n.field);
+      }
+    }
+  }
+
+  private prologue(): void {
+    const { w, plan } = this;
+    w.i32(0);
+    w.memory(W.i32Load, plan.state + E.budget);
+    w.tee(this.budget);
+    w.i32(this.region.instructions);
+    w.op(W.i32LtS);
+    w.open(W.if);
+    w.i32(plan.entryCopy);
+    w.op(W.return);
+    w.close();
+    for (const [local, offset, code] of [[this.tlb, E.tlb, W.i32Load], [this.context, E.dataContext, W.i64Load], [this.page, E.pcBase, W.i64Load]] as const) {
+      w.i32(0);
+      w.memory(code, plan.state + offset);
+      w.set(local);
+    }
+    w.get(this.page);
+    w.set(this.base);
+    for (const [field, local] of this.registers) {
+      w.i32(0);
+      w.memory(field.type === "i32" ? W.i32Load : W.i64Load, plan.state + field.offset);
+      w.set(local);
+    }
+  }
+
+  private epilogue(): void {
+    const { w, plan } = this;
+    for (const field of this.written) {
+      w.i32(0);
+      w.get(this.registers.get(field) as number);
+      w.memory(field.type === "i32" ? W.i32Store : W.i64Store, plan.state + field.offset);
+    }
+    w.i32(0);
+    w.get(this.base);
+    w.memory(W.i64Store, plan.state + E.pcBase);
+    w.i32(0);
+    w.get(this.budget);
+    w.memory(W.i32Store, plan.state + E.budget);
+    // A block to enter may be the entry of another region: go there without the interpreter.
+    w.get(this.result);
+    w.i32(RESUME);
+    w.op(W.i32And);
+    w.get(this.result);
+    w.op(W.i32Eqz);
+    w.op(W.i32Or);
+    w.op(W.i32Eqz);
+    w.open(W.if);
+    w.get(this.result);
+    w.i32(12);
+    w.op(W.i32Sub);
+    w.memory(W.i32Load, 0);
+    w.tee(this.entry);
+    w.open(W.if);
+    w.get(this.entry);
+    w.op(W.returnCallIndirect);
+    w.out.u32(plan.regionType);
+    w.out.u32(0);
+    w.close();
+    w.close();
+    w.get(this.result);
+  }
+
+  // --- Control flow --------------------------------------------------------------------------
+
+  /** The block and all it dominates. */
+  private tree(block: RegionBlock): void {
+    const { w, graph } = this;
+    const merges = (graph.children.get(block) ?? []).filter((child) => graph.merges.has(child));
+    if (!graph.loops.has(block)) return this.within(block, merges.reverse());
+    const label = w.open(W.loop);
+    this.labels.set(block, label);
+    this.checkBudget(block);
+    this.within(block, merges.reverse());
+    w.close();
+  }
+
+  /** Each merge point gets a block around what branches to it, the last in order outermost. */
+  private within(block: RegionBlock, merges: readonly RegionBlock[]): void {
+    const [outer, ...rest] = merges;
+    if (outer === undefined) return this.block(block);
+    this.labels.set(outer, this.w.open(W.block));
+    this.within(block, rest);
+    this.w.close();
+    this.tree(outer);
+  }
+
+  /** A loop has to end when there may be too little budget left for one more round. */
+  private checkBudget(block: RegionBlock): void {
+    const { w } = this;
+    w.get(this.budget);
+    w.i32(this.region.instructions);
+    w.op(W.i32LtS);
+    w.open(W.if);
+    const address = block === this.graph.order[0] ? this.plan.entryCopy : block.block.address;
+    this.leave(block, () => w.i32(address));
+    w.close();
+  }
+
+  private branchTo(from: RegionBlock, to: RegionBlock): void {
+    const { graph, w } = this;
+    const position = (b: RegionBlock): number => graph.position.get(b) as number;
+    if (position(to) <= position(from) || graph.merges.has(to)) w.br(this.labels.get(to) as number);
+    else this.tree(to);
+  }
+
+  /** Set the result and go to the shared exit. */
+  private leave(block: RegionBlock, result: () => void): void {
+    const { w } = this;
+    result();
+    w.set(this.result);
+    this.setBase(block);
+    w.br(this.exitLabel);
+  }
+
+  private setBase(block: RegionBlock): void {
+    if (block.delta === 0) return;
+    this.pageOf(block);
+    this.w.set(this.base);
+  }
+
+  /** Push the virtual address of a block's page. */
+  private pageOf(block: RegionBlock): void {
+    const { w } = this;
+    w.get(this.page);
+    if (block.delta === 0) return;
+    w.i64(block.delta, block.delta >> 31);
+    w.op(W.i64Add);
+  }
+
+  private resumeAt(block: RegionBlock, insn: number): void {
+    let address = block.resume[insn] as number;
+    // The entry's first micro-op was replaced by the call of this region.
+    if (block === this.graph.order[0]) address += this.plan.entryCopy - block.block.address;
+    this.leave(block, () => this.w.i32(address | RESUME));
+  }
+
+  private edge(from: RegionBlock, edge: Edge): void {
+    const { w } = this;
+    if (edge.kind === "outside") return this.leave(from, () => this.loadWord(edge.word));
+    if (edge.stub === 0) return this.branchTo(from, edge.target);
+    this.linkHolds(from, edge.stub, edge.target);
+    w.open(W.if);
+    this.branchTo(from, edge.target);
+    w.else();
+    this.leave(from, () => this.loadWord(edge.word));
+    w.close();
+  }
+
+  private loadWord(address: number): void {
+    this.w.i32(0);
+    this.w.memory(W.i32Load, address);
+  }
+
+  /** The conditions under which the cold tier follows a link to another page. */
+  private linkHolds(from: RegionBlock, stub: number, target: RegionBlock): void {
+    const { w, plan } = this;
+    this.loadWord(stub + 16);
+    w.i32(0);
+    w.memory(W.i32Load, plan.state + E.generation);
+    w.op(W.i32Eq);
+    w.i32(0);
+    w.memory(W.i64Load, stub + 24);
+    this.pageOf(from);
+    w.op(W.i64Eq);
+    w.op(W.i32And);
+    this.loadWord(stub + 4);
+    w.i32(target.block.address);
+    w.op(W.i32Eq);
+    w.op(W.i32And);
+  }
+
+  // --- A block's code ------------------------------------------------------------------------
+
+  private block(block: RegionBlock): void {
+    const { w } = this;
+    const { nodes } = block.ir;
+    w.get(this.budget);
+    w.i32(block.block.instructions);
+    w.op(W.i32Sub);
+    w.set(this.budget);
+    countUses(nodes);
+    this.current = block;
+    this.pending = [];
+    for (const n of nodes) n.slot = NO_LOCAL;
+    for (let i = 0; i < nodes.length; i++) {
+      const n = nodes[i] as Node;
+      if (block.stop >= 0 && n.insn >= block.stop) {
+        this.resumeAt(block, block.stop);
+        break;
+      }
+      this.node(block, n, i);
+    }
+    for (const { type, local } of this.blockTemporaries) this.freeTemporaries[type].push(local);
+    this.blockTemporaries = [];
+    if (block.stop < 0) this.end(block, nodes.at(-1) as Node);
+  }
+
+  private end(block: RegionBlock, n: Node): void {
+    const { w } = this;
+    switch (n.op) {
+      case Op.jump:
+        this.edge(block, block.edges[0] as Edge);
+        return;
+      case Op.branch:
+        this.push(n.a as Node);
+        w.open(W.if);
+        this.edge(block, block.edges[0] as Edge);
+        w.else();
+        this.edge(block, block.edges[1] as Edge);
+        w.close();
+        return;
+      case Op.jumpIndirect:
+        this.push(n.a as Node);
+        w.set(this.va);
+        this.indirect(block);
+        return;
+      default:
+        throw new Error(`a region's block cannot end with ${opInfo(n.op).name}`);
+    }
+  }
+
+  /** To `va`: behind a call of this region, or through the jump cache. */
+  private indirect(block: RegionBlock): void {
+    const { w, plan } = this;
+    for (const edge of block.edges) {
+      if (edge.kind !== "inside") continue;
+      w.get(this.va);
+      this.pageOf(edge.target);
+      w.i64(edge.target.block.start, 0);
+      w.op(W.i64Add);
+      w.op(W.i64Eq);
+      w.open(W.if);
+      this.branchTo(block, edge.target);
+      w.close();
+    }
+    w.get(this.va);
+    w.i64(1, 0);
+    w.op(W.i64ShrU);
+    w.op(W.wrap);
+    w.get(this.va);
+    w.i64(12, 0);
+    w.op(W.i64ShrU);
+    w.op(W.wrap);
+    w.op(W.i32Xor);
+    w.i32(JUMP_CACHE_ENTRIES - 1);
+    w.op(W.i32And);
+    w.i32(4);
+    w.op(W.i32Shl);
+    w.tee(this.entry);
+    w.memory(W.i64Load, plan.jumpCache);
+    w.get(this.va);
+    w.op(W.i64Eq);
+    w.get(this.entry);
+    w.memory(W.i32Load, plan.jumpCache + 8);
+    w.i32(0);
+    w.memory(W.i32Load, plan.state + E.generation);
+    w.op(W.i32Eq);
+    w.op(W.i32And);
+    w.open(W.if);
+    w.get(this.va);
+    w.i64(-4096, -1);
+    w.op(W.i64And);
+    w.set(this.base);
+    w.get(this.entry);
+    w.memory(W.i32Load, plan.jumpCache + 12);
+    w.set(this.result);
+    w.br(this.exitLabel);
+    w.close();
+    w.i32(0);
+    w.get(this.va);
+    w.memory(W.i64Store, plan.state + E.pc);
+    w.i32(0);
+    w.set(this.result);
+    w.br(this.exitLabel);
+  }
+
+  private node(block: RegionBlock, n: Node, i: number): void {
+    const { w } = this;
+    const info = opInfo(n.op);
+    switch (info.effect) {
+      case "end":
+        return;
+      case "pure":
+        if (n.uses === 0 || n.op === Op.const || n.op === Op.pc) return;
+        if (n.uses === 1) this.pending.push({ node: n, reads: this.readsOf(n) });
+        else this.materialise(n, () => this.operation(n));
+        return;
+      case "exit":
+        this.access(block, n);
+        return;
+      default:
+        break;
+    }
+    if (n.op === Op.get) {
+      if (n.uses > 0) this.pending.push({ node: n, reads: [n.field as Field] });
+      return;
+    }
+    if (n.op === Op.set) {
+      const field = n.field as Field;
+      this.settle(field, i);
+      this.push(n.a as Node);
+      w.set(this.registers.get(field) as number);
+      return;
+    }
+    // Floating point: its flags are an effect, so it is computed where it stands.
+    this.materialise(n, () => this.float.emit(this.floatContext(block), n));
+  }
+
+  private floatContext(block: RegionBlock) {
+    return {
+      w: this.w,
+      push: (n: Node) => this.push(n),
+      temporary: (type: "i32" | "i64") => this.temporary(type),
+      leave: (insn: number) => this.resumeAt(block, insn),
+    };
+  }
+
+  /** Before a field changes at node `i`, values read from it that are needed later move to temporaries. */
+  private settle(field: Field, i: number): void {
+    const needed = this.pending.filter((p) => p.node.last > i && p.node.slot === NO_LOCAL);
+    this.pending = needed.filter((p) => !p.reads.includes(field));
+    for (const p of needed) if (p.reads.includes(field)) this.materialise(p.node, () => this.operation(p.node));
+  }
+
+  private readsOf(n: Node): readonly Field[] {
+    const reads: Field[] = [];
+    for (const operand of [n.a, n.b, n.c]) {
+      if (operand === null || operand.slot !== NO_LOCAL) continue;
+      const known = this.pending.find((p) => p.node === operand);
+      if (known !== undefined) reads.push(...known.reads);
+    }
+    return reads;
+  }
+
+  private materialise(n: Node, compute: () => void): void {
+    compute();
+    const type = n.type === "i32" ? "i32" : "i64";
+    const local = this.temporary(type);
+    this.w.set(local);
+    n.slot = local;
+  }
+
+  /** A local free for the rest of the block. */
+  private temporary(type: "i32" | "i64"): number {
+    const local = this.freeTemporaries[type].pop() ?? this.w.local(type);
+    this.blockTemporaries.push({ type, local });
+    return local;
+  }
+
+  /** Push a value. */
+  private push(n: Node): void {
+    if (n.slot !== NO_LOCAL) this.w.get(n.slot);
+    else this.operation(n);
+  }
+
+  private operation(n: Node): void {
+    const { w } = this;
+    switch (n.op) {
+      case Op.const:
+        if (n.type === "i32") w.i32(n.lo);
+        else w.i64(n.lo, n.hi);
+        return;
+      case Op.pc:
+        w.get(this.page);
+        w.i64(n.lo + (this.current?.delta ?? 0), (n.lo + (this.current?.delta ?? 0)) >> 31);
+        w.op(W.i64Add);
+        return;
+      case Op.get:
+        w.get(this.registers.get(n.field as Field) as number);
+        return;
+      case Op.select:
+        this.push(n.b as Node);
+        this.push(n.c as Node);
+        this.push(n.a as Node);
+        w.op(W.select);
+        return;
+      case MULH_U:
+      case MULH_S:
+      case MULH_SU:
+        this.mulHigh(n);
+        return;
+      default: {
+        const division = DIVISION[n.op];
+        if (division !== undefined) return this.divide(n);
+        const code = DIRECT[n.op];
+        if (code === undefined) throw new Error(`the hot tier cannot emit ${opInfo(n.op).name}`);
+        this.push(n.a as Node);
+        if (n.b !== null) this.push(n.b);
+        w.op(code);
+      }
+    }
+  }
+
+  private mulHigh(n: Node): void {
+    const { w } = this;
+    const [a, b] = [this.temporary("i64"), this.temporary("i64")];
+    this.push(n.a as Node);
+    w.tee(a);
+    this.push(n.b as Node);
+    w.tee(b);
+    w.op(W.call);
+    w.out.u32(this.plan.mulHigh);
+    // A signed product is the unsigned one less each operand where the other is negative.
+    const correct = (sign: number, other: number): void => {
+      w.get(sign);
+      w.i64(63, 0);
+      w.op(W.i64ShrS);
+      w.get(other);
+      w.op(W.i64And);
+      w.op(W.i64Sub);
+    };
+    if (n.op !== MULH_U) correct(a, b);
+    if (n.op === MULH_S) correct(b, a);
+  }
+
+  /** Total division: by zero the quotient is 0 and the remainder the dividend; MIN / -1 is MIN. */
+  private divide(n: Node): void {
+    const { w } = this;
+    const { opcode, wide, signed, quotient } = DIVISION[n.op] as NonNullable<(typeof DIVISION)[number]>;
+    const type = wide ? "i64" : "i32";
+    const [a, b] = [this.temporary(type), this.temporary(type)];
+    const constant = (value: number): void => (wide ? w.i64(value, value >> 31) : w.i32(value));
+    this.push(n.a as Node);
+    w.set(a);
+    this.push(n.b as Node);
+    w.tee(b);
+    w.op(wide ? W.i64Eqz : W.i32Eqz);
+    w.open(W.if, type);
+    if (quotient) constant(0);
+    else w.get(a);
+    w.else();
+    const guarded = signed && quotient;
+    if (guarded) {
+      w.get(b);
+      constant(-1);
+      w.op(wide ? W.i64Eq : W.i32Eq);
+      w.open(W.if, type);
+      constant(0);
+      w.get(a);
+      w.op(wide ? W.i64Sub : W.i32Sub);
+      w.else();
+    }
+    w.get(a);
+    w.get(b);
+    w.op(opcode);
+    if (guarded) w.close();
+    w.close();
+  }
+
+  // --- Memory --------------------------------------------------------------------------------
+
+  private access(block: RegionBlock, n: Node): void {
+    switch (n.op) {
+      case Op.load:
+        return this.load(block, n);
+      case Op.store:
+        return this.store(block, n);
+      default:
+        return this.atomic(block, n);
+    }
+  }
+
+  /** Compute the address into `va` and find its TLB entry, or leave to the cold tier. */
+  private translate(block: RegionBlock, n: Node, tagOffset: number): void {
+    const { w } = this;
+    this.push(n.a as Node);
+    w.tee(this.va);
+    w.i64(7, 0);
+    w.op(W.i64ShrU);
+    w.op(W.wrap);
+    w.i32((TLB_ENTRIES - 1) << 5);
+    w.op(W.i32And);
+    w.get(this.tlb);
+    w.op(W.i32Add);
+    w.tee(this.entry);
+    w.memory(W.i64Load, tagOffset);
+    w.get(this.va);
+    if (n.size > 1) {
+      w.i64(n.size - 1, 0);
+      w.op(W.i64Add);
+    }
+    w.i64(-4096, -1);
+    w.op(W.i64And);
+    w.get(this.context);
+    w.op(W.i64Or);
+    w.op(W.i64Ne);
+    if (n.aligned && n.size > 1) {
+      w.get(this.va);
+      w.op(W.wrap);
+      w.i32(n.size - 1);
+      w.op(W.i32And);
+      w.op(W.i32Or);
+    }
+    w.open(W.if);
+    this.resumeAt(block, n.insn);
+    w.close();
+  }
+
+  /** Push the host address of `va`. */
+  private host(): void {
+    const { w } = this;
+    w.get(this.va);
+    w.op(W.wrap);
+    w.get(this.entry);
+    w.memory(W.i32Load, 16);
+    w.op(W.i32Add);
+  }
+
+  private load(block: RegionBlock, n: Node): void {
+    this.translate(block, n, 0);
+    this.materialise(n, () => {
+      this.host();
+      this.w.memory(loadCode(n), 0);
+    });
+  }
+
+  private store(block: RegionBlock, n: Node): void {
+    this.translate(block, n, 8);
+    this.host();
+    this.push(n.b as Node);
+    this.w.memory(n.size === 1 ? W.i64Store8 : n.size === 2 ? W.i64Store16 : n.size === 4 ? W.i64Store32 : W.i64Store, 0);
+  }
+
+  private atomic(block: RegionBlock, n: Node): void {
+    const { w, plan } = this;
+    this.translate(block, n, n.op === Op.loadReserved ? 0 : 8);
+    const host = this.temporary("i32");
+    const old = this.temporary("i64");
+    this.host();
+    w.tee(host);
+    w.memory(n.size === 4 ? W.i64Load32S : W.i64Load, 0);
+    w.set(old);
+    const storeCode = n.size === 4 ? W.i64Store32 : W.i64Store;
+    const narrow = (value: Node): void => {
+      this.push(value);
+      if (n.size === 4) w.op(W.extend32S);
+    };
+    switch (n.op) {
+      case Op.rmw: {
+        const operand = this.temporary("i64");
+        narrow(n.b as Node);
+        w.set(operand);
+        w.get(host);
+        this.combine(RMW_NAMES[n.sub] as string, old, operand);
+        w.memory(storeCode, 0);
+        break;
+      }
+      case Op.cas:
+        w.get(old);
+        narrow(n.b as Node);
+        w.op(W.i64Eq);
+        w.open(W.if);
+        w.get(host);
+        this.push(n.c as Node);
+        w.memory(storeCode, 0);
+        w.close();
+        break;
+      case Op.loadReserved:
+        w.i32(0);
+        w.get(host);
+        w.op(W.extendU);
+        w.memory(W.i64Store, plan.state + E.reservation);
+        w.i32(0);
+        w.get(old);
+        w.memory(W.i64Store, plan.state + E.reservedValue);
+        break;
+      default:
+        this.storeConditional(n, host, old, storeCode);
+    }
+    n.slot = old;
+  }
+
+  private storeConditional(n: Node, host: number, old: number, storeCode: number): void {
+    const { w, plan } = this;
+    w.i32(0);
+    w.memory(W.i64Load, plan.state + E.reservation);
+    w.get(host);
+    w.op(W.extendU);
+    w.op(W.i64Eq);
+    w.i32(0);
+    w.memory(W.i64Load, plan.state + E.reservedValue);
+    w.get(old);
+    w.op(W.i64Eq);
+    w.op(W.i32And);
+    w.open(W.if);
+    w.get(host);
+    this.push(n.b as Node);
+    w.memory(storeCode, 0);
+    w.i64(0, 0);
+    w.set(old);
+    w.else();
+    w.i64(1, 0);
+    w.set(old);
+    w.close();
+    w.i32(0);
+    w.i64(-1, -1);
+    w.memory(W.i64Store, plan.state + E.reservation);
+  }
+
+  private combine(name: string, old: number, operand: number): void {
+    const { w } = this;
+    const two = (code: number): void => {
+      w.get(old);
+      w.get(operand);
+      w.op(code);
+    };
+    const pick = (code: number): void => {
+      w.get(old);
+      w.get(operand);
+      two(code);
+      w.op(W.select);
+    };
+    switch (name) {
+      case "xchg": w.get(operand); return;
+      case "add": two(W.i64Add); return;
+      case "sub": two(W.i64Sub); return;
+      case "and": two(W.i64And); return;
+      case "or": two(W.i64Or); return;
+      case "xor": two(W.i64Xor); return;
+      case "min_s": pick(W.i64LtS); return;
+      case "max_s": pick(W.i64GtS); return;
+      case "min_u": pick(W.i64LtU); return;
+      default: pick(W.i64GtU);
+    }
+  }
+}
+
+function loadCode(n: Node): number {
+  switch (n.size) {
+    case 1: return n.signed ? W.i64Load8S : W.i64Load8U;
+    case 2: return n.signed ? W.i64Load16S : W.i64Load16U;
+    case 4: return n.signed ? W.i64Load32S : W.i64Load32U;
+    default: return W.i64Load;
+  }
+}

@@ -1,0 +1,98 @@
+import { ByteWriter } from "../wasm/bytes.js";
+import { VALTYPE_BYTE, type ValType } from "../wasm/opcodes.js";
+
+/** Opcodes the region emitter writes by name. */
+export const W = {
+  block: 0x02, loop: 0x03, if: 0x04, else: 0x05, end: 0x0b, br: 0x0c, brIf: 0x0d, return: 0x0f, call: 0x10, returnCallIndirect: 0x13,
+  select: 0x1b, localGet: 0x20, localSet: 0x21, localTee: 0x22, globalGet: 0x23, globalSet: 0x24,
+  i32Load: 0x28, i64Load: 0x29, i64Load8S: 0x30, i64Load8U: 0x31, i64Load16S: 0x32, i64Load16U: 0x33, i64Load32S: 0x34, i64Load32U: 0x35,
+  i32Store: 0x36, i64Store: 0x37, i64Store8: 0x3c, i64Store16: 0x3d, i64Store32: 0x3e,
+  i32Const: 0x41, i64Const: 0x42,
+  i32Eqz: 0x45, i32Eq: 0x46, i32Ne: 0x47, i32LtS: 0x48, i32And: 0x71, i32Or: 0x72, i32Xor: 0x73, i32Add: 0x6a, i32Sub: 0x6b, i32Shl: 0x74, i32ShrU: 0x76, i32LtU: 0x49, i32GeU: 0x4f, i32GtU: 0x4b,
+  i64Eqz: 0x50, i64Eq: 0x51, i64Ne: 0x52, i64LtS: 0x53, i64LtU: 0x54, i64GtS: 0x55, i64GtU: 0x56, i64Add: 0x7c, i64Sub: 0x7d, i64Mul: 0x7e, i64And: 0x83, i64Or: 0x84, i64Xor: 0x85,
+  i64Shl: 0x86, i64ShrS: 0x87, i64ShrU: 0x88, i64DivS: 0x7f,
+  wrap: 0xa7, extendS: 0xac, extendU: 0xad, extend32S: 0xc4,
+} as const;
+
+/** A WebAssembly function written while a guest runs: bytes, locals as they are needed, labels by depth. */
+export class FunctionWriter {
+  readonly out = new ByteWriter();
+  private readonly types: ValType[] = [];
+  private depth = 0;
+
+  local(type: ValType): number {
+    return this.types.push(type) - 1;
+  }
+
+  op(code: number): void {
+    this.out.u8(code);
+  }
+  get(local: number): void {
+    this.out.u8(W.localGet);
+    this.out.u32(local);
+  }
+  set(local: number): void {
+    this.out.u8(W.localSet);
+    this.out.u32(local);
+  }
+  tee(local: number): void {
+    this.out.u8(W.localTee);
+    this.out.u32(local);
+  }
+  i32(value: number): void {
+    this.out.u8(W.i32Const);
+    this.out.s32(value);
+  }
+  i64(lo: number, hi: number): void {
+    this.out.u8(W.i64Const);
+    this.out.s64(lo, hi);
+  }
+  /** Load or store with a constant offset; alignment is never promised. */
+  memory(code: number, offset: number): void {
+    this.out.u8(code);
+    this.out.u8(0);
+    this.out.u32(offset);
+  }
+
+  /** Open a construct; gives its label for `br`. `type` is the block's result. */
+  open(code: number, type?: ValType): number {
+    this.out.u8(code);
+    this.out.u8(type === undefined ? 0x40 : VALTYPE_BYTE[type]);
+    return ++this.depth;
+  }
+  else(): void {
+    this.out.u8(W.else);
+  }
+  close(): void {
+    this.out.u8(W.end);
+    this.depth--;
+  }
+  br(label: number): void {
+    this.out.u8(W.br);
+    this.out.u32(this.depth - label);
+  }
+  brIf(label: number): void {
+    this.out.u8(W.brIf);
+    this.out.u32(this.depth - label);
+  }
+
+  /** Append the function as an entry of a code section. */
+  encode(target: ByteWriter): void {
+    const head = new ByteWriter();
+    const groups: [ValType, number][] = [];
+    for (const type of this.types) {
+      const last = groups.at(-1);
+      if (last?.[0] === type) last[1]++;
+      else groups.push([type, 1]);
+    }
+    head.u32(groups.length);
+    for (const [type, count] of groups) {
+      head.u32(count);
+      head.u8(VALTYPE_BYTE[type]);
+    }
+    target.u32(head.length + this.out.length + 1);
+    target.append(head.view());
+    target.append(this.out.view());
+    target.u8(W.end);
+  }
+}

@@ -1,0 +1,145 @@
+import type { Block } from "../code/block.js";
+import type { CodeStore } from "../code/store.js";
+import type { PageSource, Translator } from "../code/translator.js";
+import type { GuestCpu } from "../core/guest-cpu.js";
+import { HotModules, type HotImports, MUL_HIGH, REGION_TYPE } from "./compiler.js";
+import { RegionEmitter } from "./emit.js";
+import type { FunctionWriter } from "./function-writer.js";
+import { RegionGrower } from "./region.js";
+
+/** A region that runs. */
+interface Compiled {
+  readonly index: number;
+  readonly entry: Block;
+  /** The entry's micro-ops as they were. */
+  readonly copy: Block;
+  readonly blocks: readonly Block[];
+}
+
+/** What the hot tier did, for statistics. */
+export interface HotStatistics {
+  readonly regions: number;
+  readonly instructions: number;
+  /** Bytes of WebAssembly. */
+  readonly codeBytes: number;
+  readonly killed: number;
+  readonly modules: number;
+}
+
+export interface HotTierOptions {
+  readonly code: CodeStore;
+  readonly source: PageSource;
+  readonly translator: Translator;
+  readonly imports: HotImports;
+  readonly state: number;
+  readonly jumpCache: number;
+  readonly maxRegions: number;
+}
+
+/** Compile when so many regions wait, even in the middle of a slice. */
+const BATCH = 24;
+
+/** Compiles hot blocks and what they lead to, in batches, and forgets regions whose code changed. */
+export class HotTier {
+  private readonly options: HotTierOptions;
+  private readonly modules: HotModules;
+  private readonly grower: RegionGrower;
+  private readonly regions = new Map<Block, Compiled>();
+  /** Regions by each block they contain. */
+  private readonly users = new Map<Block, Set<Compiled>>();
+  private queue: { readonly block: Block; readonly cpu: GuestCpu }[] = [];
+  private nextIndex = 1;
+  private freeIndices: number[] = [];
+  private readonly counts = { regions: 0, instructions: 0, codeBytes: 0, killed: 0, modules: 0 };
+
+  constructor(options: HotTierOptions) {
+    this.options = options;
+    this.modules = new HotModules(options.imports);
+    this.grower = new RegionGrower(options.code, options.source, options.translator);
+  }
+
+  get statistics(): HotStatistics {
+    return { ...this.counts };
+  }
+
+  /** A block was entered often enough. */
+  request(block: Block, cpu: GuestCpu): void {
+    if (block.dead || block.step || this.regions.has(block)) return;
+    this.queue.push({ block, cpu });
+    if (this.queue.length >= BATCH) this.compile();
+  }
+
+  /** Compile what waits. Call it outside the interpreter. */
+  compile(): void {
+    if (this.queue.length === 0) return;
+    const queue = this.queue;
+    this.queue = [];
+    const list: { code: FunctionWriter; index: number; compiled: Compiled; instructions: number }[] = [];
+    for (const { block, cpu } of queue) {
+      if (block.dead || this.regions.has(block)) continue;
+      const made = this.emit(block, cpu);
+      if (made !== undefined) list.push(made);
+    }
+    if (list.length === 0) return;
+    this.counts.codeBytes += this.modules.install(list);
+    this.counts.modules++;
+    for (const { compiled, instructions } of list) {
+      this.counts.regions++;
+      this.counts.instructions += instructions;
+      this.regions.set(compiled.entry, compiled);
+      for (const block of compiled.blocks) {
+        const users = this.users.get(block);
+        if (users === undefined) this.users.set(block, new Set([compiled]));
+        else users.add(compiled);
+      }
+      this.options.code.setRegion(compiled.entry, compiled.index);
+    }
+  }
+
+  private emit(block: Block, cpu: GuestCpu) {
+    const region = this.grower.grow(block, cpu);
+    if (region === undefined) return undefined;
+    const index = this.freeIndices.pop() ?? (this.nextIndex < this.options.maxRegions ? this.nextIndex++ : 0);
+    if (index === 0) return undefined;
+    const copy = this.options.code.copy(block);
+    if (copy === undefined) {
+      this.freeIndices.push(index);
+      return undefined;
+    }
+    const { state, jumpCache } = this.options;
+    const plan = { state, jumpCache, entryCopy: copy.address, regionType: REGION_TYPE, mulHigh: MUL_HIGH };
+    const code = new RegionEmitter(region, plan, this.modules.float).emit();
+    const compiled: Compiled = { index, entry: block, copy, blocks: region.blocks.map((b) => b.block) };
+    return { code, index, compiled, instructions: region.instructions };
+  }
+
+  /** A block's code changed: regions with it must not be entered again. */
+  killed(block: Block): void {
+    const users = this.users.get(block);
+    if (users === undefined) return;
+    for (const compiled of [...users]) this.drop(compiled);
+  }
+
+  private drop(compiled: Compiled): void {
+    this.counts.killed++;
+    if (!compiled.entry.dead) this.options.code.clearRegion(compiled.entry, compiled.copy);
+    this.options.imports.regions.set(compiled.index, null);
+    this.freeIndices.push(compiled.index);
+    this.regions.delete(compiled.entry);
+    for (const block of compiled.blocks) {
+      const users = this.users.get(block);
+      users?.delete(compiled);
+      if (users?.size === 0) this.users.delete(block);
+    }
+  }
+
+  /** The code cache was emptied. */
+  flushed(): void {
+    for (const { index } of this.regions.values()) this.options.imports.regions.set(index, null);
+    this.regions.clear();
+    this.users.clear();
+    this.queue = [];
+    this.nextIndex = 1;
+    this.freeIndices = [];
+  }
+}

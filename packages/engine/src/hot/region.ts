@@ -1,0 +1,144 @@
+import type { Block } from "../code/block.js";
+import type { CodeStore } from "../code/store.js";
+import type { PageSource, Translator } from "../code/translator.js";
+import type { GuestCpu } from "../core/guest-cpu.js";
+import type { IrBlock, Node } from "../ir/node.js";
+import { Op } from "../ir/ops.js";
+import { ENGINE_STATE } from "../state/layout.js";
+
+/** Where control can go from a block of a region. */
+export type Edge =
+  /** To another block of the region; `stub` is the page-crossing link whose conditions must hold, 0 for none. */
+  | { readonly kind: "inside"; readonly target: RegionBlock; readonly stub: number; readonly word: number }
+  /** Out of it, to wherever the link word leads. */
+  | { readonly kind: "outside"; readonly word: number };
+
+/** A block of a region: what it was translated from, its IR and its ways out. */
+export interface RegionBlock {
+  readonly block: Block;
+  readonly ir: IrBlock;
+  /** Byte address of the micro-op at which each instruction begins, for leaving to the cold tier. */
+  readonly resume: readonly number[];
+  /** Virtual distance in bytes of its page from the page of the region's entry. */
+  readonly delta: number;
+  /** jump: one, branch: taken and other; indirect jump: the call returns it may be; none for other ends. */
+  edges: Edge[];
+  /** The instruction that has to be left to the cold tier, with all that follows; -1 if there is none. */
+  readonly stop: number;
+}
+
+/** A region before it is compiled: blocks[0] is the entry. */
+export interface Region {
+  readonly blocks: readonly RegionBlock[];
+  /** Instructions in all of them: what one pass without a repeated block costs at most. */
+  readonly instructions: number;
+}
+
+/** Guest instructions and blocks in a region. */
+const MAX_INSTRUCTIONS = 220;
+const MAX_BLOCKS = 48;
+/** A block joins if it was entered at least this fraction of the threshold. */
+const COLD_FRACTION = 32;
+const MAX_RETURNS = 4;
+
+/** Operations that the hot tier leaves to the cold one, with the rest of their block. */
+function isLeftToCold(n: Node): boolean {
+  if ((n.op === Op.get || n.op === Op.set) && n.field?.offset === ENGINE_STATE.fpFlags) return true;
+  return n.op === Op.call || n.op === Op.probe || n.op === Op.dispatch;
+}
+
+/** Grows a region from a hot block along links that have been followed. */
+export class RegionGrower {
+  private readonly code: CodeStore;
+  private readonly source: PageSource;
+  private readonly translator: Translator;
+
+  constructor(code: CodeStore, source: PageSource, translator: Translator) {
+    this.code = code;
+    this.source = source;
+    this.translator = translator;
+  }
+
+  /** Undefined if the entry itself cannot be compiled. */
+  grow(entry: Block, cpu: GuestCpu): Region | undefined {
+    const first = this.read(entry, 0, cpu);
+    if (first === undefined || first.stop === 0) return undefined;
+    const found = new Map<Block, RegionBlock>([[entry, first]]);
+    const queue = [first];
+    const limit = Math.max(1, this.code.hotThreshold / COLD_FRACTION);
+    let instructions = entry.instructions;
+    const wanted = (block: Block): boolean =>
+      !block.dead && !block.step && block.mode === entry.mode && this.code.entries(block) >= limit && found.size < MAX_BLOCKS &&
+      instructions + block.instructions <= MAX_INSTRUCTIONS;
+    const join = (block: Block, delta: number): RegionBlock | undefined => {
+      const known = found.get(block);
+      if (known !== undefined) return known.delta === delta ? known : undefined;
+      if (!wanted(block)) return undefined;
+      const added = this.read(block, delta, cpu);
+      if (added === undefined) return undefined;
+      found.set(block, added);
+      queue.push(added);
+      instructions += block.instructions;
+      return added;
+    };
+    const returns: RegionBlock[] = [];
+    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+      if (next.stop >= 0) continue;
+      const source = next;
+      source.edges = this.targets(source).map(({ offset, word }) => this.edge(source, offset, word, join));
+      const site = this.returnSite(source);
+      const joined = site && join(site, source.delta);
+      if (joined !== undefined && !returns.includes(joined)) returns.push(joined);
+    }
+    for (const block of found.values()) {
+      if (block.stop >= 0 || block.ir.nodes.at(-1)?.op !== Op.jumpIndirect) continue;
+      block.edges = returns.slice(0, MAX_RETURNS).map((target) => ({ kind: "inside", target, stub: 0, word: 0 }));
+    }
+    return { blocks: [...found.values()], instructions };
+  }
+
+  private edge(source: RegionBlock, offset: number, word: number, join: (block: Block, delta: number) => RegionBlock | undefined): Edge {
+    const linked = this.code.linked(word);
+    if (linked === undefined) return { kind: "outside", word };
+    const target = join(linked.block, source.delta + Math.floor(offset / 4096) * 4096);
+    return target === undefined ? { kind: "outside", word } : { kind: "inside", target, stub: linked.stub, word };
+  }
+
+  /** Read a block's code again as IR, and find where its instructions' micro-ops lie. */
+  private read(block: Block, delta: number, cpu: GuestCpu): RegionBlock | undefined {
+    const lowered = this.lift(block, cpu);
+    if (lowered === undefined || lowered.offsets.length !== block.instructions) return undefined;
+    const { starts, length } = this.translator.lower(lowered);
+    // The same bytes give the same micro-ops; anything else would be a bug, and must not run.
+    if (length !== block.length) return undefined;
+    const lifted = this.lift(block, cpu);
+    if (lifted === undefined) return undefined;
+    const ir: IrBlock = { nodes: [...lifted.nodes], offsets: [...lifted.offsets], end: lifted.end };
+    const left = ir.nodes.find(isLeftToCold);
+    return { block, ir, delta, resume: starts.map((word) => block.address + word * 4), edges: [], stop: left?.insn ?? -1 };
+  }
+
+  private lift(block: Block, cpu: GuestCpu): IrBlock | undefined {
+    this.source.page = block.page * 4096;
+    this.source.nextPage = block.secondPage < 0 ? -1 : block.secondPage * 4096;
+    return this.translator.lift(cpu, this.source, block.start, block.mode, false);
+  }
+
+  /** Static targets of a block's end with the words that link them. The order is that of lowering. */
+  private targets({ block, ir }: RegionBlock): { offset: number; word: number }[] {
+    const end = ir.nodes.at(-1) as Node;
+    const last = block.address + block.length * 4 - 16;
+    if (end.op === Op.jump) return [{ offset: end.lo, word: last + 12 }];
+    if (end.op === Op.branch) return [{ offset: end.lo, word: last + 8 }, { offset: end.hi, word: last + 12 }];
+    return [];
+  }
+
+  /** The block behind a call: the one that is linked to nothing but that the callee returns to. */
+  private returnSite({ block, ir }: RegionBlock): Block | undefined {
+    const end = ir.nodes.at(-1) as Node;
+    if (end.op !== Op.jump && end.op !== Op.jumpIndirect) return undefined;
+    const isCall = ir.nodes.some((n) => n.op === Op.set && n.insn === end.insn && n.a?.op === Op.pc && n.a.lo === ir.end);
+    if (!isCall || ir.end >= 4096) return undefined;
+    return this.code.find(block.page, ir.end | (block.mode << 12), false);
+  }
+}
