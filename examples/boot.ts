@@ -14,4 +14,4 @@ const machine = await createRiscvVirt({
 });
 const end = await machine.run();
 console.log(terminal.text().replaceAll("\r", ""));
-console.log(end.kind, machine.statistics().exits.byKind);
+console.log(end);

@@ -22,10 +22,10 @@ function words(exit: VmExitInfo): string {
   return exit.kind + where + what;
 }
 
-for (let count = 0, ended = false; !ended; count++) {
+for (let count = 1, ended = false; !ended; count++) {
   const before = vcpu.retired;
   const exit = vcpu.run(budget()); // the guest runs until something leaves it
-  if (count < 20) console.log(`${vcpu.retired} ${words(exit).padEnd(28)}${vcpu.disassemble()}`);
+  if (count <= 20) console.log(`${words(exit).padEnd(28)}${vcpu.disassemble()}`);
   ended = vm.handleExit(vcpu, exit) !== undefined; // devices and firmware answer it
   clock.retire(vcpu.retired - before);
   // Everything waits: time goes on to what happens next.

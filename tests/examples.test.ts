@@ -51,7 +51,7 @@ test("own-device: the guest sees what the device computes", () => {
 
 test("exits: shows the guest's first exits and counts all of them", () => {
   const { output } = example("exits");
-  expect(output.match(/^\d+ mmio(?:Read|Write) 0x/gm)).toHaveLength(20);
+  expect(output.match(/^mmio(?:Read|Write) 0x/gm)).toHaveLength(20);
   expect(output).toMatch(/^systemShutdown 1$/m);
 });
 
@@ -62,7 +62,7 @@ test("two-guests: the guests take turns", () => {
 });
 
 test("boot: the guest answers at its shell and powers off", () => {
-  expect(example("boot").output).toMatch(/hc> run hello\nHello from user mode!.*^shutdown /ms);
+  expect(example("boot").output).toMatch(/hc> run hello\nHello from user mode!.*kind: 'shutdown'/s);
 });
 
 test("every example is shown in examples/README.md", () => {
