@@ -3,4 +3,4 @@ import { build, runCli } from "./workspace.mjs";
 
 build();
 const args = process.argv.slice(2);
-process.exitCode = await runCli(args.length > 0 ? args : ["start"]);
+process.exitCode = await runCli(args.length > 0 ? args : ["demo"]);
