@@ -1,6 +1,13 @@
 import type { Core, CoreState } from "@hypercraft/engine";
-import { BaseVCpu, type GuestPhysAddr, HyperError, type RegisterValue, type VCpuLifecycleSnapshot, type VmExitInfo } from "@hypercraft/hypercraft";
-import type { HartExit } from "../cpu/exit.js";
+import {
+  BaseVCpu,
+  type GuestPhysAddr,
+  HyperError,
+  type RegisterValue,
+  type VCpuLifecycleSnapshot,
+  type VmExitInfo,
+} from "@hypercraft/hypercraft";
+import type { FatalExit, HartExit } from "../cpu/exit.js";
 import type { RiscvHart } from "../cpu/hart.js";
 import { registerReport } from "../cpu/report.js";
 import { X } from "../cpu/state.js";
@@ -9,7 +16,14 @@ import { X_NAMES } from "../isa/registers.js";
 import type { RiscvExitCause } from "./exit-cause.js";
 
 const RAW = (reason: string): RiscvExitCause => ({
-  arch: "riscv64", reason, scause: 0n, sepc: 0n, stval: 0n, htval: 0n, htinst: 0n, spvp: 0,
+  arch: "riscv64",
+  reason,
+  scause: 0n,
+  sepc: 0n,
+  stval: 0n,
+  htval: 0n,
+  htinst: 0n,
+  spvp: 0,
 });
 const BUDGET_SPENT: VmExitInfo<RiscvExitCause> = { kind: "budgetSpent", raw: RAW("the slice is used up") };
 const TIMER: VmExitInfo<RiscvExitCause> = { kind: "timer", raw: RAW("a timer deadline moved") };
@@ -46,15 +60,26 @@ export abstract class HartVCpu extends BaseVCpu<RiscvExitCause> {
 
   protected override enter(budget: number): VmExitInfo<RiscvExitCause> {
     const { core, hart } = this;
-    const end = core.instructions() + budget;
     hart.updateTimers();
+    hart.sliceStart = core.instructions();
+    try {
+      return this.slice(hart.sliceStart + budget);
+    } finally {
+      hart.sliceStart = -1;
+    }
+  }
+
+  private slice(end: number): VmExitInfo<RiscvExitCause> {
+    const { core } = this;
     for (;;) {
       const left = end - core.instructions();
       if (left <= 0) return BUDGET_SPENT;
       const why = core.run(left);
       if (why === "budget") return BUDGET_SPENT;
       if (why === "stopped") return TIMER;
-      if (why === "breakpoint") return { kind: "debugStop", cause: "breakpoint", address: this.getPc(), raw: RAW("breakpoint") };
+      if (why === "breakpoint") {
+        return { kind: "debugStop", cause: "breakpoint", address: this.getPc(), raw: RAW("breakpoint") };
+      }
       const exit = this.exited(core.exit as HartExit);
       if (exit !== undefined) return exit;
     }
@@ -62,13 +87,25 @@ export abstract class HartVCpu extends BaseVCpu<RiscvExitCause> {
 
   /** Everything the vCPU is, as plain data. Throws BadState while it runs or waits for an answer. */
   save(): HartVCpuState {
-    this.hart.save();
-    return { version: 1, lifecycle: this.lifecycleState(), core: this.core.state() };
+    const lifecycle = this.lifecycleState();
+    const { core, hart } = this;
+    hart.save();
+    // What a restored hart starts without, this one goes on without, so that both go the same way.
+    core.clearReservation();
+    core.dropContexts();
+    hart.mmu.gStage.flush();
+    return { version: 1, lifecycle, core: core.state() };
   }
 
   /** Throws InvalidParam for a state of another version or shape. */
   load(state: HartVCpuState): void {
-    if (state.version !== 1) throw new HyperError("InvalidParam", `hart state version ${state.version} is not 1`);
+    if (state.version !== 1) {
+      throw new HyperError("InvalidParam", `hart state version ${state.version} is not 1`);
+    }
+    for (const name of this.hart.layout.fields.keys()) {
+      if (typeof state.core.fields[name] === "bigint") continue;
+      throw new HyperError("InvalidParam", `the saved hart state has no field ${name}`);
+    }
     this.restoreLifecycle(state.lifecycle);
     this.core.restore(state.core);
     this.hart.reload();
@@ -83,15 +120,21 @@ export abstract class HartVCpu extends BaseVCpu<RiscvExitCause> {
       case "trap":
         return this.trapped();
       case "fatal":
-        return {
-          kind: "failEntry",
-          code: exit.cause,
-          message: exit.reason,
-          raw: { ...RAW(exit.reason), scause: BigInt(exit.cause), sepc: exit.pc, stval: exit.value },
-        };
+        return this.fatal(exit);
       default:
         throw new HyperError("Internal", `the hart left with ${JSON.stringify(exit satisfies never)}`);
     }
+  }
+
+  /** The hart cannot go on. */
+  protected fatal({ cause, interrupt, reason, pc, value }: FatalExit): VmExitInfo<RiscvExitCause> {
+    const scause = (interrupt ? 1n << 63n : 0n) | BigInt(cause);
+    return {
+      kind: "failEntry",
+      code: cause,
+      message: reason,
+      raw: { ...RAW(reason), scause, sepc: pc, stval: value },
+    };
   }
 
   override getGprLo(index: number): number {

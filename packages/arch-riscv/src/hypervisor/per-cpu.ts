@@ -1,12 +1,12 @@
-import { BasePerCpu, type GuestPhysAddr } from "@hypercraft/hypercraft";
 import type { Core } from "@hypercraft/engine";
+import { BasePerCpu, type GuestPhysAddr, HyperError } from "@hypercraft/hypercraft";
 import type { RiscvHart } from "../cpu/hart.js";
 import { hasHypervisorExtension } from "./detect.js";
 import { RiscvVCpu } from "./vcpu.js";
 
 /**
  * The hypervisor's state of one hart. The hart that runs the hypervisor is the one its guest runs on, so a
- * vCPU is the hart itself, entered.
+ * vCPU is the hart itself, entered, and a hart has one: several vCPUs need several harts, of one engine or not.
  */
 export class RiscvPerCpu extends BasePerCpu<RiscvVCpu> {
   private readonly core: Core;
@@ -24,6 +24,9 @@ export class RiscvPerCpu extends BasePerCpu<RiscvVCpu> {
 
   /** Delegation and guest CSRs are written when a guest is entered (world.ts); here they get a defined state. */
   protected override onHardwareEnable(): void {
+    if (!this.hart.features.sstc) {
+      throw new HyperError("NotSupported", `hart ${this.cpuId} has no vstimecmp (Sstc) for a guest's timer`);
+    }
     this.hart.writeCsr("hedeleg", 0n);
     this.hart.writeCsr("hideleg", 0n);
     this.hart.writeCsr("hvip", 0n);
@@ -35,6 +38,10 @@ export class RiscvPerCpu extends BasePerCpu<RiscvVCpu> {
   }
 
   protected override onCreateVcpu(vcpuId: number, entry: GuestPhysAddr): RiscvVCpu {
+    const [other] = this.vcpuIds;
+    if (other !== undefined) {
+      throw new HyperError("ResourceBusy", `hart ${this.cpuId} has vCPU ${other} already`);
+    }
     return new RiscvVCpu(vcpuId, entry, this.core, this.hart);
   }
 }

@@ -1,17 +1,26 @@
-import { type CallStatus, type ExitAnswer, type GuestPhysAddr, HyperError, type VCpuContext, type VmExitInfo } from "@hypercraft/hypercraft";
-import { Cause } from "../cpu/causes.js";
+import { Status } from "@hypercraft/engine";
+import {
+  type CallStatus,
+  type ExitAnswer,
+  type GuestPhysAddr,
+  HyperError,
+  type VCpuContext,
+  type VmExitInfo,
+} from "@hypercraft/hypercraft";
 import { Fault, Need } from "../cpu/access.js";
+import { Cause } from "../cpu/causes.js";
+import type { FatalExit } from "../cpu/exit.js";
 import { floatRegister } from "../cpu/report.js";
 import { H, S } from "../cpu/state.js";
 import { HSTATUS } from "../cpu/status-bits.js";
 import type { RiscvExitCause } from "./exit-cause.js";
-import { HartVCpu } from "./hart-vcpu.js";
-import { decodeLoadStore } from "./load-store.js";
+import { type FaultingGuest, guestPageFaultExit } from "./guest-page-fault.js";
+import { HartVCpu, type HartVCpuState } from "./hart-vcpu.js";
 import { sbiCall } from "./sbi/call.js";
-import { SbiError } from "./sbi/constants.js";
+import { isVendorCall, SbiError, VMM_CALL } from "./sbi/constants.js";
 import type { SbiOutcome } from "./sbi/host.js";
 import { VCpuSbiHost } from "./sbi/vcpu-host.js";
-import { enterWorld, setGuestInterrupts, setGuestTimer } from "./world.js";
+import { enterWorld, resumeWorld, setGuestInterrupts, setGuestTimer } from "./world.js";
 
 const A0 = 10;
 const A1 = 11;
@@ -22,15 +31,12 @@ const A7 = 17;
 const VSSIP = 1 << 2;
 const VSEIP = 1 << 10;
 
+const ECALL_BYTES = 4;
+
 /** Interrupts a VM can raise, by their numbers in the guest's own sip. */
 export const GuestInterrupt = { software: 1, external: 9 } as const;
 
-/** Extension ids that are none of the SBI's: a hypercall for whoever runs the VM. */
-function isHypercall(eid: number): boolean {
-  return eid === 0x485643 || (eid >= 0x0900_0000 && eid <= 0x0aff_ffff);
-}
-
-const SBI_STATUS: Record<CallStatus, number> = {
+const SBI_STATUS: Record<CallStatus, SbiError> = {
   success: SbiError.success,
   failed: SbiError.failed,
   notSupported: SbiError.notSupported,
@@ -48,13 +54,47 @@ const REASONS: Record<number, string> = {
   [Cause.storeGuestPage]: "store/AMO guest-page fault",
 };
 
+/** What a bus with nothing behind the address would have raised. */
+const ACCESS_FAULTS: Record<number, number> = {
+  [Cause.fetchGuestPage]: Cause.fetchAccess,
+  [Cause.loadGuestPage]: Cause.loadAccess,
+  [Cause.storeGuestPage]: Cause.storeAccess,
+};
+
+/** hgatp was reset when virtualization was switched off: a guest would be loose in host memory. */
+const NO_SECOND_STAGE: FatalExit = {
+  kind: "fatal",
+  reason: "the hart's second stage of translation is off",
+  cause: 0,
+  interrupt: false,
+  pc: 0n,
+  value: 0n,
+};
+
+/** A vCPU's state as plain data. */
+export interface RiscvVCpuState extends HartVCpuState {
+  /** It is in an SBI suspend. */
+  readonly suspended: boolean;
+}
+
 /** hcHyper's vCPU with its faults mended: a guest in VS-mode and VU-mode, whose traps into HS-mode end up here. */
 export class RiscvVCpu extends HartVCpu {
-  /** In an SBI suspend, which to other harts is not the same as waiting. */
-  suspended = false;
+  private inSuspend = false;
   private sbi: VCpuSbiHost | undefined;
   /** The pending exit came from a legacy SBI call, whose result is in a0 alone. */
   private legacy = false;
+  /** An injected trap that leads to itself for ever: the guest cannot be entered again. */
+  private deadEnd: FatalExit | undefined;
+  private readonly guest: FaultingGuest = {
+    instructionBits: () => this.hart.instructionBits(),
+    integerRegister: (index) => ({ lo: this.getGprLo(index), hi: this.getGprHi(index) }),
+    floatRegister: (index) => floatRegister(this.core, index),
+  };
+
+  /** In an SBI suspend, which to other harts is not the same as waiting. It lasts until the vCPU runs again. */
+  get suspended(): boolean {
+    return this.inSuspend;
+  }
 
   protected override onSetup(context: VCpuContext): void {
     this.sbi = new VCpuSbiHost(this, context);
@@ -69,12 +109,30 @@ export class RiscvVCpu extends HartVCpu {
   }
 
   private start(pc: bigint, context: VCpuContext): void {
-    enterWorld(this.hart, pc, context.guestPageTable.token);
+    const { core, hart } = this;
+    // The external interrupt is a wire from the interrupt controller, which tells only its changes.
+    const external = core.lo(H.vip) & VSEIP;
+    core.hasAnswer = false;
+    this.inSuspend = false;
+    this.deadEnd = undefined;
+    enterWorld(hart, pc, context.guestPageTable.token);
+    setGuestInterrupts(hart, VSEIP, external);
   }
 
   protected override enter(budget: number): VmExitInfo<RiscvExitCause> {
-    this.suspended = false;
-    return super.enter(budget);
+    this.inSuspend = false;
+    if (this.core.hi(H.gatp) === 0) return this.fatal(NO_SECOND_STAGE);
+    return this.lost() ?? super.enter(budget);
+  }
+
+  override save(): RiscvVCpuState {
+    return { ...super.save(), suspended: this.inSuspend };
+  }
+
+  override load(state: RiscvVCpuState): void {
+    super.load(state);
+    this.inSuspend = state.suspended;
+    this.deadEnd = undefined;
   }
 
   // --- Exits ---------------------------------------------------------------------------------
@@ -93,13 +151,15 @@ export class RiscvVCpu extends HartVCpu {
       case Cause.loadGuestPage:
       case Cause.storeGuestPage:
       case Cause.fetchGuestPage:
-        return this.guestPageFault(cause, raw);
+        return guestPageFaultExit(raw, this.guest);
       case Cause.virtualInstruction:
-        // The guest has no hypervisor extension and no counters beyond its own: as on hardware without them.
-        this.injectException(Cause.illegalInstruction, raw.stval);
-        return undefined;
-      default:
-        return { kind: "failEntry", code: cause, message: `exception ${cause} is delegated to the guest, yet trapped`, raw };
+        // The guest has no hypervisor extension: to it these are illegal, with the instruction as trap value.
+        this.inject(Cause.illegalInstruction, raw.stval);
+        return this.lost();
+      default: {
+        const message = `exception ${cause} is delegated to the guest, yet trapped`;
+        return { kind: "failEntry", code: cause, message, raw };
+      }
     }
   }
 
@@ -118,40 +178,24 @@ export class RiscvVCpu extends HartVCpu {
     };
   }
 
-  /** A load or store of a device, or an access nothing lies behind. */
-  private guestPageFault(cause: number, raw: RiscvExitCause): VmExitInfo<RiscvExitCause> {
-    const gpa = Number((raw.htval << 2n) | (raw.stval & 3n));
-    const tinst = Number(raw.htinst);
-    const access = cause === Cause.fetchGuestPage ? "execute" : cause === Cause.storeGuestPage ? "write" : "read";
-    // Pseudoinstructions (0x3000, 0x3020 and their 32-bit forms) stand for the guest's own table walk.
-    const tableWalk = tinst !== 0 && (tinst & 1) === 0;
-    const instruction = tableWalk || cause === Cause.fetchGuestPage ? undefined : this.faultingAccess(tinst);
-    if (instruction === undefined || instruction.store !== (access === "write")) {
-      return { kind: "nestedPageFault", gpa, access, tableWalk, raw };
-    }
-    const { width, reg, signed } = instruction;
-    if (!instruction.store) return { kind: "mmioRead", gpa, width, reg, signed, regWidth: 8, raw };
-    const { lo, hi } = reg < 0 ? floatRegister(this.core, storedRegister(raw)) : { lo: this.getGprLo(reg), hi: this.getGprHi(reg) };
-    return { kind: "mmioWrite", gpa, width, reg, lo: width < 4 ? lo & (2 ** (width * 8) - 1) : lo, hi: width === 8 ? hi : 0, raw };
-  }
-
-  private faultingAccess(tinst: number) {
-    if (tinst !== 0) return decodeLoadStore(tinst, true);
-    const bits = this.hart.instructionBits();
-    return bits === 0 ? undefined : decodeLoadStore(bits, false);
+  private lost(): VmExitInfo<RiscvExitCause> | undefined {
+    return this.deadEnd === undefined ? undefined : this.fatal(this.deadEnd);
   }
 
   // --- SBI -----------------------------------------------------------------------------------
 
   private ecall(raw: RiscvExitCause): VmExitInfo<RiscvExitCause> | undefined {
-    const { core } = this;
+    const { core, hart } = this;
     const eid = this.getGprLo(A7) | 0;
+    const fid = this.getGprLo(A6);
     const args = [0, 1, 2, 3, 4, 5].map((i) => this.getGpr(A0 + i));
-    core.finishInstruction(4);
-    if (isHypercall(eid)) return { kind: "hypercall", nr: BigInt(eid), args, raw };
+    core.finishInstruction(ECALL_BYTES);
+    // Environment calls are executed, but do not retire.
+    hart.counters.trapped();
+    if (eid === VMM_CALL) return { kind: "hypercall", nr: BigInt(fid), args, raw };
+    if (isVendorCall(eid)) return { kind: "hypercall", nr: BigInt(eid), args: [...args, BigInt(fid)], raw };
     if (this.sbi === undefined) throw new HyperError("BadState", `vCPU ${this.vcpuId} is in no VM yet`);
-    const outcome = sbiCall({ eid, fid: this.getGprLo(A6) | 0, args }, this.sbi);
-    const exit = this.carryOut(outcome, raw);
+    const exit = this.carryOut(sbiCall({ eid, fid: fid | 0, args }, this.sbi), raw);
     // Those that end in an exit are counted by the VM, under that exit's kind.
     if (exit === undefined) this.context.stats.count("hypercall");
     return exit;
@@ -181,37 +225,50 @@ export class RiscvVCpu extends HartVCpu {
       case "shutdown":
         return { kind: "systemShutdown", failure: outcome.failure, code: outcome.code, raw };
       case "reset":
-        return { kind: "systemReset", warm: outcome.warm, failure: outcome.failure, code: outcome.code, raw };
+        return {
+          kind: "systemReset",
+          warm: outcome.warm,
+          failure: outcome.failure,
+          code: outcome.code,
+          raw,
+        };
       default:
         throw new HyperError("Internal", `SBI outcome ${JSON.stringify(outcome satisfies never)}`);
     }
   }
 
-  private suspend(resume: { entry: bigint; opaque: bigint } | undefined, raw: RiscvExitCause): VmExitInfo<RiscvExitCause> {
+  private suspend(
+    resume: { entry: bigint; opaque: bigint } | undefined,
+    raw: RiscvExitCause,
+  ): VmExitInfo<RiscvExitCause> {
     this.setResult(SbiError.success, 0n);
     if (resume !== undefined) {
-      this.start(resume.entry, this.context);
+      resumeWorld(this.hart, resume.entry);
       this.setGpr(A0, BigInt(this.vcpuId));
       this.setGpr(A1, resume.opaque);
     }
-    this.suspended = true;
+    this.inSuspend = true;
     return { kind: "wait", raw };
   }
 
-  private setResult(error: number, value: bigint): void {
+  private setResult(error: SbiError, value: bigint): void {
     this.setGprPair(A0, error, error >> 31);
     this.setGpr(A1, BigInt.asUintN(64, value));
   }
 
+  /** Program the guest's timer in ticks of its `time`; all ones is never. */
   setGuestTimer(lo: number, hi: number): void {
     setGuestTimer(this.hart, lo, hi);
   }
 
-  clearSoftwareInterrupt(): void {
+  /** Whether a software interrupt was pending. */
+  clearSoftwareInterrupt(): boolean {
+    const pending = (this.core.lo(H.vip) & VSSIP) !== 0;
     setGuestInterrupts(this.hart, VSSIP, 0);
+    return pending;
   }
 
-  /** Eight bytes as a load of the guest's present mode would read them. */
+  /** Eight bytes as a load of the guest's present mode would read them; undefined where it would fault. */
   readVirtual(address: bigint): bigint | undefined {
     const [lo, hi] = [Number(BigInt.asIntN(32, address)), Number(BigInt.asIntN(32, address >> 32n))];
     const { hypervisorAccess } = this.hart;
@@ -240,23 +297,21 @@ export class RiscvVCpu extends HartVCpu {
         else this.setResult(SBI_STATUS[answer.status], 0n);
         return;
       case "fault":
-        this.fault(exit);
+        if (exit.kind === "hypercall") this.setResult(SbiError.notSupported, 0n);
+        else this.inject(ACCESS_FAULTS[Number(exit.raw.scause)] ?? Cause.loadAccess, exit.raw.stval);
     }
   }
 
-  /** Nothing answered: the guest gets the access fault that a bus without a device there would give. */
-  private fault(exit: VmExitInfo<RiscvExitCause>): void {
-    if (exit.kind === "hypercall") return this.setResult(SbiError.notSupported, 0n);
-    const write = exit.kind === "mmioWrite" || (exit.kind === "nestedPageFault" && exit.access === "write");
-    const execute = exit.kind === "nestedPageFault" && exit.access === "execute";
-    this.injectException(execute ? Cause.fetchAccess : write ? Cause.storeAccess : Cause.loadAccess, exit.raw.stval);
+  /** An exception of the instruction at the pc, which counts as executed by that. */
+  private inject(cause: number, value: bigint): void {
+    const { core, hart } = this;
+    core.finishInstruction(0);
+    core.traps++;
+    const [lo, hi] = [Number(BigInt.asIntN(32, value)), Number(BigInt.asIntN(32, value >> 32n))];
+    if (hart.traps.raise(cause, lo, hi) === Status.exitBefore) this.deadEnd = core.exit as FatalExit;
   }
 
-  private injectException(cause: number, value: bigint): void {
-    this.hart.traps.raise(cause, Number(BigInt.asIntN(32, value)), Number(BigInt.asIntN(32, value >> 32n)));
-  }
-
-  /** Make one of `GuestInterrupt` pending. */
+  /** Make one of `GuestInterrupt` pending. Throws OutOfRange for another number. */
   override interrupt(vector: number): void {
     if (vector !== GuestInterrupt.software && vector !== GuestInterrupt.external) {
       throw new HyperError("OutOfRange", `a hart has no interrupt ${vector} for others to raise`);
@@ -270,9 +325,4 @@ export class RiscvVCpu extends HartVCpu {
     setGuestInterrupts(this.hart, bit, level ? bit : 0);
     if (level) this.signalWake();
   }
-}
-
-/** Register number of a floating-point store's data, from the instruction that the exit tells. */
-function storedRegister(raw: RiscvExitCause): number {
-  return Number((raw.htinst >> 20n) & 31n);
 }

@@ -4,14 +4,26 @@ import { H, VS } from "../cpu/state.js";
 // How the hypervisor programs a hart for a guest: the CSR writes of hcHyper's start-up, complete.
 
 /** Exceptions a guest kernel handles itself: all but its calls to the hypervisor and second-stage faults. */
-const HEDELEG = (1n << 0n) | (1n << 1n) | (1n << 2n) | (1n << 3n) | (1n << 4n) | (1n << 5n) | (1n << 6n) | (1n << 7n) |
-  (1n << 8n) | (1n << 12n) | (1n << 13n) | (1n << 15n);
+const HEDELEG =
+  (1n << 0n) |
+  (1n << 1n) |
+  (1n << 2n) |
+  (1n << 3n) |
+  (1n << 4n) |
+  (1n << 5n) |
+  (1n << 6n) |
+  (1n << 7n) |
+  (1n << 8n) |
+  (1n << 12n) |
+  (1n << 13n) |
+  (1n << 15n);
 /** VSSIP, VSTIP, VSEIP. */
 const HIDELEG = 0x444n;
 /** Cycle, time and instret; the other counters read zero anyway. */
 const HCOUNTEREN = 0xffff_ffffn;
 
 const HSTATUS = { spv: 1n << 7n, spvp: 1n << 8n, vsxl64: 2n << 32n } as const;
+const SSTATUS_SIE = 1n << 1n;
 const SSTATUS_SPP = 1n << 8n;
 /** The guest's own vsstatus.FS decides about floating point; the host's has to allow it, and is not kept. */
 const SSTATUS_FS_DIRTY = 3n << 13n;
@@ -36,6 +48,16 @@ export function enterWorld(hart: RiscvHart, pc: bigint, hgatp: bigint): void {
   hart.enterGuest();
 }
 
+/**
+ * Let a guest go on at `pc` after a suspend that lost its state: address translation off and interrupts masked.
+ * Which interrupts it enabled, what is pending and its timer live on, as they are what ends the suspend.
+ */
+export function resumeWorld(hart: RiscvHart, pc: bigint): void {
+  hart.writeCsr("vsatp", 0n);
+  hart.writeCsr("vsstatus", hart.readCsr("vsstatus") & ~SSTATUS_SIE);
+  hart.core.setBig(hart.layout.pc, pc);
+}
+
 /** Program the guest's timer in ticks of its `time`; all ones is never. */
 export function setGuestTimer(hart: RiscvHart, lo: number, hi: number): void {
   hart.core.set(VS.timecmp, lo, hi);
@@ -48,4 +70,3 @@ export function setGuestInterrupts(hart: RiscvHart, mask: number, bits: number):
   core.set(H.vip, (core.lo(H.vip) & ~mask) | bits, 0);
   hart.interrupts.refresh();
 }
-

@@ -85,10 +85,12 @@ export class Plic {
     this.update();
   }
 
-  /** The gateway of a level-triggered source: a high line not in service is pending. */
+  /**
+   * The gateway of a level-triggered source: a high line not in service becomes pending, and stays so until it
+   * is claimed, even if the line falls before (chapter 2, "Interrupt Gateways").
+   */
   private forward(source: number): void {
-    if (testBit(this.claimed, source)) return;
-    writeBit(this.pending, source, testBit(this.level, source));
+    if (testBit(this.level, source) && !testBit(this.claimed, source)) writeBit(this.pending, source, true);
   }
 
   // --- Registers: 32 bits wide; narrower accesses read parts and write nothing -----------------

@@ -8,6 +8,7 @@ let output: string;
 let input: number[];
 let fences: [readonly number[], RemoteFence][];
 let timers: [number, number][];
+let softwarePending: boolean;
 let memory: Uint8Array;
 
 const host: SbiHost = {
@@ -19,7 +20,7 @@ const host: SbiHost = {
   hartState: (id) => (id === 0 ? HsmState.started : HsmState.stopped),
   isRam: (gpa, length) => gpa >= RAM && gpa + length <= RAM + memory.length,
   setTimer: (lo, hi) => timers.push([lo, hi]),
-  clearSoftwareInterrupt: () => {},
+  clearSoftwareInterrupt: () => softwarePending,
   fence: (ids, fence) => fences.push([ids, fence]),
   consoleWrite: (bytes) => {
     output += new TextDecoder().decode(bytes);
@@ -35,10 +36,12 @@ beforeEach(() => {
   input = [];
   fences = [];
   timers = [];
+  softwarePending = false;
   memory = new Uint8Array(8192);
 });
 
-const call = (eid: number, fid: number, ...args: (number | bigint)[]): SbiOutcome => sbiCall({ eid, fid, args: args.map(BigInt) }, host);
+const call = (eid: number, fid: number, ...args: (number | bigint)[]): SbiOutcome =>
+  sbiCall({ eid, fid, args: args.map(BigInt) }, host);
 const returned = (value: number | bigint) => ({ kind: "return", error: 0, value: BigInt(value) });
 const failed = (error: number) => ({ kind: "return", error, value: 0n });
 
@@ -60,7 +63,10 @@ test("base: version 2.0, identification, and probes that tell the truth", () => 
 test("timer values are 64 bits", () => {
   call(Eid.time, 0, 0x1_8000_0002n);
   call(Eid.legacySetTimer, 0, 2n ** 64n - 1n);
-  expect(timers).toEqual([[-0x7ffffffe, 1], [-1, -1]]);
+  expect(timers).toEqual([
+    [-0x7ffffffe, 1],
+    [-1, -1],
+  ]);
 });
 
 test("hart masks: base, all ones, and harts that do not exist", () => {
@@ -76,7 +82,8 @@ test("hart masks: base, all ones, and harts that do not exist", () => {
 test("remote fences reach the harts asked for; those of the hypervisor extension do not exist for a guest", () => {
   expect(call(Eid.rfence, 2, 3, 0, 0x4000, 0x1000, 9)).toEqual(returned(0));
   expect(fences).toEqual([[[0, 1], { kind: "sfenceVma", start: 0x4000n, size: 0x1000n, asid: 9 }]]);
-  for (const fid of [3, 4, 5, 6, 7]) expect(call(Eid.rfence, fid, 1, 0)).toEqual(failed(SbiError.notSupported));
+  for (const fid of [3, 4, 5, 6, 7])
+    expect(call(Eid.rfence, fid, 1, 0)).toEqual(failed(SbiError.notSupported));
 });
 
 test("harts start once, at an address that is RAM", () => {
@@ -87,7 +94,10 @@ test("harts start once, at an address that is RAM", () => {
   expect(call(Eid.hsm, 2, 1)).toEqual(returned(HsmState.stopped));
   expect(call(Eid.hsm, 2, 3)).toEqual(failed(SbiError.invalidParam));
   expect(call(Eid.hsm, 3, 0)).toEqual({ kind: "suspendHart", resume: undefined });
-  expect(call(Eid.hsm, 3, 0x8000_0000, RAM, 5)).toEqual({ kind: "suspendHart", resume: { entry: BigInt(RAM), opaque: 5n } });
+  expect(call(Eid.hsm, 3, 0x8000_0000, RAM, 5)).toEqual({
+    kind: "suspendHart",
+    resume: { entry: BigInt(RAM), opaque: 5n },
+  });
   expect(call(Eid.hsm, 3, 1)).toEqual(failed(SbiError.invalidParam));
 });
 

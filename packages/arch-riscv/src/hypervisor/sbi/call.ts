@@ -1,4 +1,11 @@
-import { Eid, HsmState, IMPLEMENTATION_ID, IMPLEMENTATION_VERSION, SbiError, SPEC_VERSION } from "./constants.js";
+import {
+  Eid,
+  HsmState,
+  IMPLEMENTATION_ID,
+  IMPLEMENTATION_VERSION,
+  SbiError,
+  SPEC_VERSION,
+} from "./constants.js";
 import { debugConsole } from "./debug-console.js";
 import { selectHarts } from "./hart-mask.js";
 import type { RemoteFence, SbiCall, SbiHost, SbiOutcome } from "./host.js";
@@ -97,38 +104,57 @@ const SUSPEND_RETENTIVE = 0;
 const SUSPEND_NON_RETENTIVE = 0x8000_0000 | 0;
 
 function hartStateManagement(call: SbiCall, host: SbiHost): SbiOutcome {
-  const hartId = Number(arg(call, 0) & 0xffff_ffff_ffffn);
   switch (call.fid) {
-    case 0: {
-      if (!host.hartIds.includes(hartId)) return failure(SbiError.invalidParam);
-      if (host.hartState(hartId) !== HsmState.stopped) return failure(SbiError.alreadyAvailable);
-      const entry = arg(call, 1);
-      if (entry >= 1n << 53n || !host.isRam(Number(entry), 2)) return failure(SbiError.invalidAddress);
-      return { kind: "startHart", hartId, entry: Number(entry), opaque: arg(call, 2) };
-    }
+    case 0:
+      return startHart(call, host);
     case 1:
       return { kind: "stopHart" };
-    case 2:
-      if (!host.hartIds.includes(hartId)) return failure(SbiError.invalidParam);
+    case 2: {
+      const hartId = hartOf(call, host);
+      if (hartId === undefined) return failure(SbiError.invalidParam);
       return success(BigInt(host.hartState(hartId)));
-    case 3: {
-      const type = low32(arg(call, 0));
-      if (type === SUSPEND_RETENTIVE) return { kind: "suspendHart", resume: undefined };
-      if (type !== SUSPEND_NON_RETENTIVE) return failure(SbiError.invalidParam);
-      const entry = arg(call, 1);
-      if (entry >= 1n << 53n || !host.isRam(Number(entry), 2)) return failure(SbiError.invalidAddress);
-      return { kind: "suspendHart", resume: { entry, opaque: arg(call, 2) } };
     }
+    case 3:
+      return suspendHart(call, host);
     default:
       return failure(SbiError.notSupported);
   }
 }
 
+function startHart(call: SbiCall, host: SbiHost): SbiOutcome {
+  const hartId = hartOf(call, host);
+  if (hartId === undefined) return failure(SbiError.invalidParam);
+  if (host.hartState(hartId) !== HsmState.stopped) return failure(SbiError.alreadyAvailable);
+  const entry = arg(call, 1);
+  if (!isCode(entry, host)) return failure(SbiError.invalidAddress);
+  return { kind: "startHart", hartId, entry: Number(entry), opaque: arg(call, 2) };
+}
+
+function suspendHart(call: SbiCall, host: SbiHost): SbiOutcome {
+  const type = low32(arg(call, 0));
+  if (type === SUSPEND_RETENTIVE) return { kind: "suspendHart", resume: undefined };
+  if (type !== SUSPEND_NON_RETENTIVE) return failure(SbiError.invalidParam);
+  const entry = arg(call, 1);
+  if (!isCode(entry, host)) return failure(SbiError.invalidAddress);
+  return { kind: "suspendHart", resume: { entry, opaque: arg(call, 2) } };
+}
+
+/** The hart that a0 names, if there is one. */
+function hartOf(call: SbiCall, host: SbiHost): number | undefined {
+  const wanted = arg(call, 0);
+  return host.hartIds.find((id) => BigInt(id) === wanted);
+}
+
+/** May a hart start here: is it RAM, and an address that a pc can hold? */
+function isCode(address: bigint, host: SbiHost): boolean {
+  return (address & 1n) === 0n && address < 1n << 53n && host.isRam(Number(address), 2);
+}
+
 function systemReset(call: SbiCall): SbiOutcome {
   if (call.fid !== 0) return failure(SbiError.notSupported);
   const [type, reason] = [low32(arg(call, 0)) >>> 0, low32(arg(call, 1)) >>> 0];
-  // Reasons 0 and 1 are the standard's; from 0xE0000000 on they are the SBI implementation's and the vendor's.
-  if (type > 2 || (reason > 1 && reason < 0xe000_0000)) return failure(SbiError.invalidParam);
+  // Shutdown, cold and warm reboot; no reason, or system failure. The others are reserved, or some platform's.
+  if (type > 2 || reason > 1) return failure(SbiError.invalidParam);
   const failed = reason !== 0;
   if (type === 0) return { kind: "shutdown", failure: failed, code: reason };
   return { kind: "reset", warm: type === 2, failure: failed, code: reason };

@@ -34,8 +34,27 @@ export const SbiError = {
 } as const;
 export type SbiError = (typeof SbiError)[keyof typeof SbiError];
 
-/** Hart states of the HSM extension, table 9.1. */
-export const HsmState = { started: 0, stopped: 1, startPending: 2, stopPending: 3, suspended: 4 } as const;
+/**
+ * The extension id ("HVC") under which the family's guests call whoever runs their VM: the function id is the
+ * number of the hypercall.
+ */
+export const VMM_CALL = 0x485643;
+
+/** Vendor-specific (chapter 15) and firmware-specific extension ids: none of the SBI's own. */
+export function isVendorCall(eid: number): boolean {
+  return eid >= 0x0900_0000 && eid <= 0x0aff_ffff;
+}
+
+/** Hart states of the HSM extension. */
+export const HsmState = {
+  started: 0,
+  stopped: 1,
+  startPending: 2,
+  stopPending: 3,
+  suspended: 4,
+  suspendPending: 5,
+  resumePending: 6,
+} as const;
 export type HsmState = (typeof HsmState)[keyof typeof HsmState];
 
 /** Version 2.0: major in bits 30..24. */

@@ -1,11 +1,26 @@
-import type { HsmState } from "./constants.js";
+import type { HsmState, SbiError } from "./constants.js";
 
 /** A remote fence of the RFENCE extension. Addresses and sizes are what the guest gave. */
 export type RemoteFence =
   | { readonly kind: "fenceI" }
-  | { readonly kind: "sfenceVma"; readonly start: bigint; readonly size: bigint; readonly asid: number | undefined }
-  | { readonly kind: "hfenceGvma"; readonly start: bigint; readonly size: bigint; readonly vmid: number | undefined }
-  | { readonly kind: "hfenceVvma"; readonly start: bigint; readonly size: bigint; readonly asid: number | undefined };
+  | {
+      readonly kind: "sfenceVma";
+      readonly start: bigint;
+      readonly size: bigint;
+      readonly asid: number | undefined;
+    }
+  | {
+      readonly kind: "hfenceGvma";
+      readonly start: bigint;
+      readonly size: bigint;
+      readonly vmid: number | undefined;
+    }
+  | {
+      readonly kind: "hfenceVvma";
+      readonly start: bigint;
+      readonly size: bigint;
+      readonly asid: number | undefined;
+    };
 
 /** What SBI calls act on: the VM as one of its harts sees it. */
 export interface SbiHost {
@@ -21,7 +36,8 @@ export interface SbiHost {
   isRam(gpa: number, length: number): boolean;
   /** Program the supervisor timer: time in ticks, all ones for never; a pending timer interrupt is cleared. */
   setTimer(lo: number, hi: number): void;
-  clearSoftwareInterrupt(): void;
+  /** Whether one was pending. */
+  clearSoftwareInterrupt(): boolean;
   fence(hartIds: readonly number[], fence: RemoteFence): void;
   consoleWrite(bytes: Uint8Array): void;
   /** A byte of input, -1 when there is none. */
@@ -42,7 +58,7 @@ export interface SbiCall {
 /** What becomes of a call. */
 export type SbiOutcome =
   /** Set a0 and a1 and go on. */
-  | { readonly kind: "return"; readonly error: number; readonly value: bigint }
+  | { readonly kind: "return"; readonly error: SbiError; readonly value: bigint }
   /** A legacy call: only a0 is set. */
   | { readonly kind: "legacy"; readonly value: bigint }
   /** Interrupt these harts, then return success (legacy calls: a0 only). */
@@ -50,7 +66,10 @@ export type SbiOutcome =
   | { readonly kind: "startHart"; readonly hartId: number; readonly entry: number; readonly opaque: bigint }
   | { readonly kind: "stopHart" }
   /** Wait for an interrupt; `resume` is where a non-retentive suspend goes on. */
-  | { readonly kind: "suspendHart"; readonly resume: { readonly entry: bigint; readonly opaque: bigint } | undefined }
+  | {
+      readonly kind: "suspendHart";
+      readonly resume: { readonly entry: bigint; readonly opaque: bigint } | undefined;
+    }
   | { readonly kind: "shutdown"; readonly failure: boolean; readonly code: number }
   | { readonly kind: "reset"; readonly warm: boolean; readonly failure: boolean; readonly code: number }
   /** No such extension: the hypervisor's owner may answer it as a hypercall. */

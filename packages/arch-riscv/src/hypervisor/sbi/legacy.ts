@@ -19,8 +19,7 @@ export function legacyCall(call: SbiCall, host: SbiHost): SbiOutcome {
     case Eid.legacyConsoleGetchar:
       return { kind: "legacy", value: BigInt(host.consoleRead()) };
     case Eid.legacyClearIpi:
-      host.clearSoftwareInterrupt();
-      return DONE;
+      return { kind: "legacy", value: host.clearSoftwareInterrupt() ? 1n : 0n };
     case Eid.legacySendIpi: {
       const targets = maskAt(a0, host);
       return targets === undefined ? FAILED : { kind: "ipi", targets, legacy: true };

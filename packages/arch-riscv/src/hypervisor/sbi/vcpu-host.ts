@@ -8,15 +8,18 @@ const MAX_FENCED_PAGES = 64n;
 
 /** The SBI as one vCPU's firmware: calls act on its VM. */
 export class VCpuSbiHost implements SbiHost {
-  readonly mvendorid = 0n;
-  readonly marchid = 0n;
-  readonly mimpid = 0n;
+  readonly mvendorid: bigint;
+  readonly marchid: bigint;
+  readonly mimpid: bigint;
   private readonly vcpu: RiscvVCpu;
   private readonly vm: VCpuContext;
 
   constructor(vcpu: RiscvVCpu, vm: VCpuContext) {
     this.vcpu = vcpu;
     this.vm = vm;
+    this.mvendorid = vcpu.hart.readCsr("mvendorid");
+    this.marchid = vcpu.hart.readCsr("marchid");
+    this.mimpid = vcpu.hart.readCsr("mimpid");
   }
 
   get hartId(): number {
@@ -30,9 +33,10 @@ export class VCpuSbiHost implements SbiHost {
   hartState(hartId: number): HsmState {
     const hart = this.vm.vcpus.find(hartId) as RiscvVCpu | undefined;
     switch (hart?.state) {
-      case "Ready":
       case "Running":
         return HsmState.started;
+      case "Ready":
+        return hart.suspended ? HsmState.resumePending : HsmState.started;
       case "Blocked":
         // Waiting in WFI is running, to the guest; only a suspend call is not.
         return hart.suspended ? HsmState.suspended : HsmState.started;
@@ -49,8 +53,8 @@ export class VCpuSbiHost implements SbiHost {
     this.vcpu.setGuestTimer(lo, hi);
   }
 
-  clearSoftwareInterrupt(): void {
-    this.vcpu.clearSoftwareInterrupt();
+  clearSoftwareInterrupt(): boolean {
+    return this.vcpu.clearSoftwareInterrupt();
   }
 
   fence(hartIds: readonly number[], fence: RemoteFence): void {
