@@ -80,9 +80,12 @@ function version(): string {
   return (JSON.parse(manifest) as { version: string }).version;
 }
 
-/** The program: runs the command line of this process, and ends it when everything is written. */
-export async function runProcess(): Promise<void> {
-  const io = processIo();
+/**
+ * The program: runs the command line of this process, and ends it when everything is written.
+ * @param changes what of the process is to be something else.
+ */
+export async function runProcess(changes: Partial<CliIo> = {}): Promise<void> {
+  const io = { ...processIo(), ...changes };
   // A reader that is gone is no reason for a stack trace; whoever writes much finds out by itself.
   for (const stream of [io.stdout, io.stderr]) stream.on("error", () => {});
   const exitCode = await main(process.argv.slice(2), io);

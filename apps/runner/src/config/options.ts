@@ -166,6 +166,6 @@ export const DEMO_OPTIONS: readonly OptionGroup[] = [
     title: "Options",
     options: [MACHINE, CONTROL]
       .flatMap(({ options }) => options)
-      .filter(({ name }) => ["mode", "cpus", "memory", "deterministic", "timeout", "stats"].includes(name)),
+      .filter(({ name }) => ["cpus", "memory", "deterministic", "timeout", "stats"].includes(name)),
   },
 ];

@@ -167,11 +167,15 @@ function checkConflicts(reader: SettingReader): void {
   const refuse = (message: string) => {
     throw new CliError(message);
   };
-  for (const name of ["kernel", "initrd", "load", "bios"]) {
+  for (const name of ["kernel", "initrd", "load"]) {
     if (reader.has("guest") && reader.has(name)) refuse(`--guest and --${name} exclude each other`);
   }
   if (reader.has("bios") && reader.text("mode") === "vm")
     refuse("--bios and --mode vm exclude each other: under the hypervisor there is no firmware to replace");
+  const firmwareLess = reader.text("mode") === "bare" && !reader.has("bios");
+  if (firmwareLess && reader.has("guest")) refuse("--guest in --mode bare needs firmware: --bios FILE");
+  if (firmwareLess && !["kernel", "load"].some((name) => reader.has(name)))
+    refuse("--mode bare needs --kernel, --load or --bios: the embedded guest needs firmware or the hypervisor");
   if (reader.has("initrd") && !reader.has("kernel") && !reader.has("bios"))
     refuse("--initrd needs --kernel FILE");
   if (reader.has("clock-ratio") && !reader.flag("deterministic"))

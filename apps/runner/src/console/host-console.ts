@@ -2,6 +2,7 @@ import type { Console } from "@hypercraft/hypercraft";
 import { type ByteSink, InputQueue } from "@hypercraft/machine";
 
 const BATCH = 32 * 1024;
+const NEWLINE = 0x0a;
 
 /** The guest's console on the host's side. Guests write byte by byte: bytes are collected before the sinks get them. */
 export class HostConsole implements Console {
@@ -14,9 +15,9 @@ export class HostConsole implements Console {
 
   /**
    * @param flush `when-idle`: as soon as the event loop has its turn, which is after each slice of the guest.
-   * `on-demand`: the run loop calls `flush`, at points that are the same in every run.
+   * `by-line`: at each line's end, and when the run loop calls `flush`, which are the same points in every run.
    */
-  constructor(flush: "when-idle" | "on-demand", sinks: readonly ByteSink[]) {
+  constructor(flush: "when-idle" | "by-line", sinks: readonly ByteSink[]) {
     this.#flushesItself = flush === "when-idle";
     this.#sinks = sinks;
   }
@@ -30,6 +31,7 @@ export class HostConsole implements Console {
     this.#batch.set(bytes, this.#length);
     this.#length += bytes.length;
     if (this.#flushesItself) this.#scheduled ??= setImmediate(() => this.flush());
+    else if (bytes.includes(NEWLINE)) this.flush();
   }
 
   read(): number {

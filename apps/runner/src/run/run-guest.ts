@@ -56,7 +56,7 @@ export async function runGuest(
       deterministic: machineConfig.deterministic,
       ...(input !== undefined && { input }),
       restart: create,
-      snapshotFormat: (machine) => snapshotContents(machineConfig, machine, 0),
+      snapshotFormat: (machine, instructions) => snapshotContents(machineConfig, machine, instructions),
     });
     host = {
       console: session.console,

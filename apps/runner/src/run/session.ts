@@ -26,13 +26,12 @@ export interface SessionOptions {
   readonly snapshotFormat: SnapshotFormat;
   /** End as soon as the snapshot of `--snapshot-at` is saved. */
   readonly endAfterSnapshot?: boolean;
-  /** Instructions that the machine had done before, when it comes from a snapshot. */
-  readonly instructionsBefore?: number;
 }
 
 /**
- * In deterministic mode the run is looked at after each multiple of so many instructions, and only then: so what
- * the host does about it, such as ending at a match, falls on the same instruction in every run.
+ * In deterministic mode the run is looked at when the guest has written a line and after each multiple of so many
+ * instructions, and only then: so what the host does about it, such as ending at a match, falls on the same
+ * instruction in every run.
  */
 const DETERMINISTIC_STEP = 100_000;
 
@@ -49,6 +48,8 @@ export class Session {
   #machine: Machine | undefined;
   /** Counts of the machines before the present one. */
   #past: MachineStatistics[] = [];
+  /** Instructions that the machine had done before this run, when it comes from a snapshot. */
+  #before = 0;
   #seconds = 0;
 
   constructor(options: SessionOptions) {
@@ -62,7 +63,7 @@ export class Session {
       sinks.push(new Watcher(control.until, () => this.#stop.request({ kind: "matched" })));
     if (this.#saver.pattern !== undefined)
       sinks.push(new Watcher(this.#saver.pattern, () => this.#snapshotPointReached()));
-    this.console = new HostConsole(deterministic ? "on-demand" : "when-idle", sinks);
+    this.console = new HostConsole(deterministic ? "by-line" : "when-idle", sinks);
     this.#stop.onStop = () => this.#interrupt();
   }
 
@@ -86,8 +87,8 @@ export class Session {
   }
 
   get statistics(): RunStatistics {
-    const present = this.#machine?.statistics();
-    return addStatistics(present === undefined ? this.#past : [...this.#past, present], this.#seconds);
+    const all = addStatistics(this.#machines, this.#seconds);
+    return { ...all, instructions: all.instructions - this.#before };
   }
 
   /**
@@ -97,6 +98,7 @@ export class Session {
   async run(machine: Machine): Promise<RunOutcome> {
     const { io, control } = this.#options;
     this.#machine = machine;
+    this.#before = machine.statistics().instructions;
     const releaseSignals = onEndingSignals(io, (signal) => this.#stop.request({ kind: "signal", signal }));
     const timer =
       control.timeoutMs === undefined
@@ -137,7 +139,7 @@ export class Session {
     const over = end.kind === "shutdown" || end.kind === "failed" || end.kind === "reset";
     if (over) return undefined;
     if (this.#saver.isDue(this.#done)) {
-      const file = await this.#saver.saveDue(this.#machine!);
+      const file = await this.#saver.saveDue(this.#machine!, this.#total);
       this.say(`snapshot saved to ${file.name}`);
       if (this.#options.endAfterSnapshot) return { kind: "saved" };
     }
@@ -183,21 +185,29 @@ export class Session {
     this.console.giveBack(unread);
   }
 
+  /** The counts of the present machine, after those of the machines before it. */
+  get #machines(): MachineStatistics[] {
+    return this.#machine === undefined ? this.#past : [...this.#past, this.#machine.statistics()];
+  }
+
+  /** Instructions of the guest, those before this run included. */
+  get #total(): number {
+    return this.#machines.reduce((sum, { instructions }) => sum + instructions, 0);
+  }
+
   /** Instructions of this run. */
   get #done(): number {
-    return [...this.#past, this.#machine!.statistics()].reduce(
-      (sum, { instructions }) => sum + instructions,
-      0,
-    );
+    return this.#total - this.#before;
   }
 
   #limits(): { readonly maxInstructions?: number } {
-    const { control, deterministic, instructionsBefore = 0 } = this.#options;
-    const done = this.#done;
+    const { control, deterministic } = this.#options;
+    const total = this.#total;
+    const done = total - this.#before;
     const limits = [
       this.#saver.instructionsLeft(done),
       control.maxInstructions === undefined ? undefined : control.maxInstructions - done,
-      deterministic ? DETERMINISTIC_STEP - ((instructionsBefore + done) % DETERMINISTIC_STEP) : undefined,
+      deterministic ? DETERMINISTIC_STEP - (total % DETERMINISTIC_STEP) : undefined,
     ].filter((limit) => limit !== undefined);
     return limits.length === 0 ? {} : { maxInstructions: Math.min(...limits) };
   }
@@ -239,7 +249,7 @@ export class Session {
   async #saveAsAsked(): Promise<void> {
     this.#snapshotAsked = false;
     try {
-      const file = await this.#saver.saveNow(this.#machine!);
+      const file = await this.#saver.saveNow(this.#machine!, this.#total);
       this.say(`snapshot saved to ${file.name}`);
     } catch (error) {
       const refused = asCliError(error);

@@ -3,8 +3,11 @@ import type { FileRef } from "../config/setting-reader.js";
 import { freeFile, writeOutput } from "../files/output-file.js";
 import type { Machine } from "../machine/contract.js";
 
-/** Makes the contents of a snapshot file. Throws CliError when this machine's state cannot be kept. */
-export type SnapshotFormat = (machine: Machine) => Promise<Uint8Array>;
+/**
+ * Makes the contents of a snapshot file; `instructions` are the guest's since its start. Throws CliError when this
+ * machine's state cannot be kept.
+ */
+export type SnapshotFormat = (machine: Machine, instructions: number) => Promise<Uint8Array>;
 
 /** When a run saves a snapshot, and where to. */
 export class SnapshotSaver {
@@ -47,19 +50,19 @@ export class SnapshotSaver {
   }
 
   /** Saves the snapshot of `--snapshot-at`. @throws CliError. */
-  async saveDue(machine: Machine): Promise<FileRef> {
+  async saveDue(machine: Machine, instructions: number): Promise<FileRef> {
     this.#saved = true;
-    return this.#save(machine, this.#control.snapshotTo);
+    return this.#save(machine, instructions);
   }
 
   /** Saves a snapshot that a person asked for. @throws CliError. */
-  async saveNow(machine: Machine): Promise<FileRef> {
-    return this.#save(machine, this.#control.snapshotTo);
+  async saveNow(machine: Machine, instructions: number): Promise<FileRef> {
+    return this.#save(machine, instructions);
   }
 
-  async #save(machine: Machine, wanted: FileRef | undefined): Promise<FileRef> {
-    const content = await this.#format(machine);
-    const file = wanted ?? (await freeFile("hypercraft", "snapshot"));
+  async #save(machine: Machine, instructions: number): Promise<FileRef> {
+    const content = await this.#format(machine, instructions);
+    const file = this.#control.snapshotTo ?? (await freeFile("hypercraft", "snapshot"));
     await writeOutput(file, content);
     return file;
   }

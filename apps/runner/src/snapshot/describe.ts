@@ -7,19 +7,19 @@ import { encodeSnapshotFile } from "./file.js";
 
 /**
  * The contents of a snapshot file.
- * @param instructionsBefore of the machine before this process, when it comes from a snapshot itself.
+ * @param instructions of the guest since its start.
  * @throws CliError for a machine that writes to a file.
  */
 export async function snapshotContents(
   config: MachineConfig,
   machine: Machine,
-  instructionsBefore: number,
+  instructions: number,
 ): Promise<Uint8Array> {
   refuseWritableDisks(config.disks);
   return encodeSnapshotFile({
     machine: absolute(config),
     disks: await Promise.all(config.disks.map(diskIdentity)),
-    instructions: instructionsBefore + machine.statistics().instructions,
+    instructions,
     state: await machine.save(),
   });
 }

@@ -40,8 +40,7 @@ export async function resumeSnapshot(
       deterministic: config.deterministic,
       ...(input !== undefined && { input }),
       restart: () => startAgain(board, config, embeddedGuest, host),
-      snapshotFormat: (machine) => snapshotContents(config, machine, file.instructions),
-      instructionsBefore: file.instructions,
+      snapshotFormat: (machine, instructions) => snapshotContents(config, machine, instructions),
     });
     host = {
       console: session.console,

@@ -1,0 +1,108 @@
+// The command line with its real machine, in processes of their own.
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { embeddedGuest } from "@hypercraft/embedded-guest";
+import { afterAll, describe, expect, test } from "vitest";
+import { FakeProcess } from "../test/fake-io.js";
+import { runProgram } from "../test/spawn.js";
+import { ARCHITECTURES } from "./machine/architectures.js";
+
+const folder = mkdtempSync(join(tmpdir(), "hypercraft-cli-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const path = (name: string) => join(folder, name);
+const hypercraft = (...args: string[]) => runProgram("cli", args);
+
+test("the demo shows the guest booting, checks everything, and sums up in one line", async () => {
+  const { code, out, err } = await hypercraft("demo");
+  expect({ code, err }).toEqual({ code: 0, err: "" });
+  expect(out).toMatch(/^hypercraft embedded guest, riscv64\r?\n/);
+  expect(out).toMatch(/\nselftest: \d+ passed, 0 failed\r?\n/);
+  const [last] = out.trimEnd().split("\n").slice(-1);
+  expect(last).toMatch(
+    /^hypercraft: [\d,]+ instructions in \d+\.\d\d s, \d+\.\d MIPS; exits: .*hypercall \d+/,
+  );
+});
+
+test("its shell takes commands from a pipe", async () => {
+  const typed = "run fib\npoweroff\n";
+  const { code, out, err } = await runProgram("cli", ["run", "--memory", "32M", "--stats=json"], typed);
+  expect(code).toBe(0);
+  expect(out).toContain("fib(20) = 6765");
+  const { instructions, mips, exits, tlbFills, blocks } = JSON.parse(err);
+  expect(Math.min(instructions, mips, exits.hypercall, exits.mmioWrite, tlbFills, blocks)).toBeGreaterThan(0);
+});
+
+test("a guest that fails gives 1", async () => {
+  expect(await runProgram("cli", ["run", "--memory", "32M"], "poweroff 5\n")).toMatchObject({
+    code: 1,
+    err: "hypercraft: the guest shut down with a failure, code 5\n",
+  });
+});
+
+describe("a snapshot", () => {
+  const guest = ["--deterministic", "--memory", "32M", "--append", "selftest"];
+
+  test.each(["1234567", "^ok timer-interrupt"])(
+    "at %s goes on byte for byte in a fresh process",
+    async (at) => {
+      const [file, stats] = [path("machine.snap"), "--stats=json"];
+      const whole = await hypercraft("run", ...guest, stats);
+      const saved = await hypercraft("snapshot", "save", file, "--at", at, ...guest, stats);
+      expect(saved.code).toBe(0);
+      const resumed = await hypercraft("snapshot", "resume", file, stats);
+      expect(resumed.code).toBe(0);
+      expect(saved.out + resumed.out).toBe(whole.out);
+      expect(saved.out.length * resumed.out.length).toBeGreaterThan(0);
+      const count = ({ err }: { err: string }): number =>
+        JSON.parse(err.trimEnd().split("\n").at(-1)!).instructions;
+      expect(count(saved) + count(resumed)).toBe(count(whole));
+    },
+  );
+
+  test("does not disturb the machine, and tells what it holds", async () => {
+    const at = ["--snapshot-at", "1M", "--snapshot-to", path("on.snap")];
+    const [whole, saved] = [await hypercraft("run", ...guest), await hypercraft("run", ...guest, ...at)];
+    expect(saved.out).toBe(whole.out);
+    const { code, out } = await hypercraft("snapshot", "info", path("on.snap"));
+    expect(code).toBe(0);
+    expect(out).toMatch(/^machine +riscv64, riscv-virt, vm mode, 1 CPU$/m);
+    expect(out).toMatch(/^memory +32 MiB, of which \d+ KiB are not zero$/m);
+    expect(out).toMatch(/^instructions +1000000$/m);
+    expect(out).toMatch(/^hash +[0-9a-f]{64}$/m);
+  });
+});
+
+describe("bad input is one line that names the file, and nothing is written", () => {
+  const elf = embeddedGuest("riscv64");
+  writeFileSync(path("cut"), elf.subarray(0, 5000));
+  writeFileSync(path("empty"), "");
+  const other = elf.slice();
+  new DataView(other.buffer).setUint16(18, 62, true);
+  writeFileSync(path("x86"), other);
+  writeFileSync(path("text"), "no device tree\n");
+
+  test.each([
+    [["--kernel", "cut"], /cut: .*truncated/],
+    [["--kernel", "empty"], /empty: is empty/],
+    [["--kernel", "x86"], /x86: ELF file is for x86-64, this machine is riscv64/],
+    [["--dtb", "text"], /text: .*device tree/],
+    [["--load", "x86@0x80200000", "--kernel", "x86"], /x86: /],
+    [
+      ["--load", "text@0x80300000", "--load", "cut@0x80300000", "--entry", "0x80300000"],
+      /cut: .*overlaps .*text/,
+    ],
+    [["--load", "text@0x100", "--entry", "0x80300000"], /text: .*not inside RAM/],
+    [["--memory", "1M"], /memory of 1 MiB is outside 4 MiB to \d+ MiB/],
+    [["--memory", "64G"], /memory of 64 GiB is outside 4 MiB to \d+ MiB/],
+    [["--cpus", "1000"], /1 to \d+ CPUs, not 1000/],
+  ])("%j", async (args, message) => {
+    const named = args.map((arg) => arg.replace(/^(cut|empty|x86|text)/, (name) => path(name)));
+    const process = new FakeProcess({ architectures: ARCHITECTURES });
+    const code = await process.run("run", ...named, "--dump-dtb", path("out.dtb"));
+    expect({ code, out: process.stdout.text }).toEqual({ code: 2, out: "" });
+    expect(process.stderr.text).toMatch(/^hypercraft: [^\n]+\n$/);
+    expect(process.stderr.text).toMatch(message);
+    expect(() => readFileSync(path("out.dtb"))).toThrow("ENOENT");
+  });
+});
