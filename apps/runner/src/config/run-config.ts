@@ -175,7 +175,9 @@ function checkConflicts(reader: SettingReader): void {
   const firmwareLess = reader.text("mode") === "bare" && !reader.has("bios");
   if (firmwareLess && reader.has("guest")) refuse("--guest in --mode bare needs firmware: --bios FILE");
   if (firmwareLess && !["kernel", "load"].some((name) => reader.has(name)))
-    refuse("--mode bare needs --kernel, --load or --bios: the embedded guest needs firmware or the hypervisor");
+    refuse(
+      "--mode bare needs --kernel, --load or --bios: the embedded guest needs firmware or the hypervisor",
+    );
   if (reader.has("initrd") && !reader.has("kernel") && !reader.has("bios"))
     refuse("--initrd needs --kernel FILE");
   if (reader.has("clock-ratio") && !reader.flag("deterministic"))
