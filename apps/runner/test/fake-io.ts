@@ -35,6 +35,7 @@ export class FakeProcess {
   readonly stderr = new Kept();
   readonly events = new EventEmitter();
   readonly exits: number[] = [];
+  readonly env: Record<string, string> = {};
 
   readonly #architectures: ArchitectureTable;
 
@@ -49,7 +50,7 @@ export class FakeProcess {
       stdin: () => this.stdin as InputStream,
       stdout: this.stdout,
       stderr: this.stderr,
-      env: {},
+      env: this.env,
       events: this.events,
       architectures: this.#architectures,
       exit: (code) => void this.exits.push(code),

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
@@ -134,6 +134,55 @@ describe("what a machine is made of", () => {
     writeFileSync(path("m.toml"), 'kernel = "kernel"\nmemory = "64M"\nappend = "file"\n');
     expect(await run([path("m.toml"), "--append", "option"], "exit 0\n")).toMatchObject({ code: 0 });
     expect(made[0]).toMatchObject({ memory: 2 ** 26, append: "option", kernel: { name: path("kernel") } });
+  });
+});
+
+describe("a pulled guest", () => {
+  const cache = path("cache");
+  const guest = join(cache, "guests", "debian-riscv64");
+  mkdirSync(guest, { recursive: true });
+  for (const name of ["kernel", "initrd.cpio"]) writeFileSync(join(guest, name), name);
+  writeFileSync(join(guest, "disk.ext4"), new Uint8Array(512));
+  const commandLines = { initramfs: "console=tty", disk: "root=disk" };
+  writeFileSync(
+    join(guest, "manifest.json"),
+    JSON.stringify({ format: 1, name: "debian-riscv64", commandLines, files: {} }),
+  );
+  const runGuest = async (...args: string[]) => {
+    const process = new FakeProcess();
+    process.env.HYPERCRAFT_CACHE = cache;
+    process.stdin.end("exit 0\n");
+    return { code: await process.run("run", ...args), err: process.stderr.text };
+  };
+
+  test("brings kernel, initrd and command line", async () => {
+    expect(await runGuest("--guest", "debian-riscv64")).toEqual({ code: 0, err: "" });
+    expect(made[0]).toMatchObject({
+      append: "console=tty",
+      disks: [],
+      kernel: { name: join(guest, "kernel") },
+    });
+    expect(new TextDecoder().decode(made[0]!.initrd?.bytes)).toBe("initrd.cpio");
+  });
+
+  test("or has its root on a disk, before other disks, and a command line of one's own", async () => {
+    const args = ["--guest", "debian-riscv64,disk", "--disk", `${path("disk.img")},ro`];
+    expect(await runGuest(...args)).toEqual({ code: 0, err: "" });
+    expect(made[0]).toMatchObject({
+      append: "root=disk",
+      disks: [{ size: 512, readOnly: false }, { size: 1024 }],
+    });
+    await runGuest("--guest", "debian-riscv64", "--append", "mine");
+    expect(made[1]!.append).toBe("mine");
+  });
+
+  test.each([
+    ["nothing", 'there is no guest "nothing"; there is debian-riscv64'],
+    ["debian-arm64", "--guest: debian-arm64 is for arm64, and the machine is riscv64"],
+  ])("called %s is refused", async (name, message) => {
+    const { code, err } = await runGuest("--guest", name);
+    expect(code).toBe(2);
+    expect(err).toContain(`hypercraft: ${message}`);
   });
 });
 
