@@ -88,6 +88,62 @@ describe("what the guest handles itself does not exit", () => {
   });
 });
 
+describe.each([
+  ["a jump", "j far"],
+  ["an indirect jump", "la t0, far\njr t0"],
+])("%s to where nothing can be fetched", (_name, jump) => {
+  // Pages of 4 KiB: the code's own page, and the next one if it is to be there.
+  const TABLES = RAM + 0x10_0000;
+  const guest = (next: bigint) => {
+    const made = assembleGuest(`
+      li t0, ${0x8000_0000_0000_0000n | (BigInt(TABLES) >> 12n)}
+      csrw satp, t0
+      la t0, handler
+      csrw stvec, t0
+      ${jump}
+      .align 4
+      handler: nop
+      nop
+      .align 4096
+      far: nop
+    `);
+    const entry = (address: number, flags: bigint) => ((BigInt(address) >> 12n) << 10n) | flags;
+    const write = (at: number, value: bigint) => made.vm.memory!.writeU64(TABLES + at, value);
+    write(16, entry(TABLES + 0x1000, 1n));
+    write(0x1000, entry(TABLES + 0x2000, 1n));
+    write(0x2000, entry(RAM, 0xcfn));
+    write(0x2008, next);
+    return made;
+  };
+
+  test("a page fault of the guest's own is charged when it is due, not before", () => {
+    for (let budget = 1; budget < 16; budget++) {
+      const { vcpu } = guest(0n);
+      for (const step of [budget, 1, 1]) {
+        const before = vcpu.retired;
+        expect(vcpu.run(step).kind).toBe("budgetSpent");
+        expect(vcpu.retired - before).toBe(step);
+      }
+    }
+  });
+
+  test("a fault of the second stage is charged when it is answered", () => {
+    // The next page is there for the first stage.
+    const { vcpu, vm, labels } = guest((0x1000_0000n >> 2n) | 0xcfn);
+    const exit = runTo(vcpu, "nestedPageFault");
+    expect(exit).toMatchObject({ gpa: 0x1000_0000, access: "execute", tableWalk: false });
+    expect(vcpu.getPc()).toBe(BigInt(labels.get("far")!));
+    const before = vcpu.retired;
+    const instret = vcpu.hart.readCsr("minstret");
+    vcpu.completeExit({ kind: "retry" });
+    expect(runTo(vcpu, "nestedPageFault").gpa).toBe(0x1000_0000);
+    expect(vcpu.retired).toBe(before);
+    expect(vm.handleExit(vcpu, vcpu.pendingExit!)).toBeUndefined();
+    expect([vcpu.retired, vcpu.hart.readCsr("minstret")]).toEqual([before + 1, instret]);
+    expect(vcpu.getPc()).toBe(BigInt(labels.get("handler")!));
+  });
+});
+
 test("counters are the guest's to read, and its users' when it says so", () => {
   const { vcpu } = assembleGuest(`
     rdcycle s2
