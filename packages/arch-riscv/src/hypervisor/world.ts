@@ -38,6 +38,8 @@ export function enterWorld(hart: RiscvHart, pc: bigint, hgatp: bigint): void {
   hart.writeCsr("hideleg", HIDELEG);
   hart.writeCsr("hvip", 0n);
   hart.writeCsr("hcounteren", HCOUNTEREN);
+  // Guests without a PMU driver leave this to their firmware, and their user programs read the time.
+  hart.writeCsr("scounteren", HCOUNTEREN);
   // A guest may have what the firmware gave its host: Sstc, cache blocks, hardware A/D updates.
   hart.writeCsr("henvcfg", hart.readCsr("menvcfg"));
   hart.writeCsr("vstimecmp", 0xffff_ffff_ffff_ffffn);

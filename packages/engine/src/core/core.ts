@@ -361,6 +361,7 @@ export class Core implements CoreApi {
       }
       if (this.word(W.budget) <= 0) return "budget";
       if (this.breakpoints.size > 0) {
+        // Single steps, so that no breakpoint is run over.
         if (!resume && this.atBreakpoint()) return "breakpoint";
         resume = false;
         this.stepping = true;
@@ -382,11 +383,11 @@ export class Core implements CoreApi {
 
   /** Find the block at the pc and run it. False if `exit` may be set. */
   private enterBlock(): boolean {
-    const step = this.stepping;
+    const block = this.found ?? this.lookup(this.stepping);
     this.stepping = false;
-    const block = this.found ?? this.lookup(step);
     this.found = undefined;
     if (block === undefined) return this.chargeTrap();
+    const { step } = block;
     this.inside = true;
     this.pcKnown = false;
     const why = this.engine.interpret(block.address);
@@ -484,7 +485,7 @@ export class Core implements CoreApi {
     // Translating the target may have dropped the whole cache, and the stub with it.
     if (this.engine.code.flushes !== flushes) return;
     const source = this.engine.code.blockAt(stub);
-    if (source.dead) return;
+    if (source.dead || target.step) return;
     const [pageLo, pageHi] = [this.word(W.pcBase), this.word(W.pcBase + 1)];
     this.setWord(W.pcBase, baseLo);
     this.setWord(W.pcBase + 1, baseHi);
@@ -501,6 +502,7 @@ export class Core implements CoreApi {
       this.chargeTrap();
       return;
     }
+    if (target.step) return;
     this.engine.cacheJump(this.word(W.pc), this.word(W.pc + 1), this.word(W.generation), target.address);
     this.found = target;
   }
@@ -519,6 +521,8 @@ export class Core implements CoreApi {
     }
     const page = this.fetchPage(lo, hi);
     if (page < 0) return undefined;
+    // Where protection divides the page, every instruction is asked for anew.
+    if (!this.fetched.cacheable) step = true;
     this.setWord(W.pcBase, lo & ~0xfff);
     this.setWord(W.pcBase + 1, hi);
     const start = lo & 0xfff;
@@ -554,8 +558,11 @@ export class Core implements CoreApi {
   private fetchPage(lo: number, hi: number): number {
     const generation = this.word(W.generation);
     const cached = this.fetchCache.find(lo, hi, generation);
-    if (cached >= 0) return cached;
     const out = this.fetched;
+    if (cached >= 0) {
+      out.cacheable = true;
+      return cached;
+    }
     this.pcKnown = true;
     if (this.cpu.translateFetch(lo, hi, out) !== 0) return -1;
     const offset = this.ramOffset(out.physical);

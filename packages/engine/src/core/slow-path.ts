@@ -1,6 +1,9 @@
 import { SlowAccess } from "../cold/interpreter.js";
 import type { Core } from "./core.js";
-import { type Access, Status, Translated, type Translation } from "./guest-cpu.js";
+import { Access, Status, Translated, type Translation } from "./guest-cpu.js";
+
+/** A physical address at which there is nothing. */
+const NOWHERE = -8;
 
 /**
  * Data accesses that the inline TLB probe does not settle: fills, devices, pages that hold code,
@@ -94,7 +97,10 @@ export class SlowPath {
     const core = this.core;
     if ((kind & SlowAccess.probe) !== 0) return SlowPath.done;
     if (!core.inStep) return Status.exitBefore;
-    const status = core.cpu.physicalAccess((kind & SlowAccess.atomic) !== 0 ? 2 : access, physical, size, valueLo, valueHi, lo, hi);
+    // Devices take no atomics; a load-reserved fails like the load it is.
+    const atomic = (kind & SlowAccess.atomic) !== 0;
+    const where = atomic ? NOWHERE : physical;
+    const status = core.cpu.physicalAccess(atomic && access !== Access.read ? Access.rmw : access, where, size, valueLo, valueHi, lo, hi);
     if (status !== Status.next) return status;
     if (access === 0) this.answer(size, (kind & SlowAccess.signed) !== 0);
     return SlowPath.done;
