@@ -23,6 +23,64 @@ function uart(options: Partial<ConstructorParameters<typeof Ns16550a>[0]> = {}) 
 /** Nanoseconds of one 8N1 character at the reset divisor: 10 bits of 16 * 2 clocks at 3.6864 MHz. */
 const CHARACTER = Math.ceil((10 * 32 * 1e9) / 3_686_400);
 
+describe("input that waits for a listener", () => {
+  const typed = () => {
+    const { rig, r, device, make } = uart({ waitForListener: true });
+    rig.input.push("hello");
+    return { rig, r, device, make, readAll: () => readAll(r) };
+  };
+  const readAll = (r: ByteRegisters) => {
+    let text = "";
+    while ((r.get(LSR) & 1) !== 0) text += String.fromCharCode(r.get(DATA));
+    return text;
+  };
+
+  it("is not there before the receive interrupt is enabled", () => {
+    const { r, readAll } = typed();
+    expect(r.get(LSR)).toBe(0x60);
+    r.set(FCR, 0x07);
+    r.set(IER, 0x01);
+    expect(readAll()).toBe("hello");
+  });
+
+  it("comes to a guest that polls", () => {
+    const { r, readAll } = typed();
+    for (let i = 0; i < 8; i++) r.get(LSR);
+    expect(readAll()).toBe("hello");
+  });
+
+  it("survives a driver that sets its FIFO up after enabling the interrupt, as Linux does", () => {
+    const { r, readAll } = typed();
+    r.set(IER, 0x05);
+    r.set(FCR, 0x01);
+    r.set(FCR, 0x81);
+    expect(readAll()).toBe("hello");
+  });
+
+  it("is cleared as usual once the guest has read of it", () => {
+    const { r, rig, readAll } = typed();
+    r.set(FCR, 0x01);
+    r.set(IER, 0x01);
+    expect(r.get(DATA)).toBe("h".charCodeAt(0));
+    r.set(FCR, 0x03);
+    expect(readAll()).toBe("");
+    rig.input.push("!");
+    expect(readAll()).toBe("!");
+  });
+
+  it("is kept over a snapshot in the middle of a driver's start", () => {
+    const { r, device, make } = typed();
+    r.set(FCR, 0x01);
+    r.set(IER, 0x01);
+    r.set(FCR, 0x00);
+    const restored = make(new Rig());
+    restored.restore(throughJson(device.state()));
+    const registers = new ByteRegisters(restored);
+    registers.set(FCR, 0x01);
+    expect(readAll(registers)).toBe("hello");
+  });
+});
+
 describe("NS16550A after reset", () => {
   it("has the datasheet's values (PC16550D table III)", () => {
     const { r, rig } = uart();

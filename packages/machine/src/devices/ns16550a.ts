@@ -79,7 +79,8 @@ export interface Ns16550aOptions {
   readonly receiveIntervalNs?: number;
   /**
    * Keep input waiting until the guest listens: until it enables the receive interrupt, or reads LSR many
-   * times in a row. Otherwise drivers that clear the FIFO at their start lose what was typed before. Default false.
+   * times in a row; and keep what it clears before it has read a character. Otherwise drivers that clear the
+   * FIFO at their start lose what was typed before. Default false.
    */
   readonly waitForListener?: boolean;
 }
@@ -105,6 +106,10 @@ export class Ns16550a implements Device {
 
   /** Polls since another register was used; `POLLS_OF_A_LISTENER` from when on the guest listens. */
   #polls = 0;
+  /** Whether the guest has read a character. */
+  #heard = false;
+  /** Characters that the guest cleared unread at its start, to be received again. */
+  #kept: number[] = [];
   #ier = 0;
   #fcr = 0;
   #lcr = 0;
@@ -139,6 +144,8 @@ export class Ns16550a implements Device {
 
   reset(): void {
     this.#polls = this.#waits ? 0 : POLLS_OF_A_LISTENER;
+    this.#heard = false;
+    this.#kept = [];
     this.#ier = 0;
     this.#fcr = 0;
     this.#lcr = 0;
@@ -232,6 +239,8 @@ export class Ns16550a implements Device {
     return {
       version: STATE_VERSION,
       polls: this.#polls,
+      heard: this.#heard,
+      kept: [...this.#kept],
       ier: this.#ier,
       fcr: this.#fcr,
       lcr: this.#lcr,
@@ -251,8 +260,11 @@ export class Ns16550a implements Device {
   restore(state: ComponentState): void {
     const reader = new StateReader("ns16550a", state, STATE_VERSION);
     const rx = reader.integers("rx", FIFO_SIZE, BREAK);
+    const kept = reader.integers("kept", FIFO_SIZE, BREAK);
     this.reset();
     this.#polls = Math.min(reader.integer("polls"), POLLS_OF_A_LISTENER);
+    this.#heard = reader.flag("heard");
+    this.#kept = kept;
     this.#ier = reader.u8("ier") & 0x0f;
     this.#fcr = reader.u8("fcr");
     this.#lcr = reader.u8("lcr");
@@ -290,9 +302,9 @@ export class Ns16550a implements Device {
     const source = this.#source;
     if (source === undefined || this.#loopback || !this.#listening) return;
     const capacity = this.#fifo ? FIFO_SIZE : 1;
-    while (this.#rx.length < capacity && source.available > 0) {
+    while (this.#rx.length < capacity && (this.#kept.length > 0 || source.available > 0)) {
       if (this.#mustWait()) break;
-      const byte = source.read();
+      const byte = this.#kept.shift() ?? source.read();
       if (byte < 0) break;
       this.#accept(byte);
     }
@@ -329,6 +341,7 @@ export class Ns16550a implements Device {
   }
 
   #readData(): number {
+    if (this.#rx.length > 0) this.#heard = true;
     const character = this.#rx.shift() ?? 0;
     // The errors of a character show when it comes to the top of the FIFO.
     if (this.#rx[0] === BREAK) this.#lineErrors |= LSR_BI;
@@ -409,6 +422,7 @@ export class Ns16550a implements Device {
   #writeFifoControl(value: number): void {
     const toggled = ((value ^ this.#fcr) & FCR_ENABLE) !== 0;
     if (toggled || (value & FCR_CLEAR_RX) !== 0) {
+      if (this.#waits && !this.#heard && !this.#loopback) this.#kept.unshift(...this.#rx);
       this.#rx = [];
       this.#endTimeout();
     }
