@@ -4,7 +4,7 @@
 // `<program>.reference_output` beside a program is what its signature has to be (riscv-arch-test).
 import { closeSync, existsSync, openSync, readdirSync, readFileSync, readSync } from "node:fs";
 import { join, relative } from "node:path";
-import { InstructionClock } from "@hypercraft/hypercraft";
+import { DeterministicClock } from "@hypercraft/machine";
 import { createRiscvVirt } from "@hypercraft/machine/boards/riscv-virt";
 import { describe, expect, test } from "vitest";
 
@@ -55,7 +55,7 @@ async function run(file: string): Promise<{ end: string; signature: string | und
     mode: "bare",
     memory: MEMORY,
     kernel: { name: file, bytes: new Uint8Array(readFileSync(file)) },
-    clock: new InstructionClock(),
+    clock: new DeterministicClock(),
     console: {
       write: (bytes) => {
         output += decoder.decode(bytes, { stream: true });
