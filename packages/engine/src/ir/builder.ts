@@ -1,8 +1,17 @@
 import type { Field } from "../state/layout.js";
 import type { AccessSize, IrBlock, Node } from "./node.js";
 import {
-  COMPARE_NAMES, I32_BINARY_NAMES, I32_UNARY_NAMES, I64_BINARY_NAMES, I64_UNARY_NAMES, type IrType, Op, opCode, opInfo,
-  RMW_NAMES, type RmwName,
+  COMPARE_NAMES,
+  I32_BINARY_NAMES,
+  I32_UNARY_NAMES,
+  I64_BINARY_NAMES,
+  I64_UNARY_NAMES,
+  type IrType,
+  Op,
+  opCode,
+  opInfo,
+  RMW_NAMES,
+  type RmwName,
 } from "./ops.js";
 import { type SoftName, softFunction } from "./soft.js";
 
@@ -27,23 +36,29 @@ export class IrBuilder {
   /** True once an end was emitted: nothing may follow. */
   ended = false;
 
-  readonly i64: Table<typeof I64_BINARY_NAMES, Binary> & Table<typeof COMPARE_NAMES, Binary> & Table<typeof I64_UNARY_NAMES, Unary> & {
-    const(value: number | bigint): Value;
-    /** Constant from two's complement halves. */
-    pair(lo: number, hi: number): Value;
-    eqz: Unary;
-    extend_i32_s: Unary;
-    extend_i32_u: Unary;
-  };
-  readonly i32: Table<typeof I32_BINARY_NAMES, Binary> & Table<typeof COMPARE_NAMES, Binary> & Table<typeof I32_UNARY_NAMES, Unary> & {
-    const(value: number): Value;
-    eqz: Unary;
-    wrap_i64: Unary;
-  };
+  readonly i64: Table<typeof I64_BINARY_NAMES, Binary> &
+    Table<typeof COMPARE_NAMES, Binary> &
+    Table<typeof I64_UNARY_NAMES, Unary> & {
+      const(value: number | bigint): Value;
+      /** Constant from two's complement halves. */
+      pair(lo: number, hi: number): Value;
+      eqz: Unary;
+      extend_i32_s: Unary;
+      extend_i32_u: Unary;
+    };
+  readonly i32: Table<typeof I32_BINARY_NAMES, Binary> &
+    Table<typeof COMPARE_NAMES, Binary> &
+    Table<typeof I32_UNARY_NAMES, Unary> & {
+      const(value: number): Value;
+      eqz: Unary;
+      wrap_i64: Unary;
+    };
 
   constructor() {
-    const binary = (prefix: string, names: readonly string[]) => this.named(prefix, names, (op) => (a: Value, b: Value) => this.emit(op, a, b));
-    const unary = (prefix: string, names: readonly string[]) => this.named(prefix, names, (op) => (a: Value) => this.emit(op, a));
+    const binary = (prefix: string, names: readonly string[]) =>
+      this.named(prefix, names, (op) => (a: Value, b: Value) => this.emit(op, a, b));
+    const unary = (prefix: string, names: readonly string[]) =>
+      this.named(prefix, names, (op) => (a: Value) => this.emit(op, a));
     this.i64 = {
       ...binary("i64", I64_BINARY_NAMES),
       ...binary("i64", COMPARE_NAMES),
@@ -214,7 +229,14 @@ export class IrBuilder {
     this.ended = true;
   }
 
-  private access(op: number, size: AccessSize, options: AccessOptions | undefined, a: Value, b?: Value, c?: Value): Node {
+  private access(
+    op: number,
+    size: AccessSize,
+    options: AccessOptions | undefined,
+    a: Value,
+    b?: Value,
+    c?: Value,
+  ): Node {
     const n = this.emit(op, a, b, c);
     n.size = size;
     n.aligned = options?.aligned ?? false;
@@ -240,8 +262,23 @@ export class IrBuilder {
   private emit(op: number, a?: Value, b?: Value, c?: Value): Node {
     const result = opInfo(op).result;
     const n: Node = {
-      op, type: result === "any" ? "i64" : result, a: a ?? null, b: b ?? null, c: c ?? null, lo: 0, hi: 0, field: null,
-      size: 8, signed: false, aligned: false, sub: 0, insn: this.insn, pending: null, slot: -1, uses: 0, last: -1,
+      op,
+      type: result === "any" ? "i64" : result,
+      a: a ?? null,
+      b: b ?? null,
+      c: c ?? null,
+      lo: 0,
+      hi: 0,
+      field: null,
+      size: 8,
+      signed: false,
+      aligned: false,
+      sub: 0,
+      insn: this.insn,
+      pending: null,
+      slot: -1,
+      uses: 0,
+      last: -1,
     };
     this.nodes.push(n);
     return n;

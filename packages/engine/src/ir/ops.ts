@@ -6,18 +6,70 @@
 export type IrType = "i32" | "i64" | "void";
 
 export const I64_BINARY_NAMES = [
-  "add", "sub", "mul", "div_s", "div_u", "rem_s", "rem_u", "and", "or", "xor", "shl", "shr_s", "shr_u", "rotl", "rotr",
-  "mulh_s", "mulh_u", "mulh_su",
+  "add",
+  "sub",
+  "mul",
+  "div_s",
+  "div_u",
+  "rem_s",
+  "rem_u",
+  "and",
+  "or",
+  "xor",
+  "shl",
+  "shr_s",
+  "shr_u",
+  "rotl",
+  "rotr",
+  "mulh_s",
+  "mulh_u",
+  "mulh_su",
 ] as const;
 export const I32_BINARY_NAMES = [
-  "add", "sub", "mul", "div_s", "div_u", "rem_s", "rem_u", "and", "or", "xor", "shl", "shr_s", "shr_u", "rotl", "rotr",
+  "add",
+  "sub",
+  "mul",
+  "div_s",
+  "div_u",
+  "rem_s",
+  "rem_u",
+  "and",
+  "or",
+  "xor",
+  "shl",
+  "shr_s",
+  "shr_u",
+  "rotl",
+  "rotr",
 ] as const;
-export const COMPARE_NAMES = ["eq", "ne", "lt_s", "lt_u", "gt_s", "gt_u", "le_s", "le_u", "ge_s", "ge_u"] as const;
+export const COMPARE_NAMES = [
+  "eq",
+  "ne",
+  "lt_s",
+  "lt_u",
+  "gt_s",
+  "gt_u",
+  "le_s",
+  "le_u",
+  "ge_s",
+  "ge_u",
+] as const;
 export const I64_UNARY_NAMES = ["clz", "ctz", "popcnt", "extend8_s", "extend16_s", "extend32_s"] as const;
 export const I32_UNARY_NAMES = ["clz", "ctz", "popcnt", "extend8_s", "extend16_s"] as const;
 
 /** Read-modify-write operations on guest memory. */
-export const RMW_NAMES = ["xchg", "add", "and", "or", "xor", "min_s", "max_s", "min_u", "max_u", "sub"] as const;
+export const RMW_NAMES = [
+  "xchg",
+  "add",
+  "and",
+  "or",
+  "xor",
+  "min_s",
+  "max_s",
+  "min_u",
+  "max_u",
+  "sub",
+] as const;
 export type RmwName = (typeof RMW_NAMES)[number];
 
 /** How an operation relates to the world, which decides what passes may do with it. */

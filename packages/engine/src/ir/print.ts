@@ -4,7 +4,11 @@ import { SOFT_FUNCTIONS } from "./soft.js";
 
 function constant(n: Node): string {
   const value = n.type === "i32" ? BigInt(n.lo) : (BigInt(n.hi) << 32n) | BigInt(n.lo >>> 0);
-  return value < 0n && value > -4096n ? value.toString() : value < 4096n && value >= 0n ? value.toString() : `0x${BigInt.asUintN(64, value).toString(16)}`;
+  return value < 0n && value > -4096n
+    ? value.toString()
+    : value < 4096n && value >= 0n
+      ? value.toString()
+      : `0x${BigInt.asUintN(64, value).toString(16)}`;
 }
 
 function at(offset: number): string {
@@ -15,19 +19,31 @@ function at(offset: number): string {
 export function printNode(n: Node): string {
   const name = opInfo(n.op).name;
   switch (n.op) {
-    case Op.const: return `${n.type}.const ${constant(n)}`;
-    case Op.pc: return `pc ${at(n.lo)}`;
-    case Op.get: return `get ${n.field?.name}`;
-    case Op.set: return `set ${n.field?.name}`;
-    case Op.load: return `load${n.size * 8}_${n.signed ? "s" : "u"}${n.lo ? ` +${n.lo}` : ""}`;
-    case Op.store: return `store${n.size * 8}${n.lo ? ` +${n.lo}` : ""}`;
-    case Op.rmw: return `rmw${n.size * 8}.${RMW_NAMES[n.sub]}`;
-    case Op.fp: return `fp.${SOFT_FUNCTIONS[n.sub]?.name} rounding ${n.lo}`;
-    case Op.call: return `call ${n.sub} (0x${n.lo.toString(16)})`;
+    case Op.const:
+      return `${n.type}.const ${constant(n)}`;
+    case Op.pc:
+      return `pc ${at(n.lo)}`;
+    case Op.get:
+      return `get ${n.field?.name}`;
+    case Op.set:
+      return `set ${n.field?.name}`;
+    case Op.load:
+      return `load${n.size * 8}_${n.signed ? "s" : "u"}${n.lo ? ` +${n.lo}` : ""}`;
+    case Op.store:
+      return `store${n.size * 8}${n.lo ? ` +${n.lo}` : ""}`;
+    case Op.rmw:
+      return `rmw${n.size * 8}.${RMW_NAMES[n.sub]}`;
+    case Op.fp:
+      return `fp.${SOFT_FUNCTIONS[n.sub]?.name} rounding ${n.lo}`;
+    case Op.call:
+      return `call ${n.sub} (0x${n.lo.toString(16)})`;
     case Op.jump:
-    case Op.dispatch: return `${name} ${at(n.lo)}`;
-    case Op.branch: return `branch ${at(n.lo)} else ${at(n.hi)}`;
-    default: return name;
+    case Op.dispatch:
+      return `${name} ${at(n.lo)}`;
+    case Op.branch:
+      return `branch ${at(n.lo)} else ${at(n.hi)}`;
+    default:
+      return name;
   }
 }
 
@@ -41,7 +57,10 @@ export function printBlock(block: IrBlock): string {
       insn = n.insn;
       lines.push(`# page+0x${block.offsets[insn]?.toString(16)}`);
     }
-    const operands = n.op === Op.get ? [] : [n.a, n.b, n.c].filter((x): x is Node => x !== null).map((x) => names.get(x) ?? "?");
+    const operands =
+      n.op === Op.get
+        ? []
+        : [n.a, n.b, n.c].filter((x): x is Node => x !== null).map((x) => names.get(x) ?? "?");
     const text = [printNode(n), ...operands].join(" ");
     if (n.type === "void") lines.push(`  ${text}`);
     else {

@@ -4,20 +4,48 @@ type Bits = "i32" | "i64";
 
 /** Name, argument types and result type. Formats are bit patterns: f32 = i32, f64 = i64. */
 const SIGNATURES = {
-  "f32.add": ["i32", "i32", "", "i32"], "f32.sub": ["i32", "i32", "", "i32"], "f32.mul": ["i32", "i32", "", "i32"],
-  "f32.div": ["i32", "i32", "", "i32"], "f32.sqrt": ["i32", "", "", "i32"], "f32.fma": ["i32", "i32", "i32", "i32"],
-  "f64.add": ["i64", "i64", "", "i64"], "f64.sub": ["i64", "i64", "", "i64"], "f64.mul": ["i64", "i64", "", "i64"],
-  "f64.div": ["i64", "i64", "", "i64"], "f64.sqrt": ["i64", "", "", "i64"], "f64.fma": ["i64", "i64", "i64", "i64"],
-  "f32.minimumNumber": ["i32", "i32", "", "i32"], "f32.maximumNumber": ["i32", "i32", "", "i32"],
-  "f64.minimumNumber": ["i64", "i64", "", "i64"], "f64.maximumNumber": ["i64", "i64", "", "i64"],
-  "f32.eq": ["i32", "i32", "", "i32"], "f32.lt": ["i32", "i32", "", "i32"], "f32.le": ["i32", "i32", "", "i32"],
-  "f64.eq": ["i64", "i64", "", "i32"], "f64.lt": ["i64", "i64", "", "i32"], "f64.le": ["i64", "i64", "", "i32"],
-  "f32.toI32": ["i32", "", "", "i32"], "f32.toU32": ["i32", "", "", "i32"], "f32.toI64": ["i32", "", "", "i64"], "f32.toU64": ["i32", "", "", "i64"],
-  "f64.toI32": ["i64", "", "", "i32"], "f64.toU32": ["i64", "", "", "i32"], "f64.toI64": ["i64", "", "", "i64"], "f64.toU64": ["i64", "", "", "i64"],
-  "f32.fromI32": ["i32", "", "", "i32"], "f32.fromU32": ["i32", "", "", "i32"], "f32.fromI64": ["i64", "", "", "i32"], "f32.fromU64": ["i64", "", "", "i32"],
-  "f64.fromI32": ["i32", "", "", "i64"], "f64.fromU32": ["i32", "", "", "i64"], "f64.fromI64": ["i64", "", "", "i64"], "f64.fromU64": ["i64", "", "", "i64"],
-  "f32.fromF64": ["i64", "", "", "i32"], "f64.fromF32": ["i32", "", "", "i64"],
-  "f32.class": ["i32", "", "", "i32"], "f64.class": ["i64", "", "", "i32"],
+  "f32.add": ["i32", "i32", "", "i32"],
+  "f32.sub": ["i32", "i32", "", "i32"],
+  "f32.mul": ["i32", "i32", "", "i32"],
+  "f32.div": ["i32", "i32", "", "i32"],
+  "f32.sqrt": ["i32", "", "", "i32"],
+  "f32.fma": ["i32", "i32", "i32", "i32"],
+  "f64.add": ["i64", "i64", "", "i64"],
+  "f64.sub": ["i64", "i64", "", "i64"],
+  "f64.mul": ["i64", "i64", "", "i64"],
+  "f64.div": ["i64", "i64", "", "i64"],
+  "f64.sqrt": ["i64", "", "", "i64"],
+  "f64.fma": ["i64", "i64", "i64", "i64"],
+  "f32.minimumNumber": ["i32", "i32", "", "i32"],
+  "f32.maximumNumber": ["i32", "i32", "", "i32"],
+  "f64.minimumNumber": ["i64", "i64", "", "i64"],
+  "f64.maximumNumber": ["i64", "i64", "", "i64"],
+  "f32.eq": ["i32", "i32", "", "i32"],
+  "f32.lt": ["i32", "i32", "", "i32"],
+  "f32.le": ["i32", "i32", "", "i32"],
+  "f64.eq": ["i64", "i64", "", "i32"],
+  "f64.lt": ["i64", "i64", "", "i32"],
+  "f64.le": ["i64", "i64", "", "i32"],
+  "f32.toI32": ["i32", "", "", "i32"],
+  "f32.toU32": ["i32", "", "", "i32"],
+  "f32.toI64": ["i32", "", "", "i64"],
+  "f32.toU64": ["i32", "", "", "i64"],
+  "f64.toI32": ["i64", "", "", "i32"],
+  "f64.toU32": ["i64", "", "", "i32"],
+  "f64.toI64": ["i64", "", "", "i64"],
+  "f64.toU64": ["i64", "", "", "i64"],
+  "f32.fromI32": ["i32", "", "", "i32"],
+  "f32.fromU32": ["i32", "", "", "i32"],
+  "f32.fromI64": ["i64", "", "", "i32"],
+  "f32.fromU64": ["i64", "", "", "i32"],
+  "f64.fromI32": ["i32", "", "", "i64"],
+  "f64.fromU32": ["i32", "", "", "i64"],
+  "f64.fromI64": ["i64", "", "", "i64"],
+  "f64.fromU64": ["i64", "", "", "i64"],
+  "f32.fromF64": ["i64", "", "", "i32"],
+  "f64.fromF32": ["i32", "", "", "i64"],
+  "f32.class": ["i32", "", "", "i32"],
+  "f64.class": ["i64", "", "", "i32"],
 } as const satisfies Record<string, readonly [Bits, Bits | "", Bits | "", Bits]>;
 
 export type SoftName = keyof typeof SIGNATURES;
@@ -29,12 +57,14 @@ export interface SoftFunction {
   readonly result: Bits;
 }
 
-export const SOFT_FUNCTIONS: readonly SoftFunction[] = Object.entries(SIGNATURES).map(([name, [a, b, c, result]], index) => ({
-  name: name as SoftName,
-  index,
-  args: [a, b, c].filter((t): t is Bits => t !== ""),
-  result,
-}));
+export const SOFT_FUNCTIONS: readonly SoftFunction[] = Object.entries(SIGNATURES).map(
+  ([name, [a, b, c, result]], index) => ({
+    name: name as SoftName,
+    index,
+    args: [a, b, c].filter((t): t is Bits => t !== ""),
+    result,
+  }),
+);
 
 const byName = new Map(SOFT_FUNCTIONS.map((f) => [f.name, f]));
 

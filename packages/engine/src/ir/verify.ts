@@ -1,7 +1,7 @@
 import type { IrBlock, Node } from "./node.js";
 import { type IrType, Op, opInfo } from "./ops.js";
-import { SOFT_FUNCTIONS } from "./soft.js";
 import { printNode } from "./print.js";
+import { SOFT_FUNCTIONS } from "./soft.js";
 
 /** Operand types of operations that are not told by their name. */
 const OPERANDS: Record<number, readonly IrType[]> = {
@@ -34,7 +34,9 @@ export function verify(block: IrBlock): void {
     };
     const info = opInfo(n.op);
     if (info.effect === "end" && i !== block.nodes.length - 1) fail("an end must stand last");
-    for (const operand of [n.a, n.b, n.c]) if (operand !== null && n.op !== Op.get && !seen.has(operand)) fail("an operand is not defined before its use");
+    for (const operand of [n.a, n.b, n.c])
+      if (operand !== null && n.op !== Op.get && !seen.has(operand))
+        fail("an operand is not defined before its use");
     checkTypes(n, fail);
     if (n.insn < lastInsn || n.insn >= block.offsets.length) fail("instruction index out of order");
     lastInsn = n.insn;
@@ -57,8 +59,10 @@ function checkTypes(n: Node, fail: (why: string) => never): void {
     });
     return;
   }
-  if (n.op === Op.select && (n.b?.type !== n.c?.type || n.b?.type !== n.type)) fail("the values to select from differ in type");
-  if (n.op === Op.set && n.a?.type !== (n.field?.type === "i32" ? "i32" : "i64")) fail(`${n.field?.name} is ${n.field?.type}`);
+  if (n.op === Op.select && (n.b?.type !== n.c?.type || n.b?.type !== n.type))
+    fail("the values to select from differ in type");
+  if (n.op === Op.set && n.a?.type !== (n.field?.type === "i32" ? "i32" : "i64"))
+    fail(`${n.field?.name} is ${n.field?.type}`);
   const named = /^(i32|i64)\.(?!wrap|extend_i32)/.exec(info.name)?.[1] as IrType | undefined;
   const expected = OPERANDS[n.op] ?? (named === undefined ? [] : Array<IrType>(info.args).fill(named));
   [n.a, n.b, n.c].forEach((operand, i) => {

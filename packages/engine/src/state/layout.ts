@@ -78,7 +78,8 @@ export class StateLayout {
     // Eight-byte slots even for i32, so that every operand offset names one value.
     const size = Math.max(8, SIZE[type]);
     const offset = Math.ceil(this.next / size) * size;
-    if (offset + size > MAX_STATE_BYTES) throw new RangeError(`state field ${name} does not fit in ${MAX_STATE_BYTES} bytes`);
+    if (offset + size > MAX_STATE_BYTES)
+      throw new RangeError(`state field ${name} does not fit in ${MAX_STATE_BYTES} bytes`);
     this.next = offset + size;
     const field: Field = { name, type, offset };
     this.fields.set(name, field);

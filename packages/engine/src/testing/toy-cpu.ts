@@ -1,5 +1,12 @@
 import type { Core } from "../core/core.js";
-import { Access, type CodeSource, type GuestCpu, Status, Translated, type Translation } from "../core/guest-cpu.js";
+import {
+  Access,
+  type CodeSource,
+  type GuestCpu,
+  Status,
+  Translated,
+  type Translation,
+} from "../core/guest-cpu.js";
 import type { IrBuilder } from "../ir/builder.js";
 import { StateLayout } from "../state/layout.js";
 
@@ -9,7 +16,23 @@ import { StateLayout } from "../state/layout.js";
 const layout = new StateLayout();
 export const toyRegisters = layout.array("r", "i64", 16);
 
-export const Toy = { addi: 0, add: 1, load: 2, store: 3, beq: 4, jump: 5, jumpReg: 6, halt: 7, count: 8, mulw: 9, xchg: 10, bltu: 11, loadb: 12, lr: 13, sc: 14 } as const;
+export const Toy = {
+  addi: 0,
+  add: 1,
+  load: 2,
+  store: 3,
+  beq: 4,
+  jump: 5,
+  jumpReg: 6,
+  halt: 7,
+  count: 8,
+  mulw: 9,
+  xchg: 10,
+  bltu: 11,
+  loadb: 12,
+  lr: 13,
+  sc: 14,
+} as const;
 
 /** Encode one instruction. */
 export function toy(op: keyof typeof Toy, d = 0, a = 0, imm = 0): number {
@@ -47,20 +70,48 @@ export class ToyCpu implements GuestCpu {
     const r = (i: number) => b.get(toyRegisters[i & 15] as never);
     const set = (i: number, v: Parameters<IrBuilder["set"]>[1]) => b.set(toyRegisters[i & 15] as never, v);
     switch (op) {
-      case Toy.addi: set(d, b.i64.add(r(a), b.i64.const(imm))); break;
-      case Toy.add: set(d, b.i64.add(r(a), r(raw))); break;
-      case Toy.mulw: set(d, b.i64.extend_i32_s(b.i32.mul(b.i32.wrap_i64(r(a)), b.i32.wrap_i64(r(raw))))); break;
-      case Toy.load: set(d, b.load(8, false, b.i64.add(r(a), b.i64.const(imm)))); break;
-      case Toy.loadb: set(d, b.load(1, true, b.i64.add(r(a), b.i64.const(imm)))); break;
-      case Toy.store: b.store(8, b.i64.add(r(a), b.i64.const(imm)), r(d)); break;
-      case Toy.xchg: set(d, b.rmw("xchg", 8, r(a), r(raw))); break;
-      case Toy.lr: set(d, b.loadReserved(8, r(a))); break;
-      case Toy.sc: set(d, b.storeConditional(8, r(a), r(raw))); break;
-      case Toy.beq: b.branch(b.i64.eq(r(d), r(a)), offset + imm * 4, offset + 4); break;
-      case Toy.bltu: b.branch(b.i64.lt_u(r(d), r(a)), offset + imm * 4, offset + 4); break;
-      case Toy.jump: b.jump(offset + ((raw << 24 >> 8) | (a << 8) | d) * 4); break;
-      case Toy.jumpReg: b.jumpIndirect(r(a)); break;
-      case Toy.count: set(d, b.call(Helpers.count, 0)); break;
+      case Toy.addi:
+        set(d, b.i64.add(r(a), b.i64.const(imm)));
+        break;
+      case Toy.add:
+        set(d, b.i64.add(r(a), r(raw)));
+        break;
+      case Toy.mulw:
+        set(d, b.i64.extend_i32_s(b.i32.mul(b.i32.wrap_i64(r(a)), b.i32.wrap_i64(r(raw)))));
+        break;
+      case Toy.load:
+        set(d, b.load(8, false, b.i64.add(r(a), b.i64.const(imm))));
+        break;
+      case Toy.loadb:
+        set(d, b.load(1, true, b.i64.add(r(a), b.i64.const(imm))));
+        break;
+      case Toy.store:
+        b.store(8, b.i64.add(r(a), b.i64.const(imm)), r(d));
+        break;
+      case Toy.xchg:
+        set(d, b.rmw("xchg", 8, r(a), r(raw)));
+        break;
+      case Toy.lr:
+        set(d, b.loadReserved(8, r(a)));
+        break;
+      case Toy.sc:
+        set(d, b.storeConditional(8, r(a), r(raw)));
+        break;
+      case Toy.beq:
+        b.branch(b.i64.eq(r(d), r(a)), offset + imm * 4, offset + 4);
+        break;
+      case Toy.bltu:
+        b.branch(b.i64.lt_u(r(d), r(a)), offset + imm * 4, offset + 4);
+        break;
+      case Toy.jump:
+        b.jump(offset + (((raw << 24) >> 8) | (a << 8) | d) * 4);
+        break;
+      case Toy.jumpReg:
+        b.jumpIndirect(r(a));
+        break;
+      case Toy.count:
+        set(d, b.call(Helpers.count, 0));
+        break;
       default:
         b.call(Helpers.halt, 0);
         b.dispatch(offset + 4);

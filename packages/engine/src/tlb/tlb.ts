@@ -25,7 +25,14 @@ export class SoftTlb {
   }
 
   /** Map the page of a virtual address to a host page (byte offset) under a context. */
-  fill(vaLo: number, vaHi: number, context: number, hostPage: number, readable: boolean, writable: boolean): void {
+  fill(
+    vaLo: number,
+    vaHi: number,
+    context: number,
+    hostPage: number,
+    readable: boolean,
+    writable: boolean,
+  ): void {
     const w = this.entry(vaLo);
     const tag = (vaLo & ~0xfff) | context;
     const words = this.words;

@@ -4,7 +4,10 @@ export class VirtualPages {
 
   add(lo: number, hi: number, shift: number): void {
     let set = this.bySize.get(shift);
-    if (set === undefined) this.bySize.set(shift, (set = new Set()));
+    if (set === undefined) {
+      set = new Set();
+      this.bySize.set(shift, set);
+    }
     set.add(pageNumber(lo, hi, shift));
   }
 

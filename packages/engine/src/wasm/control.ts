@@ -17,7 +17,12 @@ function depthOf(sink: Sink, label: Label): number {
   return sink.labels.length - 1 - index;
 }
 
-function labelled(kind: "block" | "loop", opcode: number, type: ValType | "void", make: (label: Label) => readonly Expr[]): Expr {
+function labelled(
+  kind: "block" | "loop",
+  opcode: number,
+  type: ValType | "void",
+  make: (label: Label) => readonly Expr[],
+): Expr {
   const label: Label = { kind };
   const body = make(label);
   return expr(type, (sink) => {
@@ -45,7 +50,12 @@ export function loop(make: (label: Label) => readonly Expr[]): Expr {
   return labelled("loop", 0x03, "void", make);
 }
 
-function conditional(type: ValType | "void", condition: Val, then: readonly Expr[], otherwise: readonly Expr[] | undefined): Expr {
+function conditional(
+  type: ValType | "void",
+  condition: Val,
+  then: readonly Expr[],
+  otherwise: readonly Expr[] | undefined,
+): Expr {
   const test = operand("i32", condition);
   const label: Label = { kind: "if" };
   return expr(type, (sink) => {
@@ -69,7 +79,12 @@ export function when(condition: Val, then: readonly Expr[], otherwise?: readonly
 }
 
 /** `if` with a result of `type`; each branch ends with an expression of that type. */
-export function either(type: ValType, condition: Val, then: readonly Expr[], otherwise: readonly Expr[]): Expr {
+export function either(
+  type: ValType,
+  condition: Val,
+  then: readonly Expr[],
+  otherwise: readonly Expr[],
+): Expr {
   return conditional(type, condition, then, otherwise);
 }
 
@@ -135,13 +150,4 @@ export function drop(value: Expr): Expr {
 /** Several statements as one. */
 export function seq(...body: readonly Expr[]): Expr {
   return expr("void", (sink) => writeAll(sink, body));
-}
-
-/** Statements followed by a value. */
-export function valueOf(type: ValType, body: readonly Expr[], value: Val): Expr {
-  const result = operand(type, value);
-  return expr(type, (sink) => {
-    writeAll(sink, body);
-    result.write(sink);
-  });
 }

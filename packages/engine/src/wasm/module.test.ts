@@ -1,7 +1,23 @@
 import { expect, test } from "vitest";
-import { block, br, brIf, brTable, either, i32, i64, loop, ModuleBuilder, ret, select, when } from "./index.js";
+import {
+  block,
+  br,
+  brIf,
+  brTable,
+  either,
+  i32,
+  i64,
+  loop,
+  ModuleBuilder,
+  ret,
+  select,
+  when,
+} from "./index.js";
 
-async function instantiate(build: (m: ModuleBuilder) => void, imports: WebAssembly.Imports = {}): Promise<Record<string, CallableFunction>> {
+async function instantiate(
+  build: (m: ModuleBuilder) => void,
+  imports: WebAssembly.Imports = {},
+): Promise<Record<string, CallableFunction>> {
   const m = new ModuleBuilder();
   build(m);
   const { instance } = await WebAssembly.instantiate(m.encode(), imports);
@@ -16,7 +32,12 @@ test("loops, locals and i64 constants of both signs", async () => {
     f.body(
       total.set(-(2n ** 63n)),
       block((done) => [
-        loop((again) => [brIf(done, i64.eqz(n)), total.set(i64.add(total, n)), n.set(i64.sub(n, 1)), br(again)]),
+        loop((again) => [
+          brIf(done, i64.eqz(n)),
+          total.set(i64.add(total, n)),
+          n.set(i64.sub(n, 1)),
+          br(again),
+        ]),
       ]),
       total,
     );
@@ -34,7 +55,10 @@ test("br_table, if with a result, select, memory and imports", async () => {
       const note = m.importFunction("env", "note", ["i32"]);
       const f = m.func("pick", ["i32"], "i32");
       f.body(
-        block((two) => [block((one) => [block((zero) => [brTable([zero, one], two, f.arg(0))]), ret(i32.const(100))]), ret(i32.const(101))]),
+        block((two) => [
+          block((one) => [block((zero) => [brTable([zero, one], two, f.arg(0))]), ret(i32.const(100))]),
+          ret(i32.const(101)),
+        ]),
         i32.const(102),
       );
       m.export("pick", f);

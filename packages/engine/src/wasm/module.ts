@@ -34,7 +34,13 @@ function makeLocal(type: ValType, index: number): Local {
     });
   };
   const read = access(0x20, type);
-  return { type, index, write: read.write, set: (v) => access(0x21, "void", v), tee: (v) => access(0x22, type, v) };
+  return {
+    type,
+    index,
+    write: read.write,
+    set: (v) => access(0x21, "void", v),
+    tee: (v) => access(0x22, type, v),
+  };
 }
 
 /** One function under construction: declare locals, then give it a body. */
@@ -101,8 +107,13 @@ export class FunctionBuilder implements Callable {
   }
 }
 
-function callOf(callee: { params: readonly ValType[]; result: ValType | "void"; name: string }, indexOf: () => number, args: readonly Val[]): Expr {
-  if (args.length !== callee.params.length) throw new TypeError(`${callee.name} takes ${callee.params.length} arguments, got ${args.length}`);
+function callOf(
+  callee: { params: readonly ValType[]; result: ValType | "void"; name: string },
+  indexOf: () => number,
+  args: readonly Val[],
+): Expr {
+  if (args.length !== callee.params.length)
+    throw new TypeError(`${callee.name} takes ${callee.params.length} arguments, got ${args.length}`);
   const values = callee.params.map((type, i) => operand(type, args[i] as Val));
   return expr(callee.result, (sink) => {
     for (const value of values) value.write(sink);
@@ -126,21 +137,33 @@ export class ModuleBuilder {
   private readonly exports: { name: string; fn: FunctionBuilder }[] = [];
   private readonly globalExports: { name: string; index: number }[] = [];
   private table: { module: string; name: string } | undefined;
-  private memory: { module: string; name: string; initial: number; maximum: number; shared: boolean } | undefined;
+  private memory:
+    | { module: string; name: string; initial: number; maximum: number; shared: boolean }
+    | undefined;
 
   /** Import a memory; sizes in 64 KiB pages. */
   importMemory(module: string, name: string, initial: number, maximum: number, shared = false): void {
     this.memory = { module, name, initial, maximum, shared };
   }
 
-  importFunction(module: string, name: string, params: readonly ValType[], result: ValType | "void" = "void"): Callable {
+  importFunction(
+    module: string,
+    name: string,
+    params: readonly ValType[],
+    result: ValType | "void" = "void",
+  ): Callable {
     const index = this.imports.length;
     this.imports.push({ module, name, type: this.typeIndex(params, result) });
     return { params, result, call: (...args) => callOf({ params, result, name }, () => index, args) };
   }
 
   /** Import a function table whose functions all have one type; `callIndirect` calls the one at an index. */
-  importTable(module: string, name: string, params: readonly ValType[], result: ValType | "void"): { callIndirect(index: Val, ...args: Val[]): Expr } {
+  importTable(
+    module: string,
+    name: string,
+    params: readonly ValType[],
+    result: ValType | "void",
+  ): { callIndirect(index: Val, ...args: Val[]): Expr } {
     const type = this.typeIndex(params, result);
     this.table = { module, name };
     return {
@@ -207,7 +230,9 @@ export class ModuleBuilder {
         if (result !== "void") s.u8(VALTYPE_BYTE[result]);
       }
     });
-    section(out, 2, this.imports.length + (this.memory ? 1 : 0) + (this.table ? 1 : 0), (s) => this.encodeImports(s));
+    section(out, 2, this.imports.length + (this.memory ? 1 : 0) + (this.table ? 1 : 0), (s) =>
+      this.encodeImports(s),
+    );
     section(out, 3, typeOf.length, (s) => {
       for (const t of typeOf) s.u32(t);
     });

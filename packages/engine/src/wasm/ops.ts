@@ -1,7 +1,19 @@
 import type { ByteWriter } from "./bytes.js";
 import {
-  CONVERSIONS, FLOAT_BASE, FLOAT_BINARY, FLOAT_COMPARE, FLOAT_UNARY, I32_BINARY, I32_COMPARE, I32_UNARY,
-  I64_BINARY, I64_COMPARE, I64_UNARY, LOADS, STORES, type ValType,
+  CONVERSIONS,
+  FLOAT_BASE,
+  FLOAT_BINARY,
+  FLOAT_COMPARE,
+  FLOAT_UNARY,
+  I32_BINARY,
+  I32_COMPARE,
+  I32_UNARY,
+  I64_BINARY,
+  I64_COMPARE,
+  I64_UNARY,
+  LOADS,
+  STORES,
+  type ValType,
 } from "./opcodes.js";
 
 // A small expression language over WebAssembly: `i64.add(x, 1)` is a tree that writes itself as bytes.
@@ -114,7 +126,9 @@ type Store = (address: Val, value: Val, offset?: number) => Expr;
 type Named<T, F> = { readonly [K in keyof T]: F };
 
 function each<T extends Record<string, unknown>, F>(table: T, make: (entry: T[keyof T]) => F): Named<T, F> {
-  return Object.fromEntries(Object.entries(table).map(([name, entry]) => [name, make(entry as T[keyof T])])) as Named<T, F>;
+  return Object.fromEntries(
+    Object.entries(table).map(([name, entry]) => [name, make(entry as T[keyof T])]),
+  ) as Named<T, F>;
 }
 
 function conversions<R extends keyof typeof CONVERSIONS>(result: R): Named<(typeof CONVERSIONS)[R], Unary> {
@@ -124,7 +138,9 @@ function conversions<R extends keyof typeof CONVERSIONS>(result: R): Named<(type
   });
 }
 
-function memory<R extends keyof typeof LOADS>(type: R): Named<(typeof LOADS)[R], Load> & Named<(typeof STORES)[R], Store> {
+function memory<R extends keyof typeof LOADS>(
+  type: R,
+): Named<(typeof LOADS)[R], Load> & Named<(typeof STORES)[R], Store> {
   const loads = each(LOADS[type], (e) => {
     const [op, align] = e as readonly [number, number];
     return load(op, align, type);

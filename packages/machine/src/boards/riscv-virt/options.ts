@@ -55,4 +55,7 @@ export const MAX_CPUS = 8;
 export const DEFAULT_EPOCH_NS = 1_704_067_200_000_000_000n;
 
 /** What of a machine is the host's and so not in a snapshot. */
-export type RiscvVirtHost = Pick<RiscvVirtOptions, "console" | "clock" | "disks" | "extend" | "onVmExit" | "tier">;
+export type RiscvVirtHost = Pick<
+  RiscvVirtOptions,
+  "console" | "clock" | "disks" | "extend" | "onVmExit" | "tier"
+>;
