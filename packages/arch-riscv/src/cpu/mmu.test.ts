@@ -1,8 +1,6 @@
 import { Access, Status, Translated, type Translation } from "@hypercraft/engine";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { Helper } from "./helper-ids.js";
-import { MPP_SHIFT, MPRV, MXR, SUM } from "./status-bits.js";
 import { type FakeCore, type FakeMachine, fakeMachine, RAM } from "../testing/cpu/fake-core.js";
 import { Pages, type Table, TableBuilder } from "../testing/cpu/page-tables.js";
 import {
@@ -11,6 +9,8 @@ import {
   type PlainRegime,
   plainTranslate,
 } from "../testing/cpu/plain-walker.js";
+import { Helper } from "./helper-ids.js";
+import { MPP_SHIFT, MPRV, MXR, SUM } from "./status-bits.js";
 
 const RAM_BYTES = 1 << 18;
 

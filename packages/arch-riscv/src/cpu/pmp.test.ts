@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { FakeCore } from "../testing/cpu/fake-core.js";
 import { PMP_R, PMP_W, PMP_X, Pmp } from "./pmp.js";
 import { pmpaddr } from "./state.js";
-import { FakeCore } from "../testing/cpu/fake-core.js";
 
 /** The manual's text, entry by entry and byte by byte, in exact arithmetic. */
 class PlainPmp {

@@ -1,8 +1,7 @@
-import { riscvLayout } from "../state.js";
 import { Cause } from "../causes.js";
 import type { CsrTable } from "../csr-table.js";
 import type { RiscvHart } from "../hart.js";
-import { frm, H, M, S } from "../state.js";
+import { frm, H, M, riscvLayout, S } from "../state.js";
 
 const fpFlags = riscvLayout.fpFlags;
 const FLAGS = 0x1f;
