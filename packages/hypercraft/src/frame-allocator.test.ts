@@ -26,6 +26,16 @@ describe("FrameAllocator", () => {
     expect(frames.allocate(64, 1)).toBeUndefined();
   });
 
+  it("knows where nothing was ever handed out", () => {
+    const frames = new FrameAllocator(16, 64);
+    expect(frames.usedEnd).toBe(16);
+    frames.allocate(4, 32);
+    expect(frames.usedEnd).toBe(36);
+    frames.free(32, 4);
+    frames.allocate();
+    expect(frames.usedEnd).toBe(36);
+  });
+
   it("refuses what it never gave", () => {
     const frames = new FrameAllocator(16, 16);
     frames.allocate(4);

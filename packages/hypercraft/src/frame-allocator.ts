@@ -14,6 +14,7 @@ export class FrameAllocator {
   readonly frameCount: number;
   // Free runs by ascending start; neighbours are always merged.
   readonly #free: Extent[];
+  #usedEnd: number;
 
   /** Owns frames `firstFrame .. firstFrame + frameCount - 1`. Throws InvalidParam for a run that cannot be. */
   constructor(firstFrame: number, frameCount: number) {
@@ -27,8 +28,14 @@ export class FrameAllocator {
     this.firstFrame = firstFrame;
     this.frameCount = frameCount;
     const start = Math.max(1, firstFrame);
+    this.#usedEnd = start;
     const count = firstFrame + frameCount - start;
     this.#free = count > 0 ? [{ start, count }] : [];
+  }
+
+  /** The frame from which on none was ever handed out: memory there is as it was at first. */
+  get usedEnd(): number {
+    return this.#usedEnd;
   }
 
   /** Frames that are free now. */
@@ -55,6 +62,7 @@ export class FrameAllocator {
       if (before > 0) rest.push({ start: extent.start, count: before });
       if (after > 0) rest.push({ start: start + count, count: after });
       this.#free.splice(index, 1, ...rest);
+      this.#usedEnd = Math.max(this.#usedEnd, start + count);
       return start;
     }
     return undefined;

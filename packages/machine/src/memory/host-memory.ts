@@ -113,11 +113,14 @@ export class HostMemory {
    * @returns the offset of the first in bytes, or undefined when there is no such run.
    */
   allocZeroed(count = 1, alignFrames = 1): number | undefined {
+    const { usedEnd } = this.frames;
     const frame = this.frames.allocate(count, alignFrames);
     if (frame === undefined) return undefined;
     const offset = frame * FRAME_SIZE;
-    // A frame that was in use before may still be known to the engine as code.
-    this.fill(offset, count * FRAME_SIZE, 0);
+    // Memory is zero at first, and the process has it only from the first write on. Frames that were in use
+    // before may still be known to the engine as code.
+    const used = Math.min(count, Math.max(0, usedEnd - frame));
+    if (used > 0) this.fill(offset, used * FRAME_SIZE, 0);
     return offset;
   }
 

@@ -30,6 +30,25 @@ describe("HostMemory", () => {
     expect(memory.frames.freeFrames).toBe((3 * MIB) / 4096 - 1);
   });
 
+  it("gives zeros, where frames were in use before as well", () => {
+    const memory = host();
+    const first = memory.allocZeroed(2)!;
+    memory.write(first, new Uint8Array(8192).fill(7));
+    memory.free(first + 4096);
+    const written: [number, number][] = [];
+    memory.onWrite((offset, length) => written.push([offset, length]));
+    expect(memory.allocZeroed()).toBe(first + 4096);
+    expect(memory.bytes.subarray(first, first + 8192).indexOf(0)).toBe(4096);
+    memory.free(first, 2);
+    // Two frames were in use, one was not.
+    expect(memory.allocZeroed(3)).toBe(first);
+    expect(written).toEqual([
+      [first + 4096, 4096],
+      [first, 8192],
+    ]);
+    expect(memory.bytes.subarray(first, first + 3 * 4096).every((byte) => byte === 0)).toBe(true);
+  });
+
   it("says what is wrong with its sizes", () => {
     const make =
       (size: number, arenaSize = 0) =>
