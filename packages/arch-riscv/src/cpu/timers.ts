@@ -83,6 +83,7 @@ export class Timers {
     const guestOn = on && features.h && (core.hi(H.envcfg) & ENVCFG.STCE_HI) !== 0;
     const guest = guestOn && this.compareGuest();
     this.moved = this.deadline < this.told;
+    if (this.moved) core.requestDispatch();
     if (!changed && supervisor === this.supervisorPending && guest === this.guestPending) return;
     this.supervisorPending = supervisor;
     this.guestPending = guest;

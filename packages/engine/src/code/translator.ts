@@ -53,7 +53,7 @@ export class Translator {
   translate(cpu: GuestCpu, source: PageSource, start: number, mode: number, single: boolean): TranslatedBlock | undefined {
     const block = this.lift(cpu, source, start, mode, single);
     if (block === undefined) return undefined;
-    return { code: this.lowering.lower(block), end: block.end, instructions: block.offsets.length };
+    return { code: this.lowering.lower(block, single), end: block.end, instructions: block.offsets.length };
   }
 
   /** Micro-ops of a block; its IR is used up. */

@@ -29,6 +29,18 @@ export const SlowAccess = {
   atomic: 512,
 } as const;
 
+/** How the interpreter goes on after JavaScript did an access or a helper. */
+export const After = {
+  /** Access: probe the TLB again. Helper: next micro-op. */
+  again: 0,
+  /** Access: it is done. */
+  done: 1,
+  /** Return from `run`. */
+  leave: 2,
+  /** The instruction is settled; go on at the state's `pc`. */
+  go: 3,
+} as const;
+
 /** What handlers are written with. */
 class Machine {
   readonly pc: Local;
@@ -44,6 +56,8 @@ class Machine {
   next!: Label;
   /** Branch here with `pc` at a block to be entered. */
   entering!: Label;
+  /** Branch here with the virtual address to go on at in `va`. */
+  going!: Label;
   slowLoad!: Label;
   slowStore!: Label;
   readonly plan: InterpreterPlan;
@@ -416,10 +430,19 @@ function handlers(mulHighU: Callable): Map<string, Handler> {
       m.setEngine64(E.pcBase, i64.and(m.va, -4096)),
       m.enter(i32.load(m.pc, 4)),
     ]),
+    // Another address space may have left its own target in the jump cache; else JavaScript links anew.
     throughJumpCache(m, Leave.link),
   ));
-  h.set("jump_indirect", (m) => seq(m.va.set(m.a), throughJumpCache(m, Leave.indirect)));
-  h.set("dispatch", (m) => seq(m.setEngine64(E.pc, i64.add(m.engine64(E.pcBase), i64.load32_s(m.pc, 8))), m.leave(Leave.dispatch)));
+  h.set("jump_indirect", (m) => seq(m.va.set(m.a), br(m.going)));
+  const target = (m: Machine) => i64.add(m.engine64(E.pcBase), i64.load32_s(m.pc, 8));
+  h.set("dispatch", (m) => seq(
+    m.va.set(target(m)),
+    when(m.engine32(E.attention), [m.setEngine64(E.pc, m.va), m.leave(Leave.dispatch)]),
+    br(m.going),
+  ));
+  // Ends of single-step blocks: back to JavaScript, whatever the caches know.
+  h.set("leave_at", (m) => seq(m.setEngine64(E.pc, target(m)), m.leave(Leave.dispatch)));
+  h.set("leave_indirect", (m) => seq(m.setEngine64(E.pc, m.a), m.leave(Leave.dispatch)));
   h.set("dead", (m) => seq(
     m.setEngine64(E.pc, i64.add(m.engine64(E.pcBase), i64.load32_s(m.pc, 8))),
     // The block was charged on entry (its header says 0 now, so there is nothing to give back).
@@ -450,7 +473,8 @@ function throughJumpCache(m: Machine, otherwise: number): Expr {
 
 /**
  * The cold tier: one function `run(block)`, a loop over a br_table with a handler per micro-op.
- * Imports: `env.memory`, `env.regions` (function table), `env.access(kind) -> 0 retry | 1 done | 2 leave`, `env.helper(id, constant) -> 0 next | 1 leave`.
+ * Imports: `env.memory`, `env.regions` (function table), `env.access(kind)` and `env.helper(id, constant)`, which
+ * answer with `After`.
  */
 export function buildInterpreter(plan: InterpreterPlan, floatingPoint?: SoftFloatOptions): Uint8Array<ArrayBuffer> {
   const module = new ModuleBuilder();
@@ -478,9 +502,12 @@ export function buildInterpreter(plan: InterpreterPlan, floatingPoint?: SoftFloa
   ));
   table.set("call", (mm) => seq(
     mm.spill(),
-    when(helper.call(i32.shr_u(mm.imm32, 24), i32.and(mm.imm32, 0xffffff)), [ret(i32.const(Leave.status))]),
+    mm.status.set(helper.call(i32.shr_u(mm.imm32, 24), i32.and(mm.imm32, 0xffffff))),
+    when(i32.eq(mm.status, After.leave), [ret(i32.const(Leave.status))]),
     mm.reload(),
-    mm.advance(),
+    when(i32.eqz(mm.status), [mm.advance()]),
+    mm.va.set(mm.engine64(E.pc)),
+    br(mm.going),
   ));
 
   const slowPath = (isLoad: boolean): Expr => seq(
@@ -488,8 +515,9 @@ export function buildInterpreter(plan: InterpreterPlan, floatingPoint?: SoftFloa
     ...(isLoad ? [] : [m.setEngine64(E.accessValue, m.value)]),
     m.spill(),
     m.status.set(access.call(m.kind)),
-    when(i32.gt_u(m.status, 1), [ret(i32.const(Leave.status))]),
+    when(i32.eq(m.status, After.leave), [ret(i32.const(Leave.status))]),
     m.reload(),
+    when(i32.eq(m.status, After.go), [m.va.set(m.engine64(E.pc)), br(m.going)]),
     when(m.status, [
       ...(isLoad ? [m.setD(m.engine64(E.accessValue))] : []),
       m.pc.set(i32.add(m.pc, 16)),
@@ -502,14 +530,17 @@ export function buildInterpreter(plan: InterpreterPlan, floatingPoint?: SoftFloa
     // `run` is given a block address: it is entered like a jump does.
     loop((entering) => {
       m.entering = entering;
-      return [m.enterBlock(), loop((next) => {
-        m.next = next;
-        return [block((slowStore) => [block((slowLoad) => {
-          m.slowLoad = slowLoad;
-          m.slowStore = slowStore;
-          return [dispatchTree(m, MICRO_OP_NAMES.map((name) => requireHandler(table, name)))];
-        }), slowPath(true)]), slowPath(false)];
-      })];
+      return [m.enterBlock(), block((going) => {
+        m.going = going;
+        return [loop((next) => {
+          m.next = next;
+          return [block((slowStore) => [block((slowLoad) => {
+            m.slowLoad = slowLoad;
+            m.slowStore = slowStore;
+            return [dispatchTree(m, MICRO_OP_NAMES.map((name) => requireHandler(table, name)))];
+          }), slowPath(true)]), slowPath(false)];
+        })];
+      }), throughJumpCache(m, Leave.indirect)];
     }),
     i32.const(0),
   );

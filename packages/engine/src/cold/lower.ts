@@ -88,6 +88,8 @@ const CALL = microOp("call");
 const JUMP = microOp("jump");
 const JUMP_INDIRECT = microOp("jump_indirect");
 const DISPATCH = microOp("dispatch");
+const LEAVE_AT = microOp("leave_at");
+const LEAVE_INDIRECT = microOp("leave_indirect");
 const BRANCH_NZ = microOp("branch_nz");
 const CHECK_ALIGN = microOp("check_align");
 const ATOMIC = {
@@ -107,6 +109,7 @@ export class Lowering {
   private used = 0;
   private links: LinkRequest[] = [];
   private starts: number[] = [];
+  private single = false;
   private recipes: Map<number, RecipeEntry[]> | null = null;
   /** For each temporary, index of the last node that uses it. */
   private readonly busyUntil = new Int32Array(TEMPORARY_COUNT);
@@ -114,7 +117,9 @@ export class Lowering {
   private readonly aliases: Node[] = [];
   private offsets: readonly number[] = [];
 
-  lower(block: IrBlock): LoweredBlock {
+  /** `single`: the block is one instruction that has to come back to JavaScript. */
+  lower(block: IrBlock, single = false): LoweredBlock {
+    this.single = single;
     this.used = 0;
     this.links = [];
     this.recipes = null;
@@ -160,10 +165,10 @@ export class Lowering {
         this.branch(n, i);
         return i;
       case Op.jumpIndirect:
-        this.emit(JUMP_INDIRECT, 0, this.operand(n.a as Node, i), 0, 0, 0);
+        this.emit(this.single ? LEAVE_INDIRECT : JUMP_INDIRECT, 0, this.operand(n.a as Node, i), 0, 0, 0);
         return i;
       case Op.dispatch:
-        this.emit(DISPATCH, 0, 0, 0, n.lo, 0);
+        this.emit(this.single ? LEAVE_AT : DISPATCH, 0, 0, 0, n.lo, 0);
         return i;
       case Op.store:
       case Op.probe:

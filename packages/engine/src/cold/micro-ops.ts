@@ -41,7 +41,7 @@ const names: string[] = [
   "check_align", "call", "flags_out", "flags_in",
   ...SOFT_FUNCTIONS.map((f) => `fp.${f.name}`),
   // Ends of blocks.
-  "region", "jump", "link", "jump_page", "jump_indirect", "dispatch", "dead", "branch_nz",
+  "region", "jump", "link", "jump_page", "jump_indirect", "dispatch", "dead", "leave_at", "leave_indirect", "branch_nz",
   ...BRANCH_CONDITIONS.flatMap((n) => [`branch64.${n}`, `branch32.${n}`]),
 ];
 

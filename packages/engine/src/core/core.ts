@@ -1,4 +1,5 @@
 import type { Block } from "../code/block.js";
+import { After } from "../cold/interpreter.js";
 import { Leave } from "../cold/micro-ops.js";
 import { ENGINE_STATE as E, type Field } from "../state/layout.js";
 import { MAX_CONTEXT } from "../tlb/geometry.js";
@@ -51,6 +52,8 @@ const W = {
   generation: E.generation >> 2,
   dataContext: E.dataContext >> 2,
   reservation: E.reservation >> 2,
+  attention: E.attention >> 2,
+  tlb: E.tlb >> 2,
   accessAddress: E.accessAddress >> 2,
   accessValue: E.accessValue >> 2,
 };
@@ -111,7 +114,7 @@ export class Core implements CoreApi {
     this.home = home >> 2;
     this.base = this.home;
     this.tlb = new SoftTlb(engine.memory, tlbAddress);
-    this.words[this.base + (E.tlb >> 2)] = tlbAddress;
+    this.words[this.base + (E.tlb >> 2)] = this.tlb.bank(0);
     this.slow = new SlowPath(this);
     this.codeIds = new ContextIds(() => engine.nextGeneration());
     this.clearReservation();
@@ -256,7 +259,9 @@ export class Core implements CoreApi {
 
   setDataContext(key: number): void {
     this.dataKey = key;
-    this.setWord(W.dataContext, this.dataIds.id(key));
+    const id = this.dataIds.id(key);
+    this.setWord(W.dataContext, id);
+    this.setWord(W.tlb, this.tlb.bank(id));
   }
   setCodeContext(key: number): void {
     this.codeKey = key;
@@ -315,10 +320,12 @@ export class Core implements CoreApi {
   }
   requestDispatch(): void {
     this.dispatchRequested = true;
+    this.setWord(W.attention, 1);
   }
   /** End the run before the next instruction: something outside has to be looked at (a nearer deadline, power-off). */
   stop(): void {
     this.stopRequested = true;
+    this.setWord(W.attention, 1);
   }
 
   // --- Execution -----------------------------------------------------------------------------
@@ -351,6 +358,7 @@ export class Core implements CoreApi {
       }
       this.dispatches++;
       this.dispatchRequested = false;
+      this.setWord(W.attention, 0);
       this.pcKnown = true;
       if (this.cpu.takeInterrupt()) {
         if (this.exit !== null) return "exit";
@@ -404,7 +412,8 @@ export class Core implements CoreApi {
         this.stopBefore();
         return true;
       case Leave.dispatch:
-        return true;
+        if (step) this.slow.endStep();
+        return this.exit === null;
       case Leave.hot:
         this.engine.hot?.request(this.engine.code.blockAt(this.word(W.microOp)), this.cpu);
         this.stopBefore();
@@ -430,6 +439,7 @@ export class Core implements CoreApi {
   /** The interpreter left inside a block: settle the count and the pc. */
   private afterStatus(step: boolean): boolean {
     const status = this.status;
+    if (status === Status.settled) return this.exit === null;
     const microOp = this.word(W.microOp);
     const block = this.engine.code.containing(microOp);
     const meta = this.words[(microOp >> 2) + 3] as number;
@@ -514,11 +524,8 @@ export class Core implements CoreApi {
   private lookup(step: boolean): Block | undefined {
     const lo = this.word(W.pc);
     const hi = this.word(W.pc + 1);
-    const mode = this.cpu.codeMode();
-    if (mode !== this.codeMode) {
-      this.codeMode = mode;
-      this.setCodeContext(this.codeKey);
-    }
+    this.refreshMode();
+    const mode = this.codeMode;
     const page = this.fetchPage(lo, hi);
     if (page < 0) return undefined;
     // Where protection divides the page, every instruction is asked for anew.
@@ -586,9 +593,47 @@ export class Core implements CoreApi {
   onAccess(kind: number): number {
     this.pcKnown = false;
     const status = this.slow.access(kind, this.word(W.accessAddress), this.word(W.accessAddress + 1), this.word(W.accessValue), this.word(W.accessValue + 1));
-    if (status < 0) return status === SlowPath.retry ? 0 : 1;
-    this.status = status as Status;
-    return 2;
+    if (status < 0) return status === SlowPath.retry ? After.again : After.done;
+    if (status === Status.next) return After.done;
+    return this.settle(status as Status);
+  }
+
+  /**
+   * After a trap or a change of state: go on at the new pc without leaving the interpreter, unless there is
+   * more to look at. Interrupts are taken here as the dispatcher would.
+   */
+  private settle(status: Status): number {
+    this.status = status;
+    if ((status !== Status.trap && status !== Status.redispatch) || this.exit !== null || this.stopRequested || this.watched) return After.leave;
+    const microOp = this.word(W.microOp);
+    const block = this.engine.code.containing(microOp);
+    if (block.step) return After.leave;
+    const index = (this.words[(microOp >> 2) + 3] as number) >>> 16;
+    this.setWord(W.budget, this.word(W.budget) + block.instructions - index - 1);
+    if (status === Status.trap) this.traps++;
+    this.inside = false;
+    const interrupted = this.cpu.takeInterrupt();
+    this.refreshMode();
+    this.inside = true;
+    if (interrupted && this.exit !== null) {
+      // Counted already; the dispatcher only has to see the exit.
+      this.status = Status.settled;
+      return After.leave;
+    }
+    return After.go;
+  }
+
+  /** Instructions have to be seen one by one. */
+  private get watched(): boolean {
+    return this.hasAnswer || this.onInstruction !== null || this.breakpoints.size > 0;
+  }
+
+  /** The mode bits of code are part of the generation under which it is found. */
+  private refreshMode(): void {
+    const mode = this.cpu.codeMode();
+    if (mode === this.codeMode) return;
+    this.codeMode = mode;
+    this.setCodeContext(this.codeKey);
   }
 
   setAccessValue(lo: number, hi: number): void {
@@ -603,9 +648,9 @@ export class Core implements CoreApi {
     const b = this.base + (operands >>> 18);
     const w = this.words;
     const status = this.cpu.helper(id, constant, w[a] as number, w[a + 1] as number, w[b] as number, w[b + 1] as number);
-    if (status === Status.next) return 0;
-    this.status = status;
-    return 1;
+    if (status !== Status.next) return this.settle(status);
+    this.refreshMode();
+    return After.again;
   }
 
   /** The running block is a single-step one. */

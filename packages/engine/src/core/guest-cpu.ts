@@ -23,6 +23,8 @@ export const Status = {
   exit: 3,
   /** `run` must return before the instruction is executed (`core.exit` says why); the pc stays. */
   exitBefore: 4,
+  /** The engine's own: everything is accounted for. */
+  settled: 5,
 } as const;
 export type Status = (typeof Status)[keyof typeof Status];
 

@@ -31,8 +31,10 @@ export const ENGINE_STATE = {
   microOp: 44,
   /** i32: mapping generation under which code may be linked. */
   generation: 48,
-  /** i32: address of this vCPU's TLB. */
+  /** i32: address of the TLB bank of the current data context. */
   tlb: 56,
+  /** i32: not zero when the dispatcher has something to look at (an interrupt, a stop). */
+  attention: 104,
   /** i64: host address of the load reservation, -1 when there is none. */
   reservation: 64,
   /** i64: value seen by the load-reserved. */

@@ -1,6 +1,8 @@
-import { TLB_ENTRIES, TLB_ENTRY_BYTES } from "./geometry.js";
+import { TLB_BANKS, TLB_ENTRIES, TLB_ENTRY_BYTES } from "./geometry.js";
 
 const ENTRY_WORDS = TLB_ENTRY_BYTES / 4;
+const BANK_WORDS = TLB_ENTRIES * ENTRY_WORDS;
+const ALL_WORDS = TLB_BANKS * BANK_WORDS;
 
 /** The software TLB of one vCPU, in host memory where generated code probes it. */
 export class SoftTlb {
@@ -18,10 +20,15 @@ export class SoftTlb {
     this.flush();
   }
 
-  static readonly bytes = TLB_ENTRIES * TLB_ENTRY_BYTES;
+  static readonly bytes = TLB_BANKS * TLB_ENTRIES * TLB_ENTRY_BYTES;
+
+  /** Byte address of the bank that a context's entries are in. */
+  bank(context: number): number {
+    return this.address + (context % TLB_BANKS) * TLB_ENTRIES * TLB_ENTRY_BYTES;
+  }
 
   flush(): void {
-    this.words.fill(-1, this.base, this.base + TLB_ENTRIES * ENTRY_WORDS);
+    this.words.fill(-1, this.base, this.base + ALL_WORDS);
   }
 
   /** Map the page of a virtual address to a host page (byte offset) under a context. */
@@ -33,7 +40,7 @@ export class SoftTlb {
     readable: boolean,
     writable: boolean,
   ): void {
-    const w = this.entry(vaLo);
+    const w = this.entry(vaLo) + (context % TLB_BANKS) * BANK_WORDS;
     const tag = (vaLo & ~0xfff) | context;
     const words = this.words;
     words[w] = readable ? tag : -1;
@@ -46,14 +53,13 @@ export class SoftTlb {
 
   /** Forget a page in every context. */
   dropPage(vaLo: number): void {
-    const w = this.entry(vaLo);
-    this.words.fill(-1, w, w + 4);
+    for (let bank = 0, w = this.entry(vaLo); bank < TLB_BANKS; bank++, w += BANK_WORDS) this.words.fill(-1, w, w + 4);
   }
 
   /** Host page gets code: no write may hit it any more. */
   protectHostPage(hostPage: number): void {
     const words = this.words;
-    const end = this.base + TLB_ENTRIES * ENTRY_WORDS;
+    const end = this.base + ALL_WORDS;
     for (let w = this.base; w < end; w += ENTRY_WORDS) {
       if (words[w + 3] === -1 && words[w + 2] === -1) continue;
       if ((((words[w + 2] as number) & ~0xfff) + (words[w + 4] as number)) >>> 0 !== hostPage) continue;

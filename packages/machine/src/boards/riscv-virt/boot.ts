@@ -1,3 +1,4 @@
+import { SeededEntropy } from "../../devices/seeded-entropy.js";
 import { MachineError } from "../../errors.js";
 import { patchChosen, patchMemory } from "../../fdt/patch.js";
 import { readFdt } from "../../fdt/reader.js";
@@ -23,6 +24,7 @@ export interface BootPlan {
   readonly elf: ElfFile | undefined;
 }
 
+const RNG_SEED_BYTES = 32;
 /** Kept free at the end of RAM for the device tree. */
 const DTB_SPACE = 4 << 20;
 /** Room for what firmware adds to a device tree. */
@@ -53,6 +55,8 @@ export async function planBoot(
   if (options.dtb !== undefined) patchMemory(finished, [ram]);
   patchChosen(finished, {
     bootargs: options.append ?? (options.dtb === undefined ? "" : undefined),
+    // Without it a kernel has no entropy to start with, and makes up for that with every random number it needs.
+    rngSeed: rngSeed(options.seed ?? 1),
     initrd: initrdPlace && { address: initrdPlace.address, size: initrdPlace.size },
   });
   const dtb = writeFdt(finished);
@@ -75,6 +79,12 @@ export async function planBoot(
     nextStage: firmware === undefined ? undefined : mainPlace?.entry,
     elf: main?.format === "elf" ? main.elf : first?.format === "elf" ? first.elf : undefined,
   };
+}
+
+function rngSeed(seed: number): Uint8Array {
+  const bytes = new Uint8Array(RNG_SEED_BYTES);
+  new SeededEntropy(seed).fill(bytes);
+  return bytes;
 }
 
 /**
