@@ -127,6 +127,17 @@ describe("CSR fields", () => {
     }
   });
 
+  it("let hardware update A and D bits after a reset, of guests too, where it can", () => {
+    const reset = (features: object): bigint[] => {
+      const { hart } = fakeMachine({ features });
+      hart.reset(0n);
+      return ["menvcfg", "henvcfg"].map((name) => hart.readCsr(name));
+    };
+    expect(reset({})).toEqual([ADUE, ADUE]);
+    expect(reset({ adueAtReset: false })).toEqual([0n, 0n]);
+    expect(reset({ svadu: false })).toEqual([0n, 0n]);
+  });
+
   it("of sstatus are those of mstatus, and vsstatus's are its own", () => {
     const { hart } = fakeMachine();
     hart.writeCsr("mstatus", 3n << 13n);

@@ -30,8 +30,11 @@ export function resetState(hart: RiscvHart, pc: bigint): void {
   core.set(M.status, 0, UXL_64_HI | SXL_64_HI);
   core.set(privilege, 3, 0);
   core.set(virtualization, 0, 0);
-  if (features.svadu && features.adueAtReset) core.set(M.envcfg, 0, ENVCFG.ADUE_HI);
+  const adue = features.svadu && features.adueAtReset ? ENVCFG.ADUE_HI : 0;
+  core.set(M.envcfg, 0, adue);
   if (features.h) {
+    // Hypervisors older than Svadu leave it as it is, and their guests' tables without A and D bits.
+    core.set(H.envcfg, 0, adue);
     core.set(M.ideleg, H_INTERRUPTS, 0);
     core.set(H.status, 0, HSTATUS.VSXL_64_HI);
     core.set(VS.status, 0, UXL_64_HI);
@@ -53,7 +56,7 @@ function presetFirmware({ core, features }: RiscvHart): void {
   if (features.zicbom) environment |= ENVCFG.CBIE | ENVCFG.CBCFE;
   if (features.zicboz) environment |= ENVCFG.CBZE;
   const timers = features.sstc ? ENVCFG.STCE_HI : 0;
-  core.set(M.envcfg, environment, timers | (features.svadu && features.adueAtReset ? ENVCFG.ADUE_HI : 0));
+  core.set(M.envcfg, environment, timers | core.hi(M.envcfg));
   core.set(pmpcfg[0]!, PMP_EVERYTHING, 0);
   core.set(pmpaddr[0]!, -1, 0x3f_ffff);
 }
