@@ -219,6 +219,17 @@ describe("trap entry", () => {
     expect(bits(hart.readCsr("hstatus"), 6, 6)).toBe(1n);
   });
 
+  it("leaves a compressed access to the handler, which finds the instruction by its address", () => {
+    // c.lw a0, 0(a1)
+    const { hart } = inMode("VS", { medeleg: ALL, instruction: 0x4188 });
+    hart.writeCsr("hgatp", (8n << 60n) | ((BigInt(RAM) + 0x8000n) >> 12n));
+    hart.core.write64(RAM + 0x8000 + 2 * 8, (BigInt(RAM) >> 2n) | 0xdfn);
+    const out = { physical: 0, readable: false, writable: false, cacheable: false, pageShift: 12 };
+    expect(hart.translate(Access.read, 0x1000_0000, 0, 4, out)).toBe(Translated.trap);
+    expect([hart.readCsr("scause"), hart.readCsr("htval")]).toEqual([21n, 0x1000_0000n >> 2n]);
+    expect(hart.readCsr("htinst")).toBe(0n);
+  });
+
   it("clears mtval2, mtinst, htval and htinst on other traps", () => {
     for (const [target, medeleg] of [["m", 0n] as const, ["h", ALL] as const]) {
       const machine = inMode("U", { medeleg });

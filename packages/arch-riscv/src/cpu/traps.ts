@@ -245,6 +245,9 @@ export class Traps {
   private transform(instruction: number, lo: number): number {
     if (instruction !== TRANSFORM || !this.hart.features.h) return Math.max(instruction, 0);
     const bits = this.hart.instructionBits();
+    // Zero is always allowed, and sends the handler to the instruction itself. The transformed form of a
+    // compressed access ends in 01, which hypervisors in the field (hcHyper) take for a 16-bit instruction.
+    if ((bits & 3) !== 3) return 0;
     return transformInstruction(bits, this.addressOffset(bits, lo));
   }
 
