@@ -53,12 +53,17 @@ const MACHINE: OptionGroup = {
     },
     {
       name: "graphics",
-      help: "add a display, a keyboard and a mouse, for guests that insist; nothing shows them",
+      help: "add a display, a keyboard and a mouse, for guests that insist; nothing shows them (always there with a flat kernel image)",
     },
     {
       name: "virtio-version",
       argument: "1|2",
-      help: "register layout of the virtio devices, 1 is the legacy one; default: 2, or what the map has",
+      help: "register layout of the virtio devices, 1 is the legacy one; default: 1 with a flat kernel image or the hchyper map, else 2",
+    },
+    {
+      name: "virtio-slots",
+      argument: "first|last",
+      help: "where virtio devices go: from the first transport up, or from the last one down as QEMU's -device does; default: last with a flat kernel image, else first",
     },
     {
       name: "deterministic",

@@ -31,8 +31,9 @@ export interface MachineConfig {
   readonly memory: number;
   readonly cpus: number;
   readonly map: string;
-  readonly graphics: boolean;
+  readonly graphics?: boolean;
   readonly virtioVersion?: 1 | 2;
+  readonly virtioSlots?: "first" | "last";
   readonly kernel?: FileRef;
   readonly initrd?: FileRef;
   readonly append?: string;
@@ -128,8 +129,9 @@ function machineConfig(reader: SettingReader): MachineConfig {
     memory: reader.one("memory", parseSize) ?? DEFAULT_MEMORY,
     cpus: reader.one("cpus", parseCount) ?? 1,
     map: reader.one("map", (text) => parseChoice(text, ["qemu", "hchyper"])) ?? "qemu",
-    graphics: reader.flag("graphics"),
+    graphics: reader.has("graphics") ? reader.flag("graphics") : undefined,
     virtioVersion: reader.one("virtio-version", (text) => (parseChoice(text, ["1", "2"]) === "1" ? 1 : 2)),
+    virtioSlots: reader.one("virtio-slots", (text) => parseChoice(text, ["first", "last"])),
     kernel: reader.file("kernel"),
     initrd: reader.file("initrd"),
     append: reader.text("append"),

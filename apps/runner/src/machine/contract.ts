@@ -20,9 +20,10 @@ export interface MachineParts extends MachineHost {
   readonly memory: number;
   readonly cpus: number;
   readonly map: string;
-  readonly graphics: boolean;
-  /** Without it, what the map has. */
+  /** These three without a value: what suits the kernel. */
+  readonly graphics?: boolean;
   readonly virtioVersion?: 1 | 2;
+  readonly virtioSlots?: "first" | "last";
   readonly kernel?: NamedBytes;
   readonly initrd?: NamedBytes;
   readonly append?: string;

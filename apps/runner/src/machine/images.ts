@@ -40,11 +40,14 @@ export async function readImages(
 
 /** Everything a board asks for. The date of a machine in real time is today's, its seed a fresh one. */
 export function machineParts(config: MachineConfig, images: MachineImages, host: MachineHost): MachineParts {
-  const { mode, memory, cpus, map, graphics, virtioVersion, append, entry, deterministic } = config;
+  const { mode, memory, cpus, map, append, entry, deterministic } = config;
+  const { graphics, virtioVersion, virtioSlots } = config;
   return {
     ...host,
     ...images,
-    ...{ mode, memory, cpus, map, graphics },
+    ...{ mode, memory, cpus, map },
+    ...(graphics !== undefined && { graphics }),
+    ...(virtioSlots !== undefined && { virtioSlots }),
     ...(virtioVersion !== undefined && { virtioVersion }),
     ...(append !== undefined && { append }),
     ...(entry !== undefined && { entry }),

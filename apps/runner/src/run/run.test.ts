@@ -88,7 +88,17 @@ describe("what a machine is made of", () => {
       "--entry",
       "0x81000000",
     );
-    args.push("--graphics", "--virtio-version", "1", "--mode", "bare", "--seed", "9");
+    args.push(
+      "--graphics",
+      "--virtio-version",
+      "1",
+      "--virtio-slots",
+      "last",
+      "--mode",
+      "bare",
+      "--seed",
+      "9",
+    );
     expect(await run(args, "exit 0\n")).toMatchObject({ code: 0 });
     const { console: _, clock, disks, epochNs, ...parts } = made[0]!;
     expect(parts).toEqual({
@@ -98,6 +108,7 @@ describe("what a machine is made of", () => {
       map: "hchyper",
       graphics: true,
       virtioVersion: 1,
+      virtioSlots: "last",
       append: "a b",
       entry: 0x8100_0000,
       seed: 9,

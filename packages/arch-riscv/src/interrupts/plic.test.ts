@@ -101,3 +101,27 @@ test("state survives a round trip through JSON", () => {
   copy.restore(saved);
   expect([levels[0], copy.read(0x201004, 4), copy.state().claimed[0]]).toEqual([true, 10, 1 << 10]);
 });
+
+test("a source that tells events is pending again only if it was asserted since the claim", () => {
+  plic = new Plic({ sources: 95, contexts: [() => {}], perEvent: (source) => source === 8 });
+  for (const source of [8, 10]) priority(source, 1);
+  enable(0, 0, (1 << 8) | (1 << 10));
+  for (const source of [8, 10]) plic.line(source).set(true);
+  expect([claim(0), claim(0)]).toEqual([8, 10]);
+  complete(0, 8);
+  complete(0, 10);
+  expect(pending(0)).toBe(1 << 10);
+  // Asserted anew before its claim: one interrupt. During service: another one after completion.
+  plic.line(8).set(true);
+  plic.line(8).set(true);
+  expect(claim(0)).toBe(8);
+  plic.line(8).set(true);
+  expect(pending(0)).toBe(1 << 10);
+  complete(0, 8);
+  expect(claim(0)).toBe(8);
+  // Served by lowering the line, which takes back what has not been claimed.
+  plic.line(8).set(true);
+  plic.line(8).set(false);
+  complete(0, 8);
+  expect(pending(0)).toBe(1 << 10);
+});

@@ -14,6 +14,12 @@ export interface PlicOptions {
   readonly sources: number;
   /** Highest priority; a power of two less one. */
   readonly maxPriority?: number;
+  /**
+   * Sources of devices that assert their line anew for every event. If such a line is still high at
+   * completion, it is pending again only if it was asserted since the claim. Guests that never acknowledge
+   * their device rely on that, because QEMU's PLIC is so. Default: none.
+   */
+  readonly perEvent?: (source: number) => boolean;
   /** One per context (hart and privilege mode): told when the context's interrupt output changes. */
   readonly contexts: readonly ((level: boolean) => void)[];
 }
@@ -31,7 +37,8 @@ export interface PlicState {
 
 /**
  * The PLIC as a register model: a device on the board for harts that own the machine, and the virtual
- * interrupt controller of a VM, whose contexts end in hvip.VSEIP. Sources are level-triggered.
+ * interrupt controller of a VM, whose contexts end in hvip.VSEIP. Sources are level-triggered, with
+ * an exception for those in `perEvent`.
  */
 export class Plic {
   /** Bytes of address space: registers of all contexts. */
@@ -39,6 +46,7 @@ export class Plic {
   private readonly sources: number;
   private readonly words: number;
   private readonly maxPriority: number;
+  private readonly perEvent: (source: number) => boolean;
   private readonly outputs: readonly ((level: boolean) => void)[];
   private readonly asserted: boolean[];
   private readonly priority: Uint32Array;
@@ -58,6 +66,7 @@ export class Plic {
     }
     this.sources = sources;
     this.maxPriority = options.maxPriority ?? 7;
+    this.perEvent = options.perEvent ?? (() => false);
     this.outputs = contexts;
     this.asserted = contexts.map(() => false);
     this.words = Math.ceil((sources + 1) / 32);
@@ -166,6 +175,7 @@ export class Plic {
     if (source === 0) return 0;
     writeBit(this.pending, source, false);
     writeBit(this.claimed, source, true);
+    if (this.perEvent(source)) writeBit(this.level, source, false);
     this.update();
     return source;
   }

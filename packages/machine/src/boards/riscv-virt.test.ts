@@ -1,5 +1,6 @@
 import { embeddedGuest } from "@hypercraft/embedded-guest";
 import { describe, expect, test } from "vitest";
+import { MemoryDisk } from "../disk/memory-disk.js";
 import { snapshotHash } from "../snapshot/container.js";
 import { DeterministicClock } from "../time/clock.js";
 import { createRiscvVirt, type RiscvVirtOptions, restoreRiscvVirt } from "./riscv-virt.js";
@@ -86,6 +87,95 @@ test.each([100_000, 1_234_567, 3_000_001])(
   },
   60_000,
 );
+
+describe("what the board has for a kernel", () => {
+  const flat = { name: "flat.bin", bytes: new Uint8Array(64) };
+  const disks = [new MemoryDisk(new Uint8Array(512))];
+  /** Register layout and device id of each virtio transport, as the guest reads them. */
+  const transports = async (options: Partial<RiscvVirtOptions>) => {
+    const m = await machine({ console: testConsole(), disks, ...options });
+    return Array.from({ length: 8 }, (_, slot) => {
+      const base = 0x1000_1000 + slot * 0x1000;
+      return [m.machine.bus.read(base + 4, 4), m.machine.bus.read(base + 8, 4)];
+    });
+  };
+  const [block, entropy, gpu, input] = [2, 4, 16, 18];
+  const empty = (version: number, count: number) => Array.from({ length: count }, () => [version, 0]);
+
+  test("one that reads the device tree: modern transports, from the first one up", async () => {
+    expect(await transports({})).toEqual([[2, block], [2, entropy], ...empty(2, 6)]);
+    expect(await transports({ map: "hchyper" })).toEqual([[1, block], [1, entropy], ...empty(1, 6)]);
+  });
+
+  test("a flat one: where QEMU has them, legacy and from the last one down, with a display", async () => {
+    const expected = [...empty(1, 3), [1, entropy], [1, input], [1, input], [1, gpu], [1, block]];
+    expect(await transports({ kernel: flat })).toEqual(expected);
+    expect(await transports({ kernel: flat, mode: "bare" })).toEqual(expected);
+  });
+
+  test("what it is told to", async () => {
+    expect(
+      await transports({ kernel: flat, graphics: false, virtioSlots: "first", virtioVersion: 2 }),
+    ).toEqual([[2, block], [2, entropy], ...empty(2, 6)]);
+    expect(await transports({ graphics: true, virtioSlots: "last" })).toEqual([
+      ...empty(2, 3),
+      [2, entropy],
+      [2, input],
+      [2, input],
+      [2, gpu],
+      [2, block],
+    ]);
+  });
+
+  test("a snapshot keeps it", async () => {
+    const m = await machine({ console: testConsole(), kernel: flat, disks });
+    const bytes = await m.save();
+    const host = { console: testConsole(), clock: new DeterministicClock(10), disks };
+    const restored = await restoreRiscvVirt({ name: "flat.snapshot", bytes }, host);
+    expect(restored.machine.bus.read(0x1000_8004, 4)).toBe(1);
+    expect(restored.machine.bus.read(0x1000_7008, 4)).toBe(gpu);
+  });
+
+  test("a PCI bus with nothing on it", async () => {
+    const m = await machine({ console: testConsole() });
+    expect(m.machine.bus.read(0x3000_0000, 4)).toBe(0xffff_ffff);
+  });
+});
+
+describe("where an ELF kernel goes on the hcHyper map", () => {
+  /** An ELF file of one segment, which is one `nop`. */
+  const elfAt = (address: number) => {
+    const bytes = new Uint8Array(124);
+    const view = new DataView(bytes.buffer);
+    bytes.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]);
+    view.setUint16(16, 2, true);
+    view.setUint16(18, 243, true);
+    view.setUint32(20, 1, true);
+    view.setBigUint64(24, BigInt(address), true);
+    view.setBigUint64(32, 64n, true);
+    view.setUint16(52, 64, true);
+    view.setUint16(54, 56, true);
+    view.setUint16(56, 1, true);
+    view.setUint32(64, 1, true);
+    view.setUint32(68, 5, true);
+    view.setBigUint64(72, 120n, true);
+    view.setBigUint64(80, BigInt(address), true);
+    view.setBigUint64(88, BigInt(address), true);
+    view.setBigUint64(96, 4n, true);
+    view.setBigUint64(104, 4n, true);
+    view.setUint32(120, 0x13, true);
+    return { name: "k.elf", bytes };
+  };
+
+  test.each([
+    ["one made for it stays", 0x9030_0000, 0x9030_0000],
+    ["one made for QEMU's map moves with RAM", 0x8030_0000, 0x9030_0000],
+  ])("%s", async (_name, linked, loaded) => {
+    const m = await machine({ console: testConsole(), map: "hchyper", kernel: elfAt(linked) });
+    expect(m.memory.readU32(loaded)).toBe(0x13);
+    expect(m.harts[0]?.getPc()).toBe(BigInt(loaded));
+  });
+});
 
 describe("bad input is refused in one line", () => {
   const refused = async (options: Partial<RiscvVirtOptions>, message: string | RegExp) =>

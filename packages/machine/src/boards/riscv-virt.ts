@@ -3,6 +3,8 @@ import { DeadlineQueue, HyperError, hostPhysAddr, MemoryHal, Vm, VmCpus } from "
 import { InputQueue } from "../console/bytes.js";
 import { Htif } from "../devices/htif.js";
 import { bytesText, MachineError } from "../errors.js";
+import { RISCV64 } from "../loaders/architecture.js";
+import { readKernel } from "../loaders/kernel.js";
 import { MachineBuilder } from "../machine/builder.js";
 import type { BusMemory } from "../memory/guest-memory.js";
 import { FRAME_SIZE, HostMemory, MAX_HOST_MEMORY, WASM_PAGE_SIZE } from "../memory/host-memory.js";
@@ -21,6 +23,7 @@ import {
   type RiscvVirtOptions,
 } from "./riscv-virt/options.js";
 import { mapGuestRam, noSecondStage } from "./riscv-virt/second-stage.js";
+import { type BoardVariant, boardVariant } from "./riscv-virt/variant.js";
 
 export {
   ADDRESS_MAPS,
@@ -74,6 +77,8 @@ export async function createRiscvVirt(options: RiscvVirtOptions): Promise<RiscvV
   const { mode = "vm", memory = DEFAULT_MEMORY, cpus = 1, clock } = options;
   checkOptions(options, mode, memory, cpus);
   const map = ADDRESS_MAPS[options.map ?? "qemu"];
+  const kernel = options.kernel && (await readKernel(options.kernel.bytes, options.kernel.name, RISCV64));
+  const variant = boardVariant(options, map, kernel);
   const { host, hal, hpa } = createMemory(options, memory);
 
   // Parts refer to each other in circles; these are filled in below, before anything runs.
@@ -87,6 +92,7 @@ export async function createRiscvVirt(options: RiscvVirtOptions): Promise<RiscvV
   const input = new InputQueue();
   const plic = new Plic({
     sources: map.plic.sources,
+    perEvent: (source) => source >= map.virtio.irq && source < map.virtio.irq + map.virtio.count,
     contexts: Array.from(
       { length: 2 * cpus },
       (_, context) => (level: boolean) => harts?.contexts[context]?.(level),
@@ -102,7 +108,7 @@ export async function createRiscvVirt(options: RiscvVirtOptions): Promise<RiscvV
     lastSource: map.plic.sources,
     fdt: (context, tree) => plicNode(context, tree, map, cpus),
   });
-  addDevices(builder, { options, map, mode, cpus, input, end, harts: () => harts });
+  addDevices(builder, { options, map, mode, cpus, variant, input, end, harts: () => harts });
   options.extend?.(builder);
   for (let id = 0; id < cpus; id++) {
     builder.component(`hart${id}`, {
@@ -122,7 +128,7 @@ export async function createRiscvVirt(options: RiscvVirtOptions): Promise<RiscvV
 
   const wiring = { host, bus: parts.bus, clock, cpus, tier: options.tier ?? "auto" };
   harts = mode === "bare" ? bareHarts(wiring) : guestHarts(wiring, hal);
-  const boot = await planBoot(options, map, memory, boardTree(parts, { map, cpus, mode }));
+  const boot = await planBoot(options, kernel, map, memory, boardTree(parts, { map, cpus, mode }));
   const vcpus = new VmCpus<BoardHarts["vcpus"][number]>(MAX_CPUS);
   for (const vcpu of harts.vcpus) vcpus.addVcpu(vcpu);
   const vmid = 1;
@@ -158,8 +164,7 @@ export async function createRiscvVirt(options: RiscvVirtOptions): Promise<RiscvV
       cpus,
       map: map.name,
       disks: options.disks?.length ?? 0,
-      graphics: options.graphics ?? false,
-      virtioVersion: options.virtioVersion ?? map.virtio.version,
+      ...variant,
       seed: options.seed ?? 1,
     },
   });
@@ -175,7 +180,7 @@ export async function restoreRiscvVirt(file: NamedBytes, host: RiscvVirtHost): P
   const snapshot = await readSnapshot(file.bytes, file.name);
   const config = snapshot.config as Pick<
     RiscvVirtOptions,
-    "mode" | "memory" | "cpus" | "map" | "graphics" | "virtioVersion" | "seed"
+    "mode" | "memory" | "cpus" | "map" | "seed" | keyof BoardVariant
   > & { disks: number };
   if (snapshot.machine !== "riscv-virt") {
     throw new MachineError(

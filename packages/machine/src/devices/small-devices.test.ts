@@ -4,6 +4,7 @@ import { DeviceTree } from "../fdt/tree.js";
 import { BusMemory } from "../memory/guest-memory.js";
 import { HostMemory } from "../memory/host-memory.js";
 import { SystemBus } from "../memory/system-bus.js";
+import { EmptyPciBus } from "./empty-pci-bus.js";
 import { Htif } from "./htif.js";
 import { chacha20Block, SeededEntropy } from "./seeded-entropy.js";
 import { type FinisherEvent, finisherActions, TestFinisher } from "./test-finisher.js";
@@ -43,6 +44,18 @@ describe("test finisher", () => {
     expect(tree.find("/poweroff")!.getCells("value")).toEqual([0x5555]);
     expect(tree.find("/reboot")!.getCells("regmap")).toEqual([node.phandle]);
     expect(tree.find("/reboot")!.getString("compatible")).toBe("syscon-reboot");
+  });
+});
+
+describe("PCI bus without devices", () => {
+  it("reads as all ones, whatever is written", () => {
+    const device = new EmptyPciBus();
+    device.write(0x10, 4, 0);
+    expect([device.read(0, 2), device.read(0x10, 4), device.read(0xfff_ffff, 1)]).toEqual([
+      0xffff, 0xffff_ffff, 0xff,
+    ]);
+    device.restore(throughJson(device.state()));
+    expect(() => device.restore({ version: 2 })).toThrow("'PCI bus' has version 2");
   });
 });
 

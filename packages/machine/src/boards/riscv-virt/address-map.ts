@@ -17,6 +17,8 @@ export interface AddressMap {
     /** Register layout unless told otherwise: 2, or the legacy 1 that older teaching kernels insist on. */
     readonly version: 1 | 2;
   };
+  /** PCI configuration space, of a bus with nothing on it. */
+  readonly pci: { readonly base: number; readonly size: number };
   readonly ram: { readonly base: number };
   /** Where a kernel without an address of its own goes, as an offset into RAM. */
   readonly kernelOffset: number;
@@ -34,6 +36,7 @@ export const QEMU_MAP: AddressMap = {
   plic: { base: 0xc00_0000, size: 0x60_0000, sources: 95 },
   uart: { base: 0x1000_0000, size: 0x100, irq: 10 },
   virtio: { base: 0x1000_1000, stride: 0x1000, size: 0x1000, count: 8, irq: 1, version: 2 },
+  pci: { base: 0x3000_0000, size: 0x1000_0000 },
   ram: { base: 0x8000_0000 },
   kernelOffset: 0x20_0000,
   deviceTree: "high",

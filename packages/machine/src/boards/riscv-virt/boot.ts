@@ -6,9 +6,9 @@ import type { DeviceTree } from "../../fdt/tree.js";
 import { writeFdt } from "../../fdt/writer.js";
 import { RISCV64 } from "../../loaders/architecture.js";
 import type { ElfFile } from "../../loaders/elf.js";
-import { placeKernel, readKernel } from "../../loaders/kernel.js";
+import { type KernelImage, placeKernel, readKernel } from "../../loaders/kernel.js";
 import { LoadPlan, type RamRange } from "../../loaders/plan.js";
-import type { AddressMap } from "./address-map.js";
+import { type AddressMap, QEMU_MAP } from "./address-map.js";
 import type { NamedBytes, RiscvVirtOptions } from "./options.js";
 
 /** Where a boot begins. */
@@ -35,19 +35,19 @@ const FIRMWARE_SPACE = 0x20_0000;
 /** Place firmware, kernel, initrd and device tree in RAM. Throws MachineError naming what does not fit. */
 export async function planBoot(
   options: RiscvVirtOptions,
+  main: KernelImage | undefined,
   map: AddressMap,
   memory: number,
   tree: DeviceTree,
 ): Promise<BootPlan> {
-  const { kernel, firmware, initrd } = options;
+  const { firmware, initrd } = options;
   const ram = { base: map.ram.base, size: memory };
   const plan = new LoadPlan([ram, map.mrom]);
   for (const { name, address, bytes } of options.loads ?? []) plan.place({ name, address, bytes });
   const first = firmware && (await image(firmware));
   const firmwarePlace =
     first && placeKernel(plan, first, first.format === "flat" ? { address: ram.base } : {});
-  const main = kernel && (await image(kernel));
-  const mainPlace = main && placeKernel(plan, main, kernelAddress(main.format, map));
+  const mainPlace = main && placeKernel(plan, main, kernelAddress(main, map, ram));
   const usedTo = Math.max(mainPlace?.end ?? 0, firmwarePlace?.end ?? 0, ram.base + FIRMWARE_SPACE);
   const initrdPlace = initrd && placeInitrd(plan, initrd, ram, usedTo);
 
@@ -102,10 +102,11 @@ function image(file: { readonly name: string; readonly bytes: Uint8Array }) {
   return readKernel(file.bytes, file.name, RISCV64);
 }
 
-/** An ELF file has its own addresses; those of the embedded guest move with RAM. */
-function kernelAddress(format: "elf" | "linux" | "flat", map: AddressMap): { address?: number } {
-  if (format === "elf") return { address: map.name === "hchyper" ? map.ram.base - 0x8000_0000 : 0 };
-  return { address: map.ram.base + map.kernelOffset };
+/** An ELF file has its own addresses; one made for QEMU's map, as the embedded guest, moves with RAM. */
+function kernelAddress(kernel: KernelImage, map: AddressMap, ram: RamRange): { address?: number } {
+  if (kernel.format !== "elf") return { address: map.ram.base + map.kernelOffset };
+  const inRam = kernel.elf.segments.every((segment) => segment.physicalAddress >= ram.base);
+  return { address: inRam ? 0 : map.ram.base - QEMU_MAP.ram.base };
 }
 
 function firstLoad({ loads }: RiscvVirtOptions): number {

@@ -1,5 +1,6 @@
 import type { InputQueue } from "../../console/bytes.js";
 import { Clint } from "../../devices/clint.js";
+import { EmptyPciBus } from "../../devices/empty-pci-bus.js";
 import { GoldfishRtc } from "../../devices/goldfish-rtc.js";
 import { Ns16550a } from "../../devices/ns16550a.js";
 import { SeededEntropy } from "../../devices/seeded-entropy.js";
@@ -12,15 +13,18 @@ import { VirtioMmio } from "../../devices/virtio/mmio.js";
 import { MachineError } from "../../errors.js";
 import type { DeviceContext, MachineBuilder } from "../../machine/builder.js";
 import type { AddressMap } from "./address-map.js";
+import { keyboard, mouse } from "./graphics.js";
 import type { BoardHarts } from "./harts.js";
 import type { MachineEnd } from "./machine.js";
 import { DEFAULT_EPOCH_NS, type RiscvVirtOptions } from "./options.js";
+import type { BoardVariant } from "./variant.js";
 
 export interface BoardDevicesOptions {
   readonly options: RiscvVirtOptions;
   readonly map: AddressMap;
   readonly mode: "vm" | "bare";
   readonly cpus: number;
+  readonly variant: BoardVariant;
   readonly input: InputQueue;
   readonly end: (how: MachineEnd) => void;
   /** The harts are made after their devices. */
@@ -29,7 +33,7 @@ export interface BoardDevicesOptions {
 
 /** Everything on the board but RAM and the PLIC. */
 export function addDevices(builder: MachineBuilder, board: BoardDevicesOptions): void {
-  const { options, map, mode, cpus, input, end } = board;
+  const { options, map, mode, cpus, variant, input, end } = board;
   builder.component("input", input);
   builder.device(
     "test",
@@ -73,25 +77,34 @@ export function addDevices(builder: MachineBuilder, board: BoardDevicesOptions):
     ({ irq, clock, timers }) =>
       new Ns16550a({ irq, sink: options.console, source: input, clock, timers, waitForListener: true }),
   );
-  addVirtio(builder, options, map);
+  addVirtio(builder, options, map, variant);
+  builder.device("pci", map.pci, () => new EmptyPciBus());
 }
+
+/** QEMU's size, which teaching kernels have as constants. */
+const DISPLAY = { width: 1280, height: 800 };
 
 /** Makes what is behind a virtio transport. */
 type Behind = (context: DeviceContext) => VirtioDevice;
 
-/** Disks from slot 0 on, then the entropy device, graphics in slot 6; the other slots are empty. */
-function addVirtio(builder: MachineBuilder, options: RiscvVirtOptions, { virtio }: AddressMap): void {
+/** Disks, then display, keyboard and mouse, then the entropy device; the other slots are empty. */
+function addVirtio(
+  builder: MachineBuilder,
+  options: RiscvVirtOptions,
+  { virtio }: AddressMap,
+  { graphics, virtioSlots, virtioVersion: version }: BoardVariant,
+): void {
   const disks = options.disks ?? [];
   const entropy = new SeededEntropy(options.seed ?? 1);
   builder.component("entropy", entropy);
-  const slots: (Behind | undefined)[] = disks.map(
+  const devices: Behind[] = disks.map(
     (backEnd) =>
       ({ io }) =>
         new VirtioBlock({ backEnd, io }),
   );
-  slots.push(() => new VirtioEntropy(entropy));
-  if (options.graphics === true) slots[Math.max(slots.length, GRAPHICS_SLOT)] = () => new VirtioGpu({});
-  if (slots.length > virtio.count) {
+  if (graphics) devices.push(() => new VirtioGpu(DISPLAY), keyboard, mouse);
+  devices.push(() => new VirtioEntropy(entropy));
+  if (devices.length > virtio.count) {
     throw new MachineError(
       "OutOfRange",
       `the board has ${virtio.count} virtio slots, not enough for ${disks.length} disks`,
@@ -105,17 +118,14 @@ function addVirtio(builder: MachineBuilder, options: RiscvVirtOptions, { virtio 
       restore: (saved) => restore.call(disk, saved),
     });
   });
-  const version = options.virtioVersion ?? virtio.version;
   for (let slot = 0; slot < virtio.count; slot++) {
     const place = { base: virtio.base + slot * virtio.stride, size: virtio.size, irq: virtio.irq + slot };
+    const behind = devices[virtioSlots === "last" ? virtio.count - 1 - slot : slot];
     builder.device(
       `virtio${slot}`,
       place,
       (context) =>
-        new VirtioMmio({ irq: context.irq, memory: context.memory, device: slots[slot]?.(context), version }),
+        new VirtioMmio({ irq: context.irq, memory: context.memory, device: behind?.(context), version }),
     );
   }
 }
-
-/** Where QEMU's command lines for rCore and its kin put the GPU. */
-const GRAPHICS_SLOT = 6;

@@ -32,12 +32,21 @@ export interface RiscvVirtOptions {
   /** Start here instead of at the kernel's entry. */
   readonly entry?: number;
   readonly disks?: readonly BlockBackEnd[];
-  /** A virtio-gpu, whose picture nobody sees unless the host asks for it. */
+  /**
+   * A virtio-gpu, keyboard and mouse, which nobody sees or moves unless the host does. Default: only with a
+   * flat kernel image, whose drivers often insist on them.
+   */
   readonly graphics?: boolean;
   /** How guest code is executed: `auto` (default) compiles what runs often; `cold` interprets; `hot` compiles early, for tests. */
   readonly tier?: "auto" | "cold" | "hot";
-  /** Virtio register layout of all transports; see `VirtioMmio`. Default: the map's. */
+  /** Virtio register layout of all transports; see `VirtioMmio`. Default: the map's; 1 with a flat kernel image. */
   readonly virtioVersion?: 1 | 2;
+  /**
+   * Where virtio devices go: `first` fills the transports from the first one up; `last` from the last one
+   * down, as QEMU does with devices for which its command line names no bus. Default: `last` with a flat
+   * kernel image, which has no other way to find them, else `first`.
+   */
+  readonly virtioSlots?: "first" | "last";
   readonly console: Console;
   readonly clock: MachineClock;
   /** Add devices of one's own, or memory, before the machine is built. */

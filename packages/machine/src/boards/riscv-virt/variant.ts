@@ -1,0 +1,23 @@
+import type { KernelImage } from "../../loaders/kernel.js";
+import type { AddressMap } from "./address-map.js";
+import type { RiscvVirtOptions } from "./options.js";
+
+/** What of the board depends on what it is for. */
+export type BoardVariant = Required<Pick<RiscvVirtOptions, "graphics" | "virtioVersion" | "virtioSlots">>;
+
+/**
+ * The options, or else their defaults. A flat image has been made for one machine and looks at no device
+ * tree; it finds its devices where QEMU's defaults put them: legacy transports, filled from the last one down.
+ */
+export function boardVariant(
+  options: RiscvVirtOptions,
+  map: AddressMap,
+  kernel: KernelImage | undefined,
+): BoardVariant {
+  const flat = kernel?.format === "flat";
+  return {
+    graphics: options.graphics ?? flat,
+    virtioVersion: options.virtioVersion ?? (flat ? 1 : map.virtio.version),
+    virtioSlots: options.virtioSlots ?? (flat ? "last" : "first"),
+  };
+}
