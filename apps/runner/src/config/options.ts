@@ -62,8 +62,8 @@ const MACHINE: OptionGroup = {
     },
     {
       name: "virtio-slots",
-      argument: "first|last",
-      help: "where virtio devices go: from the first transport up, or from the last one down as QEMU's -device does; default: last with a flat kernel image, else first",
+      argument: "first|last|both",
+      help: "where virtio devices go: from the first transport up, or from the last one down as QEMU's -device does, or so with the first disk at both ends; default: both with a flat kernel image, else first",
     },
     {
       name: "deterministic",

@@ -33,7 +33,7 @@ export interface MachineConfig {
   readonly map: string;
   readonly graphics?: boolean;
   readonly virtioVersion?: 1 | 2;
-  readonly virtioSlots?: "first" | "last";
+  readonly virtioSlots?: "first" | "last" | "both";
   readonly kernel?: FileRef;
   readonly initrd?: FileRef;
   readonly append?: string;
@@ -131,7 +131,7 @@ function machineConfig(reader: SettingReader): MachineConfig {
     map: reader.one("map", (text) => parseChoice(text, ["qemu", "hchyper"])) ?? "qemu",
     graphics: reader.has("graphics") ? reader.flag("graphics") : undefined,
     virtioVersion: reader.one("virtio-version", (text) => (parseChoice(text, ["1", "2"]) === "1" ? 1 : 2)),
-    virtioSlots: reader.one("virtio-slots", (text) => parseChoice(text, ["first", "last"])),
+    virtioSlots: reader.one("virtio-slots", (text) => parseChoice(text, ["first", "last", "both"])),
     kernel: reader.file("kernel"),
     initrd: reader.file("initrd"),
     append: reader.text("append"),

@@ -23,7 +23,7 @@ export interface MachineParts extends MachineHost {
   /** These three without a value: what suits the kernel. */
   readonly graphics?: boolean;
   readonly virtioVersion?: 1 | 2;
-  readonly virtioSlots?: "first" | "last";
+  readonly virtioSlots?: "first" | "last" | "both";
   readonly kernel?: NamedBytes;
   readonly initrd?: NamedBytes;
   readonly append?: string;

@@ -107,10 +107,27 @@ describe("what the board has for a kernel", () => {
     expect(await transports({ map: "hchyper" })).toEqual([[1, block], [1, entropy], ...empty(1, 6)]);
   });
 
-  test("a flat one: where QEMU has them, legacy and from the last one down, with a display", async () => {
-    const expected = [...empty(1, 3), [1, entropy], [1, input], [1, input], [1, gpu], [1, block]];
+  test("a flat one: where QEMU has them, legacy and from the last one down, with a display, the disk at both ends", async () => {
+    const expected = [
+      [1, block],
+      ...empty(1, 2),
+      ...[entropy, input, input, gpu, block].map((id) => [1, id]),
+    ];
     expect(await transports({ kernel: flat })).toEqual(expected);
     expect(await transports({ kernel: flat, mode: "bare" })).toEqual(expected);
+  });
+
+  test("a flat one without a disk", async () => {
+    expect((await transports({ kernel: flat, disks: [] })).map(([, id]) => id)).toEqual([
+      0,
+      0,
+      0,
+      0,
+      entropy,
+      input,
+      input,
+      gpu,
+    ]);
   });
 
   test("what it is told to", async () => {

@@ -118,14 +118,16 @@ function addVirtio(
       restore: (saved) => restore.call(disk, saved),
     });
   });
+  const slots: (Behind | undefined)[] = Array.from({ length: virtio.count }, (_, slot) => devices[slot]);
+  if (virtioSlots !== "first") slots.reverse();
+  if (virtioSlots === "both" && disks.length > 0) slots[0] ??= devices[0];
   for (let slot = 0; slot < virtio.count; slot++) {
     const place = { base: virtio.base + slot * virtio.stride, size: virtio.size, irq: virtio.irq + slot };
-    const behind = devices[virtioSlots === "last" ? virtio.count - 1 - slot : slot];
     builder.device(
       `virtio${slot}`,
       place,
       (context) =>
-        new VirtioMmio({ irq: context.irq, memory: context.memory, device: behind?.(context), version }),
+        new VirtioMmio({ irq: context.irq, memory: context.memory, device: slots[slot]?.(context), version }),
     );
   }
 }

@@ -43,10 +43,11 @@ export interface RiscvVirtOptions {
   readonly virtioVersion?: 1 | 2;
   /**
    * Where virtio devices go: `first` fills the transports from the first one up; `last` from the last one
-   * down, as QEMU does with devices for which its command line names no bus. Default: `last` with a flat
-   * kernel image, which has no other way to find them, else `first`.
+   * down, as QEMU does with devices for which its command line names no bus; `both` does the latter and shows
+   * the first disk at the first transport, too, where other command lines for QEMU put it. Default: `both`
+   * with a flat kernel image, which looks in one place or the other, else `first`.
    */
-  readonly virtioSlots?: "first" | "last";
+  readonly virtioSlots?: "first" | "last" | "both";
   readonly console: Console;
   readonly clock: MachineClock;
   /** Add devices of one's own, or memory, before the machine is built. */

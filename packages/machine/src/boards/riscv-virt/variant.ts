@@ -7,7 +7,7 @@ export type BoardVariant = Required<Pick<RiscvVirtOptions, "graphics" | "virtioV
 
 /**
  * The options, or else their defaults. A flat image has been made for one machine and looks at no device
- * tree; it finds its devices where QEMU's defaults put them: legacy transports, filled from the last one down.
+ * tree; it finds its devices where command lines for QEMU put them: on legacy transports, at one end or the other.
  */
 export function boardVariant(
   options: RiscvVirtOptions,
@@ -18,6 +18,6 @@ export function boardVariant(
   return {
     graphics: options.graphics ?? flat,
     virtioVersion: options.virtioVersion ?? (flat ? 1 : map.virtio.version),
-    virtioSlots: options.virtioSlots ?? (flat ? "last" : "first"),
+    virtioSlots: options.virtioSlots ?? (flat ? "both" : "first"),
   };
 }
