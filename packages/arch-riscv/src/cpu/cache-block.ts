@@ -49,6 +49,11 @@ export class CacheBlocks {
     return Status.next;
   }
 
+  /** CBO.ZERO is allowed in the present mode. */
+  get mayZero(): boolean {
+    return this.refused(ZERO) === 0;
+  }
+
   /** Cause of the exception that the xenvcfg registers demand, 0 for none. */
   private refused(operation: number): number {
     const { core, priv, v, features } = this.hart;

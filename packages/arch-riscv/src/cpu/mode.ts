@@ -13,10 +13,12 @@ export interface CodeMode {
   readonly fpDirty: boolean;
   /** fcsr.frm, 0..7. */
   readonly frm: number;
+  /** CBO.ZERO is allowed by the xenvcfg registers in effect. */
+  readonly cboZero: boolean;
 }
 
 export function packMode(m: CodeMode): number {
-  return m.privilege | (m.virtual ? 4 : 0) | (m.fpOn ? 8 : 0) | (m.fpDirty ? 16 : 0) | (m.frm << 5);
+  return m.privilege | (m.virtual ? 4 : 0) | (m.fpOn ? 8 : 0) | (m.fpDirty ? 16 : 0) | (m.frm << 5) | (m.cboZero ? 256 : 0);
 }
 
 export function unpackMode(bits: number): CodeMode {
@@ -26,5 +28,6 @@ export function unpackMode(bits: number): CodeMode {
     fpOn: (bits & 8) !== 0,
     fpDirty: (bits & 16) !== 0,
     frm: (bits >> 5) & 7,
+    cboZero: (bits & 256) !== 0,
   };
 }

@@ -22,6 +22,7 @@ import {
 const TRANSLATION = MPRV | SUM | MXR;
 const INTERRUPTS = MIE | SIE;
 const MODE_FP_ON = 8;
+const MODE_CBO_ZERO = 256;
 const MODE_FP_DIRTY = 16;
 
 /**
@@ -41,14 +42,15 @@ export class StatusRegisters {
     return this.mode | ((this.hart.core.lo(frm) & 7) << 5);
   }
 
-  /** Privilege, virtualization or an FS field changed. */
+  /** Privilege, virtualization, an FS field or an environment register changed. */
   refreshMode(): void {
     const { core, priv, v } = this.hart;
     const host = core.lo(M.status) & FS;
     const guest = v !== 0 ? core.lo(VS.status) & FS : FS;
     const on = host !== 0 && guest !== 0;
     const dirty = (host & guest) === FS;
-    this.mode = priv | (v << 2) | (on ? MODE_FP_ON : 0) | (dirty ? MODE_FP_DIRTY : 0);
+    const zero = this.hart.cacheBlocks.mayZero ? MODE_CBO_ZERO : 0;
+    this.mode = priv | (v << 2) | (on ? MODE_FP_ON : 0) | (dirty ? MODE_FP_DIRTY : 0) | zero;
   }
 
   /** Is a floating-point instruction or CSR legal? */

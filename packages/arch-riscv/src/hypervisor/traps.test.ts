@@ -56,8 +56,6 @@ describe("what is virtual to the hardware is illegal to the guest, the instructi
     ["sret", 0x10200073n],
     ["csrr a0, sstatus", 0x10002573n],
     ["sfence.vma", 0x12000073n],
-    // scounteren is zero.
-    ["rdtime a0", 0xc0102573n],
   ])("in user mode: %s", (text, bits) => {
     expect(trap(`${TO_USER}at: ${text}`)).toEqual({ cause: ILLEGAL, value: bits, inPlace: true });
   });

@@ -556,6 +556,8 @@ export class RegionEmitter {
         return this.load(block, n);
       case Op.store:
         return this.store(block, n);
+      case Op.probe:
+        return this.translate(block, n, n.signed ? 8 : 0);
       default:
         return this.atomic(block, n);
     }

@@ -44,7 +44,7 @@ const MAX_RETURNS = 4;
 /** Operations that the hot tier leaves to the cold one, with the rest of their block. */
 function isLeftToCold(n: Node): boolean {
   if ((n.op === Op.get || n.op === Op.set) && n.field?.offset === ENGINE_STATE.fpFlags) return true;
-  return n.op === Op.call || n.op === Op.probe || n.op === Op.dispatch;
+  return n.op === Op.call || n.op === Op.dispatch;
 }
 
 /** Grows a region from a hot block along links that have been followed. */

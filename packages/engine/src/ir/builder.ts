@@ -147,6 +147,12 @@ export class IrBuilder {
     this.access(Op.store, size, options, address, value);
   }
 
+  /** Check that `size` bytes can be accessed, before an instruction that accesses several places commits anything. */
+  probe(access: "read" | "write", size: AccessSize, address: Value): void {
+    const n = this.access(Op.probe, size, undefined, address);
+    n.signed = access === "write";
+  }
+
   /** Atomic read-modify-write of 4 or 8 bytes, aligned; gives the old value, a 4-byte one sign-extended. */
   rmw(name: RmwName, size: 4 | 8, address: Value, value: Value): Value {
     const n = this.access(Op.rmw, size, { aligned: true }, address, value);

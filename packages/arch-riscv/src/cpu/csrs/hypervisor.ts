@@ -62,6 +62,7 @@ export function defineHypervisorCsrs(t: CsrTable, hart: RiscvHart): void {
       if (features.zicboz) mask |= ENVCFG.CBZE;
       const maskHi = (ENVCFG.ADUE_HI | ENVCFG.STCE_HI) & core.hi(M.envcfg);
       core.set(H.envcfg, legalCbie(lo & mask), hi & maskHi);
+      hart.status.refreshMode();
       contexts.refresh();
       timers.update();
     },

@@ -62,6 +62,7 @@ export function defineMachineCsrs(t: CsrTable, hart: RiscvHart): void {
       if (features.zicboz) mask |= ENVCFG.CBZE;
       const maskHi = (features.svadu ? ENVCFG.ADUE_HI : 0) | (features.sstc ? ENVCFG.STCE_HI : 0);
       core.set(M.envcfg, legalCbie(lo & mask), hi & maskHi);
+      hart.status.refreshMode();
       contexts.refresh();
       timers.update();
     },

@@ -39,6 +39,7 @@ export function defineSupervisorCsrs(t: CsrTable, hart: RiscvHart): void {
       if (features.zicbom) mask |= ENVCFG.CBIE | ENVCFG.CBCFE;
       if (features.zicboz) mask |= ENVCFG.CBZE;
       core.set(S.envcfg, legalCbie(lo & mask), 0);
+      hart.status.refreshMode();
     },
   );
   t.plain(0x140, "sscratch", S.scratch);
