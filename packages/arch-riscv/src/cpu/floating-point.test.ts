@@ -31,6 +31,7 @@ describe("floating-point state", () => {
             fpOn: host !== 0n && (v === 0 || guest !== 0n),
             fpDirty: host === 3n && (v === 0 || guest === 3n),
             frm: 3,
+            cboZero: priv === 3,
           });
         }
       }
