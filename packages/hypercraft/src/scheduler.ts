@@ -32,7 +32,7 @@ export interface Schedulable {
 
 /** How to run. */
 export interface RunOptions {
-  /** Instructions of one vCPU's slice; default 100 000, or 20 000 when several vCPUs are powered on. */
+  /** Instructions of one vCPU's slice; default 300 000, or 20 000 when several vCPUs are powered on. */
   readonly slice?: number;
   /** End each member's run with `budget` after exactly so many instructions. */
   readonly maxInstructions?: number;

@@ -402,7 +402,7 @@ describe("Vm: vCPUs", () => {
       return run(budget);
     });
     await vm.run({ maxInstructions: 200_000 });
-    expect(turns.slice(0, 3)).toEqual([100_000, 99_999, 20_000]);
+    expect(turns.slice(0, 3)).toEqual([300_000, 299_999, 20_000]);
   });
 
   it("continues inside a slice where its state was saved", async () => {

@@ -68,7 +68,7 @@ export interface VmState {
   readonly sliceLeft: number;
 }
 
-const SLICE_ALONE = 100_000;
+const SLICE_ALONE = 300_000;
 const SLICE_SHARED = 20_000;
 
 const EXITS_PER_TURN = 65_536;
