@@ -401,7 +401,7 @@ describe("Vm: vCPUs", () => {
       turns.push(budget);
       return run(budget);
     });
-    await vm.run({ maxInstructions: 200_000 });
+    await vm.run({ maxInstructions: 600_000 });
     expect(turns.slice(0, 3)).toEqual([300_000, 299_999, 20_000]);
   });
 
