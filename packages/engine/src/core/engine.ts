@@ -89,7 +89,7 @@ export class Engine {
     this.clearJumpCache();
     const interpreter = this.instantiate(options.floatingPoint);
     this.interpret = interpreter["run"] as (address: number) => number;
-    this.hot = options.tier === "cold" ? undefined : this.createHotTier(interpreter, options.tier === "hot" ? EAGER_THRESHOLD : HOT_THRESHOLD);
+    this.hot = options.tier === "cold" ? undefined : this.createHotTier(interpreter, options.floatingPoint, options.tier === "hot" ? EAGER_THRESHOLD : HOT_THRESHOLD);
     this.code.onFlush = () => {
       this.clearJumpCache();
       this.hot?.flushed();
@@ -158,10 +158,10 @@ export class Engine {
     return typeof SharedArrayBuffer !== "undefined" && this.memory.buffer instanceof SharedArrayBuffer;
   }
 
-  private createHotTier(interpreter: WebAssembly.Exports, threshold: number): HotTier {
+  private createHotTier(interpreter: WebAssembly.Exports, rules: SoftFloatOptions | undefined, threshold: number): HotTier {
     const { code, source, translator, memory, regions, memoryPages, sharedMemory, window, jumpCache } = this;
     code.hotThreshold = threshold;
-    const imports = { memory, memoryPages, shared: sharedMemory, regions, interpreter };
+    const imports = { memory, memoryPages, shared: sharedMemory, regions, interpreter, hostFloats: rules?.nan === "canonical" };
     const hot = new HotTier({ code, source, translator, imports, state: window, jumpCache, maxRegions: MAX_REGIONS });
     code.onKill = (block) => hot.killed(block);
     return hot;

@@ -13,6 +13,8 @@ export interface HotImports {
   readonly regions: WebAssembly.Table;
   /** Exports of the interpreter: `mulh_u`, `flags` and `fp.*`. */
   readonly interpreter: WebAssembly.Exports;
+  /** Host floating point may stand in where it is exact. */
+  readonly hostFloats: boolean;
 }
 
 /** Type 0 is that of regions. */
@@ -43,7 +45,7 @@ export class HotModules {
       });
     }
     this.functions = functions;
-    this.float = floats ? new FloatCalls((sub) => sub + 1, takesRounding) : NO_FLOATS;
+    this.float = floats ? new FloatCalls((sub) => sub + 1, takesRounding, imports.hostFloats) : NO_FLOATS;
   }
 
   /** Compile functions in one module and put them into the region table at the given indices. Gives the module's bytes. */
