@@ -6,6 +6,7 @@ import {
   type GuestCpu,
   type IrBuilder,
   Status,
+  type Tier,
   Translated,
   type Translation,
 } from "@hypercraft/engine";
@@ -13,7 +14,7 @@ import { Helper } from "../cpu/helper-ids.js";
 import { packMode } from "../cpu/mode.js";
 import { frm, riscvLayout } from "../cpu/state.js";
 import { liftInstruction } from "../isa/lift.js";
-import { buildUserProgram, readRecords, type UserExecutor } from "./user-program.js";
+import { buildUserProgram, readRecords, type UserCase, type UserExecutor, type UserState } from "./user-program.js";
 
 // User-level cases on the engine, with the least CPU model that can run them: flat memory, user mode, and the
 // floating-point CSRs.
@@ -112,8 +113,18 @@ class UserCpu implements GuestCpu {
   }
 }
 
-/** Runs all cases in one go on the engine's execution tiers. */
-export const runOnEngine: UserExecutor = (cases) => {
+/** A program of cases on an engine of its own, to be run in slices. */
+export interface EngineUser {
+  readonly engine: Engine;
+  readonly core: Core;
+  /** Run at most so many instructions; true when the program has ended. Throws an Error for any other end. */
+  run(budget: number): boolean;
+  /** The states in the cases' records. */
+  states(): readonly UserState[];
+}
+
+/** Load the program of the cases. Throws a RangeError if it is too large for the memory. */
+export function createEngineUser(cases: readonly UserCase[], tier: Tier = "auto"): EngineUser {
   const program = buildUserProgram(cases);
   const pages = (ARENA + RAM) / PAGE;
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
@@ -122,14 +133,34 @@ export const runOnEngine: UserExecutor = (cases) => {
     arena: { offset: 0, size: ARENA },
     ram: { ramOffset: (physical) => (physical < RAM ? ARENA + physical : -1) },
     floatingPoint: { nan: "canonical", tininess: "after" },
+    tier,
   });
   if (program.base + program.image.length > RAM) throw new RangeError("too many cases for the memory");
   engine.bytes.set(program.image, ARENA + program.base);
   const core = engine.createCore();
   core.attach(new UserCpu(core));
   core.setPc(program.base, 0);
-  const end = core.run(BUDGET);
-  if (end !== "exit" || core.exit !== "ecall")
-    throw new Error(`the program ended by ${end}: ${String(core.exit)}`);
-  return readRecords(engine.bytes.subarray(ARENA + program.base), cases.length);
-};
+  return {
+    engine,
+    core,
+    run: (budget) => {
+      const end = core.run(budget);
+      if (end === "budget") return false;
+      if (end === "exit" && core.exit === "ecall") return true;
+      throw new Error(`the program ended by ${end}: ${String(core.exit)}`);
+    },
+    states: () => readRecords(engine.bytes.subarray(ARENA + program.base), cases.length),
+  };
+}
+
+/** Runs all cases in one go on one of the engine's execution tiers. */
+export function runOnTier(tier: Tier): UserExecutor {
+  return (cases) => {
+    const program = createEngineUser(cases, tier);
+    if (!program.run(BUDGET)) throw new Error(`the program does not end within ${BUDGET} instructions`);
+    return program.states();
+  };
+}
+
+/** Runs all cases in one go on the engine. */
+export const runOnEngine: UserExecutor = runOnTier("auto");

@@ -14,6 +14,11 @@ import { DATA_BYTES, DATA_MIDDLE, recordAddress, type UserCase, type UserState }
 const SP = 2;
 const BASE = 15;
 const RECORD_POINTER = 31;
+/** What loops and calls need, written by nothing else: a pointer into the data, two return addresses, three counters. */
+const POINTER = 25;
+const LINKS = [26, 27] as const;
+const COUNTERS = [28, 29, 30] as const;
+const RESERVED: readonly number[] = [SP, BASE, POINTER, ...LINKS, ...COUNTERS, RECORD_POINTER];
 const BASES = [SP, BASE];
 const FFLAGS = 0x001;
 const FRM = 0x002;
@@ -22,7 +27,7 @@ const FCSR = 0x003;
 const range = (first: number, last: number, step = 1): number[] =>
   Array.from({ length: Math.floor((last - first) / step) + 1 }, (_, i) => first + i * step);
 
-const writable = range(0, 31).filter((i) => i !== SP && i !== BASE && i !== RECORD_POINTER);
+const writable = range(0, 31).filter((i) => !RESERVED.includes(i));
 const DESTINATIONS = { rd: writable, "rd'": writable } as const;
 
 type Make = (prng: Prng) => RandomInstruction;
@@ -267,4 +272,127 @@ export function randomUserCases(
     while (instructions.length < length) instructions.push(...prng.pick(list)(prng));
     return { start: startState(prng, recordAddress(i)), code: encode(instructions) };
   });
+}
+
+// --- Programs with loops and calls ---------------------------------------------------------------
+
+/** An access through a pointer that depends on data, often across a page or at an odd address. */
+function wandering(extensions: readonly Extension[]): Unit {
+  const access = generator({
+    extensions,
+    accept: ({ name, width }) => width === 32 && MEMORY.test(name),
+    operands: { ...DESTINATIONS, rs1: [POINTER], imm: range(-1024, 0) },
+  });
+  const exchange = generator({
+    extensions: ["A"],
+    accept: ({ name }) => ATOMIC.test(name),
+    operands: { ...DESTINATIONS, rs1: [POINTER] },
+  });
+  return (prng) => {
+    const atomic = extensions.includes("A") && prng.oneIn(3);
+    return [
+      named("andi", { rd: POINTER, rs1: prng.pick(writable), imm: atomic ? 0x7f8 : 0x7ff }),
+      named("add", { rd: POINTER, rs1: POINTER, rs2: SP }),
+      (atomic ? exchange : access)(prng),
+    ];
+  };
+}
+
+/** Accesses near the middle of the data, where a page ends. */
+function crossing(extensions: readonly Extension[]): Unit {
+  const edge = 4096 - DATA_MIDDLE;
+  const access = generator({
+    extensions,
+    accept: ({ name, width }) => width === 32 && MEMORY.test(name),
+    operands: { ...DESTINATIONS, rs1: BASES, imm: range(edge - 8, edge + 1) },
+  });
+  return (prng) => [access(prng)];
+}
+
+/** Rounds of loops by depth, at most. */
+const ROUNDS = [90, 14, 6];
+
+/** Makes one program: what it computes with, and the functions it may call by their addresses. */
+class LoopingProgram {
+  private readonly prng: Prng;
+  private readonly units: readonly Unit[];
+  private readonly code: RandomInstruction[] = [];
+  private at = 0;
+  /** Functions that return through the first link register, and through the second. */
+  private readonly functions: [number[], number[]] = [[], []];
+
+  constructor(prng: Prng, kinds: readonly Unit[]) {
+    this.prng = prng;
+    // A few kinds each, so that some programs have long stretches without calls of helpers.
+    this.units = range(1, 2 + prng.below(5)).map(() => prng.pick(kinds));
+  }
+
+  build(): readonly RandomInstruction[] {
+    const jump = this.code.length;
+    this.put(named("jal", { rd: 0, offset: 4 }));
+    if (this.prng.oneIn(2)) this.callee(1);
+    if (!this.prng.oneIn(3)) this.callee(0);
+    this.code[jump] = named("jal", { rd: 0, offset: this.at });
+    for (let loops = 1 + this.prng.below(2); loops > 0; loops--) this.loop(0);
+    return this.code;
+  }
+
+  private put(...instructions: readonly RandomInstruction[]): void {
+    this.code.push(...instructions);
+    this.at += bytesOf(instructions);
+  }
+
+  private callee(link: 0 | 1): void {
+    this.functions[link].push(this.at);
+    this.some(3);
+    if (link === 0 && this.prng.oneIn(2)) this.call(1);
+    this.some(2);
+    this.put(named("jalr", { rd: 0, rs1: LINKS[link], imm: 0 }));
+  }
+
+  private call(link: 0 | 1): void {
+    const target = this.functions[link][0];
+    if (target === undefined) return;
+    if (this.prng.oneIn(2)) return this.put(named("jal", { rd: LINKS[link], offset: target - this.at }));
+    const distance = target - this.at;
+    this.put(
+      named("auipc", { rd: LINKS[link], upper: 0 }),
+      named("jalr", { rd: LINKS[link], rs1: LINKS[link], imm: distance }),
+    );
+  }
+
+  private loop(depth: number): void {
+    const counter = COUNTERS[depth] as number;
+    this.put(named("addi", { rd: counter, rs1: 0, imm: 2 + this.prng.below(ROUNDS[depth] as number) }));
+    const top = this.at;
+    for (let parts = 1 + this.prng.below(3); parts > 0; parts--) {
+      this.some(4);
+      if (depth + 1 < COUNTERS.length && this.prng.oneIn(3)) this.loop(depth + 1);
+      else if (this.prng.oneIn(3)) this.call(this.prng.oneIn(2) ? 0 : 1);
+    }
+    this.put(named("addi", { rd: counter, rs1: counter, imm: -1 }));
+    const offset = top - this.at;
+    this.put(
+      this.prng.oneIn(2)
+        ? named("bne", { rs1: counter, rs2: 0, offset })
+        : named("blt", { rs1: 0, rs2: counter, offset }),
+    );
+  }
+
+  private some(most: number): void {
+    for (let n = this.prng.below(most + 1); n > 0; n--) this.put(...this.prng.pick(this.units)(this.prng));
+  }
+}
+
+/** Random cases that loop and call, long enough for a compiler to be worth its while; for one program. */
+export function randomLoopingCases(
+  prng: Prng,
+  count: number,
+  extensions: readonly Extension[] = USER_EXTENSIONS,
+): readonly UserCase[] {
+  const kinds = [...units(extensions), wandering(extensions), crossing(extensions)];
+  return range(0, count - 1).map((i) => ({
+    start: startState(prng, recordAddress(i)),
+    code: encode(new LoopingProgram(prng, kinds).build()),
+  }));
 }

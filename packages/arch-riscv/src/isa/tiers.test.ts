@@ -1,0 +1,78 @@
+import { Prng } from "@hypercraft/engine";
+import { describe, expect, test } from "vitest";
+import { createEngineUser, runOnTier } from "../testing/engine-user.js";
+import { haveQemuUser, runOnQemu } from "../testing/qemu-user.js";
+import type { UserCase, UserState } from "../testing/user-program.js";
+import { randomLoopingCases } from "../testing/user-sequences.js";
+import { disassemble } from "./lift.js";
+
+// Random user-level programs with loops and calls on the engine's execution tiers: the same state after every
+// slice, the same counts, and at the end that of QEMU. More of them with USER_CASES and USER_SEED.
+
+const CASES = Number(process.env.USER_CASES ?? 120);
+const SEED = Number(process.env.USER_SEED ?? 1);
+const TIERS = ["cold", "hot", "auto"] as const;
+
+const cases = randomLoopingCases(new Prng(SEED), CASES);
+
+function listing(code: Uint8Array): string {
+  const view = new DataView(code.buffer);
+  const lines: string[] = [];
+  for (let at = 0; at < code.length; ) {
+    const half = view.getUint16(at, true);
+    const wide = (half & 3) === 3;
+    lines.push(`  ${at}: ${disassemble(wide ? view.getUint32(at, true) : half, BigInt(at))}`);
+    at += wide ? 4 : 2;
+  }
+  return lines.join("\n");
+}
+
+function expectSame(some: readonly UserCase[], a: readonly UserState[], b: readonly UserState[]): void {
+  for (const [i, { code }] of some.entries()) {
+    const [first, second] = [a[i] as UserState, b[i] as UserState];
+    const changed = first.data.findIndex((byte, at) => byte !== second.data[at]);
+    // x0 and x31 are not stored by the program.
+    const registers = ({ x, f, fcsr }: UserState) => ({ x: x.slice(1, 31), f, fcsr });
+    const where = `case ${i} of seed ${SEED}`;
+    if (changed >= 0) expect.fail(`${where}: memory from ${changed}\n${listing(code)}`);
+    expect(registers(first), `${where}\n${listing(code)}`).toEqual(registers(second));
+  }
+}
+
+/** The state after each slice. Slices of a few instructions come in runs, so that every place gets cut sometimes. */
+function lockstep(some: readonly UserCase[], prng: Prng): { slices: number; instructions: number; regions: number } {
+  const programs = TIERS.map((tier) => createEngineUser(some, tier));
+  const [cold, ...others] = programs as [(typeof programs)[0], ...typeof programs];
+  let slices = 0;
+  for (let ended = false; !ended; slices++) {
+    const budget = 1 + prng.below(prng.oneIn(3) ? 50 : prng.oneIn(3) ? 2000 : 60_000);
+    ended = cold.run(budget);
+    const { instructions, traps, fields } = cold.core.state();
+    for (const [i, other] of others.entries()) {
+      const where = `${TIERS[i + 1]} after slice ${slices} of seed ${SEED}, at ${instructions}`;
+      expect(other.run(budget), where).toBe(ended);
+      expect(other.core.state(), where).toMatchObject({ instructions, traps, fields });
+    }
+  }
+  for (const other of others) expectSame(some, other.states(), cold.states());
+  const [hot] = others;
+  return { slices, instructions: cold.core.instructions(), regions: hot?.engine.hot?.statistics.regions ?? 0 };
+}
+
+test("the tiers agree after every slice", () => {
+  const { instructions, regions } = lockstep(cases.slice(0, CASES / 2), new Prng(SEED + 1000));
+  expect(instructions).toBeGreaterThan(100_000);
+  expect(regions).toBeGreaterThan(CASES);
+});
+
+test("the tiers end in the same state", () => {
+  const cold = runOnTier("cold")(cases);
+  expectSame(cases, runOnTier("hot")(cases), cold);
+  expectSame(cases, runOnTier("auto")(cases), cold);
+});
+
+describe.skipIf(!haveQemuUser())("against the emulator", () => {
+  test("compiled code", () => {
+    expectSame(cases, runOnTier("hot")(cases), runOnQemu(cases));
+  });
+});
