@@ -80,6 +80,9 @@ export abstract class HartVCpu extends BaseVCpu<RiscvExitCause> {
       if (why === "breakpoint") {
         return { kind: "debugStop", cause: "breakpoint", address: this.getPc(), raw: RAW("breakpoint") };
       }
+      if (why === "watchpoint") {
+        return { kind: "debugStop", cause: "watchpoint", address: core.watchHit ?? 0n, raw: RAW("watchpoint") };
+      }
       const exit = this.exited(core.exit as HartExit);
       if (exit !== undefined) return exit;
     }

@@ -181,3 +181,23 @@ test("breakpoints stop before the instruction and let it run when resumed", () =
   core.breakpoints.clear();
   expect(core.run(100)).toBe("exit");
 });
+
+test("watchpoints stop before the access, once, and see every access of their bytes", () => {
+  program(0x1000, toy("load", 3, 2, 0), toy("store", 1, 2, 8), toy("loadb", 5, 2, 12), toy("xchg", 6, 4, 1), toy("halt"));
+  setR(1, 7n);
+  setR(2, 0x4000n);
+  setR(4, 0x4020n);
+  core.setPc(0x1000, 0);
+  expect(core.run(100)).toBe("exit");
+  core.setWatchpoints([{ address: 0x400cn, length: 1, on: "access" }, { address: 0x4020n, length: 8, on: "write" }]);
+  const stops: [string, number, bigint | undefined][] = [];
+  core.setPc(0x1000, 0);
+  for (let i = 0; i < 4; i++) stops.push([core.run(100), core.pcLo(), core.watchHit]);
+  expect(stops).toEqual([
+    ["watchpoint", 0x1004, 0x400cn],
+    ["watchpoint", 0x1008, 0x400cn],
+    ["watchpoint", 0x100c, 0x4020n],
+    ["exit", 0x1014, undefined],
+  ]);
+  expect([r(6), word(0x4020)]).toEqual([7n, 7]);
+});

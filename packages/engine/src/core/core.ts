@@ -10,6 +10,7 @@ import type { Engine } from "./engine.js";
 import { Access, type GuestCpu, Status, type Translation } from "./guest-cpu.js";
 import { FetchCache } from "./fetch-cache.js";
 import { SlowPath } from "./slow-path.js";
+import { type Watchpoint, Watchpoints } from "./watchpoints.js";
 
 /** Why `Core.run` returned. */
 export type RunEnd =
@@ -20,7 +21,9 @@ export type RunEnd =
   /** `stop` was called, by a device or a timer that needs the loop outside. */
   | "stopped"
   /** A breakpoint lies at the pc; nothing of it was executed. */
-  | "breakpoint";
+  | "breakpoint"
+  /** The instruction at the pc would access a watched byte (`watchHit`); nothing of it was executed. */
+  | "watchpoint";
 
 /** One core's architected state as plain data. */
 export interface CoreState {
@@ -73,6 +76,11 @@ export class Core implements CoreApi {
   answerHi = 0;
   /** Breakpoints by virtual address. */
   readonly breakpoints = new Set<bigint>();
+  readonly watchpoints = new Watchpoints();
+  /** The watched byte that ended the last run. */
+  watchHit: bigint | undefined;
+  /** The first instruction of a run may do what the last run was stopped for. */
+  private passing = false;
   /** Called before each instruction, whose address is the pc; while set, instructions run one by one. */
   onInstruction: (() => void) | null = null;
   traps = 0;
@@ -255,6 +263,19 @@ export class Core implements CoreApi {
     this.dropContexts();
   }
 
+  /** Replace the watchpoints. Their pages leave the TLB, so that each access of them is looked at. */
+  setWatchpoints(list: readonly Watchpoint[]): void {
+    this.watchpoints.set(list);
+    this.dropContexts();
+  }
+
+  /** Is this access to be stopped? Then `run` ends before its instruction. */
+  watches(access: Access, lo: number, hi: number, size: number): boolean {
+    if (this.passing) return false;
+    this.watchHit = this.watchpoints.hit(access, lo, hi, size);
+    return this.watchHit !== undefined;
+  }
+
   // --- Contexts ------------------------------------------------------------------------------
 
   setDataContext(key: number): void {
@@ -336,6 +357,8 @@ export class Core implements CoreApi {
    */
   run(budget: number): RunEnd {
     this.engine.activate(this);
+    this.passing = this.watchHit !== undefined;
+    this.watchHit = undefined;
     this.exit = null;
     this.granted = budget;
     this.setWord(W.budget, budget);
@@ -356,6 +379,7 @@ export class Core implements CoreApi {
         if (this.exit !== null) return "exit";
         continue;
       }
+      if (this.watchHit !== undefined) return "watchpoint";
       this.dispatches++;
       this.dispatchRequested = false;
       this.setWord(W.attention, 0);
@@ -374,7 +398,7 @@ export class Core implements CoreApi {
         resume = false;
         this.stepping = true;
       }
-      if (this.hasAnswer) this.stepping = true;
+      if (this.hasAnswer || this.passing) this.stepping = true;
       if (this.onInstruction !== null) {
         this.stepping = true;
         this.onInstruction();
@@ -396,10 +420,12 @@ export class Core implements CoreApi {
     this.found = undefined;
     if (block === undefined) return this.chargeTrap();
     const { step } = block;
+    const passed = this.passing && step;
     this.inside = true;
     this.pcKnown = false;
     const why = this.engine.interpret(block.address);
     this.inside = false;
+    if (passed) this.passing = false;
     switch (why) {
       case Leave.link:
         if (!step) this.followLink();
@@ -625,7 +651,7 @@ export class Core implements CoreApi {
 
   /** Instructions have to be seen one by one. */
   private get watched(): boolean {
-    return this.hasAnswer || this.onInstruction !== null || this.breakpoints.size > 0;
+    return this.hasAnswer || this.passing || this.onInstruction !== null || this.breakpoints.size > 0;
   }
 
   /** The mode bits of code are part of the generation under which it is found. */

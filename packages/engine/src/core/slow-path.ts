@@ -42,6 +42,8 @@ export class SlowPath {
       const status = core.cpu.misaligned(access, lo, hi);
       return status === Status.next ? SlowPath.done : status;
     }
+    const watched = !core.watchpoints.none;
+    if (watched && core.watches(access, lo, hi, size)) return Status.exitBefore;
     if ((lo & 0xfff) + size > 4096) return this.crossing(kind, access, size, lo, hi, valueLo, valueHi);
     const t = this.first;
     const translated = core.cpu.translate(access, lo, hi, size, t);
@@ -49,7 +51,7 @@ export class SlowPath {
     const offset = core.ramOffset(t.physical);
     if (offset < 0) return this.device(kind, access, size, t.physical, valueLo, valueHi, lo, hi);
     const code = access === 0 ? undefined : core.engine.code.page(Math.floor(offset / 4096));
-    if (code === undefined && t.cacheable) {
+    if (code === undefined && t.cacheable && !(watched && core.watchpoints.hasPage(lo, hi))) {
       const writable = t.writable && core.engine.code.page(Math.floor(offset / 4096)) === undefined;
       core.tlb.fill(lo, hi, core.context, offset - (lo & 0xfff), t.readable, writable);
       if (t.pageShift > 12) core.large.add(lo, hi, t.pageShift);
