@@ -20,8 +20,8 @@ const STATE_VERSION = 1;
 
 /** "virt" */
 const MAGIC = 0x74726976;
-/** "hypc" */
-const VENDOR = 0x63707968;
+/** "QEMU": drivers made for its machine (xv6) refuse any other. */
+const VENDOR = 0x554d4551;
 
 /** Registers (sections 4.2.2 and 4.2.4). */
 const MAGIC_VALUE = 0x000;
@@ -332,7 +332,8 @@ export class VirtioMmio implements Device, VirtioHost {
     let status = (value & 0xff) | (this.#status & STATUS_NEEDS_RESET);
     const wasReady = (this.#status & STATUS_DRIVER_OK) !== 0;
     if (this.version === 2 && (status & ~this.#status & STATUS_FEATURES_OK) !== 0) {
-      const acceptable = (this.#accepted & ~this.#offered) === 0n && this.hasFeature(F_VERSION_1);
+      // Drivers that look at 32 feature bits only (xv6) never accept VERSION_1, and need not (section 6.2).
+      const acceptable = (this.#accepted & ~this.#offered) === 0n;
       // The driver reads the status back and sees that the features were refused.
       if (acceptable) this.#applyFeatures();
       else status &= ~STATUS_FEATURES_OK;

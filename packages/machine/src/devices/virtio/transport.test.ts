@@ -51,7 +51,7 @@ const text = (data: Uint8Array) => new TextDecoder().decode(data);
 describe("virtio-mmio registers", () => {
   it("identify the device", () => {
     const driver = new VirtioDriver(new Echo());
-    expect([driver.get(0), driver.get(4), driver.get(8)]).toEqual([0x74726976, 2, 42]);
+    expect([0, 4, 8, 12].map((at) => driver.get(at))).toEqual([0x74726976, 2, 42, 0x554d4551]);
     expect(driver.get(0x0c)).toBeGreaterThan(0);
     expect(new VirtioDriver(undefined).get(8)).toBe(0);
   });
@@ -63,12 +63,18 @@ describe("virtio-mmio registers", () => {
     expect(driver.get(0x10)).toBe(0);
   });
 
-  it("refuse FEATURES_OK without VERSION_1 or with features not offered", () => {
+  it("let a driver that sees only 32 features go on without VERSION_1", () => {
     const driver = new VirtioDriver(new Echo());
     driver.set(0x70, 3);
     driver.acceptFeatures(8n);
     driver.set(0x70, 11);
-    expect(driver.get(0x70)).toBe(3);
+    expect(driver.get(0x70)).toBe(11);
+    expect(driver.transport.hasFeature(3)).toBe(true);
+  });
+
+  it("refuse FEATURES_OK with features not offered", () => {
+    const driver = new VirtioDriver(new Echo());
+    driver.set(0x70, 3);
     driver.acceptFeatures((1n << 32n) | 1n);
     driver.set(0x70, 11);
     expect(driver.get(0x70)).toBe(3);
