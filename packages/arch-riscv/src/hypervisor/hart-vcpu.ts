@@ -1,4 +1,4 @@
-import type { Core, CoreState } from "@hypercraft/engine";
+import type { Core, CoreState, Translation } from "@hypercraft/engine";
 import {
   BaseVCpu,
   type GuestPhysAddr,
@@ -28,6 +28,14 @@ const RAW = (reason: string): RiscvExitCause => ({
 const BUDGET_SPENT: VmExitInfo<RiscvExitCause> = { kind: "budgetSpent", raw: RAW("the slice is used up") };
 const TIMER: VmExitInfo<RiscvExitCause> = { kind: "timer", raw: RAW("a timer deadline moved") };
 const WAIT: VmExitInfo<RiscvExitCause> = { kind: "wait", raw: RAW("WFI") };
+
+const NOWHERE: Translation = {
+  physical: 0,
+  readable: false,
+  writable: false,
+  cacheable: false,
+  pageShift: 12,
+};
 
 /** A hart's state as plain data. */
 export interface HartVCpuState {
@@ -81,7 +89,12 @@ export abstract class HartVCpu extends BaseVCpu<RiscvExitCause> {
         return { kind: "debugStop", cause: "breakpoint", address: this.getPc(), raw: RAW("breakpoint") };
       }
       if (why === "watchpoint") {
-        return { kind: "debugStop", cause: "watchpoint", address: core.watchHit ?? 0n, raw: RAW("watchpoint") };
+        return {
+          kind: "debugStop",
+          cause: "watchpoint",
+          address: core.watchHit ?? 0n,
+          raw: RAW("watchpoint"),
+        };
       }
       const exit = this.exited(core.exit as HartExit);
       if (exit !== undefined) return exit;
@@ -176,9 +189,13 @@ export abstract class HartVCpu extends BaseVCpu<RiscvExitCause> {
   }
 
   override disassemble(): string {
+    const { core, hart } = this;
     const pc = this.getPc();
-    const bits = this.hart.instructionBits();
-    if (bits === 0) return `0x${pc.toString(16)}: the instruction cannot be fetched`;
+    const bits = hart.instructionBits();
+    // Zero is also what an unreadable instruction reads as.
+    if (bits === 0 && !hart.probeFetch(core.pcLo(), core.pcHi(), { ...NOWHERE })) {
+      return `0x${pc.toString(16)}: the instruction cannot be fetched`;
+    }
     const digits = (bits & 3) === 3 ? 8 : 4;
     return `0x${pc.toString(16)}: ${(bits >>> 0).toString(16).padStart(digits, "0")}  ${disassemble(bits, pc)}`;
   }

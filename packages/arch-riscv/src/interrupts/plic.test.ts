@@ -125,3 +125,56 @@ test("a source that tells events is pending again only if it was asserted since 
   complete(0, 8);
   expect(pending(0)).toBe(1 << 10);
 });
+
+test("a request stays pending when its line falls before it is claimed, and comes again only by the line", () => {
+  priority(5, 1);
+  enable(0, 0, 1 << 5);
+  plic.line(5).set(true);
+  plic.line(5).set(false);
+  expect([levels[0], pending(0)]).toEqual([true, 1 << 5]);
+  expect(claim(0)).toBe(5);
+  complete(0, 5);
+  expect([levels[0], pending(0), claim(0)]).toEqual([false, 0, 0]);
+});
+
+test("a line that rises and falls while its interrupt is served leaves no request", () => {
+  priority(5, 1);
+  enable(0, 0, 1 << 5);
+  plic.line(5).set(true);
+  expect(claim(0)).toBe(5);
+  plic.line(5).set(false);
+  plic.line(5).set(true);
+  plic.line(5).set(false);
+  complete(0, 5);
+  expect([levels[0], claim(0)]).toEqual([false, 0]);
+});
+
+test("two contexts are offered one request, and only the first claims it", () => {
+  priority(7, 1);
+  for (const context of [0, 1]) enable(context, 0, 1 << 7);
+  plic.line(7).set(true);
+  expect(levels).toEqual([true, true]);
+  expect([claim(1), claim(0)]).toEqual([7, 0]);
+  expect(levels).toEqual([false, false]);
+});
+
+test("registers that are not there read zero and take no writes", () => {
+  for (const offset of [0x1000, 0x1008, 0x2000 + 2 * 0x80, 0x200000 + 2 * 0x1000, 0x200008, 96 * 4]) {
+    plic.write(offset, 4, 0xffffffff);
+    expect(plic.read(offset, 4)).toBe(0);
+  }
+  // Parts of registers can be read, not written.
+  priority(1, 5);
+  expect([plic.read(4, 1), plic.read(6, 2)]).toEqual([5, 0]);
+  plic.write(4, 1, 2);
+  expect(plic.read(4, 4)).toBe(5);
+});
+
+test("a reset forgets what software set up, and high lines are pending again", () => {
+  priority(5, 1);
+  enable(0, 0, 1 << 5);
+  plic.line(5).set(true);
+  expect(claim(0)).toBe(5);
+  plic.reset();
+  expect([levels[0], plic.read(20, 4), pending(0)]).toEqual([false, 0, 1 << 5]);
+});
