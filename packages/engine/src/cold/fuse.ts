@@ -1,31 +1,12 @@
 import type { IrBlock, Node } from "../ir/node.js";
 import { Op, opInfo } from "../ir/ops.js";
+import { countUses } from "../ir/uses.js";
 
 // Instruction selection for the cold tier, part one: fold what one micro-op can do into the node that
 // will become it, so that lowering proper maps one node to one micro-op.
 
 /** Set in `Node.hi` of an i32 operation whose result the micro-op sign-extends to 64 bits. */
 export const SIGN_EXTENDED = 1;
-
-/** Count uses of every node. */
-export function countUses(nodes: readonly Node[]): void {
-  for (const n of nodes) {
-    n.uses = 0;
-    n.last = -1;
-  }
-  for (let i = 0; i < nodes.length; i++) {
-    const n = nodes[i] as Node;
-    if (n.a !== null) use(n.a, i);
-    if (n.b !== null) use(n.b, i);
-    if (n.c !== null) use(n.c, i);
-    if (n.pending !== null) for (const p of n.pending) use(p.value, i);
-  }
-}
-
-function use(n: Node, at: number): void {
-  n.uses++;
-  n.last = at;
-}
 
 function isAddress(op: number): boolean {
   return op === Op.load || op === Op.store || op === Op.probe;

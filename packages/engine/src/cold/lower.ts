@@ -2,14 +2,14 @@ import type { IrBlock, Node } from "../ir/node.js";
 import { COMPARE_NAMES, I32_BINARY_NAMES, I32_UNARY_NAMES, I64_BINARY_NAMES, I64_UNARY_NAMES, Op, opCode, opInfo, RMW_NAMES } from "../ir/ops.js";
 import { SOFT_FUNCTIONS } from "../ir/soft.js";
 import { ENGINE_STATE as E, TEMPORARY_COUNT } from "../state/layout.js";
-import { countUses, fuse, SIGN_EXTENDED } from "./fuse.js";
+import { countUses } from "../ir/uses.js";
+import { fuse, SIGN_EXTENDED } from "./fuse.js";
 import { SlowAccess } from "./interpreter.js";
 import { LOAD_NAMES, microOp } from "./micro-ops.js";
 
-/** What a delayed state write holds when a block is left: a constant or a slot of the state. */
+/** A delayed state write: what a field holds when the block is left at some point. */
 export interface RecipeEntry {
   readonly offset: number;
-  readonly slot: number;
   readonly lo: number;
   readonly hi: number;
 }
@@ -376,10 +376,8 @@ export class Lowering {
   private exit(n: Node, word: number): void {
     if (n.pending === null) return;
     this.recipes ??= new Map();
-    this.recipes.set(word, n.pending.map(({ field, value }) =>
-      value.op === Op.const
-        ? { offset: field.offset, slot: NO_SLOT, lo: value.lo, hi: value.hi }
-        : { offset: field.offset, slot: value.slot, lo: 0, hi: 0 }));
+    const entries = n.pending.map(({ field, value }) => ({ offset: field.offset, lo: value.lo, hi: value.hi }));
+    this.recipes.set(word, entries);
   }
 
   private link(target: number, word: number): void {

@@ -201,3 +201,21 @@ test("watchpoints stop before the access, once, and see every access of their by
   ]);
   expect([r(6), word(0x4020)]).toEqual([7n, 7]);
 });
+
+test.each(["cold", "hot"] as const)("a fault finds the writes that were delayed past it (%s)", (tier) => {
+  const memory = new WebAssembly.Memory({ initial: 512, maximum: 512 });
+  engine = new Engine({ memory, arena: { offset: 0, size: ARENA }, ram: { ramOffset: (pa) => (pa < TOY_DEVICE ? ARENA + pa : -1) }, tier });
+  core = engine.createCore();
+  cpu = new ToyCpu(core);
+  core.attach(cpu);
+  // r1 = 42 is overwritten behind the load, which faults in the last round.
+  program(0x1000, toy("li", 1, 0, 42), toy("load", 3, 2, 0), toy("li", 1, 0, 9), toy("add", 2, 2, 5), toy("jump", 0xfc, 0xff, 0xff));
+  program(0xf00, toy("halt"));
+  setR(2, 0x4000n);
+  setR(5, 8n);
+  cpu.unmapped.add(5);
+  core.setPc(0x1000, 0);
+  while (core.run(50) === "budget") {}
+  expect([r(1), r(2), r(15)]).toEqual([42n, 0x5000n, 0x1004n]);
+  expect(core.instructions()).toBe(512 * 5 + 3);
+});

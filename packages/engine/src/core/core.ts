@@ -618,10 +618,23 @@ export class Core implements CoreApi {
   /** A TLB miss or an access that needs JavaScript: 0 try again, 1 done, 2 leave. */
   onAccess(kind: number): number {
     this.pcKnown = false;
+    this.applyRecipe();
     const status = this.slow.access(kind, this.word(W.accessAddress), this.word(W.accessAddress + 1), this.word(W.accessValue), this.word(W.accessValue + 1));
     if (status < 0) return status === SlowPath.retry ? After.again : After.done;
     if (status === Status.next) return After.done;
     return this.settle(status as Status);
+  }
+
+  /** Writes that the block delayed past this access are due: whoever looks at the state now must find them. */
+  private applyRecipe(): void {
+    const microOp = this.word(W.microOp);
+    const block = this.engine.code.containing(microOp);
+    const recipe = block.recipes?.get((microOp - block.address) >> 2);
+    if (recipe === undefined) return;
+    for (const { offset, lo, hi } of recipe) {
+      this.setWord(offset >> 2, lo);
+      this.setWord((offset >> 2) + 1, hi);
+    }
   }
 
   /**

@@ -1,7 +1,7 @@
 import { RESUME } from "../cold/micro-ops.js";
-import { countUses } from "../cold/fuse.js";
 import type { Node } from "../ir/node.js";
 import { Op, opInfo, RMW_NAMES } from "../ir/ops.js";
+import { countUses } from "../ir/uses.js";
 import { ENGINE_STATE as E, type Field } from "../state/layout.js";
 import { JUMP_CACHE_ENTRIES, TLB_ENTRIES } from "../tlb/geometry.js";
 import { type FloatEmitter, NO_FLOATS } from "./float.js";
@@ -92,11 +92,15 @@ export class RegionEmitter {
     for (const { ir, stop } of this.graph.order) {
       for (const n of ir.nodes) {
         if (stop >= 0 && n.insn >= stop) break;
-        if ((n.op !== Op.get && n.op !== Op.set) || n.field === null) continue;
-        if (!this.registers.has(n.field)) this.registers.set(n.field, this.w.local(n.field.type === "i32" ? "i32" : "i64"));
-        if (n.op === Op.set) this.written.add(n.field);
+        for (const { field } of n.pending ?? []) this.register(field, true);
+        if ((n.op === Op.get || n.op === Op.set) && n.field !== null) this.register(n.field, n.op === Op.set);
       }
     }
+  }
+
+  private register(field: Field, written: boolean): void {
+    if (!this.registers.has(field)) this.registers.set(field, this.w.local(field.type === "i32" ? "i32" : "i64"));
+    if (written) this.written.add(field);
   }
 
   private prologue(): void {
@@ -595,8 +599,17 @@ export class RegionEmitter {
       w.op(W.i32Or);
     }
     w.open(W.if);
+    this.writePending(n);
     this.resumeAt(block, n.insn);
     w.close();
+  }
+
+  /** Delayed writes of an exit's recipe: the shared exit stores them with the rest. */
+  private writePending(n: Node): void {
+    for (const { field, value } of n.pending ?? []) {
+      this.operation(value);
+      this.w.set(this.registers.get(field) as number);
+    }
   }
 
   /** Push the host address of `va`. */

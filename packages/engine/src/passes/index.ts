@@ -1,4 +1,5 @@
 import type { IrBlock } from "../ir/node.js";
+import { removeDeadWrites } from "./dead-writes.js";
 import { foldConstants } from "./fold.js";
 import { forwardState } from "./forward.js";
 
@@ -6,6 +7,7 @@ import { forwardState } from "./forward.js";
 export const PASSES: readonly { readonly name: string; readonly run: (block: IrBlock) => void }[] = [
   { name: "forward", run: forwardState },
   { name: "fold", run: foldConstants },
+  { name: "dead-writes", run: removeDeadWrites },
 ];
 
 export function runPasses(block: IrBlock): void {

@@ -49,6 +49,36 @@ test("a helper may change any field, so knowledge ends there", () => {
   expect(text).toMatch(/get x0\n.*const 1\n.*i64.add/);
 });
 
+test("a write that is overwritten unread goes away", () => {
+  const text = optimised((b) => {
+    b.set(x, b.i64.const(1));
+    b.set(y, b.get(z));
+    b.set(x, b.get(y));
+    b.jump(0x14);
+  });
+  expect(text.match(/set x0/g)).toHaveLength(1);
+});
+
+test("past an exit, a constant moves into its recipe, and anything else stays", () => {
+  const b = new IrBuilder();
+  b.instruction(0);
+  b.set(x, b.i64.const(5));
+  b.set(y, b.i64.add(b.get(z), b.get(z)));
+  b.store(8, b.get(z), b.get(z));
+  b.set(x, b.get(z));
+  b.set(y, b.get(z));
+  b.jump(4);
+  const block = b.finish(4);
+  for (const pass of PASSES) {
+    pass.run(block);
+    verify(block);
+  }
+  const store = block.nodes.find((n) => n.pending !== null);
+  expect(store?.pending?.map(({ field, value }) => [field.name, value.lo])).toEqual([["x0", 5]]);
+  expect(printBlock(block).match(/set x0/g)).toHaveLength(1);
+  expect(printBlock(block).match(/set x1/g)).toHaveLength(2);
+});
+
 test("the verifier refuses what is malformed", () => {
   const wrong = (build: (b: IrBuilder) => void) => () => {
     const b = new IrBuilder();

@@ -73,6 +73,9 @@ export class ToyCpu implements GuestCpu {
       case Toy.addi:
         set(d, b.i64.add(r(a), b.i64.const(imm)));
         break;
+      case Toy.li:
+        set(d, b.i64.const(imm));
+        break;
       case Toy.add:
         set(d, b.i64.add(r(a), r(raw)));
         break;
