@@ -1,4 +1,5 @@
-import { isHyperError } from "@hypercraft/hypercraft";
+import type { Tier } from "@hypercraft/engine";
+import { InstructionClock, isHyperError } from "@hypercraft/hypercraft";
 import { describe, expect, test } from "vitest";
 import {
   assembleGuest,
@@ -95,8 +96,9 @@ const BUSY = `
   j begin
 `;
 
-const busy = (): Guest => {
-  const guest = assembleGuest(`begin:\n${BUSY}`, { cpus: 2 });
+const busy = (tier: Tier): Guest => {
+  const rig = createRig(new InstructionClock(), tier);
+  const guest = assembleGuest(`begin:\n${BUSY}`, { cpus: 2, rig });
   addDevice(guest.vm);
   return guest;
 };
@@ -106,20 +108,24 @@ function addDevice(vm: RiscvVm): void {
 }
 
 describe("a vCPU's state", () => {
-  test("carries a VM over to another host at any instruction, and both go the same way", async () => {
-    // From 20 to 33: within the loop, between load-reserved and store-conditional, around calls and accesses.
-    for (const at of [1, 7, 20, 21, 22, 23, 25, 26, 27, 28, 30, 33, 77, 1000]) {
-      const guest = busy();
-      await guest.vm.run({ slice: 100, onIdle: "stop", maxInstructions: at });
-      const copy = moved(guest);
-      addDevice(copy);
-      expect(registersOf(copy)).toEqual(registersOf(guest.vm));
-      for (const vm of [guest.vm, copy]) await vm.run({ slice: 100, onIdle: "stop", maxInstructions: 5000 });
-      expect(registersOf(copy), `moved after ${at}`).toEqual(registersOf(guest.vm));
-      expect(copy.clock.now()).toBe(guest.vm.clock.now());
-      expect(copy.memory!.readU64(RAM + 0x1f_0000)).toBe(guest.vm.memory!.readU64(RAM + 0x1f_0000));
-    }
-  });
+  test.each(["cold", "hot"] as const)(
+    "carries a VM over to another host at any instruction, and both go the same way: %s tier",
+    async (tier) => {
+      // From 20 to 33: within the loop, between load-reserved and store-conditional, around calls and accesses.
+      for (const at of [1, 7, 20, 21, 22, 25, 27, 28, 33, 1000]) {
+        const guest = busy(tier);
+        await guest.vm.run({ slice: 100, onIdle: "stop", maxInstructions: at });
+        const copy = moved(guest);
+        addDevice(copy);
+        expect(registersOf(copy)).toEqual(registersOf(guest.vm));
+        for (const vm of [guest.vm, copy])
+          await vm.run({ slice: 100, onIdle: "stop", maxInstructions: 5000 });
+        expect(registersOf(copy), `moved after ${at}`).toEqual(registersOf(guest.vm));
+        expect(copy.clock.now()).toBe(guest.vm.clock.now());
+        expect(copy.memory!.readU64(RAM + 0x1f_0000)).toBe(guest.vm.memory!.readU64(RAM + 0x1f_0000));
+      }
+    },
+  );
 
   test("holds an answer that was given and not used yet", () => {
     const guest = assembleGuest(`li a0, ${DEVICE}\nlw a1, 0(a0)\n${STOP}`);

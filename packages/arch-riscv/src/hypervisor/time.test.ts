@@ -168,9 +168,11 @@ test("a non-retentive suspend goes on elsewhere: translation off, interrupts mas
   expect(reg(vcpu, "s8") & 2n).toBe(0n);
 });
 
-test("budgets are exact across exits, calls, reflected traps and faults, whatever the slices", () => {
-  // Every way out and back in, in a loop; the handler skips what trapped.
-  const source = `
+test.each(["cold", "hot"] as const)(
+  "budgets are exact across every way out and back, whatever the slices: %s tier",
+  (tier) => {
+    // Every way out and back in, in a loop; the handler skips what trapped.
+    const source = `
     la t0, handler
     csrw stvec, t0
     li s0, 0x10000000
@@ -205,54 +207,55 @@ test("budgets are exact across exits, calls, reflected traps and faults, whateve
     csrw sepc, t1
     sret
   `;
-  const observe = (budget: number) => {
-    const { vm, vcpu } = assembleGuest(source, { rig: createRig(new InstructionClock()) });
-    const log: unknown[] = [];
-    let spent = 0;
-    for (let runs = 0; runs < 10_000; runs++) {
-      const before = vcpu.retired;
-      const exit = vcpu.run(budget);
-      if (exit.kind === "budgetSpent") {
-        expect(vcpu.retired - before).toBe(budget);
-        spent += 1;
-        continue;
+    const observe = (budget: number) => {
+      const { vm, vcpu } = assembleGuest(source, { rig: createRig(new InstructionClock(), tier) });
+      const log: unknown[] = [];
+      let spent = 0;
+      for (let runs = 0; runs < 10_000; runs++) {
+        const before = vcpu.retired;
+        const exit = vcpu.run(budget);
+        if (exit.kind === "budgetSpent") {
+          expect(vcpu.retired - before).toBe(budget);
+          spent += 1;
+          continue;
+        }
+        expect(vcpu.retired - before).toBeLessThanOrEqual(budget);
+        if (exit.kind === "timer") continue;
+        log.push([
+          exit.kind,
+          vcpu.retired,
+          vcpu.getPc(),
+          reg(vcpu, "a0"),
+          reg(vcpu, "s1"),
+          vcpu.hart.readCsr("minstret"),
+        ]);
+        if (exit.kind === "hypercall" && exit.nr === 0x77n) return { log, spent };
+        if (exit.kind === "hypercall") vcpu.completeExit({ kind: "results", values: [1n] });
+        else if (exit.kind === "mmioRead") vcpu.completeExit({ kind: "value", lo: 7, hi: 0 });
+        else if (exit.kind === "mmioWrite") vcpu.completeExit({ kind: "done" });
+        else expect(vm.handleExit(vcpu, exit)).toBeUndefined();
       }
-      expect(vcpu.retired - before).toBeLessThanOrEqual(budget);
-      if (exit.kind === "timer") continue;
-      log.push([
-        exit.kind,
-        vcpu.retired,
-        vcpu.getPc(),
-        reg(vcpu, "a0"),
-        reg(vcpu, "s1"),
-        vcpu.hart.readCsr("minstret"),
-      ]);
-      if (exit.kind === "hypercall" && exit.nr === 0x77n) return { log, spent };
-      if (exit.kind === "hypercall") vcpu.completeExit({ kind: "results", values: [1n] });
-      else if (exit.kind === "mmioRead") vcpu.completeExit({ kind: "value", lo: 7, hi: 0 });
-      else if (exit.kind === "mmioWrite") vcpu.completeExit({ kind: "done" });
-      else expect(vm.handleExit(vcpu, exit)).toBeUndefined();
+      throw new Error("the program does not end");
+    };
+    const whole = observe(1_000_000);
+    const kinds = [
+      "mmioRead",
+      "mmioWrite",
+      "nestedPageFault",
+      "nestedPageFault",
+      "nestedPageFault",
+      "hypercall",
+    ];
+    expect(whole.log.map((entry) => (entry as unknown[])[0])).toEqual([
+      ...kinds,
+      ...kinds,
+      ...kinds,
+      "hypercall",
+    ]);
+    for (const budget of [1, 2, 3, 5, 17, 64]) {
+      const parts = observe(budget);
+      expect(parts.log).toEqual(whole.log);
+      if (budget < 17) expect(parts.spent).toBeGreaterThan(0);
     }
-    throw new Error("the program does not end");
-  };
-  const whole = observe(1_000_000);
-  const kinds = [
-    "mmioRead",
-    "mmioWrite",
-    "nestedPageFault",
-    "nestedPageFault",
-    "nestedPageFault",
-    "hypercall",
-  ];
-  expect(whole.log.map((entry) => (entry as unknown[])[0])).toEqual([
-    ...kinds,
-    ...kinds,
-    ...kinds,
-    "hypercall",
-  ]);
-  for (const budget of [1, 2, 3, 5, 17, 64]) {
-    const parts = observe(budget);
-    expect(parts.log).toEqual(whole.log);
-    if (budget < 17) expect(parts.spent).toBeGreaterThan(0);
-  }
-});
+  },
+);

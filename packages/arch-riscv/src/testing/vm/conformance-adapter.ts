@@ -1,4 +1,5 @@
-import type { Host } from "@hypercraft/hypercraft";
+import type { Tier } from "@hypercraft/engine";
+import { type Host, InstructionClock } from "@hypercraft/hypercraft";
 import type { ConformanceAdapter, GuestOp, GuestProgram } from "@hypercraft/hypercraft/testing";
 import { VMM_CALL } from "../../hypervisor/sbi/constants.js";
 import { GuestInterrupt, type RiscvVCpu } from "../../hypervisor/vcpu.js";
@@ -78,28 +79,29 @@ function compile(program: GuestProgram, index: number): Uint8Array {
   return assemble(program.flatMap(lines).join("\n"), entryOf(index)).bytes;
 }
 
-const rigs = new WeakMap<Host, Rig>();
-
-/** RISC-V under the conformance kit of the contracts. */
-export const riscvAdapter: ConformanceAdapter<RiscvVCpu> = {
-  arch: "riscv64",
-  layout: { ram: RAM + 0x10_0000, ramSize: 0x1_0000, device: 0x1000_0000, hole: 0x2000_0000 },
-  scratch: [18, 19, 20, 21],
-  zeroRegister: 0,
-  argRegister: 11,
-  ipiVector: GuestInterrupt.software,
-  createHost() {
-    const rig = createRig();
-    rigs.set(rig.host, rig);
-    return rig.host;
-  },
-  createVm(host, programs, options = {}) {
-    const rig = rigs.get(host);
-    if (rig === undefined) throw new Error("the host is none of this adapter's");
-    const entries = programs.map((_, index) => entryOf(index));
-    const vm = createRigVm(rig, entries, options);
-    for (const [index, program] of programs.entries())
-      vm.memory?.write(entryOf(index), compile(program, index));
-    return vm;
-  },
-};
+/** RISC-V under the conformance kit of the contracts, all code run by one tier of the engine. */
+export function riscvAdapter(tier: Tier): ConformanceAdapter<RiscvVCpu> {
+  const rigs = new WeakMap<Host, Rig>();
+  return {
+    arch: "riscv64",
+    layout: { ram: RAM + 0x10_0000, ramSize: 0x1_0000, device: 0x1000_0000, hole: 0x2000_0000 },
+    scratch: [18, 19, 20, 21],
+    zeroRegister: 0,
+    argRegister: 11,
+    ipiVector: GuestInterrupt.software,
+    createHost() {
+      const rig = createRig(new InstructionClock(), tier);
+      rigs.set(rig.host, rig);
+      return rig.host;
+    },
+    createVm(host, programs, options = {}) {
+      const rig = rigs.get(host);
+      if (rig === undefined) throw new Error("the host is none of this adapter's");
+      const entries = programs.map((_, index) => entryOf(index));
+      const vm = createRigVm(rig, entries, options);
+      for (const [index, program] of programs.entries())
+        vm.memory?.write(entryOf(index), compile(program, index));
+      return vm;
+    },
+  };
+}

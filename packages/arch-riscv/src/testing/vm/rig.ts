@@ -1,4 +1,4 @@
-import { Engine } from "@hypercraft/engine";
+import { Engine, type Tier } from "@hypercraft/engine";
 import { GuestPageTable, MappingFlags, sv39x4 } from "@hypercraft/guest-page-table";
 import {
   type Clock,
@@ -48,7 +48,7 @@ export type RiscvVm = Vm<RiscvVCpu>;
 type RigVmOptions = Pick<Partial<VmOptions<RiscvVCpu>>, "name" | "handlers" | "unmapped" | "console">;
 
 /** A new host with deterministic time of 10 ns an instruction, or another clock. */
-export function createRig(clock: Clock = new InstructionClock()): Rig {
+export function createRig(clock: Clock = new InstructionClock(), tier: Tier = "auto"): Rig {
   const pages = (ARENA + HOST_RAM_SIZE) / 65_536;
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
   const hal = new MemoryHal({ memory, clock, base: hostPhysAddr(HOST_RAM), offset: ARENA });
@@ -57,7 +57,8 @@ export function createRig(clock: Clock = new InstructionClock()): Rig {
     return distance >= 0 && distance < HOST_RAM_SIZE ? distance + ARENA : -1;
   };
   const arena = { offset: 0, size: ARENA };
-  const engine = new Engine({ memory, arena, ram: { ramOffset }, floatingPoint: RISCV_FLOATING_POINT });
+  const floatingPoint = RISCV_FLOATING_POINT;
+  const engine = new Engine({ memory, arena, ram: { ramOffset }, floatingPoint, tier });
   return { host: new Host({ hal }), engine, hal };
 }
 
