@@ -10,6 +10,7 @@ import { Engine } from "@hypercraft/engine";
 import { type Clock, guestPhysAddr, type HyperCraftHal, PerCpuArea } from "@hypercraft/hypercraft";
 import type { HostMemory } from "../../memory/host-memory.js";
 import type { SystemBus } from "../../memory/system-bus.js";
+import { DeterministicClock } from "../../time/clock.js";
 
 /** Interrupt numbers of mip. */
 const MSIP = 3;
@@ -58,6 +59,9 @@ export function bareHarts(wiring: Wiring): BoardHarts {
     const { core, hart } = createHart(engine, { hartId, mode: "bare", clock, bus });
     return new BareHart(hartId, RESET_ENTRY, core, hart);
   });
+  // Devices are read in the middle of slices, which the clock learns of when they end.
+  if (clock instanceof DeterministicClock)
+    clock.pending = () => harts.reduce((sum, { hart }) => sum + hart.pendingInstructions, 0);
   return {
     engine,
     vcpus: harts,
