@@ -17,7 +17,7 @@ export interface PlicOptions {
   /**
    * Sources of devices that assert their line anew for every event. If such a line is still high at
    * completion, it is pending again only if it was asserted since the claim. Guests that never acknowledge
-   * their device rely on that, because QEMU's PLIC is so. Default: none.
+   * their disk (rCore) or UART (xv6) rely on that, because QEMU's PLIC is so. Default: none.
    */
   readonly perEvent?: (source: number) => boolean;
   /** One per context (hart and privilege mode): told when the context's interrupt output changes. */

@@ -92,7 +92,8 @@ export async function createRiscvVirt(options: RiscvVirtOptions): Promise<RiscvV
   const input = new InputQueue();
   const plic = new Plic({
     sources: map.plic.sources,
-    perEvent: (source) => source >= map.virtio.irq && source < map.virtio.irq + map.virtio.count,
+    perEvent: (source) =>
+      source === map.uart.irq || (source >= map.virtio.irq && source < map.virtio.irq + map.virtio.count),
     contexts: Array.from(
       { length: 2 * cpus },
       (_, context) => (level: boolean) => harts?.contexts[context]?.(level),
