@@ -228,8 +228,13 @@ export class RegionEmitter {
     const { w } = this;
     w.get(this.page);
     if (block.delta === 0) return;
-    w.i64(block.delta, block.delta >> 31);
+    this.i64Number(block.delta);
     w.op(W.i64Add);
+  }
+
+  /** Push a number that may have more than 32 bits. */
+  private i64Number(value: number): void {
+    this.w.i64(value | 0, Math.floor(value / 0x1_0000_0000));
   }
 
   private resumeAt(block: RegionBlock, insn: number): void {
@@ -295,19 +300,26 @@ export class RegionEmitter {
       }
       this.node(block, n, i);
     }
+    if (block.stop < 0) this.end(block, nodes.at(-1) as Node);
+    else this.release();
+  }
+
+  /** The block's values are no longer needed: others may have its temporaries. */
+  private release(): void {
     for (const { type, local } of this.blockTemporaries) this.freeTemporaries[type].push(local);
     this.blockTemporaries = [];
-    if (block.stop < 0) this.end(block, nodes.at(-1) as Node);
   }
 
   private end(block: RegionBlock, n: Node): void {
     const { w } = this;
     switch (n.op) {
       case Op.jump:
+        this.release();
         this.edge(block, block.edges[0] as Edge);
         return;
       case Op.branch:
         this.push(n.a as Node);
+        this.release();
         w.open(W.if);
         this.edge(block, block.edges[0] as Edge);
         w.else();
@@ -317,6 +329,7 @@ export class RegionEmitter {
       case Op.jumpIndirect:
         this.push(n.a as Node);
         w.set(this.va);
+        this.release();
         this.indirect(block);
         return;
       default:
@@ -327,15 +340,13 @@ export class RegionEmitter {
   /** To `va`: behind a call of this region, or through the jump cache. */
   private indirect(block: RegionBlock): void {
     const { w, plan } = this;
-    for (const edge of block.edges) {
-      if (edge.kind !== "inside") continue;
-      w.get(this.va);
-      this.pageOf(edge.target);
-      w.i64(edge.target.block.start, 0);
-      w.op(W.i64Add);
-      w.op(W.i64Eq);
+    const sites = block.edges.flatMap((edge) => (edge.kind === "inside" ? [edge.target] : []));
+    // The entry's page is mapped as it was when the region was grown; of another one only the jump cache knows.
+    const isNear = ({ delta, block: { secondPage } }: RegionBlock): boolean => delta === 0 && secondPage < 0;
+    for (const site of sites.filter(isNear)) {
+      this.jumpsTo(site);
       w.open(W.if);
-      this.branchTo(block, edge.target);
+      this.branchTo(block, site);
       w.close();
     }
     w.get(this.va);
@@ -362,6 +373,17 @@ export class RegionEmitter {
     w.op(W.i32Eq);
     w.op(W.i32And);
     w.open(W.if);
+    for (const site of sites.filter((target) => !isNear(target))) {
+      this.jumpsTo(site);
+      w.get(this.entry);
+      w.memory(W.i32Load, plan.jumpCache + 12);
+      w.i32(site.block.address);
+      w.op(W.i32Eq);
+      w.op(W.i32And);
+      w.open(W.if);
+      this.branchTo(block, site);
+      w.close();
+    }
     w.get(this.va);
     w.i64(-4096, -1);
     w.op(W.i64And);
@@ -377,6 +399,16 @@ export class RegionEmitter {
     w.i32(0);
     w.set(this.result);
     w.br(this.exitLabel);
+  }
+
+  /** Push whether `va` is the block's virtual address, seen from the region's entry. */
+  private jumpsTo(target: RegionBlock): void {
+    const { w } = this;
+    w.get(this.va);
+    this.pageOf(target);
+    w.i64(target.block.start, 0);
+    w.op(W.i64Add);
+    w.op(W.i64Eq);
   }
 
   private node(block: RegionBlock, n: Node, i: number): void {
@@ -467,7 +499,7 @@ export class RegionEmitter {
         return;
       case Op.pc:
         w.get(this.page);
-        w.i64(n.lo + (this.current?.delta ?? 0), (n.lo + (this.current?.delta ?? 0)) >> 31);
+        this.i64Number(n.lo + (this.current?.delta ?? 0));
         w.op(W.i64Add);
         return;
       case Op.get:
