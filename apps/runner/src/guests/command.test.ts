@@ -261,10 +261,17 @@ describe("guestsCommand", () => {
       expect(result.err).toMatch(/^hypercraft guests: .+\n/);
       expect(result.out).toBe("");
     }
-    expect(await command("--help")).toMatchObject({
-      code: 0,
-      out: expect.stringContaining("hypercraft guests pull"),
-    });
+  });
+
+  it("explains itself, whatever stands before --help", async () => {
+    for (const args of [["--help"], ["help"], ["list", "-h"], ["pull", "--help"], ["path", NAME, "--help"]]) {
+      const result = await command(...args);
+      expect(result).toMatchObject({
+        code: 0,
+        out: expect.stringContaining("hypercraft guests pull"),
+        err: "",
+      });
+    }
   });
 
   it("exits 1 with one line when offline", async () => {

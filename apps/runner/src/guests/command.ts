@@ -47,14 +47,21 @@ export async function guestsCommand(args: readonly string[], io: GuestsIo): Prom
 
 async function dispatch(args: readonly string[], io: GuestsIo): Promise<number> {
   const [verb, ...rest] = args;
-  if (verb === "list") return list(rest, io);
-  if (verb === "pull") return pull(rest, io);
-  if (verb === "path") return path(rest, io);
-  if (verb === "--help" || verb === "-h" || verb === "help") {
+  if (verb === "help" || asksForHelp(args)) {
     io.stdout.write(GUESTS_USAGE);
     return 0;
   }
+  if (verb === "list") return list(rest, io);
+  if (verb === "pull") return pull(rest, io);
+  if (verb === "path") return path(rest, io);
   throw new UsageError(verb === undefined ? "list, pull or path?" : `unknown word ${JSON.stringify(verb)}`);
+}
+
+/** `--help` or `-h` anywhere before `--`. */
+function asksForHelp(args: readonly string[]): boolean {
+  const end = args.indexOf("--");
+  const options = end < 0 ? args : args.slice(0, end);
+  return options.includes("--help") || options.includes("-h");
 }
 
 async function list(args: readonly string[], io: GuestsIo): Promise<number> {
@@ -111,7 +118,8 @@ function parse(args: readonly string[], flags: Record<string, "string" | "boolea
   try {
     parsed = parseArgs({ args: [...args], options, allowPositionals: true });
   } catch (error) {
-    throw new UsageError((error as Error).message.split("\n")[0]);
+    // "Unknown option '--x'. To specify a positional argument ...": the rest is no help here.
+    throw new UsageError((error as Error).message.split(/[\n.]/)[0]?.replace(/^U/, "u"));
   }
   const [name = "", ...more] = parsed.positionals;
   if (names === 1 && name === "") throw new UsageError("which guest? See hypercraft guests list");
