@@ -30,6 +30,8 @@ test("its shell takes commands from a pipe", async () => {
   expect(code).toBe(0);
   expect(out).toContain("fib(20) = 6765");
   const { instructions, mips, exits, tlbFills, blocks } = JSON.parse(err);
+  const details = JSON.parse(err).exitDetails;
+  expect(Math.min(details["SBI BASE"], details["store/AMO guest-page fault"])).toBeGreaterThan(0);
   expect(Math.min(instructions, mips, exits.hypercall, exits.mmioWrite, tlbFills, blocks)).toBeGreaterThan(0);
 });
 

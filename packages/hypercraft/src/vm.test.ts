@@ -219,7 +219,11 @@ describe("Vm: dispatch", () => {
     ]);
     expect(await vm.run({ maxInstructions: 5 })).toEqual({ kind: "budget" });
     expect(answers).toEqual([]);
-    expect(vm.stats.toJSON().byKind).toEqual({ externalInterrupt: 1, timer: 1, budgetSpent: 2 });
+    expect(vm.stats.toJSON()).toEqual({
+      total: 4,
+      byKind: { externalInterrupt: 1, timer: 1, budgetSpent: 2 },
+      byDetail: { script: 3, budget: 1 },
+    });
   });
 
   it.each<VmExitInfo>([

@@ -221,7 +221,7 @@ export class Vm<V extends VCpu = VCpu, G extends GuestMemoryInterface = GuestMem
    * how the run ends, or undefined when the vCPU can be run on. For loops that run a vCPU exit by exit.
    */
   handleExit(vcpu: V, exit: VmExitInfo): VmRunResult | undefined {
-    this.stats.count(exit.kind);
+    this.stats.count(exit.kind, exit.raw.reason);
     const outcome =
       this.#options.onVmExit?.(vcpu, exit) ?? this.#askHandler(vcpu, exit) ?? this.#handle(vcpu, exit);
     if (outcome === undefined) return this.#report(vcpu, exit, `nobody handles this ${exit.kind} exit`);

@@ -17,7 +17,7 @@ import type { RiscvExitCause } from "./exit-cause.js";
 import { type FaultingGuest, guestPageFaultExit } from "./guest-page-fault.js";
 import { HartVCpu, type HartVCpuState } from "./hart-vcpu.js";
 import { sbiCall } from "./sbi/call.js";
-import { isVendorCall, SbiError, VMM_CALL } from "./sbi/constants.js";
+import { isVendorCall, SbiError, sbiName, VMM_CALL } from "./sbi/constants.js";
 import type { SbiOutcome } from "./sbi/host.js";
 import { VCpuSbiHost } from "./sbi/vcpu-host.js";
 import { enterWorld, resumeWorld, setGuestInterrupts, setGuestTimer } from "./world.js";
@@ -197,7 +197,7 @@ export class RiscvVCpu extends HartVCpu {
     if (this.sbi === undefined) throw new HyperError("BadState", `vCPU ${this.vcpuId} is in no VM yet`);
     const exit = this.carryOut(sbiCall({ eid, fid: fid | 0, args }, this.sbi), raw);
     // Those that end in an exit are counted by the VM, under that exit's kind.
-    if (exit === undefined) this.context.stats.count("hypercall");
+    if (exit === undefined) this.context.stats.count("hypercall", sbiName(eid));
     return exit;
   }
 

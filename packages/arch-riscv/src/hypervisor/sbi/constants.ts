@@ -20,6 +20,22 @@ export const Eid = {
   dbcn: 0x4442434e,
 } as const;
 
+const EXTENSION_NAMES = new Map<number, string>([
+  [Eid.base, "SBI BASE"],
+  [Eid.time, "SBI TIME"],
+  [Eid.ipi, "SBI IPI"],
+  [Eid.rfence, "SBI RFENCE"],
+  [Eid.hsm, "SBI HSM"],
+  [Eid.srst, "SBI SRST"],
+  [Eid.dbcn, "SBI DBCN"],
+]);
+
+/** What to count a call under. A guest can ask for any number: those that are nobody's share one name. */
+export function sbiName(eid: number): string {
+  if (eid >= Eid.legacySetTimer && eid <= Eid.legacyShutdown) return "SBI legacy";
+  return EXTENSION_NAMES.get(eid) ?? "SBI unknown";
+}
+
 /** Error codes, in a0. */
 export const SbiError = {
   success: 0,
