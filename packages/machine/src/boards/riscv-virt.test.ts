@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { embeddedGuest } from "@hypercraft/embedded-guest";
 import { describe, expect, test } from "vitest";
 import { MemoryDisk } from "../disk/memory-disk.js";
@@ -87,6 +88,22 @@ test.each([100_000, 1_234_567, 3_000_001])(
   },
   60_000,
 );
+
+const hasDtc = spawnSync("dtc", ["--version"], { stdio: "ignore" }).status === 0;
+
+test.skipIf(!hasDtc)("dtc has nothing to warn about in the board's device trees", async () => {
+  const firmware = { name: "firmware", bytes: new Uint8Array(64) };
+  const boards: Partial<RiscvVirtOptions>[] = [
+    { cpus: 2, disks: [new MemoryDisk(new Uint8Array(512))], graphics: true },
+    { map: "hchyper" },
+    { mode: "bare", firmware, cpus: 2 },
+  ];
+  for (const board of boards) {
+    const { dtb } = await machine({ console: testConsole(), ...board });
+    const { status, stderr } = spawnSync("dtc", ["-I", "dtb", "-O", "dts", "-"], { input: dtb });
+    expect({ status, stderr: stderr.toString() }).toEqual({ status: 0, stderr: "" });
+  }
+});
 
 describe("what the board has for a kernel", () => {
   const flat = { name: "flat.bin", bytes: new Uint8Array(64) };

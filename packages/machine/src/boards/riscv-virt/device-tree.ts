@@ -57,6 +57,7 @@ function addCpus(root: FdtNode, cpus: number, mode: "vm" | "bare"): void {
     const controller = cpu.child("interrupt-controller");
     controller
       .cells("#interrupt-cells", 1)
+      .cells("#address-cells", 0)
       .flag("interrupt-controller")
       .string("compatible", "riscv,cpu-intc");
   }
