@@ -18,7 +18,14 @@ export interface CodeMode {
 }
 
 export function packMode(m: CodeMode): number {
-  return m.privilege | (m.virtual ? 4 : 0) | (m.fpOn ? 8 : 0) | (m.fpDirty ? 16 : 0) | (m.frm << 5) | (m.cboZero ? 256 : 0);
+  return (
+    m.privilege |
+    (m.virtual ? 4 : 0) |
+    (m.fpOn ? 8 : 0) |
+    (m.fpDirty ? 16 : 0) |
+    (m.frm << 5) |
+    (m.cboZero ? 256 : 0)
+  );
 }
 
 export function unpackMode(bits: number): CodeMode {

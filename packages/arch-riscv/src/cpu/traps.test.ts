@@ -221,9 +221,9 @@ describe("trap entry", () => {
 
   it("leaves a compressed access to the handler, which finds the instruction by its address", () => {
     // c.lw a0, 0(a1)
-    const { hart } = inMode("VS", { medeleg: ALL, instruction: 0x4188 });
+    const { hart, core } = inMode("VS", { medeleg: ALL, instruction: 0x4188 });
     hart.writeCsr("hgatp", (8n << 60n) | ((BigInt(RAM) + 0x8000n) >> 12n));
-    hart.core.write64(RAM + 0x8000 + 2 * 8, (BigInt(RAM) >> 2n) | 0xdfn);
+    core.write64(RAM + 0x8000 + 2 * 8, (BigInt(RAM) >> 2n) | 0xdfn);
     const out = { physical: 0, readable: false, writable: false, cacheable: false, pageShift: 12 };
     expect(hart.translate(Access.read, 0x1000_0000, 0, 4, out)).toBe(Translated.trap);
     expect([hart.readCsr("scause"), hart.readCsr("htval")]).toEqual([21n, 0x1000_0000n >> 2n]);

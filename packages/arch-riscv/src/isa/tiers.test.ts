@@ -40,7 +40,10 @@ function expectSame(some: readonly UserCase[], a: readonly UserState[], b: reado
 }
 
 /** The state after each slice. Slices of a few instructions come in runs, so that every place gets cut sometimes. */
-function lockstep(some: readonly UserCase[], prng: Prng): { slices: number; instructions: number; regions: number } {
+function lockstep(
+  some: readonly UserCase[],
+  prng: Prng,
+): { slices: number; instructions: number; regions: number } {
   const programs = TIERS.map((tier) => createEngineUser(some, tier));
   const [cold, ...others] = programs as [(typeof programs)[0], ...typeof programs];
   let slices = 0;
@@ -56,7 +59,11 @@ function lockstep(some: readonly UserCase[], prng: Prng): { slices: number; inst
   }
   for (const other of others) expectSame(some, other.states(), cold.states());
   const [hot] = others;
-  return { slices, instructions: cold.core.instructions(), regions: hot?.engine.hot?.statistics.regions ?? 0 };
+  return {
+    slices,
+    instructions: cold.core.instructions(),
+    regions: hot?.engine.hot?.statistics.regions ?? 0,
+  };
 }
 
 test("the tiers agree after every slice", () => {

@@ -21,7 +21,8 @@ function zeroBlock(b: RiscvBuilder, operands: { rs1: number }): void {
   const address = b.x(operands.rs1);
   b.ir.probe("write", 1, address);
   const start = b.i64.and(address, b.i64.const(-BLOCK_BYTES));
-  for (let at = 0; at < BLOCK_BYTES; at += 8) b.ir.store(8, b.i64.add(start, b.i64.const(at)), b.i64.const(0));
+  for (let at = 0; at < BLOCK_BYTES; at += 8)
+    b.ir.store(8, b.i64.add(start, b.i64.const(at)), b.i64.const(0));
 }
 
 export const zicbo = [

@@ -14,7 +14,13 @@ import { Helper } from "../cpu/helper-ids.js";
 import { packMode } from "../cpu/mode.js";
 import { frm, riscvLayout } from "../cpu/state.js";
 import { liftInstruction } from "../isa/lift.js";
-import { buildUserProgram, readRecords, type UserCase, type UserExecutor, type UserState } from "./user-program.js";
+import {
+  buildUserProgram,
+  readRecords,
+  type UserCase,
+  type UserExecutor,
+  type UserState,
+} from "./user-program.js";
 
 // User-level cases on the engine, with the least CPU model that can run them: flat memory, user mode, and the
 // floating-point CSRs.
@@ -36,7 +42,14 @@ class UserCpu implements GuestCpu {
   }
 
   codeMode(): number {
-    return packMode({ privilege: 0, virtual: false, fpOn: true, fpDirty: true, frm: this.core.lo(frm) });
+    return packMode({
+      privilege: 0,
+      virtual: false,
+      fpOn: true,
+      fpDirty: true,
+      frm: this.core.lo(frm),
+      cboZero: false,
+    });
   }
 
   lift(builder: IrBuilder, source: CodeSource, offset: number, mode: number): number {

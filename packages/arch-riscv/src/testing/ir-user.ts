@@ -61,7 +61,14 @@ export class UserMachine implements EvalMachine {
     const source: CodeSource = { u16: (at) => Number(this.memory.read(this.pcBase + BigInt(at), 2)) };
     const builder = new IrBuilder();
     builder.instruction(offset);
-    const mode = packMode({ privilege: 0, virtual: false, fpOn: true, fpDirty: true, frm: this.fcsr >> 5 });
+    const mode = packMode({
+      privilege: 0,
+      virtual: false,
+      fpOn: true,
+      fpDirty: true,
+      frm: this.fcsr >> 5,
+      cboZero: false,
+    });
     const length = liftInstruction(builder, source, offset, mode);
     const end = evaluate(builder.finish(offset + length), this);
     this.pc = end.kind === "none" ? this.pc + BigInt(length) : end.address;

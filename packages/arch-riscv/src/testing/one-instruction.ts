@@ -21,8 +21,15 @@ export interface HelperCall {
   readonly b: bigint;
 }
 
-/** In M-mode with floating point on, and dirty. */
-export const MACHINE_MODE: CodeMode = { privilege: 3, virtual: false, fpOn: true, fpDirty: true, frm: 0 };
+/** In M-mode with floating point on, and dirty; cache blocks are zeroed by the helper, which asks the rights. */
+export const MACHINE_MODE: CodeMode = {
+  privilege: 3,
+  virtual: false,
+  fpOn: true,
+  fpDirty: true,
+  frm: 0,
+  cboZero: false,
+};
 
 /** What an evaluated instruction starts from and leaves behind. */
 export class OneInstruction implements EvalMachine {
