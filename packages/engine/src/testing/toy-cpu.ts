@@ -32,6 +32,7 @@ export const Toy = {
   loadb: 12,
   lr: 13,
   sc: 14,
+  li: 15,
 } as const;
 
 /** Encode one instruction. */
