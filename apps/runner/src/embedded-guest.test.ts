@@ -35,6 +35,29 @@ test("its shell takes commands from a pipe", async () => {
   expect(Math.min(instructions, mips, exits.hypercall, exits.mmioWrite, tlbFills, blocks)).toBeGreaterThan(0);
 });
 
+test("all tiers do the same, and tell what was compiled", async () => {
+  const guest = ["--memory", "32M", "--append", "selftest", "--max-instructions", "1500K"];
+  const args = ["run", ...guest, "--deterministic", "--tier"];
+  const [cold, hot] = [
+    await hypercraft(...args, "cold", "--stats=json"),
+    await hypercraft(...args, "hot", "--stats=json"),
+  ];
+  expect(hot.out).toBe(cold.out);
+  const counts = (err: string) => JSON.parse(err.trimEnd().split("\n").at(-1)!);
+  const [interpreted, compiled] = [counts(cold.err), counts(hot.err)];
+  expect(compiled.instructions).toBe(interpreted.instructions);
+  expect(interpreted.hot).toBeUndefined();
+  const { executed, regions, instructions, codeBytes, modules } = compiled.hot;
+  expect(executed).toBeGreaterThan(compiled.instructions / 2);
+  expect(executed).toBeLessThanOrEqual(compiled.instructions);
+  expect(Math.min(regions, instructions / regions, codeBytes / instructions, modules)).toBeGreaterThan(1);
+  const { err } = await hypercraft(...args, "hot", "--stats");
+  expect(err).toMatch(
+    /^hypercraft: \d+\.\d% run by compiled code; [\d,]+ regions of [\d,]+ instructions compiled/m,
+  );
+  expect((await hypercraft(...args, "warm")).err).toMatch(/^hypercraft: --tier: "warm" is not one of /);
+});
+
 test("a guest that fails gives 1", async () => {
   expect(await runProgram("cli", ["run", "--memory", "32M"], "poweroff 5\n")).toMatchObject({
     code: 1,

@@ -105,10 +105,15 @@ const CONTROL: OptionGroup = {
     { name: "max-instructions", argument: "N", help: "end with code 124 after exactly N instructions" },
     { name: "no-reboot", help: "end when the guest resets the machine, instead of starting it again" },
     {
+      name: "tier",
+      argument: "auto|cold|hot",
+      help: "how guest code is executed: auto (default) compiles what runs often, cold interprets everything, hot compiles early, for tests; the guest sees no difference",
+    },
+    {
       name: "stats",
       argument: "json|text",
       optional: true,
-      help: "at the end, tell on standard error: instructions, seconds, MIPS, exits by kind, TLB fills, blocks",
+      help: "at the end, tell on standard error: instructions, seconds, MIPS, exits by kind, TLB fills, blocks, what was compiled",
     },
     {
       name: "trace",
@@ -171,6 +176,6 @@ export const DEMO_OPTIONS: readonly OptionGroup[] = [
     title: "Options",
     options: [MACHINE, CONTROL]
       .flatMap(({ options }) => options)
-      .filter(({ name }) => ["cpus", "memory", "deterministic", "timeout", "stats"].includes(name)),
+      .filter(({ name }) => ["cpus", "memory", "deterministic", "timeout", "tier", "stats"].includes(name)),
   },
 ];

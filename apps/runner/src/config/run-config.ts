@@ -63,6 +63,7 @@ export interface RunControl {
   readonly timeoutMs?: number;
   readonly maxInstructions?: number;
   readonly reboot: boolean;
+  readonly tier?: "auto" | "cold" | "hot";
   readonly stats?: "json" | "text";
   readonly trace: ReadonlySet<TraceKind>;
   readonly signature?: FileRef;
@@ -104,6 +105,7 @@ export function runControl(settings: Settings): RunControl {
     timeoutMs: reader.one("timeout", parseSeconds),
     maxInstructions: reader.one("max-instructions", parseCount),
     reboot: !reader.flag("no-reboot"),
+    tier: reader.one("tier", (text) => parseChoice(text, ["auto", "cold", "hot"])),
     stats: reader.one("stats", (text) => (text === "" ? "text" : parseChoice(text, ["json", "text"]))),
     trace: reader.one("trace", (text) => parseChoices(text, ["exits", "insn"])) ?? new Set<TraceKind>(),
     signature: reader.file("signature"),

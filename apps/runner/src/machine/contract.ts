@@ -2,11 +2,16 @@ import type { Console, ExitCounts } from "@hypercraft/hypercraft";
 import type { BlockBackEnd, MachineClock } from "@hypercraft/machine";
 import type { NamedBytes } from "../files/input-file.js";
 
+/** `cold` interprets, `hot` compiles early, `auto` what runs often. */
+export type Tier = "auto" | "cold" | "hot";
+
 /** What the world around a machine gives it, when it is made and again when it is restored. */
 export interface MachineHost {
   readonly disks: readonly BlockBackEnd[];
   readonly console: Console;
   readonly clock: MachineClock;
+  /** How guest code is executed; without a value as suits it. */
+  readonly tier?: Tier;
   /** Called with a line for each VM exit. */
   readonly onExit?: (line: string) => void;
   /** Called with a line for each instruction. */
@@ -42,6 +47,11 @@ export type MachineEnd =
   | { readonly kind: "stopped" | "budget" | "idle" }
   | { readonly kind: "failed"; readonly report: string };
 
+/** What compiled code did; see the board. */
+export type HotCounts = Readonly<
+  Record<"executed" | "regions" | "instructions" | "codeBytes" | "modules" | "killed", number>
+>;
+
 /** Counts since the machine was made. */
 export interface MachineStatistics {
   readonly instructions: number;
@@ -49,6 +59,8 @@ export interface MachineStatistics {
   readonly tlbFills: number;
   readonly blocks: number;
   readonly codeBytes: number;
+  /** Nothing where everything is interpreted. */
+  readonly hot?: HotCounts;
 }
 
 /** A machine as the command line drives it. */

@@ -62,6 +62,7 @@ export async function runGuest(
       console: session.console,
       clock: machineClock(machineConfig),
       disks: disks.backEnds,
+      ...(control.tier !== undefined && { tier: control.tier }),
       ...session.tracing,
     };
     const machine = await create();

@@ -1,5 +1,5 @@
 import type { VmExitKind } from "@hypercraft/hypercraft";
-import type { MachineStatistics } from "../machine/contract.js";
+import type { HotCounts, MachineStatistics } from "../machine/contract.js";
 
 /** Counts of a run, over all its machines: a reset makes a new one. */
 export interface RunStatistics {
@@ -12,6 +12,8 @@ export interface RunStatistics {
   readonly tlbFills: number;
   readonly blocks: number;
   readonly codeBytes: number;
+  /** What compiled code did; nothing where everything was interpreted. */
+  readonly hot?: HotCounts;
 }
 
 /** The sum of the counts of some machines. */
@@ -25,6 +27,20 @@ export function addStatistics(machines: readonly MachineStatistics[], seconds: n
     tlbFills: sum((one) => one.tlbFills),
     blocks: sum((one) => one.blocks),
     codeBytes: sum((one) => one.codeBytes),
+    ...(machines.some(({ hot }) => hot !== undefined) && { hot: addHot(machines) }),
+  };
+}
+
+function addHot(machines: readonly MachineStatistics[]): HotCounts {
+  const sum = (of: (one: HotCounts) => number) =>
+    machines.reduce((total, { hot }) => total + (hot === undefined ? 0 : of(hot)), 0);
+  return {
+    executed: sum(({ executed }) => executed),
+    regions: sum(({ regions }) => regions),
+    instructions: sum(({ instructions }) => instructions),
+    codeBytes: sum(({ codeBytes }) => codeBytes),
+    modules: sum(({ modules }) => modules),
+    killed: sum(({ killed }) => killed),
   };
 }
 
@@ -49,14 +65,22 @@ export function statisticsJson(statistics: RunStatistics): string {
 
 /** Some lines, for people. */
 export function statisticsText(statistics: RunStatistics): string {
-  const { tlbFills, blocks, codeBytes, exitDetails } = statistics;
+  const { tlbFills, blocks, codeBytes, exitDetails, hot } = statistics;
   const lines = [
     summaryLine(statistics),
     `${count(tlbFills)} TLB fills, ${count(blocks)} blocks translated into ${count(codeBytes)} bytes`,
   ];
+  if (hot !== undefined) lines.push(hotLine(hot, statistics.instructions));
   const details = countList(exitDetails);
   if (details !== "") lines.push(details);
   return lines.map((line) => `hypercraft: ${line}\n`).join("");
+}
+
+function hotLine(hot: HotCounts, instructions: number): string {
+  const share = instructions > 0 ? (100 * hot.executed) / instructions : 0;
+  const regions = `${count(hot.regions)} regions of ${count(hot.instructions)} instructions compiled`;
+  const size = `${count(hot.codeBytes)} bytes in ${count(hot.modules)} modules`;
+  return `${share.toFixed(1)}% run by compiled code; ${regions} into ${size}, ${count(hot.killed)} given up`;
 }
 
 /** Instructions, time, MIPS and exits by kind. */

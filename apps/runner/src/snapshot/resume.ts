@@ -46,6 +46,7 @@ export async function resumeSnapshot(
       console: session.console,
       clock: machineClock(config),
       disks: disks.backEnds,
+      ...(control.tier !== undefined && { tier: control.tier }),
       ...session.tracing,
     };
     const machine = await board.restore(file.state, name, host);

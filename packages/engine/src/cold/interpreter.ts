@@ -491,10 +491,13 @@ export function buildInterpreter(plan: InterpreterPlan, floatingPoint?: SoftFloa
   const m = new Machine(plan, soft, (type) => run.local(type), run.arg(0));
   // A compiled region runs until it has to leave; it says where to go on. Its first entry has been charged here,
   // as for any block, and is given back: regions charge for themselves.
+  const compiled = module.global("i64");
+  module.exportGlobal("compiled", compiled);
   table.set("region", (mm) => seq(
     mm.budget.set(i32.add(mm.budget, i32.load(i32.sub(mm.pc, 8)))),
     mm.setEngine32(E.budget, mm.budget),
     mm.target.set(regions.callIndirect(i32.load(i32.sub(mm.pc, 12)))),
+    compiled.set(i64.add(compiled, i64.extend_i32_u(i32.sub(mm.budget, mm.engine32(E.budget))))),
     mm.budget.set(mm.engine32(E.budget)),
     when(i32.eqz(mm.target), [mm.spill(), ret(i32.const(Leave.indirect))]),
     when(i32.and(mm.target, RESUME), [mm.pc.set(i32.sub(mm.target, RESUME)), br(mm.next)]),

@@ -60,6 +60,7 @@ export class Engine {
   /** Undefined when everything is interpreted. */
   readonly hot: HotTier | undefined;
 
+  private readonly compiledCount: WebAssembly.Global<"i64">;
   private readonly window: number;
   private readonly jumpCache: number;
   private readonly arenaEnd: number;
@@ -89,6 +90,7 @@ export class Engine {
     this.clearJumpCache();
     const interpreter = this.instantiate(options.floatingPoint);
     this.interpret = interpreter["run"] as (address: number) => number;
+    this.compiledCount = interpreter["compiled"] as WebAssembly.Global<"i64">;
     this.hot = options.tier === "cold" ? undefined : this.createHotTier(interpreter, options.floatingPoint, options.tier === "hot" ? EAGER_THRESHOLD : HOT_THRESHOLD);
     this.code.onFlush = () => {
       this.clearJumpCache();
@@ -140,6 +142,11 @@ export class Engine {
     this.words[w + 1] = hi;
     this.words[w + 2] = generation;
     this.words[w + 3] = address;
+  }
+
+  /** Instructions of the blocks that compiled regions entered, of all cores; the cold tier finishes what a region leaves in a block. */
+  get compiledInstructions(): number {
+    return Number(this.compiledCount.value);
   }
 
   private clearJumpCache(): void {

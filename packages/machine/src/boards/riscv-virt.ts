@@ -35,7 +35,8 @@ export {
 export {
   type MachineEnd,
   type MachineRunOptions,
-  type MachineStatistics,
+  type HotTierStatistics,
+  MachineStatistics,
   RiscvVirtMachine,
 } from "./riscv-virt/machine.js";
 export type { NamedBytes, RiscvVirtHost, RiscvVirtOptions } from "./riscv-virt/options.js";

@@ -43,6 +43,20 @@ export interface MachineStatistics {
   /** Blocks of guest code translated, and the bytes of micro-ops in the code cache. */
   readonly blocks: number;
   readonly codeBytes: number;
+  /** What the hot tier did; nothing where everything is interpreted. */
+  readonly hot?: HotTierStatistics;
+}
+
+export interface HotTierStatistics {
+  /** Instructions of the blocks that compiled code entered. */
+  readonly executed: number;
+  /** Regions compiled, the guest instructions in them, and the bytes of WebAssembly in how many modules. */
+  readonly regions: number;
+  readonly instructions: number;
+  readonly codeBytes: number;
+  readonly modules: number;
+  /** Regions given up because their code changed. */
+  readonly killed: number;
 }
 
 /** The parts a machine is assembled from. */
@@ -147,6 +161,9 @@ export class RiscvVirtMachine {
       tlbFills: sum(({ core }) => core.tlb.fills),
       blocks: engine.code.translated,
       codeBytes: engine.code.used,
+      ...(engine.hot !== undefined && {
+        hot: { executed: engine.compiledInstructions, ...engine.hot.statistics },
+      }),
     };
   }
 
