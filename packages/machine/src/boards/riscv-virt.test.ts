@@ -105,6 +105,18 @@ test.skipIf(!hasDtc)("dtc has nothing to warn about in the board's device trees"
   }
 });
 
+test.each(["vm", "bare"] as const)("a guest that switched off executes nothing more (%s)", async (mode) => {
+  // lui t0, 0x10000; lui t1, 0x100; lui t2, 5; addi t2, t2, 0x555; li t3, 'A'; sb t3, (t0); sw t2, (t1);
+  // sb t3, (t0); j .
+  const code = [0x1000_02b7, 0x0010_0337, 0x0000_53b7, 0x5553_8393, 0x0410_0e13, 0x01c2_8023, 0x0073_2023];
+  const words = Uint32Array.from([...code, 0x01c2_8023, 0x0000_006f]);
+  const console = testConsole();
+  const m = await machine({ mode, console, kernel: { name: "off", bytes: new Uint8Array(words.buffer) } });
+  expect(await m.run()).toEqual({ kind: "shutdown", failure: false, code: 0 });
+  expect(console.text).toBe("A");
+  expect(m.statistics().instructions).toBeLessThan(100);
+});
+
 describe("what the board has for a kernel", () => {
   const flat = { name: "flat.bin", bytes: new Uint8Array(64) };
   const disks = [new MemoryDisk(new Uint8Array(512))];
