@@ -1,13 +1,26 @@
-// Both execution tiers, on everything that the embedded guest does: the same console, counts and state.
+// The execution tiers, on everything that the embedded guest does: the same state after every slice, the same
+// console, counts and memory, and snapshots that go on in another tier.
 import { embeddedGuest } from "@hypercraft/embedded-guest";
 import { BufferConsole } from "@hypercraft/hypercraft";
 import { DeterministicClock, snapshotHash } from "@hypercraft/machine";
-import { createRiscvVirt } from "@hypercraft/machine/boards/riscv-virt";
+import {
+  createRiscvVirt,
+  type MachineRunOptions,
+  type RiscvVirtMachine,
+  type RiscvVirtOptions,
+} from "@hypercraft/machine/boards/riscv-virt";
 import { expect, test } from "vitest";
 
-type Tier = "auto" | "cold" | "hot";
+type Tier = NonNullable<RiscvVirtOptions["tier"]>;
+type Choice = Pick<RiscvVirtOptions, "cpus" | "map">;
 
-async function run(tier: Tier, cpus: number, maxInstructions: number) {
+interface Subject {
+  readonly tier: Tier;
+  readonly machine: RiscvVirtMachine;
+  readonly terminal: BufferConsole;
+}
+
+async function create(tier: Tier, choice: Choice): Promise<Subject> {
   const terminal = new BufferConsole();
   const machine = await createRiscvVirt({
     kernel: { name: "embedded guest", bytes: embeddedGuest("riscv64") },
@@ -15,25 +28,81 @@ async function run(tier: Tier, cpus: number, maxInstructions: number) {
     memory: 16 << 20,
     console: terminal,
     clock: new DeterministicClock(10),
-    cpus,
+    ...choice,
     tier,
   });
-  const end = await machine.run({ maxInstructions, slice: 9973 });
-  const regions = machine.harts[0]!.core.engine.hot?.statistics.regions ?? 0;
-  expect(regions > 0).toBe(tier !== "cold");
-  const { instructions, traps, exits } = machine.statistics();
-  const state = end.kind === "budget" ? snapshotHash(machine.snapshot()) : "ended";
-  return { end, text: terminal.text(), instructions, traps, exits, state };
+  return { tier, machine, terminal };
 }
 
-test.each([
-  [1, 2_345_678],
-  [1, 5_000_001],
-  [1, 100_000_000],
-  [2, 4_567_890],
-  [2, 100_000_000],
-])("the self-test under the hypervisor, %i CPUs, %i instructions at most", async (cpus, limit) => {
-  const cold = await run("cold", cpus, limit);
-  expect(await run("auto", cpus, limit)).toEqual(cold);
-  expect(await run("hot", cpus, limit)).toEqual(cold);
+/** All that can be seen of a machine but its memory. */
+function seen({ machine, terminal }: Subject) {
+  const { instructions, traps, exits } = machine.statistics();
+  const harts = machine.harts.map(({ core }) => core.state());
+  return { harts, instructions, traps, exits, text: terminal.text() };
+}
+
+/** Run all alike and compare after each run; gives how the last one ended. */
+async function lockstep(
+  [first, ...others]: readonly [Subject, ...Subject[]],
+  limits: MachineRunOptions,
+  runs: number,
+) {
+  for (let i = 0; i < runs; i++) {
+    const end = await first.machine.run(limits);
+    const expected = seen(first);
+    for (const other of others) {
+      const where = `${other.tier} after ${expected.instructions} instructions`;
+      expect(await other.machine.run(limits), where).toEqual(end);
+      expect(seen(other), where).toEqual(expected);
+    }
+    if (end.kind !== "budget") return end;
+  }
+  return { kind: "budget" };
+}
+
+const memory = ({ machine }: Subject): string => snapshotHash(machine.snapshot());
+
+function expectCompiled(subjects: readonly Subject[]): void {
+  for (const { machine, tier } of subjects)
+    expect((machine.statistics().hot?.executed ?? 0) > 0, tier).toBe(tier !== "cold");
+}
+
+test.each<[Choice, number]>([
+  [{ cpus: 1 }, 1777],
+  [{ cpus: 2 }, 4999],
+  [{ cpus: 1, map: "hchyper" }, 7001],
+])("in lockstep: %o, every %i instructions", async (choice, step) => {
+  const subjects = [
+    await create("cold", choice),
+    await create("hot", choice),
+    await create("auto", choice),
+  ] as const;
+  const [cold, hot, auto] = subjects;
+  const limits = { maxInstructions: step };
+  const half = Math.ceil(2_500_000 / step);
+  expect(await lockstep(subjects, limits, half)).toEqual({ kind: "budget" });
+  expect([memory(hot), memory(auto)]).toEqual([memory(cold), memory(cold)]);
+  // The rest in larger steps, of odd slices.
+  const end = await lockstep(subjects, { maxInstructions: 199_999, slice: 9973 }, 1000);
+  expect(end).toMatchObject({ kind: "shutdown", failure: false });
+  expect(cold.terminal.text()).toMatch(/selftest: \d+ passed, 0 failed/);
+  expectCompiled(subjects);
+});
+
+test("a snapshot goes on in any tier, also where later code was compiled already", async () => {
+  const hot = await create("hot", { cpus: 2 });
+  const early = { maxInstructions: 1_400_003 };
+  const late = { maxInstructions: 1_300_001 };
+  await hot.machine.run(early);
+  const snapshot = hot.machine.snapshot();
+  expect(await hot.machine.run(late)).toEqual({ kind: "budget" });
+  const expected = memory(hot);
+  hot.machine.restore(snapshot);
+  await hot.machine.run(late);
+  expect(memory(hot)).toBe(expected);
+  const cold = await create("cold", { cpus: 2 });
+  cold.machine.restore(snapshot);
+  await cold.machine.run(late);
+  expect(memory(cold)).toBe(expected);
+  expectCompiled([hot, cold]);
 });

@@ -33,10 +33,10 @@ export {
   QEMU_MAP,
 } from "./riscv-virt/address-map.js";
 export {
+  type HotTierStatistics,
   type MachineEnd,
   type MachineRunOptions,
-  type HotTierStatistics,
-  MachineStatistics,
+  type MachineStatistics,
   RiscvVirtMachine,
 } from "./riscv-virt/machine.js";
 export type { NamedBytes, RiscvVirtHost, RiscvVirtOptions } from "./riscv-virt/options.js";
