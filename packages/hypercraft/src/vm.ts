@@ -268,7 +268,9 @@ export class Vm<V extends VCpu = VCpu, G extends GuestMemoryInterface = GuestMem
     let ending: TurnOutcome | undefined;
     // A guest may exit for ever without an instruction done; the host must get its turn all the same.
     for (let exits = 0; exits < EXITS_PER_TURN && ending === undefined; exits++) {
-      if (this.#sliceLeft === 0 || limits.instructionsLeft <= 0 || vcpu.state !== "Ready" || this.#stopRequested) break;
+      if (this.#sliceLeft === 0 || limits.instructionsLeft <= 0 || vcpu.state !== "Ready") break;
+      // A device that switched the machine off did so before the guest's next instruction.
+      if (this.#stopRequested) break;
       const before = vcpu.retired;
       const exit = vcpu.run(Math.min(this.#sliceLeft, limits.instructionsLeft, this.#untilDeadline()));
       this.#charge(vcpu.retired - before, limits);
@@ -277,8 +279,6 @@ export class Vm<V extends VCpu = VCpu, G extends GuestMemoryInterface = GuestMem
       // An answer may finish its instruction at once.
       this.#charge(vcpu.retired - settled, limits);
       ending = result === undefined ? this.#runDueTimers() : this.#end(result);
-      // A device that switched the machine off did so before the guest's next instruction.
-      if (this.#stopRequested) break;
     }
     if (this.#sliceLeft === 0 || vcpu.state !== "Ready")
       this.#beginSlice((this.#cursor + 1) % this.#order.length);
