@@ -11,6 +11,8 @@ import { disassemble } from "./lift.js";
 
 const CASES = Number(process.env.USER_CASES ?? 120);
 const SEED = Number(process.env.USER_SEED ?? 1);
+/** Hardly more than the engine insists on. */
+const SMALL_ARENA = 5_600_000;
 const TIERS = ["cold", "hot", "auto"] as const;
 
 const cases = randomLoopingCases(new Prng(SEED), CASES);
@@ -76,6 +78,18 @@ test("the tiers end in the same state", () => {
   const cold = runOnTier("cold")(cases);
   expectSame(cases, runOnTier("hot")(cases), cold);
   expectSame(cases, runOnTier("auto")(cases), cold);
+});
+
+test("a code cache that overflows while code is compiled changes nothing", () => {
+  const many = randomLoopingCases(new Prng(SEED + 2000), 350);
+  const [cold, hot] = [createEngineUser(many, "cold"), createEngineUser(many, "hot", SMALL_ARENA)];
+  for (let ended = false; !ended; ) {
+    ended = cold.run(50_021);
+    expect(hot.run(50_021)).toBe(ended);
+  }
+  expect(hot.engine.code.flushes, `${hot.engine.code.used} bytes of code`).toBeGreaterThan(0);
+  expect(hot.core.state().instructions).toBe(cold.core.state().instructions);
+  expectSame(many, hot.states(), cold.states());
 });
 
 describe.skipIf(!haveQemuUser())("against the emulator", () => {

@@ -136,14 +136,18 @@ export interface EngineUser {
   states(): readonly UserState[];
 }
 
-/** Load the program of the cases. Throws a RangeError if it is too large for the memory. */
-export function createEngineUser(cases: readonly UserCase[], tier: Tier = "auto"): EngineUser {
+/** Load the program of the cases. A small arena has little room for code. Throws a RangeError if it is too large for the memory. */
+export function createEngineUser(
+  cases: readonly UserCase[],
+  tier: Tier = "auto",
+  arenaSize: number = ARENA,
+): EngineUser {
   const program = buildUserProgram(cases);
   const pages = (ARENA + RAM) / PAGE;
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
   const engine = new Engine({
     memory,
-    arena: { offset: 0, size: ARENA },
+    arena: { offset: 0, size: arenaSize },
     ram: { ramOffset: (physical) => (physical < RAM ? ARENA + physical : -1) },
     floatingPoint: { nan: "canonical", tininess: "after" },
     tier,
