@@ -1,11 +1,18 @@
 export type { CoreApi } from "./core/api.js";
 export { Core, type CoreState, type CoreStatistics, type RunEnd } from "./core/core.js";
 export { Engine, type EngineOptions, MAX_CORES, type RamMap, type Tier } from "./core/engine.js";
-export { Access, type CodeSource, type GuestCpu, Status, Translated, type Translation } from "./core/guest-cpu.js";
+export {
+  Access,
+  type CodeSource,
+  type GuestCpu,
+  Status,
+  Translated,
+  type Translation,
+} from "./core/guest-cpu.js";
 export type { Watchpoint } from "./core/watchpoints.js";
 export { type AccessOptions, IrBuilder, type Value } from "./ir/builder.js";
 export type { AccessSize, IrBlock, Node } from "./ir/node.js";
 export type { RmwName } from "./ir/ops.js";
 export type { SoftName } from "./ir/soft.js";
-export { type Field, type FieldType, StateLayout } from "./state/layout.js";
 export * from "./isa/index.js";
+export { type Field, type FieldType, StateLayout } from "./state/layout.js";

@@ -78,7 +78,8 @@ export class CodePage {
   private recover(): void {
     this.coverLo = 0;
     this.coverHi = 0;
-    for (const map of [this.chained, this.stepped]) for (const block of map.values()) this.cover(block.start, block.end);
+    for (const map of [this.chained, this.stepped])
+      for (const block of map.values()) this.cover(block.start, block.end);
     for (const block of this.tails) this.cover(0, block.end - 4096);
   }
 }

@@ -12,7 +12,10 @@ const DEAD = microOp("dead");
 const NEVER_HOT = 0x7fffffff;
 
 /** What a block is, apart from its code. */
-export type BlockKey = Pick<Block, "page" | "secondPage" | "start" | "end" | "mode" | "instructions" | "step">;
+export type BlockKey = Pick<
+  Block,
+  "page" | "secondPage" | "start" | "end" | "mode" | "instructions" | "step"
+>;
 
 /**
  * The code cache: translated blocks keyed by host physical page, offset and mode. Code is appended
@@ -85,7 +88,14 @@ export class CodeStore {
     const bytes = BLOCK_HEADER_BYTES + code.length * 4 + code.links.length * STUB_BYTES;
     if (this.next + bytes > this.limit) this.flush();
     const address = this.next + BLOCK_HEADER_BYTES;
-    const block: Block = { ...key, id: this.blocks.length, address, length: code.length, recipes: code.recipes, dead: false };
+    const block: Block = {
+      ...key,
+      id: this.blocks.length,
+      address,
+      length: code.length,
+      recipes: code.recipes,
+      dead: false,
+    };
     this.blocks.push(block);
     this.translated++;
     const at = address >> 2;

@@ -50,7 +50,13 @@ export class Translator {
    * Translate from page offset `start`. `single` makes a block of one instruction that ends in the
    * dispatcher. Gives undefined if the first instruction needs a second page that `source` cannot read.
    */
-  translate(cpu: GuestCpu, source: PageSource, start: number, mode: number, single: boolean): TranslatedBlock | undefined {
+  translate(
+    cpu: GuestCpu,
+    source: PageSource,
+    start: number,
+    mode: number,
+    single: boolean,
+  ): TranslatedBlock | undefined {
     const block = this.lift(cpu, source, start, mode, single);
     if (block === undefined) return undefined;
     return { code: this.lowering.lower(block, single), end: block.end, instructions: block.offsets.length };
@@ -65,7 +71,9 @@ export class Translator {
   lift(cpu: GuestCpu, source: PageSource, start: number, mode: number, single: boolean): IrBlock | undefined {
     const b = this.builder;
     b.reset();
-    const limit = single ? 1 : Math.min(cpu.maxBlockInstructions ?? MAX_BLOCK_INSTRUCTIONS, MAX_BLOCK_INSTRUCTIONS);
+    const limit = single
+      ? 1
+      : Math.min(cpu.maxBlockInstructions ?? MAX_BLOCK_INSTRUCTIONS, MAX_BLOCK_INSTRUCTIONS);
     let offset = start;
     let count = 0;
     while (!b.ended && count < limit && offset < 4096 && b.nodes.length < MAX_BLOCK_NODES) {

@@ -16,7 +16,13 @@ const fitsInt32 = (n: Node): boolean => n.hi === n.lo >> 31;
 
 /** Is `n` an i32 operation that computes (rather than reads or converts)? */
 function isI32Compute(n: Node): boolean {
-  return n.type === "i32" && opInfo(n.op).effect === "pure" && opInfo(n.op).name.startsWith("i32.") && n.op !== Op.wrap && n.op !== Op.eqz32;
+  return (
+    n.type === "i32" &&
+    opInfo(n.op).effect === "pure" &&
+    opInfo(n.op).name.startsWith("i32.") &&
+    n.op !== Op.wrap &&
+    n.op !== Op.eqz32
+  );
 }
 
 function isCompare(n: Node): boolean {
@@ -37,7 +43,10 @@ function compact(nodes: Node[]): void {
   let kept = 0;
   // Backwards would drop whole dead trees at once; one level is what fusing leaves behind.
   for (const n of nodes) {
-    const silent = n.op === Op.const || n.op === Op.pc || (n.uses === 0 && (opInfo(n.op).effect === "pure" || n.op === Op.get));
+    const silent =
+      n.op === Op.const ||
+      n.op === Op.pc ||
+      (n.uses === 0 && (opInfo(n.op).effect === "pure" || n.op === Op.get));
     if (!silent) nodes[kept++] = n;
   }
   nodes.length = kept;
@@ -46,7 +55,8 @@ function compact(nodes: Node[]): void {
 function fuseNodes(nodes: readonly Node[], add64: number): void {
   for (const n of nodes) {
     if (isAddress(n.op)) foldAddress(n, add64);
-    else if (n.op === Op.extendS && n.a !== null && n.a.uses === 1 && isI32Compute(n.a) && !isCompare(n.a)) absorb(n, n.a);
+    else if (n.op === Op.extendS && n.a !== null && n.a.uses === 1 && isI32Compute(n.a) && !isCompare(n.a))
+      absorb(n, n.a);
     else if (n.op === Op.branch && n.a !== null && n.a.uses === 1 && isCompare(n.a)) {
       // The branch compares for itself: sub remembers how, a and b are the operands.
       n.sub = n.a.op;

@@ -1,11 +1,36 @@
-import { COMPARE_NAMES, I32_BINARY_NAMES, I32_UNARY_NAMES, I64_BINARY_NAMES, I64_UNARY_NAMES, RMW_NAMES, type RmwName } from "../ir/ops.js";
+import {
+  COMPARE_NAMES,
+  I32_BINARY_NAMES,
+  I32_UNARY_NAMES,
+  I64_BINARY_NAMES,
+  I64_UNARY_NAMES,
+  RMW_NAMES,
+  type RmwName,
+} from "../ir/ops.js";
 import { SOFT_FUNCTIONS } from "../ir/soft.js";
 import { emitSoftFloat, type SoftFloat, type SoftFloatOptions } from "../softfloat/index.js";
 import { ENGINE_STATE as E } from "../state/layout.js";
 import { JUMP_CACHE_ENTRIES, TLB_ENTRIES } from "../tlb/geometry.js";
 import {
-  block, br, brTable, type Callable, either, type Expr, type FunctionBuilder, i32, i64, type Label, type Local, loop,
-  ModuleBuilder, ret, select, seq, unreachable, type Val, when,
+  block,
+  br,
+  brTable,
+  type Callable,
+  type Expr,
+  either,
+  type FunctionBuilder,
+  i32,
+  i64,
+  type Label,
+  type Local,
+  loop,
+  ModuleBuilder,
+  ret,
+  select,
+  seq,
+  unreachable,
+  type Val,
+  when,
 } from "../wasm/index.js";
 import { BLOCK_HEADER_BYTES, BRANCH_CONDITIONS, Leave, MICRO_OP_NAMES, RESUME } from "./micro-ops.js";
 
@@ -63,7 +88,12 @@ class Machine {
   readonly plan: InterpreterPlan;
   readonly soft: SoftFloat | undefined;
 
-  constructor(plan: InterpreterPlan, soft: SoftFloat | undefined, local: (type: "i32" | "i64") => Local, pc: Local) {
+  constructor(
+    plan: InterpreterPlan,
+    soft: SoftFloat | undefined,
+    local: (type: "i32" | "i64") => Local,
+    pc: Local,
+  ) {
     this.plan = plan;
     this.soft = soft;
     this.pc = pc;
@@ -184,9 +214,13 @@ class Machine {
    */
   tlbMisses(size: number, tag: "read" | "write"): Expr {
     const lastByte = size === 1 ? this.va : i64.add(this.va, size - 1);
-    return seq(this.entry.set(i32.add(this.tlb, i32.and(i32.wrap_i64(i64.shr_u(this.va, 7)), (TLB_ENTRIES - 1) << 5))),
+    return seq(
+      this.entry.set(i32.add(this.tlb, i32.and(i32.wrap_i64(i64.shr_u(this.va, 7)), (TLB_ENTRIES - 1) << 5))),
       // The comparison is the caller's; see `misses`.
-      this.status.set(i64.ne(i64.load(this.entry, tag === "read" ? 0 : 8), i64.or(i64.and(lastByte, -4096), this.context))));
+      this.status.set(
+        i64.ne(i64.load(this.entry, tag === "read" ? 0 : 8), i64.or(i64.and(lastByte, -4096), this.context)),
+      ),
+    );
   }
   /** Host address of `va` after a TLB hit. */
   get host(): Expr {
@@ -197,14 +231,19 @@ class Machine {
 type Handler = (m: Machine) => Expr;
 
 const LOADS: [string, number, boolean, (at: Expr) => Expr][] = [
-  ["load8_s", 1, true, (at) => i64.load8_s(at)], ["load8_u", 1, false, (at) => i64.load8_u(at)],
-  ["load16_s", 2, true, (at) => i64.load16_s(at)], ["load16_u", 2, false, (at) => i64.load16_u(at)],
-  ["load32_s", 4, true, (at) => i64.load32_s(at)], ["load32_u", 4, false, (at) => i64.load32_u(at)],
+  ["load8_s", 1, true, (at) => i64.load8_s(at)],
+  ["load8_u", 1, false, (at) => i64.load8_u(at)],
+  ["load16_s", 2, true, (at) => i64.load16_s(at)],
+  ["load16_u", 2, false, (at) => i64.load16_u(at)],
+  ["load32_s", 4, true, (at) => i64.load32_s(at)],
+  ["load32_u", 4, false, (at) => i64.load32_u(at)],
   ["load64", 8, false, (at) => i64.load(at)],
 ];
 const STORES: [string, number, (at: Expr, v: Expr) => Expr][] = [
-  ["store8", 1, (at, v) => i64.store8(at, v)], ["store16", 2, (at, v) => i64.store16(at, v)],
-  ["store32", 4, (at, v) => i64.store32(at, v)], ["store64", 8, (at, v) => i64.store(at, v)],
+  ["store8", 1, (at, v) => i64.store8(at, v)],
+  ["store16", 2, (at, v) => i64.store16(at, v)],
+  ["store32", 4, (at, v) => i64.store32(at, v)],
+  ["store64", 8, (at, v) => i64.store(at, v)],
 ];
 
 const ACCESS_WRITE = 1 << SlowAccess.accessShift;
@@ -215,39 +254,42 @@ function address(m: Machine): Expr {
 }
 
 function loadHandler(size: number, signed: boolean, read: (at: Expr) => Expr): Handler {
-  return (m) => seq(
-    address(m),
-    m.tlbMisses(size, "read"),
-    when(m.status, [m.kind.set(size | (signed ? SlowAccess.signed : 0)), br(m.slowLoad)]),
-    m.setD(read(m.host)),
-    m.advance(),
-  );
+  return (m) =>
+    seq(
+      address(m),
+      m.tlbMisses(size, "read"),
+      when(m.status, [m.kind.set(size | (signed ? SlowAccess.signed : 0)), br(m.slowLoad)]),
+      m.setD(read(m.host)),
+      m.advance(),
+    );
 }
 
 function storeHandler(size: number, write: (at: Expr, v: Expr) => Expr): Handler {
-  return (m) => seq(
-    address(m),
-    m.tlbMisses(size, "write"),
-    when(m.status, [m.value.set(m.b), m.kind.set(size | ACCESS_WRITE), br(m.slowStore)]),
-    write(m.host, m.b),
-    m.advance(),
-  );
+  return (m) =>
+    seq(
+      address(m),
+      m.tlbMisses(size, "write"),
+      when(m.status, [m.value.set(m.b), m.kind.set(size | ACCESS_WRITE), br(m.slowStore)]),
+      write(m.host, m.b),
+      m.advance(),
+    );
 }
 
 /** Accesses that must be aligned and writable: rmw, compare-and-exchange, store-conditional. */
 function atomicHandler(size: 4 | 8, access: number, body: (m: Machine) => Expr): Handler {
-  return (m) => seq(
-    m.va.set(m.a),
-    m.tlbMisses(size, access === 0 ? "read" : "write"),
-    when(i32.or(m.status, i32.and(i32.wrap_i64(m.va), size - 1)), [
-      m.value.set(m.b),
-      m.kind.set(size | access | SlowAccess.aligned | SlowAccess.atomic | SlowAccess.signed),
-      br(m.slowStore),
-    ]),
-    m.target.set(m.host),
-    body(m),
-    m.advance(),
-  );
+  return (m) =>
+    seq(
+      m.va.set(m.a),
+      m.tlbMisses(size, access === 0 ? "read" : "write"),
+      when(i32.or(m.status, i32.and(i32.wrap_i64(m.va), size - 1)), [
+        m.value.set(m.b),
+        m.kind.set(size | access | SlowAccess.aligned | SlowAccess.atomic | SlowAccess.signed),
+        br(m.slowStore),
+      ]),
+      m.target.set(m.host),
+      body(m),
+      m.advance(),
+    );
 }
 
 function loadAtomic(m: Machine, size: 4 | 8): Expr {
@@ -261,53 +303,79 @@ function rmwResult(name: RmwName, old: Expr, operand: Expr, size: 4 | 8): Expr {
   const pick = (test: Expr): Expr => select("i64", test, old, operand);
   // A 32-bit unsigned comparison of sign-extended values is the same as a 64-bit one.
   switch (name) {
-    case "xchg": return operand;
-    case "add": return i64.add(old, operand);
-    case "sub": return i64.sub(old, operand);
-    case "and": return i64.and(old, operand);
-    case "or": return i64.or(old, operand);
-    case "xor": return i64.xor(old, operand);
-    case "min_s": return pick(i64.lt_s(old, operand));
-    case "max_s": return pick(i64.gt_s(old, operand));
-    case "min_u": return pick(i64.lt_u(old, operand));
-    case "max_u": return pick(i64.gt_u(old, operand));
-    default: throw new Error(`unknown read-modify-write ${name satisfies never} of ${size}`);
+    case "xchg":
+      return operand;
+    case "add":
+      return i64.add(old, operand);
+    case "sub":
+      return i64.sub(old, operand);
+    case "and":
+      return i64.and(old, operand);
+    case "or":
+      return i64.or(old, operand);
+    case "xor":
+      return i64.xor(old, operand);
+    case "min_s":
+      return pick(i64.lt_s(old, operand));
+    case "max_s":
+      return pick(i64.gt_s(old, operand));
+    case "min_u":
+      return pick(i64.lt_u(old, operand));
+    case "max_u":
+      return pick(i64.gt_u(old, operand));
+    default:
+      throw new Error(`unknown read-modify-write ${name satisfies never} of ${size}`);
   }
 }
 
 function rmwHandler(name: RmwName, size: 4 | 8): Handler {
   return atomicHandler(size, ACCESS_RMW, (m) => {
     const operand = size === 4 ? i64.extend32_s(m.b) : m.b;
-    return seq(m.value.set(loadAtomic(m, size)), storeAtomic(m, size, rmwResult(name, m.value, operand, size)), m.setD(m.value));
+    return seq(
+      m.value.set(loadAtomic(m, size)),
+      storeAtomic(m, size, rmwResult(name, m.value, operand, size)),
+      m.setD(m.value),
+    );
   });
 }
 
 function casHandler(size: 4 | 8): Handler {
   return atomicHandler(size, ACCESS_RMW, (m) => {
     const expected = size === 4 ? i64.extend32_s(m.b) : m.b;
-    return seq(m.value.set(loadAtomic(m, size)), when(i64.eq(m.value, expected), [storeAtomic(m, size, m.c)]), m.setD(m.value));
+    return seq(
+      m.value.set(loadAtomic(m, size)),
+      when(i64.eq(m.value, expected), [storeAtomic(m, size, m.c)]),
+      m.setD(m.value),
+    );
   });
 }
 
 function loadReservedHandler(size: 4 | 8): Handler {
-  return atomicHandler(size, 0, (m) => seq(
-    m.value.set(loadAtomic(m, size)),
-    m.setEngine64(E.reservation, i64.extend_i32_u(m.target)),
-    m.setEngine64(E.reservedValue, m.value),
-    m.setD(m.value),
-  ));
+  return atomicHandler(size, 0, (m) =>
+    seq(
+      m.value.set(loadAtomic(m, size)),
+      m.setEngine64(E.reservation, i64.extend_i32_u(m.target)),
+      m.setEngine64(E.reservedValue, m.value),
+      m.setD(m.value),
+    ),
+  );
 }
 
 function storeConditionalHandler(size: 4 | 8): Handler {
-  return atomicHandler(size, ACCESS_WRITE, (m) => seq(
-    m.value.set(i64.const(1)),
-    // The address and the value must be those of the load-reserved.
-    when(i64.eq(m.engine64(E.reservation), i64.extend_i32_u(m.target)), [
-      when(i64.eq(m.engine64(E.reservedValue), loadAtomic(m, size)), [storeAtomic(m, size, m.b), m.value.set(i64.const(0))]),
-    ]),
-    m.setEngine64(E.reservation, -1),
-    m.setD(m.value),
-  ));
+  return atomicHandler(size, ACCESS_WRITE, (m) =>
+    seq(
+      m.value.set(i64.const(1)),
+      // The address and the value must be those of the load-reserved.
+      when(i64.eq(m.engine64(E.reservation), i64.extend_i32_u(m.target)), [
+        when(i64.eq(m.engine64(E.reservedValue), loadAtomic(m, size)), [
+          storeAtomic(m, size, m.b),
+          m.value.set(i64.const(0)),
+        ]),
+      ]),
+      m.setEngine64(E.reservation, -1),
+      m.setD(m.value),
+    ),
+  );
 }
 
 /** Full 64x64 -> high 64 product from four 32-bit ones (Hacker's Delight, 8-2, in its unsigned form). */
@@ -327,7 +395,13 @@ function emitMulHigh(module: ModuleBuilder): FunctionBuilder {
 }
 
 /** IR division is total: by zero the quotient is 0 and the remainder the dividend; MIN / -1 is MIN, remainder 0. */
-function totalDivision(ns: typeof i64 | typeof i32, type: "i32" | "i64", name: string, a: Expr, b: Expr): Expr {
+function totalDivision(
+  ns: typeof i64 | typeof i32,
+  type: "i32" | "i64",
+  name: string,
+  a: Expr,
+  b: Expr,
+): Expr {
   const zero = ns.const(0);
   const isZero = ns.eqz(b);
   if (name === "div_u") return either(type, isZero, [zero], [ns.div_u(a, b)]);
@@ -351,16 +425,29 @@ function handlers(mulHighU: Callable): Map<string, Handler> {
 
   const i64Binary = (name: string, a: Expr, b: Expr): Expr => {
     switch (name) {
-      case "mulh_u": return mulHighU.call(a, b);
+      case "mulh_u":
+        return mulHighU.call(a, b);
       // Signed high products are the unsigned one less each operand where the other is negative.
-      case "mulh_su": return i64.sub(mulHighU.call(a, b), i64.and(i64.shr_s(a, 63), b));
-      case "mulh_s": return i64.sub(i64.sub(mulHighU.call(a, b), i64.and(i64.shr_s(a, 63), b)), i64.and(i64.shr_s(b, 63), a));
-      case "div_s": case "div_u": case "rem_s": case "rem_u": return totalDivision(i64, "i64", name, a, b);
-      default: return (i64 as unknown as Record<string, (a: Expr, b: Expr) => Expr>)[name]?.(a, b) as Expr;
+      case "mulh_su":
+        return i64.sub(mulHighU.call(a, b), i64.and(i64.shr_s(a, 63), b));
+      case "mulh_s":
+        return i64.sub(
+          i64.sub(mulHighU.call(a, b), i64.and(i64.shr_s(a, 63), b)),
+          i64.and(i64.shr_s(b, 63), a),
+        );
+      case "div_s":
+      case "div_u":
+      case "rem_s":
+      case "rem_u":
+        return totalDivision(i64, "i64", name, a, b);
+      default:
+        return (i64 as unknown as Record<string, (a: Expr, b: Expr) => Expr>)[name]?.(a, b) as Expr;
     }
   };
   const i32Binary = (name: string, a: Expr, b: Expr): Expr =>
-    /^(div|rem)/.test(name) ? totalDivision(i32, "i32", name, a, b) : ((i32 as unknown as Record<string, (a: Expr, b: Expr) => Expr>)[name]?.(a, b) as Expr);
+    /^(div|rem)/.test(name)
+      ? totalDivision(i32, "i32", name, a, b)
+      : ((i32 as unknown as Record<string, (a: Expr, b: Expr) => Expr>)[name]?.(a, b) as Expr);
   for (const name of I64_BINARY_NAMES) {
     put(`i64.${name}`, (m) => m.setD(i64Binary(name, m.a, m.b)));
     put(`i64.${name}.imm`, (m) => m.setD(i64Binary(name, m.a, m.imm)));
@@ -386,8 +473,22 @@ function handlers(mulHighU: Callable): Map<string, Handler> {
   for (const [name, size, signed, read] of LOADS) h.set(name, loadHandler(size, signed, read));
   for (const [name, size, write] of STORES) h.set(name, storeHandler(size, write));
   // A probe checks one byte; the lowering emits one for each end of a range.
-  h.set("probe_read", (m) => seq(address(m), m.tlbMisses(1, "read"), when(m.status, [m.kind.set(1 | SlowAccess.probe), br(m.slowStore)]), m.advance()));
-  h.set("probe_write", (m) => seq(address(m), m.tlbMisses(1, "write"), when(m.status, [m.kind.set(1 | ACCESS_WRITE | SlowAccess.probe), br(m.slowStore)]), m.advance()));
+  h.set("probe_read", (m) =>
+    seq(
+      address(m),
+      m.tlbMisses(1, "read"),
+      when(m.status, [m.kind.set(1 | SlowAccess.probe), br(m.slowStore)]),
+      m.advance(),
+    ),
+  );
+  h.set("probe_write", (m) =>
+    seq(
+      address(m),
+      m.tlbMisses(1, "write"),
+      when(m.status, [m.kind.set(1 | ACCESS_WRITE | SlowAccess.probe), br(m.slowStore)]),
+      m.advance(),
+    ),
+  );
   for (const name of RMW_NAMES) {
     h.set(`rmw32.${name}`, rmwHandler(name, 4));
     h.set(`rmw64.${name}`, rmwHandler(name, 8));
@@ -398,13 +499,15 @@ function handlers(mulHighU: Callable): Map<string, Handler> {
   h.set("load_reserved64", loadReservedHandler(8));
   h.set("store_conditional32", storeConditionalHandler(4));
   h.set("store_conditional64", storeConditionalHandler(8));
-  h.set("check_align", (m) => seq(
-    address(m),
-    // d holds the kind of the access that follows, size included.
-    m.kind.set(i32.load16_u(m.pc, 2)),
-    when(i32.and(i32.wrap_i64(m.va), i32.sub(i32.and(m.kind, 15), 1)), [br(m.slowStore)]),
-    m.advance(),
-  ));
+  h.set("check_align", (m) =>
+    seq(
+      address(m),
+      // d holds the kind of the access that follows, size included.
+      m.kind.set(i32.load16_u(m.pc, 2)),
+      when(i32.and(i32.wrap_i64(m.va), i32.sub(i32.and(m.kind, 15), 1)), [br(m.slowStore)]),
+      m.advance(),
+    ),
+  );
 
   // The IR reads and writes the accumulated flags as a field; inside the interpreter they are a global.
   put("flags_out", (m) => (m.soft ? m.setEngine32(E.fpFlags, m.soft.flags) : seq()));
@@ -413,8 +516,14 @@ function handlers(mulHighU: Callable): Map<string, Handler> {
     h.set(`fp.${fn.name}`, (m) => {
       if (m.soft === undefined) return unreachable();
       const code = m.soft.get(fn.name);
-      const operands = [[m.a, m.a32], [m.b, m.b32], [m.c, m.c32]] as const;
-      const args: Val[] = fn.args.map((type, i) => (type === "i64" ? operands[i as 0 | 1 | 2][0] : operands[i as 0 | 1 | 2][1]));
+      const operands = [
+        [m.a, m.a32],
+        [m.b, m.b32],
+        [m.c, m.c32],
+      ] as const;
+      const args: Val[] = fn.args.map((type, i) =>
+        type === "i64" ? operands[i as 0 | 1 | 2][0] : operands[i as 0 | 1 | 2][1],
+      );
       if (code.params.length > args.length) args.push(i32.load16_u(m.pc, 10));
       const result = code.call(...args);
       return m.done(fn.result === "i64" ? m.setD(result) : m.setD32(result));
@@ -423,32 +532,42 @@ function handlers(mulHighU: Callable): Map<string, Handler> {
 
   h.set("jump", (m) => m.enter(i32.load(m.pc, 12)));
   h.set("link", (m) => m.leave(Leave.link));
-  h.set("jump_page", (m) => seq(
-    // Holds for the mapping generation and the page it was made in: x target, a|b target block, then generation, page.
-    m.va.set(i64.add(m.engine64(E.pcBase), i64.load32_s(m.pc, 8))),
-    when(i32.and(i32.eq(i32.load(m.pc, 16), m.engine32(E.generation)), i64.eq(i64.load(m.pc, 24), m.engine64(E.pcBase))), [
-      m.setEngine64(E.pcBase, i64.and(m.va, -4096)),
-      m.enter(i32.load(m.pc, 4)),
-    ]),
-    // Another address space may have left its own target in the jump cache; else JavaScript links anew.
-    throughJumpCache(m, Leave.link),
-  ));
+  h.set("jump_page", (m) =>
+    seq(
+      // Holds for the mapping generation and the page it was made in: x target, a|b target block, then generation, page.
+      m.va.set(i64.add(m.engine64(E.pcBase), i64.load32_s(m.pc, 8))),
+      when(
+        i32.and(
+          i32.eq(i32.load(m.pc, 16), m.engine32(E.generation)),
+          i64.eq(i64.load(m.pc, 24), m.engine64(E.pcBase)),
+        ),
+        [m.setEngine64(E.pcBase, i64.and(m.va, -4096)), m.enter(i32.load(m.pc, 4))],
+      ),
+      // Another address space may have left its own target in the jump cache; else JavaScript links anew.
+      throughJumpCache(m, Leave.link),
+    ),
+  );
   h.set("jump_indirect", (m) => seq(m.va.set(m.a), br(m.going)));
   const target = (m: Machine) => i64.add(m.engine64(E.pcBase), i64.load32_s(m.pc, 8));
-  h.set("dispatch", (m) => seq(
-    m.va.set(target(m)),
-    when(m.engine32(E.attention), [m.setEngine64(E.pc, m.va), m.leave(Leave.dispatch)]),
-    br(m.going),
-  ));
+  h.set("dispatch", (m) =>
+    seq(
+      m.va.set(target(m)),
+      when(m.engine32(E.attention), [m.setEngine64(E.pc, m.va), m.leave(Leave.dispatch)]),
+      br(m.going),
+    ),
+  );
   // Ends of single-step blocks: back to JavaScript, whatever the caches know.
   h.set("leave_at", (m) => seq(m.setEngine64(E.pc, target(m)), m.leave(Leave.dispatch)));
   h.set("leave_indirect", (m) => seq(m.setEngine64(E.pc, m.a), m.leave(Leave.dispatch)));
-  h.set("dead", (m) => seq(
-    m.setEngine64(E.pc, i64.add(m.engine64(E.pcBase), i64.load32_s(m.pc, 8))),
-    // The block was charged on entry (its header says 0 now, so there is nothing to give back).
-    m.leave(Leave.dispatch),
-  ));
-  const branch = (m: Machine, condition: Expr) => m.enter(i32.load(i32.add(m.pc, select("i32", condition, 8, 12))));
+  h.set("dead", (m) =>
+    seq(
+      m.setEngine64(E.pc, i64.add(m.engine64(E.pcBase), i64.load32_s(m.pc, 8))),
+      // The block was charged on entry (its header says 0 now, so there is nothing to give back).
+      m.leave(Leave.dispatch),
+    ),
+  );
+  const branch = (m: Machine, condition: Expr) =>
+    m.enter(i32.load(i32.add(m.pc, select("i32", condition, 8, 12))));
   h.set("branch_nz", (m) => branch(m, m.a32));
   for (const name of BRANCH_CONDITIONS) {
     h.set(`branch64.${name}`, (m) => branch(m, i64[name](m.a, m.b)));
@@ -459,7 +578,10 @@ function handlers(mulHighU: Callable): Map<string, Handler> {
 
 /** Go to the virtual address in `va` by the jump cache, or leave with `pc` set. */
 function throughJumpCache(m: Machine, otherwise: number): Expr {
-  const index = i32.and(i32.xor(i32.wrap_i64(i64.shr_u(m.va, 1)), i32.wrap_i64(i64.shr_u(m.va, 12))), JUMP_CACHE_ENTRIES - 1);
+  const index = i32.and(
+    i32.xor(i32.wrap_i64(i64.shr_u(m.va, 1)), i32.wrap_i64(i64.shr_u(m.va, 12))),
+    JUMP_CACHE_ENTRIES - 1,
+  );
   return seq(
     m.entry.set(i32.add(i32.shl(index, 4), m.plan.jumpCache)),
     when(i32.and(i64.eq(i64.load(m.entry), m.va), i32.eq(i32.load(m.entry, 8), m.engine32(E.generation))), [
@@ -476,7 +598,10 @@ function throughJumpCache(m: Machine, otherwise: number): Expr {
  * Imports: `env.memory`, `env.regions` (function table), `env.access(kind)` and `env.helper(id, constant)`, which
  * answer with `After`.
  */
-export function buildInterpreter(plan: InterpreterPlan, floatingPoint?: SoftFloatOptions): Uint8Array<ArrayBuffer> {
+export function buildInterpreter(
+  plan: InterpreterPlan,
+  floatingPoint?: SoftFloatOptions,
+): Uint8Array<ArrayBuffer> {
   const module = new ModuleBuilder();
   module.importMemory("env", "memory", plan.memoryPages, plan.memoryPages, plan.sharedMemory);
   const access = module.importFunction("env", "access", ["i32"], "i32");
@@ -493,57 +618,76 @@ export function buildInterpreter(plan: InterpreterPlan, floatingPoint?: SoftFloa
   // as for any block, and is given back: regions charge for themselves.
   const compiled = module.global("i64");
   module.exportGlobal("compiled", compiled);
-  table.set("region", (mm) => seq(
-    mm.budget.set(i32.add(mm.budget, i32.load(i32.sub(mm.pc, 8)))),
-    mm.setEngine32(E.budget, mm.budget),
-    mm.target.set(regions.callIndirect(i32.load(i32.sub(mm.pc, 12)))),
-    compiled.set(i64.add(compiled, i64.extend_i32_u(i32.sub(mm.budget, mm.engine32(E.budget))))),
-    mm.budget.set(mm.engine32(E.budget)),
-    when(i32.eqz(mm.target), [mm.spill(), ret(i32.const(Leave.indirect))]),
-    when(i32.and(mm.target, RESUME), [mm.pc.set(i32.sub(mm.target, RESUME)), br(mm.next)]),
-    mm.enter(mm.target),
-  ));
-  table.set("call", (mm) => seq(
-    mm.spill(),
-    mm.status.set(helper.call(i32.shr_u(mm.imm32, 24), i32.and(mm.imm32, 0xffffff))),
-    when(i32.eq(mm.status, After.leave), [ret(i32.const(Leave.status))]),
-    mm.reload(),
-    when(i32.eqz(mm.status), [mm.advance()]),
-    mm.va.set(mm.engine64(E.pc)),
-    br(mm.going),
-  ));
-
-  const slowPath = (isLoad: boolean): Expr => seq(
-    m.setEngine64(E.accessAddress, m.va),
-    ...(isLoad ? [] : [m.setEngine64(E.accessValue, m.value)]),
-    m.spill(),
-    m.status.set(access.call(m.kind)),
-    when(i32.eq(m.status, After.leave), [ret(i32.const(Leave.status))]),
-    m.reload(),
-    when(i32.eq(m.status, After.go), [m.va.set(m.engine64(E.pc)), br(m.going)]),
-    when(m.status, [
-      ...(isLoad ? [m.setD(m.engine64(E.accessValue))] : []),
-      m.pc.set(i32.add(m.pc, 16)),
-    ]),
-    br(m.next),
+  table.set("region", (mm) =>
+    seq(
+      mm.budget.set(i32.add(mm.budget, i32.load(i32.sub(mm.pc, 8)))),
+      mm.setEngine32(E.budget, mm.budget),
+      mm.target.set(regions.callIndirect(i32.load(i32.sub(mm.pc, 12)))),
+      compiled.set(i64.add(compiled, i64.extend_i32_u(i32.sub(mm.budget, mm.engine32(E.budget))))),
+      mm.budget.set(mm.engine32(E.budget)),
+      when(i32.eqz(mm.target), [mm.spill(), ret(i32.const(Leave.indirect))]),
+      when(i32.and(mm.target, RESUME), [mm.pc.set(i32.sub(mm.target, RESUME)), br(mm.next)]),
+      mm.enter(mm.target),
+    ),
   );
+  table.set("call", (mm) =>
+    seq(
+      mm.spill(),
+      mm.status.set(helper.call(i32.shr_u(mm.imm32, 24), i32.and(mm.imm32, 0xffffff))),
+      when(i32.eq(mm.status, After.leave), [ret(i32.const(Leave.status))]),
+      mm.reload(),
+      when(i32.eqz(mm.status), [mm.advance()]),
+      mm.va.set(mm.engine64(E.pc)),
+      br(mm.going),
+    ),
+  );
+
+  const slowPath = (isLoad: boolean): Expr =>
+    seq(
+      m.setEngine64(E.accessAddress, m.va),
+      ...(isLoad ? [] : [m.setEngine64(E.accessValue, m.value)]),
+      m.spill(),
+      m.status.set(access.call(m.kind)),
+      when(i32.eq(m.status, After.leave), [ret(i32.const(Leave.status))]),
+      m.reload(),
+      when(i32.eq(m.status, After.go), [m.va.set(m.engine64(E.pc)), br(m.going)]),
+      when(m.status, [...(isLoad ? [m.setD(m.engine64(E.accessValue))] : []), m.pc.set(i32.add(m.pc, 16))]),
+      br(m.next),
+    );
 
   run.body(
     m.reload(),
     // `run` is given a block address: it is entered like a jump does.
     loop((entering) => {
       m.entering = entering;
-      return [m.enterBlock(), block((going) => {
-        m.going = going;
-        return [loop((next) => {
-          m.next = next;
-          return [block((slowStore) => [block((slowLoad) => {
-            m.slowLoad = slowLoad;
-            m.slowStore = slowStore;
-            return [dispatchTree(m, MICRO_OP_NAMES.map((name) => requireHandler(table, name)))];
-          }), slowPath(true)]), slowPath(false)];
-        })];
-      }), throughJumpCache(m, Leave.indirect)];
+      return [
+        m.enterBlock(),
+        block((going) => {
+          m.going = going;
+          return [
+            loop((next) => {
+              m.next = next;
+              return [
+                block((slowStore) => [
+                  block((slowLoad) => {
+                    m.slowLoad = slowLoad;
+                    m.slowStore = slowStore;
+                    return [
+                      dispatchTree(
+                        m,
+                        MICRO_OP_NAMES.map((name) => requireHandler(table, name)),
+                      ),
+                    ];
+                  }),
+                  slowPath(true),
+                ]),
+                slowPath(false),
+              ];
+            }),
+          ];
+        }),
+        throughJumpCache(m, Leave.indirect),
+      ];
     }),
     i32.const(0),
   );

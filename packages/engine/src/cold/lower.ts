@@ -1,8 +1,18 @@
 import type { IrBlock, Node } from "../ir/node.js";
-import { COMPARE_NAMES, I32_BINARY_NAMES, I32_UNARY_NAMES, I64_BINARY_NAMES, I64_UNARY_NAMES, Op, opCode, opInfo, RMW_NAMES } from "../ir/ops.js";
+import {
+  COMPARE_NAMES,
+  I32_BINARY_NAMES,
+  I32_UNARY_NAMES,
+  I64_BINARY_NAMES,
+  I64_UNARY_NAMES,
+  Op,
+  opCode,
+  opInfo,
+  RMW_NAMES,
+} from "../ir/ops.js";
 import { SOFT_FUNCTIONS } from "../ir/soft.js";
-import { ENGINE_STATE as E, TEMPORARY_COUNT } from "../state/layout.js";
 import { countUses } from "../ir/uses.js";
+import { ENGINE_STATE as E, TEMPORARY_COUNT } from "../state/layout.js";
 import { fuse, SIGN_EXTENDED } from "./fuse.js";
 import { SlowAccess } from "./interpreter.js";
 import { LOAD_NAMES, microOp } from "./micro-ops.js";
@@ -52,7 +62,10 @@ for (const name of [...I64_BINARY_NAMES, ...COMPARE_NAMES]) {
 }
 for (const name of I32_BINARY_NAMES) {
   BINARY[opCode(`i32.${name}`)] = {
-    rr: microOp(`i32.${name}`), ri: microOp(`i32.${name}.imm`), rrSx: microOp(`i32.${name}.sx`), riSx: microOp(`i32.${name}.imm.sx`),
+    rr: microOp(`i32.${name}`),
+    ri: microOp(`i32.${name}.imm`),
+    rrSx: microOp(`i32.${name}.sx`),
+    riSx: microOp(`i32.${name}.imm.sx`),
   };
 }
 for (const name of COMPARE_NAMES) {
@@ -61,9 +74,16 @@ for (const name of COMPARE_NAMES) {
 }
 
 const UNARY: ({ plain: number; sx: number } | undefined)[] = [];
-for (const name of I64_UNARY_NAMES) UNARY[opCode(`i64.${name}`)] = { plain: microOp(`i64.${name}`), sx: microOp(`i64.${name}`) };
-for (const name of I32_UNARY_NAMES) UNARY[opCode(`i32.${name}`)] = { plain: microOp(`i32.${name}`), sx: microOp(`i32.${name}.sx`) };
-for (const [op, name] of [[Op.extendS, "extend_s"], [Op.extendU, "extend_u"], [Op.eqz64, "eqz64"], [Op.eqz32, "eqz32"]] as const) {
+for (const name of I64_UNARY_NAMES)
+  UNARY[opCode(`i64.${name}`)] = { plain: microOp(`i64.${name}`), sx: microOp(`i64.${name}`) };
+for (const name of I32_UNARY_NAMES)
+  UNARY[opCode(`i32.${name}`)] = { plain: microOp(`i32.${name}`), sx: microOp(`i32.${name}.sx`) };
+for (const [op, name] of [
+  [Op.extendS, "extend_s"],
+  [Op.extendU, "extend_u"],
+  [Op.eqz64, "eqz64"],
+  [Op.eqz32, "eqz32"],
+] as const) {
   UNARY[op] = { plain: microOp(name), sx: microOp(name) };
 }
 
@@ -73,10 +93,17 @@ for (const name of COMPARE_NAMES) {
   BRANCH[opCode(`i32.${name}`)] = microOp(`branch32.${name}`);
 }
 
-const COMMUTES = new Set(["add", "mul", "and", "or", "xor", "eq", "ne"].flatMap((n) => [opCode(`i64.${n}`), opCode(`i32.${n}`)]));
+const COMMUTES = new Set(
+  ["add", "mul", "and", "or", "xor", "eq", "ne"].flatMap((n) => [opCode(`i64.${n}`), opCode(`i32.${n}`)]),
+);
 const ADD64 = opCode("i64.add");
 const LOADS = LOAD_NAMES.map(microOp);
-const STORES = { 1: microOp("store8"), 2: microOp("store16"), 4: microOp("store32"), 8: microOp("store64") } as const;
+const STORES = {
+  1: microOp("store8"),
+  2: microOp("store16"),
+  4: microOp("store32"),
+  8: microOp("store64"),
+} as const;
 const RMW = RMW_NAMES.map((n) => ({ 4: microOp(`rmw32.${n}`), 8: microOp(`rmw64.${n}`) }));
 const FP = SOFT_FUNCTIONS.map((f) => microOp(`fp.${f.name}`));
 const CONST = microOp("const");
@@ -136,7 +163,13 @@ export class Lowering {
       while (this.starts.length <= insn) this.starts.push(this.used);
       i = this.node(nodes, i);
     }
-    return { words: this.words, length: this.used, links: this.links, starts: this.starts, recipes: this.recipes };
+    return {
+      words: this.words,
+      length: this.used,
+      links: this.links,
+      starts: this.starts,
+      recipes: this.recipes,
+    };
   }
 
   /** Lower node `i`; gives the index of the last node consumed (a `set` right behind is taken along). */
@@ -210,16 +243,38 @@ export class Lowering {
     }
     switch (n.op) {
       case Op.select: {
-        const [a, b, c] = [this.operand(n.a as Node, i), this.operand(n.b as Node, i), this.operand(n.c as Node, i)];
+        const [a, b, c] = [
+          this.operand(n.a as Node, i),
+          this.operand(n.b as Node, i),
+          this.operand(n.c as Node, i),
+        ];
         this.emit(SELECT, d, a, b, c, 0);
         return;
       }
       case Op.load:
-        if (n.aligned && n.size > 1) this.emit(CHECK_ALIGN, n.size | SlowAccess.aligned, this.operand(n.a as Node, i), 0, n.lo, this.meta(n));
+        if (n.aligned && n.size > 1)
+          this.emit(
+            CHECK_ALIGN,
+            n.size | SlowAccess.aligned,
+            this.operand(n.a as Node, i),
+            0,
+            n.lo,
+            this.meta(n),
+          );
         this.exit(n, this.emit(loadOp(n), d, this.operand(n.a as Node, i), 0, n.lo, this.meta(n)));
         return;
       case Op.rmw:
-        this.exit(n, this.emit(RMW[n.sub]?.[n.size as 4 | 8] as number, d, this.operand(n.a as Node, i), this.operand(n.b as Node, i), 0, this.meta(n)));
+        this.exit(
+          n,
+          this.emit(
+            RMW[n.sub]?.[n.size as 4 | 8] as number,
+            d,
+            this.operand(n.a as Node, i),
+            this.operand(n.b as Node, i),
+            0,
+            this.meta(n),
+          ),
+        );
         return;
       case Op.cas:
       case Op.loadReserved:
@@ -259,12 +314,14 @@ export class Lowering {
     const a = this.operand(n.a as Node, i);
     if (n.op === Op.probe) {
       const op = microOp(n.signed ? "probe_write" : "probe_read");
-      for (const at of n.size === 1 ? [0] : [0, n.size - 1]) this.exit(n, this.emit(op, 0, a, 0, n.lo + at, this.meta(n)));
+      for (const at of n.size === 1 ? [0] : [0, n.size - 1])
+        this.exit(n, this.emit(op, 0, a, 0, n.lo + at, this.meta(n)));
       return;
     }
     const b = this.operand(n.b as Node, i);
     const access = 1 << SlowAccess.accessShift;
-    if (n.aligned && n.size > 1) this.emit(CHECK_ALIGN, n.size | SlowAccess.aligned | access, a, 0, n.lo, this.meta(n));
+    if (n.aligned && n.size > 1)
+      this.emit(CHECK_ALIGN, n.size | SlowAccess.aligned | access, a, 0, n.lo, this.meta(n));
     this.exit(n, this.emit(STORES[n.size], 0, a, b, n.lo, this.meta(n)));
   }
 
@@ -376,7 +433,11 @@ export class Lowering {
   private exit(n: Node, word: number): void {
     if (n.pending === null) return;
     this.recipes ??= new Map();
-    const entries = n.pending.map(({ field, value }) => ({ offset: field.offset, lo: value.lo, hi: value.hi }));
+    const entries = n.pending.map(({ field, value }) => ({
+      offset: field.offset,
+      lo: value.lo,
+      hi: value.hi,
+    }));
     this.recipes.set(word, entries);
   }
 

@@ -1,4 +1,11 @@
-import { COMPARE_NAMES, I32_BINARY_NAMES, I32_UNARY_NAMES, I64_BINARY_NAMES, I64_UNARY_NAMES, RMW_NAMES } from "../ir/ops.js";
+import {
+  COMPARE_NAMES,
+  I32_BINARY_NAMES,
+  I32_UNARY_NAMES,
+  I64_BINARY_NAMES,
+  I64_UNARY_NAMES,
+  RMW_NAMES,
+} from "../ir/ops.js";
 import { SOFT_FUNCTIONS } from "../ir/soft.js";
 
 // The cold tier's instruction set. A micro-op is 16 bytes:
@@ -24,24 +31,69 @@ export const RESUME = 1;
 /** A link stub is a header and a double-length micro-op. */
 export const STUB_BYTES = BLOCK_HEADER_BYTES + 2 * MICRO_OP_BYTES;
 
-export const LOAD_NAMES = ["load8_s", "load8_u", "load16_s", "load16_u", "load32_s", "load32_u", "load64"] as const;
+export const LOAD_NAMES = [
+  "load8_s",
+  "load8_u",
+  "load16_s",
+  "load16_u",
+  "load32_s",
+  "load32_u",
+  "load64",
+] as const;
 export const STORE_NAMES = ["store8", "store16", "store32", "store64"] as const;
-export const BRANCH_CONDITIONS = ["eq", "ne", "lt_s", "lt_u", "ge_s", "ge_u", "gt_s", "gt_u", "le_s", "le_u"] as const;
+export const BRANCH_CONDITIONS = [
+  "eq",
+  "ne",
+  "lt_s",
+  "lt_u",
+  "ge_s",
+  "ge_u",
+  "gt_s",
+  "gt_u",
+  "le_s",
+  "le_u",
+] as const;
 
 const names: string[] = [
-  "const", "mov", "extend_s", "extend_u", "eqz64", "eqz32", "select",
+  "const",
+  "mov",
+  "extend_s",
+  "extend_u",
+  "eqz64",
+  "eqz32",
+  "select",
   ...I64_BINARY_NAMES.flatMap((n) => [`i64.${n}`, `i64.${n}.imm`]),
   ...I32_BINARY_NAMES.flatMap((n) => [`i32.${n}`, `i32.${n}.imm`, `i32.${n}.sx`, `i32.${n}.imm.sx`]),
   ...COMPARE_NAMES.flatMap((n) => [`i64.${n}`, `i64.${n}.imm`, `i32.${n}`, `i32.${n}.imm`]),
   ...I64_UNARY_NAMES.map((n) => `i64.${n}`),
   ...I32_UNARY_NAMES.flatMap((n) => [`i32.${n}`, `i32.${n}.sx`]),
-  ...LOAD_NAMES, ...STORE_NAMES, "probe_read", "probe_write",
+  ...LOAD_NAMES,
+  ...STORE_NAMES,
+  "probe_read",
+  "probe_write",
   ...RMW_NAMES.flatMap((n) => [`rmw32.${n}`, `rmw64.${n}`]),
-  "cas32", "cas64", "load_reserved32", "load_reserved64", "store_conditional32", "store_conditional64",
-  "check_align", "call", "flags_out", "flags_in",
+  "cas32",
+  "cas64",
+  "load_reserved32",
+  "load_reserved64",
+  "store_conditional32",
+  "store_conditional64",
+  "check_align",
+  "call",
+  "flags_out",
+  "flags_in",
   ...SOFT_FUNCTIONS.map((f) => `fp.${f.name}`),
   // Ends of blocks.
-  "region", "jump", "link", "jump_page", "jump_indirect", "dispatch", "dead", "leave_at", "leave_indirect", "branch_nz",
+  "region",
+  "jump",
+  "link",
+  "jump_page",
+  "jump_indirect",
+  "dispatch",
+  "dead",
+  "leave_at",
+  "leave_indirect",
+  "branch_nz",
   ...BRANCH_CONDITIONS.flatMap((n) => [`branch64.${n}`, `branch32.${n}`]),
 ];
 

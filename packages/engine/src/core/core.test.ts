@@ -60,7 +60,15 @@ test("a budget ends at the exact instruction, wherever it falls", () => {
 });
 
 test("counters read inside a block are exact", () => {
-  program(0x1000, toy("addi", 1, 1, 1), toy("addi", 1, 1, 1), toy("count", 3), toy("addi", 1, 1, 1), toy("count", 4), toy("halt"));
+  program(
+    0x1000,
+    toy("addi", 1, 1, 1),
+    toy("addi", 1, 1, 1),
+    toy("count", 3),
+    toy("addi", 1, 1, 1),
+    toy("count", 4),
+    toy("halt"),
+  );
   start(0x1000);
   expect([r(3), r(4)]).toEqual([2n, 4n]);
 });
@@ -92,10 +100,21 @@ test("loads and stores of RAM, also across a page, and nothing is stored when th
 });
 
 test("device accesses happen once, in order, with an exact clock", () => {
-  program(0x1000, toy("addi", 1, 1, 1), toy("store", 1, 2, 0), toy("load", 3, 2, 8), toy("addi", 1, 1, 1), toy("store", 1, 2, 16), toy("halt"));
+  program(
+    0x1000,
+    toy("addi", 1, 1, 1),
+    toy("store", 1, 2, 0),
+    toy("load", 3, 2, 8),
+    toy("addi", 1, 1, 1),
+    toy("store", 1, 2, 16),
+    toy("halt"),
+  );
   setR(2, BigInt(TOY_DEVICE));
   start(0x1000);
-  expect(cpu.writes).toEqual([[TOY_DEVICE, 1], [TOY_DEVICE + 16, 2]]);
+  expect(cpu.writes).toEqual([
+    [TOY_DEVICE, 1],
+    [TOY_DEVICE + 16, 2],
+  ]);
   expect(r(3)).toBe((2n << 32n) | BigInt(TOY_DEVICE + 8));
   expect(core.instructions()).toBe(6);
 });
@@ -183,13 +202,23 @@ test("breakpoints stop before the instruction and let it run when resumed", () =
 });
 
 test("watchpoints stop before the access, once, and see every access of their bytes", () => {
-  program(0x1000, toy("load", 3, 2, 0), toy("store", 1, 2, 8), toy("loadb", 5, 2, 12), toy("xchg", 6, 4, 1), toy("halt"));
+  program(
+    0x1000,
+    toy("load", 3, 2, 0),
+    toy("store", 1, 2, 8),
+    toy("loadb", 5, 2, 12),
+    toy("xchg", 6, 4, 1),
+    toy("halt"),
+  );
   setR(1, 7n);
   setR(2, 0x4000n);
   setR(4, 0x4020n);
   core.setPc(0x1000, 0);
   expect(core.run(100)).toBe("exit");
-  core.setWatchpoints([{ address: 0x400cn, length: 1, on: "access" }, { address: 0x4020n, length: 8, on: "write" }]);
+  core.setWatchpoints([
+    { address: 0x400cn, length: 1, on: "access" },
+    { address: 0x4020n, length: 8, on: "write" },
+  ]);
   const stops: [string, number, bigint | undefined][] = [];
   core.setPc(0x1000, 0);
   for (let i = 0; i < 4; i++) stops.push([core.run(100), core.pcLo(), core.watchHit]);
@@ -204,12 +233,24 @@ test("watchpoints stop before the access, once, and see every access of their by
 
 test.each(["cold", "hot"] as const)("a fault finds the writes that were delayed past it (%s)", (tier) => {
   const memory = new WebAssembly.Memory({ initial: 512, maximum: 512 });
-  engine = new Engine({ memory, arena: { offset: 0, size: ARENA }, ram: { ramOffset: (pa) => (pa < TOY_DEVICE ? ARENA + pa : -1) }, tier });
+  engine = new Engine({
+    memory,
+    arena: { offset: 0, size: ARENA },
+    ram: { ramOffset: (pa) => (pa < TOY_DEVICE ? ARENA + pa : -1) },
+    tier,
+  });
   core = engine.createCore();
   cpu = new ToyCpu(core);
   core.attach(cpu);
   // r1 = 42 is overwritten behind the load, which faults in the last round.
-  program(0x1000, toy("li", 1, 0, 42), toy("load", 3, 2, 0), toy("li", 1, 0, 9), toy("add", 2, 2, 5), toy("jump", 0xfc, 0xff, 0xff));
+  program(
+    0x1000,
+    toy("li", 1, 0, 42),
+    toy("load", 3, 2, 0),
+    toy("li", 1, 0, 9),
+    toy("add", 2, 2, 5),
+    toy("jump", 0xfc, 0xff, 0xff),
+  );
   program(0xf00, toy("halt"));
   setR(2, 0x4000n);
   setR(5, 8n);

@@ -7,8 +7,8 @@ import { ContextIds, SoftTlb } from "../tlb/tlb.js";
 import { VirtualPages } from "../tlb/virtual-pages.js";
 import type { CoreApi } from "./api.js";
 import type { Engine } from "./engine.js";
-import { Access, type GuestCpu, Status, type Translation } from "./guest-cpu.js";
 import { FetchCache } from "./fetch-cache.js";
+import { Access, type GuestCpu, Status, type Translation } from "./guest-cpu.js";
 import { SlowPath } from "./slow-path.js";
 import { type Watchpoint, Watchpoints } from "./watchpoints.js";
 
@@ -92,7 +92,13 @@ export class Core implements CoreApi {
   private guest: GuestCpu | undefined;
   private readonly fetchCache = new FetchCache();
   private readonly slow: SlowPath;
-  private readonly fetched: Translation = { physical: 0, readable: false, writable: false, cacheable: false, pageShift: 12 };
+  private readonly fetched: Translation = {
+    physical: 0,
+    readable: false,
+    writable: false,
+    cacheable: false,
+    pageShift: 12,
+  };
   /** Instructions before the current run, and the run's budget. */
   private total = 0;
   private granted = 0;
@@ -130,7 +136,10 @@ export class Core implements CoreApi {
 
   /** Attach the CPU model; it is made with this core as its argument, hence the two steps. */
   attach(cpu: GuestCpu): void {
-    if (cpu.layout.size > this.engine.stateBytes) throw new RangeError(`state of ${cpu.layout.size} bytes exceeds the engine's ${this.engine.stateBytes}`);
+    if (cpu.layout.size > this.engine.stateBytes)
+      throw new RangeError(
+        `state of ${cpu.layout.size} bytes exceeds the engine's ${this.engine.stateBytes}`,
+      );
     this.guest = cpu;
   }
 
@@ -244,7 +253,13 @@ export class Core implements CoreApi {
     const fields: Record<string, bigint> = {};
     for (const [name, field] of this.cpu.layout.fields) fields[name] = this.big(field);
     const value = (BigInt(this.answerHi >>> 0) << 32n) | BigInt(this.answerLo >>> 0);
-    return { version: 1, instructions: this.total, traps: this.traps, answer: this.hasAnswer ? value : null, fields };
+    return {
+      version: 1,
+      instructions: this.total,
+      traps: this.traps,
+      answer: this.hasAnswer ? value : null,
+      fields,
+    };
   }
 
   /** Take a saved state over; everything derived from the old one is forgotten. Throws Error for a state of another shape. */
@@ -258,7 +273,8 @@ export class Core implements CoreApi {
     this.total = state.instructions;
     this.traps = state.traps;
     this.hasAnswer = state.answer !== null;
-    if (state.answer !== null) this.setAnswer(Number(BigInt.asIntN(32, state.answer)), Number(BigInt.asIntN(32, state.answer >> 32n)));
+    if (state.answer !== null)
+      this.setAnswer(Number(BigInt.asIntN(32, state.answer)), Number(BigInt.asIntN(32, state.answer >> 32n)));
     this.clearReservation();
     this.dropContexts();
   }
@@ -560,11 +576,19 @@ export class Core implements CoreApi {
     this.setWord(W.pcBase + 1, hi);
     const start = lo & 0xfff;
     const found = this.engine.code.find(page, start | (mode << 12), step);
-    if (found !== undefined && (found.secondPage < 0 || this.secondPage(lo, hi) === found.secondPage)) return found;
+    if (found !== undefined && (found.secondPage < 0 || this.secondPage(lo, hi) === found.secondPage))
+      return found;
     return this.translate(page, start, mode, step, lo, hi);
   }
 
-  private translate(page: number, start: number, mode: number, step: boolean, lo: number, hi: number): Block | undefined {
+  private translate(
+    page: number,
+    start: number,
+    mode: number,
+    step: boolean,
+    lo: number,
+    hi: number,
+  ): Block | undefined {
     const { source, translator, code } = this.engine;
     source.page = page * 4096;
     source.nextPage = -1;
@@ -576,10 +600,14 @@ export class Core implements CoreApi {
       if (secondPage < 0) return undefined;
       source.nextPage = secondPage * 4096;
       result = translator.translate(this.cpu, source, start, mode, step);
-      if (result === undefined) throw new Error("the lifter refused an instruction whose bytes are all there");
+      if (result === undefined)
+        throw new Error("the lifter refused an instruction whose bytes are all there");
       if (result.end <= 4096) throw new Error("the lifter read beyond an instruction's end");
     }
-    return code.add({ page, secondPage, start, end: result.end, mode, instructions: result.instructions, step }, result.code);
+    return code.add(
+      { page, secondPage, start, end: result.end, mode, instructions: result.instructions, step },
+      result.code,
+    );
   }
 
   private secondPage(lo: number, hi: number): number {
@@ -619,7 +647,13 @@ export class Core implements CoreApi {
   onAccess(kind: number): number {
     this.pcKnown = false;
     this.applyRecipe();
-    const status = this.slow.access(kind, this.word(W.accessAddress), this.word(W.accessAddress + 1), this.word(W.accessValue), this.word(W.accessValue + 1));
+    const status = this.slow.access(
+      kind,
+      this.word(W.accessAddress),
+      this.word(W.accessAddress + 1),
+      this.word(W.accessValue),
+      this.word(W.accessValue + 1),
+    );
     if (status < 0) return status === SlowPath.retry ? After.again : After.done;
     if (status === Status.next) return After.done;
     return this.settle(status as Status);
@@ -643,7 +677,13 @@ export class Core implements CoreApi {
    */
   private settle(status: Status): number {
     this.status = status;
-    if ((status !== Status.trap && status !== Status.redispatch) || this.exit !== null || this.stopRequested || this.watched) return After.leave;
+    if (
+      (status !== Status.trap && status !== Status.redispatch) ||
+      this.exit !== null ||
+      this.stopRequested ||
+      this.watched
+    )
+      return After.leave;
     const microOp = this.word(W.microOp);
     const block = this.engine.code.containing(microOp);
     if (block.step) return After.leave;
@@ -686,7 +726,14 @@ export class Core implements CoreApi {
     const a = this.base + ((operands & 0xffff) >> 2);
     const b = this.base + (operands >>> 18);
     const w = this.words;
-    const status = this.cpu.helper(id, constant, w[a] as number, w[a + 1] as number, w[b] as number, w[b + 1] as number);
+    const status = this.cpu.helper(
+      id,
+      constant,
+      w[a] as number,
+      w[a + 1] as number,
+      w[b] as number,
+      w[b + 1] as number,
+    );
     if (status !== Status.next) return this.settle(status);
     this.refreshMode();
     return After.again;

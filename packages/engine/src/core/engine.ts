@@ -1,10 +1,10 @@
-import { PageSource, Translator } from "../code/translator.js";
 import { CodeStore, STATE_PC_BASE_WORD } from "../code/store.js";
+import { PageSource, Translator } from "../code/translator.js";
 import { buildInterpreter } from "../cold/interpreter.js";
+import { HotTier } from "../hot/hot-tier.js";
+import type { SoftFloatOptions } from "../softfloat/index.js";
 import { JUMP_CACHE_ENTRIES, JUMP_CACHE_ENTRY_BYTES } from "../tlb/geometry.js";
 import { SoftTlb } from "../tlb/tlb.js";
-import type { SoftFloatOptions } from "../softfloat/index.js";
-import { HotTier } from "../hot/hot-tier.js";
 import { Core } from "./core.js";
 
 /** Where physical RAM lies in host memory. */
@@ -53,7 +53,11 @@ export class Engine {
   readonly stateBytes: number;
   readonly cores: Core[] = [];
   /** Compiled regions by the index in their entry block's header; index 0 is none. */
-  readonly regions = new WebAssembly.Table({ element: "anyfunc", initial: MAX_REGIONS, maximum: MAX_REGIONS });
+  readonly regions = new WebAssembly.Table({
+    element: "anyfunc",
+    initial: MAX_REGIONS,
+    maximum: MAX_REGIONS,
+  });
   /** Enter the interpreter at a block. */
   readonly interpret: (address: number) => number;
 
@@ -80,7 +84,8 @@ export class Engine {
     this.nextCore = this.jumpCache + JUMP_CACHE_ENTRIES * JUMP_CACHE_ENTRY_BYTES;
     this.arenaEnd = arena.offset + arena.size;
     const codeBase = this.nextCore + MAX_CORES * (this.stateBytes + SoftTlb.bytes);
-    if (codeBase + MIN_CODE_BYTES > this.arenaEnd) throw new RangeError(`the engine's arena of ${arena.size} bytes is too small`);
+    if (codeBase + MIN_CODE_BYTES > this.arenaEnd)
+      throw new RangeError(`the engine's arena of ${arena.size} bytes is too small`);
     this.source = new PageSource(this.bytes);
     this.code = new CodeStore(memory, codeBase, this.arenaEnd - codeBase);
     this.code.statePage = (this.window >> 2) + STATE_PC_BASE_WORD;
@@ -91,7 +96,14 @@ export class Engine {
     const interpreter = this.instantiate(options.floatingPoint);
     this.interpret = interpreter["run"] as (address: number) => number;
     this.compiledCount = interpreter["compiled"] as WebAssembly.Global<"i64">;
-    this.hot = options.tier === "cold" ? undefined : this.createHotTier(interpreter, options.floatingPoint, options.tier === "hot" ? EAGER_THRESHOLD : HOT_THRESHOLD);
+    this.hot =
+      options.tier === "cold"
+        ? undefined
+        : this.createHotTier(
+            interpreter,
+            options.floatingPoint,
+            options.tier === "hot" ? EAGER_THRESHOLD : HOT_THRESHOLD,
+          );
     this.code.onFlush = () => {
       this.clearJumpCache();
       this.hot?.flushed();
@@ -165,18 +177,40 @@ export class Engine {
     return typeof SharedArrayBuffer !== "undefined" && this.memory.buffer instanceof SharedArrayBuffer;
   }
 
-  private createHotTier(interpreter: WebAssembly.Exports, rules: SoftFloatOptions | undefined, threshold: number): HotTier {
+  private createHotTier(
+    interpreter: WebAssembly.Exports,
+    rules: SoftFloatOptions | undefined,
+    threshold: number,
+  ): HotTier {
     const { code, source, translator, memory, regions, memoryPages, sharedMemory, window, jumpCache } = this;
     code.hotThreshold = threshold;
-    const imports = { memory, memoryPages, shared: sharedMemory, regions, interpreter, hostFloats: rules?.nan === "canonical" };
-    const hot = new HotTier({ code, source, translator, imports, state: window, jumpCache, maxRegions: MAX_REGIONS });
+    const imports = {
+      memory,
+      memoryPages,
+      shared: sharedMemory,
+      regions,
+      interpreter,
+      hostFloats: rules?.nan === "canonical",
+    };
+    const hot = new HotTier({
+      code,
+      source,
+      translator,
+      imports,
+      state: window,
+      jumpCache,
+      maxRegions: MAX_REGIONS,
+    });
     code.onKill = (block) => hot.killed(block);
     return hot;
   }
 
   private instantiate(floatingPoint?: SoftFloatOptions): WebAssembly.Exports {
     const { memoryPages, sharedMemory } = this;
-    const bytes = buildInterpreter({ state: this.window, jumpCache: this.jumpCache, memoryPages, sharedMemory }, floatingPoint);
+    const bytes = buildInterpreter(
+      { state: this.window, jumpCache: this.jumpCache, memoryPages, sharedMemory },
+      floatingPoint,
+    );
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
       env: {
         memory: this.memory,

@@ -82,7 +82,15 @@ export interface GuestCpu {
   /** The architecture faults on this misaligned access: take the trap. Only called for accesses marked `aligned`. */
   misaligned(access: Access, lo: number, hi: number): Status;
   /** Access to a physical address that is no RAM: a device or nothing. Reads give their value with `core.setAnswer`. */
-  physicalAccess(access: Access, physical: number, size: number, valueLo: number, valueHi: number, vaLo: number, vaHi: number): Status;
+  physicalAccess(
+    access: Access,
+    physical: number,
+    size: number,
+    valueLo: number,
+    valueHi: number,
+    vaLo: number,
+    vaHi: number,
+  ): Status;
   /** A helper registered by the architecture's lifter (`IrBuilder.call`). The result goes to `core.setResult`. */
   helper(id: number, constant: number, aLo: number, aHi: number, bLo: number, bHi: number): Status;
   /** If an interrupt is pending and enabled, take it (set pc and state) and return true; may set `core.exit` instead. Called at every dispatch. */

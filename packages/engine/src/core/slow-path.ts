@@ -22,8 +22,20 @@ export class SlowPath {
   /** Slow accesses so far. */
   count = 0;
   private readonly core: Core;
-  private readonly first: Translation = { physical: 0, readable: false, writable: false, cacheable: false, pageShift: 12 };
-  private readonly second: Translation = { physical: 0, readable: false, writable: false, cacheable: false, pageShift: 12 };
+  private readonly first: Translation = {
+    physical: 0,
+    readable: false,
+    writable: false,
+    cacheable: false,
+    pageShift: 12,
+  };
+  private readonly second: Translation = {
+    physical: 0,
+    readable: false,
+    writable: false,
+    cacheable: false,
+    pageShift: 12,
+  };
   /** Virtual page of a TLB entry that only the current instruction may use. */
   private oneShot = 0;
   private hasOneShot = false;
@@ -95,21 +107,46 @@ export class SlowPath {
     return translated;
   }
 
-  private device(kind: number, access: Access, size: number, physical: number, valueLo: number, valueHi: number, lo: number, hi: number): number {
+  private device(
+    kind: number,
+    access: Access,
+    size: number,
+    physical: number,
+    valueLo: number,
+    valueHi: number,
+    lo: number,
+    hi: number,
+  ): number {
     const core = this.core;
     if ((kind & SlowAccess.probe) !== 0) return SlowPath.done;
     if (!core.inStep) return Status.exitBefore;
     // Devices take no atomics; a load-reserved fails like the load it is.
     const atomic = (kind & SlowAccess.atomic) !== 0;
     const where = atomic ? NOWHERE : physical;
-    const status = core.cpu.physicalAccess(atomic && access !== Access.read ? Access.rmw : access, where, size, valueLo, valueHi, lo, hi);
+    const status = core.cpu.physicalAccess(
+      atomic && access !== Access.read ? Access.rmw : access,
+      where,
+      size,
+      valueLo,
+      valueHi,
+      lo,
+      hi,
+    );
     if (status !== Status.next) return status;
     if (access === 0) this.answer(size, (kind & SlowAccess.signed) !== 0);
     return SlowPath.done;
   }
 
   /** Both pages are translated before either is touched. */
-  private crossing(kind: number, access: Access, size: number, lo: number, hi: number, valueLo: number, valueHi: number): number {
+  private crossing(
+    kind: number,
+    access: Access,
+    size: number,
+    lo: number,
+    hi: number,
+    valueLo: number,
+    valueHi: number,
+  ): number {
     const core = this.core;
     const inFirst = 4096 - (lo & 0xfff);
     const nextLo = (lo + inFirst) | 0;
@@ -135,7 +172,16 @@ export class SlowPath {
     return this.core.engine.code.page(Math.floor(offset / 4096))?.covers(offset & 0xfff, length) ?? false;
   }
 
-  private bytewise(read: boolean, a: number, b: number, inFirst: number, size: number, valueLo: number, valueHi: number, signed: boolean): void {
+  private bytewise(
+    read: boolean,
+    a: number,
+    b: number,
+    inFirst: number,
+    size: number,
+    valueLo: number,
+    valueHi: number,
+    signed: boolean,
+  ): void {
     const bytes = this.core.bytes;
     let lo = 0;
     let hi = 0;

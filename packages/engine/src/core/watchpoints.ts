@@ -26,7 +26,8 @@ export class Watchpoints {
     this.list = [...list];
     this.pages.clear();
     for (const { address, length } of list) {
-      for (let page = address >> 12n; page <= (address + BigInt(length) - 1n) >> 12n; page++) this.pages.add(page);
+      for (let page = address >> 12n; page <= (address + BigInt(length) - 1n) >> 12n; page++)
+        this.pages.add(page);
     }
   }
 
@@ -43,10 +44,17 @@ export class Watchpoints {
       if (address >= end || address + BigInt(length) <= first) continue;
       const reads = access === Access.read || access === Access.rmw;
       const writes = access === Access.write || access === Access.rmw;
-      if (on === "access" || (on === "read" && reads) || (on === "write" && writes)) return address > first ? address : first;
+      if (on === "access" || (on === "read" && reads) || (on === "write" && writes))
+        return firstOf(address, first);
     }
     return undefined;
   }
+}
+
+/** The later of two addresses (Math.max takes no bigint). */
+function firstOf(a: bigint, b: bigint): bigint {
+  if (a > b) return a;
+  return b;
 }
 
 function wide(lo: number, hi: number): bigint {

@@ -1,8 +1,8 @@
 import { SOFT_FUNCTIONS } from "../ir/soft.js";
 import { ByteWriter } from "../wasm/bytes.js";
 import { VALTYPE_BYTE, type ValType } from "../wasm/opcodes.js";
-import { FloatCalls } from "./float-calls.js";
 import { NO_FLOATS } from "./float.js";
+import { FloatCalls } from "./float-calls.js";
 import type { FunctionWriter } from "./function-writer.js";
 
 /** What compiled regions import besides memory and the region table. */
@@ -38,10 +38,16 @@ export class HotModules {
     this.imports = imports;
     const functions: ImportedFunction[] = [{ name: "mulh_u", params: ["i64", "i64"], result: "i64" }];
     const floats = "flags" in imports.interpreter;
-    const takesRounding = SOFT_FUNCTIONS.map((f) => floats && (imports.interpreter[`fp.${f.name}`] as CallableFunction).length > f.args.length);
+    const takesRounding = SOFT_FUNCTIONS.map(
+      (f) => floats && (imports.interpreter[`fp.${f.name}`] as CallableFunction).length > f.args.length,
+    );
     if (floats) {
       SOFT_FUNCTIONS.forEach((f, i) => {
-        functions.push({ name: `fp.${f.name}`, params: [...f.args, ...(takesRounding[i] ? (["i32"] as const) : [])], result: f.result });
+        functions.push({
+          name: `fp.${f.name}`,
+          params: [...f.args, ...(takesRounding[i] ? (["i32"] as const) : [])],
+          result: f.result,
+        });
       });
     }
     this.functions = functions;
@@ -53,11 +59,16 @@ export class HotModules {
     const bytes = this.encode(list);
     const { memory, regions, interpreter } = this.imports;
     const module = new WebAssembly.Module(bytes);
-    new WebAssembly.Instance(module, { e: { m: memory, t: regions }, i: interpreter as unknown as WebAssembly.ModuleImports });
+    new WebAssembly.Instance(module, {
+      e: { m: memory, t: regions },
+      i: interpreter as unknown as WebAssembly.ModuleImports,
+    });
     return bytes.length;
   }
 
-  private encode(list: readonly { readonly code: FunctionWriter; readonly index: number }[]): Uint8Array<ArrayBuffer> {
+  private encode(
+    list: readonly { readonly code: FunctionWriter; readonly index: number }[],
+  ): Uint8Array<ArrayBuffer> {
     const { functions, imports } = this;
     const out = new ByteWriter();
     for (const byte of [0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0]) out.u8(byte);

@@ -99,7 +99,8 @@ export class RegionEmitter {
   }
 
   private register(field: Field, written: boolean): void {
-    if (!this.registers.has(field)) this.registers.set(field, this.w.local(field.type === "i32" ? "i32" : "i64"));
+    if (!this.registers.has(field))
+      this.registers.set(field, this.w.local(field.type === "i32" ? "i32" : "i64"));
     if (written) this.written.add(field);
   }
 
@@ -114,7 +115,11 @@ export class RegionEmitter {
     w.i32(plan.entryCopy);
     w.op(W.return);
     w.close();
-    for (const [local, offset, code] of [[this.tlb, E.tlb, W.i32Load], [this.context, E.dataContext, W.i64Load], [this.page, E.pcBase, W.i64Load]] as const) {
+    for (const [local, offset, code] of [
+      [this.tlb, E.tlb, W.i32Load],
+      [this.context, E.dataContext, W.i64Load],
+      [this.page, E.pcBase, W.i64Load],
+    ] as const) {
       w.i32(0);
       w.memory(code, plan.state + offset);
       w.set(local);
@@ -456,7 +461,8 @@ export class RegionEmitter {
   private settle(field: Field, i: number): void {
     const needed = this.pending.filter((p) => p.node.last > i && p.node.slot === NO_LOCAL);
     this.pending = needed.filter((p) => !p.reads.includes(field));
-    for (const p of needed) if (p.reads.includes(field)) this.materialise(p.node, () => this.operation(p.node));
+    for (const p of needed)
+      if (p.reads.includes(field)) this.materialise(p.node, () => this.operation(p.node));
   }
 
   private readsOf(n: Node): readonly Field[] {
@@ -666,7 +672,10 @@ export class RegionEmitter {
     this.translate(block, n, 8);
     this.host();
     this.push(n.b as Node);
-    this.w.memory(n.size === 1 ? W.i64Store8 : n.size === 2 ? W.i64Store16 : n.size === 4 ? W.i64Store32 : W.i64Store, 0);
+    this.w.memory(
+      n.size === 1 ? W.i64Store8 : n.size === 2 ? W.i64Store16 : n.size === 4 ? W.i64Store32 : W.i64Store,
+      0,
+    );
   }
 
   private atomic(block: RegionBlock, n: Node): void {
@@ -759,25 +768,48 @@ export class RegionEmitter {
       w.op(W.select);
     };
     switch (name) {
-      case "xchg": w.get(operand); return;
-      case "add": two(W.i64Add); return;
-      case "sub": two(W.i64Sub); return;
-      case "and": two(W.i64And); return;
-      case "or": two(W.i64Or); return;
-      case "xor": two(W.i64Xor); return;
-      case "min_s": pick(W.i64LtS); return;
-      case "max_s": pick(W.i64GtS); return;
-      case "min_u": pick(W.i64LtU); return;
-      default: pick(W.i64GtU);
+      case "xchg":
+        w.get(operand);
+        return;
+      case "add":
+        two(W.i64Add);
+        return;
+      case "sub":
+        two(W.i64Sub);
+        return;
+      case "and":
+        two(W.i64And);
+        return;
+      case "or":
+        two(W.i64Or);
+        return;
+      case "xor":
+        two(W.i64Xor);
+        return;
+      case "min_s":
+        pick(W.i64LtS);
+        return;
+      case "max_s":
+        pick(W.i64GtS);
+        return;
+      case "min_u":
+        pick(W.i64LtU);
+        return;
+      default:
+        pick(W.i64GtU);
     }
   }
 }
 
 function loadCode(n: Node): number {
   switch (n.size) {
-    case 1: return n.signed ? W.i64Load8S : W.i64Load8U;
-    case 2: return n.signed ? W.i64Load16S : W.i64Load16U;
-    case 4: return n.signed ? W.i64Load32S : W.i64Load32U;
-    default: return W.i64Load;
+    case 1:
+      return n.signed ? W.i64Load8S : W.i64Load8U;
+    case 2:
+      return n.signed ? W.i64Load16S : W.i64Load16U;
+    case 4:
+      return n.signed ? W.i64Load32S : W.i64Load32U;
+    default:
+      return W.i64Load;
   }
 }

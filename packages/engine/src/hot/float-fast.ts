@@ -131,7 +131,13 @@ function fromInteger(opcode: number, shape: Shape): Fast {
 }
 
 /** C's casts: toward zero, below the limit in magnitude. */
-function toInteger(shape: Shape, opcode: number, absolute: number, constant: (context: FloatContext) => void, less: number): Fast {
+function toInteger(
+  shape: Shape,
+  opcode: number,
+  absolute: number,
+  constant: (context: FloatContext) => void,
+  less: number,
+): Fast {
   return (context, n, [a], slow) => {
     if (n.lo !== TOWARD_ZERO) return context.w.br(slow);
     requireInexact(context, slow);
@@ -146,17 +152,21 @@ function toInteger(shape: Shape, opcode: number, absolute: number, constant: (co
   };
 }
 
-const f64Constant = (value: number) => ({ w }: FloatContext): void => {
-  w.op(0x44);
-  w.out.f64(value);
-};
-const f32Constant = (value: number) => ({ w }: FloatContext): void => {
-  w.op(0x43);
-  w.out.f32(value);
-};
+const f64Constant =
+  (value: number) =>
+  ({ w }: FloatContext): void => {
+    w.op(0x44);
+    w.out.f64(value);
+  };
+const f32Constant =
+  (value: number) =>
+  ({ w }: FloatContext): void => {
+    w.op(0x43);
+    w.out.f32(value);
+  };
 
-const TWO_31 = 2147483648;
-const TWO_63 = 9223372036854775808;
+const TWO_31 = 2 ** 31;
+const TWO_63 = 2 ** 63;
 
 const FAST: Partial<Record<SoftName, Fast>> = {
   "f64.add": arithmetic(F64, 0xa0, true),

@@ -16,7 +16,8 @@ export interface RegionGraph {
   readonly merges: ReadonlySet<RegionBlock>;
 }
 
-const successors = (block: RegionBlock): RegionBlock[] => block.edges.flatMap((e) => (e.kind === "inside" ? [e.target] : []));
+const successors = (block: RegionBlock): RegionBlock[] =>
+  block.edges.flatMap((e) => (e.kind === "inside" ? [e.target] : []));
 
 /** Edges that make the graph irreducible are turned into exits: what they lead to is a region of its own. */
 export function analyse(region: Region): RegionGraph {
@@ -25,7 +26,13 @@ export function analyse(region: Region): RegionGraph {
     const bad = irreducible(graph);
     if (bad === undefined) return graph;
     const [from, to] = bad;
-    from.edges = from.edges.flatMap((e) => (e.kind === "inside" && e.target === to ? (e.word === 0 ? [] : [{ kind: "outside", word: e.word } as const]) : [e]));
+    from.edges = from.edges.flatMap((e) =>
+      e.kind === "inside" && e.target === to
+        ? e.word === 0
+          ? []
+          : [{ kind: "outside", word: e.word } as const]
+        : [e],
+    );
   }
 }
 
@@ -65,7 +72,11 @@ function reversePostorder(entry: RegionBlock): RegionBlock[] {
 }
 
 /** Cooper, Harvey and Kennedy's iteration. */
-function dominators(order: readonly RegionBlock[], at: (b: RegionBlock) => number, predecessors: ReadonlyMap<RegionBlock, readonly RegionBlock[]>): Map<RegionBlock, RegionBlock> {
+function dominators(
+  order: readonly RegionBlock[],
+  at: (b: RegionBlock) => number,
+  predecessors: ReadonlyMap<RegionBlock, readonly RegionBlock[]>,
+): Map<RegionBlock, RegionBlock> {
   const entry = order[0] as RegionBlock;
   const dominator = new Map<RegionBlock, RegionBlock>([[entry, entry]]);
   const meet = (a: RegionBlock, b: RegionBlock): RegionBlock => {

@@ -2,7 +2,7 @@ import type { Block } from "../code/block.js";
 import type { CodeStore } from "../code/store.js";
 import type { PageSource, Translator } from "../code/translator.js";
 import type { GuestCpu } from "../core/guest-cpu.js";
-import { HotModules, type HotImports, MUL_HIGH, REGION_TYPE } from "./compiler.js";
+import { type HotImports, HotModules, MUL_HIGH, REGION_TYPE } from "./compiler.js";
 import { RegionEmitter } from "./emit.js";
 import type { FunctionWriter } from "./function-writer.js";
 import { RegionGrower } from "./region.js";

@@ -1,4 +1,12 @@
-import { COMPARE_NAMES, I32_BINARY_NAMES, I32_UNARY_NAMES, I64_BINARY_NAMES, I64_UNARY_NAMES, Op, opCode } from "../ir/ops.js";
+import {
+  COMPARE_NAMES,
+  I32_BINARY_NAMES,
+  I32_UNARY_NAMES,
+  I64_BINARY_NAMES,
+  I64_UNARY_NAMES,
+  Op,
+  opCode,
+} from "../ir/ops.js";
 import { I32_BINARY, I32_COMPARE, I32_UNARY, I64_BINARY, I64_COMPARE, I64_UNARY } from "../wasm/opcodes.js";
 
 /** WebAssembly opcodes of the IR operations that are exactly one instruction, by IR operation number. */
@@ -6,8 +14,10 @@ export const DIRECT: (number | undefined)[] = [];
 
 const TOTAL = /^(div|rem|mulh)/;
 
-for (const name of I64_BINARY_NAMES) if (!TOTAL.test(name)) DIRECT[opCode(`i64.${name}`)] = I64_BINARY[name as keyof typeof I64_BINARY];
-for (const name of I32_BINARY_NAMES) if (!TOTAL.test(name)) DIRECT[opCode(`i32.${name}`)] = I32_BINARY[name as keyof typeof I32_BINARY];
+for (const name of I64_BINARY_NAMES)
+  if (!TOTAL.test(name)) DIRECT[opCode(`i64.${name}`)] = I64_BINARY[name as keyof typeof I64_BINARY];
+for (const name of I32_BINARY_NAMES)
+  if (!TOTAL.test(name)) DIRECT[opCode(`i32.${name}`)] = I32_BINARY[name as keyof typeof I32_BINARY];
 for (const name of COMPARE_NAMES) {
   DIRECT[opCode(`i64.${name}`)] = I64_COMPARE[name];
   DIRECT[opCode(`i32.${name}`)] = I32_COMPARE[name];

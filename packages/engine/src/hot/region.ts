@@ -68,7 +68,11 @@ export class RegionGrower {
     const limit = Math.max(1, this.code.hotThreshold / COLD_FRACTION);
     let instructions = entry.instructions;
     const wanted = (block: Block): boolean =>
-      !block.dead && !block.step && block.mode === entry.mode && this.code.entries(block) >= limit && found.size < MAX_BLOCKS &&
+      !block.dead &&
+      !block.step &&
+      block.mode === entry.mode &&
+      this.code.entries(block) >= limit &&
+      found.size < MAX_BLOCKS &&
       instructions + block.instructions <= MAX_INSTRUCTIONS;
     const join = (block: Block, delta: number): RegionBlock | undefined => {
       const known = found.get(block);
@@ -92,16 +96,25 @@ export class RegionGrower {
     }
     for (const block of found.values()) {
       if (block.stop >= 0 || block.ir.nodes.at(-1)?.op !== Op.jumpIndirect) continue;
-      block.edges = returns.slice(0, MAX_RETURNS).map((target) => ({ kind: "inside", target, stub: 0, word: 0 }));
+      block.edges = returns
+        .slice(0, MAX_RETURNS)
+        .map((target) => ({ kind: "inside", target, stub: 0, word: 0 }));
     }
     return { blocks: [...found.values()], instructions };
   }
 
-  private edge(source: RegionBlock, offset: number, word: number, join: (block: Block, delta: number) => RegionBlock | undefined): Edge {
+  private edge(
+    source: RegionBlock,
+    offset: number,
+    word: number,
+    join: (block: Block, delta: number) => RegionBlock | undefined,
+  ): Edge {
     const linked = this.code.linked(word);
     if (linked === undefined) return { kind: "outside", word };
     const target = join(linked.block, source.delta + Math.floor(offset / 4096) * 4096);
-    return target === undefined ? { kind: "outside", word } : { kind: "inside", target, stub: linked.stub, word };
+    return target === undefined
+      ? { kind: "outside", word }
+      : { kind: "inside", target, stub: linked.stub, word };
   }
 
   /** Read a block's code again as IR, and find where its instructions' micro-ops lie. */
@@ -115,7 +128,14 @@ export class RegionGrower {
     if (lifted === undefined) return undefined;
     const ir: IrBlock = { nodes: [...lifted.nodes], offsets: [...lifted.offsets], end: lifted.end };
     const left = ir.nodes.find(isLeftToCold);
-    return { block, ir, delta, resume: starts.map((word) => block.address + word * 4), edges: [], stop: left?.insn ?? -1 };
+    return {
+      block,
+      ir,
+      delta,
+      resume: starts.map((word) => block.address + word * 4),
+      edges: [],
+      stop: left?.insn ?? -1,
+    };
   }
 
   private lift(block: Block, cpu: GuestCpu): IrBlock | undefined {
@@ -129,7 +149,11 @@ export class RegionGrower {
     const end = ir.nodes.at(-1) as Node;
     const last = block.address + block.length * 4 - 16;
     if (end.op === Op.jump) return [{ offset: end.lo, word: last + 12 }];
-    if (end.op === Op.branch) return [{ offset: end.lo, word: last + 8 }, { offset: end.hi, word: last + 12 }];
+    if (end.op === Op.branch)
+      return [
+        { offset: end.lo, word: last + 8 },
+        { offset: end.hi, word: last + 12 },
+      ];
     return [];
   }
 
@@ -137,7 +161,9 @@ export class RegionGrower {
   private returnSite({ block, ir }: RegionBlock): Block | undefined {
     const end = ir.nodes.at(-1) as Node;
     if (end.op !== Op.jump && end.op !== Op.jumpIndirect) return undefined;
-    const isCall = ir.nodes.some((n) => n.op === Op.set && n.insn === end.insn && n.a?.op === Op.pc && n.a.lo === ir.end);
+    const isCall = ir.nodes.some(
+      (n) => n.op === Op.set && n.insn === end.insn && n.a?.op === Op.pc && n.a.lo === ir.end,
+    );
     if (!isCall || ir.end >= 4096) return undefined;
     return this.code.find(block.page, ir.end | (block.mode << 12), false);
   }

@@ -1,6 +1,6 @@
 import type { IrBlock, Node, Pending } from "../ir/node.js";
-import { countUses } from "../ir/uses.js";
 import { Op, opInfo } from "../ir/ops.js";
+import { countUses } from "../ir/uses.js";
 
 /**
  * Remove state writes that a later one in the block overwrites before anybody reads the field. Where the block

@@ -1,5 +1,5 @@
 import type { IrBlock, Node } from "../ir/node.js";
-import { Op, OPS, opCode } from "../ir/ops.js";
+import { OPS, Op, opCode } from "../ir/ops.js";
 
 // Constant folding. Constants are two int32 halves; 64-bit arithmetic on them goes through bigint,
 // which is slow but rare: a block folds a handful of operations.
@@ -36,7 +36,9 @@ const fold32 = new Map(Object.entries(FOLD32).map(([name, f]) => [opCode(`i32.${
 
 const ADD = opCode("i64.add");
 /** Operations that leave their first operand unchanged when the second is a constant zero. */
-const ZERO_IS_NEUTRAL = new Set(["add", "sub", "or", "xor", "shl", "shr_s", "shr_u"].map((name) => opCode(`i64.${name}`)));
+const ZERO_IS_NEUTRAL = new Set(
+  ["add", "sub", "or", "xor", "shl", "shr_s", "shr_u"].map((name) => opCode(`i64.${name}`)),
+);
 
 export function foldConstants(block: IrBlock): void {
   for (const n of block.nodes) {

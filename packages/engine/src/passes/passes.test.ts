@@ -87,7 +87,19 @@ test("the verifier refuses what is malformed", () => {
     verify(b.finish(4));
   };
   expect(wrong((b) => b.set(z, b.i64.const(1)))).toThrow("no end");
-  expect(wrong((b) => b.jump(b.i64.add(b.i32.const(1), b.i64.const(1)).lo))).toThrow("operand 0 is i32, not i64");
-  expect(wrong((b) => { b.jump(0); b.jump(4); })).toThrow("an end must stand last");
-  expect(wrong((b) => { b.set(x, b.i32.wrap_i64(b.get(x))); b.jump(0); })).toThrow("x0 is i64");
+  expect(wrong((b) => b.jump(b.i64.add(b.i32.const(1), b.i64.const(1)).lo))).toThrow(
+    "operand 0 is i32, not i64",
+  );
+  expect(
+    wrong((b) => {
+      b.jump(0);
+      b.jump(4);
+    }),
+  ).toThrow("an end must stand last");
+  expect(
+    wrong((b) => {
+      b.set(x, b.i32.wrap_i64(b.get(x)));
+      b.jump(0);
+    }),
+  ).toThrow("x0 is i64");
 });

@@ -53,7 +53,8 @@ export class SoftTlb {
 
   /** Forget a page in every context. */
   dropPage(vaLo: number): void {
-    for (let bank = 0, w = this.entry(vaLo); bank < TLB_BANKS; bank++, w += BANK_WORDS) this.words.fill(-1, w, w + 4);
+    for (let bank = 0, w = this.entry(vaLo); bank < TLB_BANKS; bank++, w += BANK_WORDS)
+      this.words.fill(-1, w, w + 4);
   }
 
   /** Host page gets code: no write may hit it any more. */
