@@ -15,7 +15,7 @@ import { countUses } from "../ir/uses.js";
 import { ENGINE_STATE as E, TEMPORARY_COUNT } from "../state/layout.js";
 import { fuse, SIGN_EXTENDED } from "./fuse.js";
 import { SlowAccess } from "./interpreter.js";
-import { LOAD_NAMES, microOp } from "./micro-ops.js";
+import { HAS_RECIPE, LOAD_NAMES, microOp } from "./micro-ops.js";
 
 /** A delayed state write: what a field holds when the block is left at some point. */
 export interface RecipeEntry {
@@ -439,6 +439,7 @@ export class Lowering {
       hi: value.hi,
     }));
     this.recipes.set(word, entries);
+    this.words[word + 3] = (this.words[word + 3] as number) | HAS_RECIPE;
   }
 
   private link(target: number, word: number): void {

@@ -15,9 +15,11 @@ import { SOFT_FUNCTIONS } from "../ir/soft.js";
 // d, a and b are byte offsets into the vCPU state (a field or a temporary). x and y together are a
 // 64-bit immediate of arithmetic; a load or store has its displacement in x. Whatever can leave the
 // block has `y = page offset of the instruction | index of the instruction << 16`, which is all the
-// exit recipe most of them need. Values of 32 bits lie zero-extended in their 8-byte slot unless the
-// operation's name ends in `.sx`, which sign-extends.
+// exit recipe most of them need; HAS_RECIPE says that there is more. Values of 32 bits lie zero-extended in
+// their 8-byte slot unless the operation's name ends in `.sx`, which sign-extends.
 
+/** Set in `y` of a micro-op whose exit recipe has delayed writes. */
+export const HAS_RECIPE = 1 << 12;
 /** Bytes per micro-op. */
 export const MICRO_OP_BYTES = 16;
 /**

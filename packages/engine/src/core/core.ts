@@ -1,6 +1,6 @@
 import type { Block } from "../code/block.js";
 import { After } from "../cold/interpreter.js";
-import { Leave } from "../cold/micro-ops.js";
+import { HAS_RECIPE, Leave } from "../cold/micro-ops.js";
 import { ENGINE_STATE as E, type Field } from "../state/layout.js";
 import { MAX_CONTEXT } from "../tlb/geometry.js";
 import { ContextIds, SoftTlb } from "../tlb/tlb.js";
@@ -662,6 +662,7 @@ export class Core implements CoreApi {
   /** Writes that the block delayed past this access are due: whoever looks at the state now must find them. */
   private applyRecipe(): void {
     const microOp = this.word(W.microOp);
+    if (((this.words[(microOp >> 2) + 3] as number) & HAS_RECIPE) === 0) return;
     const block = this.engine.code.containing(microOp);
     const recipe = block.recipes?.get((microOp - block.address) >> 2);
     if (recipe === undefined) return;
