@@ -19,9 +19,9 @@ export function removeDeadWrites(block: IrBlock): void {
       if (isDead(n, overwritten)) {
         n.uses = DEAD;
         dead++;
-      } else {
-        overwritten.set(n.field?.offset as number, []);
       }
+      // Dead or not, at the exits further on it is this value that counts, not an earlier one.
+      overwritten.set(n.field?.offset as number, []);
     } else if (n.op === Op.get) {
       if (n.uses > 0) overwritten.delete(n.field?.offset as number);
     } else if (n.op === Op.call || opInfo(n.op).effect === "end") {

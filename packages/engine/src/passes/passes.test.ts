@@ -79,6 +79,23 @@ test("past an exit, a constant moves into its recipe, and anything else stays", 
   expect(printBlock(block).match(/set x1/g)).toHaveLength(2);
 });
 
+test("every exit has the last of the constants before it in its recipe", () => {
+  const b = new IrBuilder();
+  b.instruction(0);
+  for (const value of [1, 2, 3]) {
+    b.set(x, b.i64.const(value));
+    if (value < 3) b.store(8, b.get(z), b.get(z));
+  }
+  b.jump(4);
+  const block = b.finish(4);
+  for (const pass of PASSES) {
+    pass.run(block);
+    verify(block);
+  }
+  const recipes = block.nodes.flatMap((n) => (n.pending === null ? [] : [n.pending]));
+  expect(recipes.map((recipe) => recipe.map(({ value }) => value.lo))).toEqual([[1], [2]]);
+});
+
 test("the verifier refuses what is malformed", () => {
   const wrong = (build: (b: IrBuilder) => void) => () => {
     const b = new IrBuilder();
