@@ -14,7 +14,12 @@ const KEY_SUPERVISOR = 1;
 const KEY_SUM = 2;
 const KEY_MXR = 4;
 const KEY_VS_MXR = 8;
+const KEY_GLOBAL = 16;
 const KEY_FETCH = 32;
+/** MODE in the upper half of satp and vsatp. */
+const MODE_BITS = 0xf << 28;
+/** No table's root has this number: its lower half is the whole one's all ones. */
+const NO_ROOT = -1;
 
 /**
  * Which translation regime loads, stores and fetches are in, as `Regime`s for the walker and as context
@@ -64,7 +69,7 @@ export class Contexts {
     const dataKey = this.describe(this.data, dataPriv, dataV, status) + this.permissions(this.data);
     if (codeKey !== this.codeKey) {
       this.codeKey = codeKey;
-      core.setCodeContext(codeKey);
+      core.setCodeContext(codeKey, this.globalKey(this.fetch));
     }
     if (dataKey !== this.dataKey) {
       this.dataKey = dataKey;
@@ -123,6 +128,15 @@ export class Contexts {
     const sum = r.sum && !r.user ? KEY_SUM : 0;
     if (!r.guest) return sum | (r.mxr ? KEY_MXR : 0);
     return sum | (r.guestMxr ? KEY_MXR : 0) | (r.mxr && !r.guestMxr ? KEY_VS_MXR : 0);
+  }
+
+  /** Key of the pages that all address spaces of the regime have in common: an address space of its own, by mode. */
+  private globalKey(r: Regime): number {
+    const { core } = this.hart;
+    if (r.levels === 0) return this.codeKey;
+    const mode = (r.guest ? core.hi(VS.atp) : core.hi(S.atp)) & MODE_BITS;
+    const [gatpLo, gatpHi] = r.guest ? [core.lo(H.gatp), core.hi(H.gatp)] : [0, 0];
+    return this.spaces.id(r.guest, NO_ROOT, mode, gatpLo, gatpHi) * PER_SPACE + KEY_GLOBAL + (r.user ? 0 : KEY_SUPERVISOR);
   }
 
   private hostSpace(): number {

@@ -8,6 +8,7 @@ import {
   PTE_LEAF_ONLY,
   PTE_R,
   PTE_RESERVED_HI,
+  PTE_G,
   PTE_U,
   PTE_V,
   PTE_W,
@@ -32,6 +33,7 @@ export class Mmu {
   private page = 0;
   private readable = false;
   private writable = false;
+  private global = false;
   private shift = 12;
 
   constructor(core: CoreApi, pmp: Pmp) {
@@ -51,6 +53,7 @@ export class Mmu {
       this.readable = true;
       this.writable = true;
       this.shift = 12;
+      this.global = false;
     } else {
       const fault = this.firstStage(r, need, lo, hi);
       if (fault !== Fault.none) return fault;
@@ -75,6 +78,7 @@ export class Mmu {
     out.writable = writable && (permissions & PMP_W) !== 0;
     out.cacheable = this.pmp.uniform;
     out.pageShift = this.shift;
+    out.global = this.global;
     return Fault.none;
   }
 
@@ -84,6 +88,7 @@ export class Mmu {
     const { core, pmp } = this;
     const words = core.words;
     let table = r.root;
+    this.global = false;
     for (let level = r.levels - 1; level >= 0; level--) {
       const at = indexAt(lo, hi, level) * 8;
       let host = table;
@@ -101,6 +106,8 @@ export class Mmu {
       const pteHi = words[w + 1] as number;
       if ((pteLo & PTE_V) === 0 || (pteLo & (PTE_R | PTE_W)) === PTE_W) return Fault.page;
       if ((pteHi & PTE_RESERVED_HI) !== 0) return Fault.page;
+      // G in a table's entry holds for all that it leads to.
+      if ((pteLo & PTE_G) !== 0) this.global = true;
       if ((pteLo & (PTE_R | PTE_X)) !== 0) {
         const update = this.leaf(r, need, level, pteLo, pteHi);
         if (update < 0) return Fault.page;

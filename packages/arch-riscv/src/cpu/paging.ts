@@ -7,6 +7,7 @@ export const PTE_R = 2;
 export const PTE_W = 4;
 export const PTE_X = 8;
 export const PTE_U = 16;
+export const PTE_G = 32;
 export const PTE_A = 64;
 export const PTE_D = 128;
 /** Bits 63..54: N, PBMT and reserved ones. None of them is implemented, so all must be zero. */

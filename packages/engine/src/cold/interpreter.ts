@@ -160,6 +160,14 @@ class Machine {
     return i64.store(0, value, this.plan.state + offset);
   }
 
+  /** Was something made under this generation under the current mappings? */
+  isCurrent(generation: Expr): Expr {
+    return i32.or(
+      i32.eq(generation, this.engine32(E.generation)),
+      i32.eq(generation, this.engine32(E.globalGeneration)),
+    );
+  }
+
   advance(): Expr {
     return seq(this.pc.set(i32.add(this.pc, 16)), br(this.next));
   }
@@ -538,7 +546,7 @@ function handlers(mulHighU: Callable): Map<string, Handler> {
       m.va.set(i64.add(m.engine64(E.pcBase), i64.load32_s(m.pc, 8))),
       when(
         i32.and(
-          i32.eq(i32.load(m.pc, 16), m.engine32(E.generation)),
+          m.isCurrent(i32.load(m.pc, 16)),
           i64.eq(i64.load(m.pc, 24), m.engine64(E.pcBase)),
         ),
         [m.setEngine64(E.pcBase, i64.and(m.va, -4096)), m.enter(i32.load(m.pc, 4))],
@@ -584,7 +592,7 @@ function throughJumpCache(m: Machine, otherwise: number): Expr {
   );
   return seq(
     m.entry.set(i32.add(i32.shl(index, 4), m.plan.jumpCache)),
-    when(i32.and(i64.eq(i64.load(m.entry), m.va), i32.eq(i32.load(m.entry, 8), m.engine32(E.generation))), [
+    when(i32.and(i64.eq(i64.load(m.entry), m.va), m.isCurrent(i32.load(m.entry, 8))), [
       m.setEngine64(E.pcBase, i64.and(m.va, -4096)),
       m.enter(i32.load(m.entry, 12)),
     ]),

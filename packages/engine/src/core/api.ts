@@ -36,8 +36,11 @@ export interface CoreApi {
   // mapping generations. Same key = same translations, until dropped.
   /** Select the context of loads and stores: regime, address space and permission state. */
   setDataContext(key: number): void;
-  /** Select the context of instruction fetch: regime and address space. */
-  setCodeContext(key: number): void;
+  /**
+   * Select the context of instruction fetch: regime and address space. `globalKey` stands for the regime
+   * alone, for pages whose translation said `global`; without it there are none.
+   */
+  setCodeContext(key: number, globalKey?: number): void;
   /** Forget every translation of the contexts whose key satisfies the predicate (all without one). */
   dropContexts(predicate?: (key: number) => boolean): void;
   /** Forget the translations of one 4 KiB page in every context; links across pages are dropped too. */

@@ -53,6 +53,7 @@ const W = {
   budget: E.budget >> 2,
   microOp: E.microOp >> 2,
   generation: E.generation >> 2,
+  globalGeneration: E.globalGeneration >> 2,
   dataContext: E.dataContext >> 2,
   reservation: E.reservation >> 2,
   attention: E.attention >> 2,
@@ -111,6 +112,10 @@ export class Core implements CoreApi {
   private stopRequested = false;
   private dataKey = 0;
   private codeKey = 0;
+  private globalKey = 0;
+  /** The page that was fetched last is mapped globally: what leads there holds in every address space. */
+  private fetchedGlobally = false;
+  private foundGlobally = false;
   private lastDataId = 0;
   private readonly dataIds = new ContextIds(() => this.nextDataId());
   private readonly codeIds: ContextIds;
@@ -300,9 +305,11 @@ export class Core implements CoreApi {
     this.setWord(W.dataContext, id);
     this.setWord(W.tlb, this.tlb.bank(id));
   }
-  setCodeContext(key: number): void {
+  setCodeContext(key: number, globalKey: number = key): void {
     this.codeKey = key;
+    this.globalKey = globalKey;
     this.setWord(W.generation, this.codeIds.id(key * MODES + this.codeMode));
+    this.setWord(W.globalGeneration, this.codeIds.id(globalKey * MODES + this.codeMode));
   }
   /** Mode bits under which code is being looked up; part of the generation. */
   private codeMode = 0;
@@ -316,7 +323,7 @@ export class Core implements CoreApi {
     this.codeIds.drop(predicate && ((key) => predicate(Math.floor(key / MODES))));
     this.fetchCache.flush();
     this.setDataContext(this.dataKey);
-    this.setCodeContext(this.codeKey);
+    this.setCodeContext(this.codeKey, this.globalKey);
   }
 
   dropPage(vaLo: number, vaHi: number): void {
@@ -327,7 +334,7 @@ export class Core implements CoreApi {
     this.codeIds.drop();
     this.executed.clear();
     this.fetchCache.flush();
-    this.setCodeContext(this.codeKey);
+    this.setCodeContext(this.codeKey, this.globalKey);
   }
 
   /** Ids are the low 12 bits of tags; when they run out the TLB starts anew. */
@@ -541,7 +548,7 @@ export class Core implements CoreApi {
     const [pageLo, pageHi] = [this.word(W.pcBase), this.word(W.pcBase + 1)];
     this.setWord(W.pcBase, baseLo);
     this.setWord(W.pcBase + 1, baseHi);
-    this.engine.code.link(stub, source, target, this.word(W.generation));
+    this.engine.code.link(stub, source, target, this.generationOf(target));
     this.setWord(W.pcBase, pageLo);
     this.setWord(W.pcBase + 1, pageHi);
     this.found = target;
@@ -555,7 +562,7 @@ export class Core implements CoreApi {
       return;
     }
     if (target.step) return;
-    this.engine.cacheJump(this.word(W.pc), this.word(W.pc + 1), this.word(W.generation), target.address);
+    this.engine.cacheJump(this.word(W.pc), this.word(W.pc + 1), this.generationOf(target), target.address);
     this.found = target;
   }
 
@@ -570,6 +577,7 @@ export class Core implements CoreApi {
     const mode = this.codeMode;
     const page = this.fetchPage(lo, hi);
     if (page < 0) return undefined;
+    this.foundGlobally = this.fetchedGlobally;
     // Where protection divides the page, every instruction is asked for anew.
     if (!this.fetched.cacheable) step = true;
     this.setWord(W.pcBase, lo & ~0xfff);
@@ -610,6 +618,11 @@ export class Core implements CoreApi {
     );
   }
 
+  /** The generation under which ways to the block just looked up hold. One on two pages is never taken for global. */
+  private generationOf(block: Block): number {
+    return this.word(this.foundGlobally && block.secondPage < 0 ? W.globalGeneration : W.generation);
+  }
+
   private secondPage(lo: number, hi: number): number {
     const next = ((lo | 0xfff) + 1) | 0;
     return this.fetchPage(next, next === 0 ? (hi + 1) | 0 : hi);
@@ -617,11 +630,13 @@ export class Core implements CoreApi {
 
   /** Host page number of a virtual page for execution, -1 after a trap was taken. */
   private fetchPage(lo: number, hi: number): number {
-    const generation = this.word(W.generation);
-    const cached = this.fetchCache.find(lo, hi, generation);
+    const local = this.word(W.generation);
+    const global = this.word(W.globalGeneration);
+    const cached = this.fetchCache.find(lo, hi, local, global);
     const out = this.fetched;
     if (cached >= 0) {
       out.cacheable = true;
+      this.fetchedGlobally = this.fetchCache.foundGlobal;
       return cached;
     }
     this.pcKnown = true;
@@ -632,9 +647,10 @@ export class Core implements CoreApi {
       this.cpu.physicalAccess(Access.fetch, out.physical, 2, 0, 0, lo, hi);
       return -1;
     }
+    this.fetchedGlobally = out.global ?? false;
     const page = Math.floor(offset / 4096);
     if (out.cacheable) {
-      this.fetchCache.fill(lo, hi, generation, page);
+      this.fetchCache.fill(lo, hi, out.global ? global : local, page);
       if (out.pageShift > 12) this.large.add(lo, hi, out.pageShift);
     }
     this.executed.add(lo, hi, 12);
@@ -713,7 +729,7 @@ export class Core implements CoreApi {
     const mode = this.cpu.codeMode();
     if (mode === this.codeMode) return;
     this.codeMode = mode;
-    this.setCodeContext(this.codeKey);
+    this.setCodeContext(this.codeKey, this.globalKey);
   }
 
   setAccessValue(lo: number, hi: number): void {

@@ -7,9 +7,16 @@ export class FetchCache {
   private readonly generation = new Int32Array(ENTRIES).fill(-1);
   private readonly page = new Int32Array(ENTRIES);
 
-  find(vaLo: number, vaHi: number, generation: number): number {
+  /** Whether the last page found is mapped alike in every address space. */
+  foundGlobal = false;
+
+  /** Host page under either generation, -1 if it is not known. */
+  find(vaLo: number, vaHi: number, local: number, global: number): number {
     const i = (vaLo >>> 12) & (ENTRIES - 1);
-    if (this.generation[i] !== generation || this.hi[i] !== vaHi || this.lo[i] !== (vaLo & ~0xfff)) return -1;
+    const generation = this.generation[i];
+    this.foundGlobal = generation === global && global !== local;
+    if (generation !== local && generation !== global) return -1;
+    if (this.hi[i] !== vaHi || this.lo[i] !== (vaLo & ~0xfff)) return -1;
     return this.page[i] as number;
   }
 

@@ -51,6 +51,8 @@ export interface Translation {
   cacheable: boolean;
   /** log2 of the size of the mapping the page belongs to (12 for 4 KiB, 21 for 2 MiB ...), so that invalidating one address of a large mapping forgets all of it. */
   pageShift: number;
+  /** Fetches: the page is mapped alike in every address space of the regime, so code links survive a switch. */
+  global?: boolean;
 }
 
 /** Where the lifter reads instruction bytes: little endian, offsets from the start of the block's page. */

@@ -261,6 +261,18 @@ export class RegionEmitter {
     w.close();
   }
 
+  /** Push whether something made under a generation holds under the current mappings. */
+  private isCurrent(push: () => void): void {
+    const { w, plan } = this;
+    for (const offset of [E.generation, E.globalGeneration]) {
+      push();
+      w.i32(0);
+      w.memory(W.i32Load, plan.state + offset);
+      w.op(W.i32Eq);
+    }
+    w.op(W.i32Or);
+  }
+
   private loadWord(address: number): void {
     this.w.i32(0);
     this.w.memory(W.i32Load, address);
@@ -268,11 +280,8 @@ export class RegionEmitter {
 
   /** The conditions under which the cold tier follows a link to another page. */
   private linkHolds(from: RegionBlock, stub: number, target: RegionBlock): void {
-    const { w, plan } = this;
-    this.loadWord(stub + 16);
-    w.i32(0);
-    w.memory(W.i32Load, plan.state + E.generation);
-    w.op(W.i32Eq);
+    const { w } = this;
+    this.isCurrent(() => this.loadWord(stub + 16));
     w.i32(0);
     w.memory(W.i64Load, stub + 24);
     this.pageOf(from);
@@ -371,11 +380,10 @@ export class RegionEmitter {
     w.memory(W.i64Load, plan.jumpCache);
     w.get(this.va);
     w.op(W.i64Eq);
-    w.get(this.entry);
-    w.memory(W.i32Load, plan.jumpCache + 8);
-    w.i32(0);
-    w.memory(W.i32Load, plan.state + E.generation);
-    w.op(W.i32Eq);
+    this.isCurrent(() => {
+      w.get(this.entry);
+      w.memory(W.i32Load, plan.jumpCache + 8);
+    });
     w.op(W.i32And);
     w.open(W.if);
     for (const site of sites.filter((target) => !isNear(target))) {

@@ -31,6 +31,8 @@ export const ENGINE_STATE = {
   microOp: 44,
   /** i32: mapping generation under which code may be linked. */
   generation: 48,
+  /** i32: the same for pages that are mapped alike in every address space of the regime. */
+  globalGeneration: 108,
   /** i32: address of the TLB bank of the current data context. */
   tlb: 56,
   /** i32: not zero when the dispatcher has something to look at (an interrupt, a stop). */
