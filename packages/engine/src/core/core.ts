@@ -32,6 +32,8 @@ export interface CoreState {
   readonly traps: number;
   /** A host's answer that the next instruction will use. */
   readonly answer: bigint | null;
+  /** The load reservation: an offset in host memory (equal machines lay theirs out alike), and the value seen. */
+  readonly reservation: { readonly address: bigint; readonly value: bigint } | null;
   readonly fields: Readonly<Record<string, bigint>>;
 }
 
@@ -56,6 +58,7 @@ const W = {
   globalGeneration: E.globalGeneration >> 2,
   dataContext: E.dataContext >> 2,
   reservation: E.reservation >> 2,
+  reservedValue: E.reservedValue >> 2,
   attention: E.attention >> 2,
   tlb: E.tlb >> 2,
   accessAddress: E.accessAddress >> 2,
@@ -263,6 +266,7 @@ export class Core implements CoreApi {
       instructions: this.total,
       traps: this.traps,
       answer: this.hasAnswer ? value : null,
+      reservation: this.reservation(),
       fields,
     };
   }
@@ -280,8 +284,29 @@ export class Core implements CoreApi {
     this.hasAnswer = state.answer !== null;
     if (state.answer !== null)
       this.setAnswer(Number(BigInt.asIntN(32, state.answer)), Number(BigInt.asIntN(32, state.answer >> 32n)));
-    this.clearReservation();
+    this.setReservation(state.reservation);
     this.dropContexts();
+  }
+
+  private reservation(): CoreState["reservation"] {
+    if (this.word(W.reservation + 1) === -1) return null;
+    return { address: this.wide(W.reservation), value: this.wide(W.reservedValue) };
+  }
+
+  private setReservation(reservation: CoreState["reservation"]): void {
+    const { address, value } = reservation ?? { address: -1n, value: 0n };
+    for (const [index, half] of [
+      [W.reservation, address],
+      [W.reservedValue, value],
+    ] as const) {
+      this.setWord(index, Number(BigInt.asIntN(32, half)));
+      this.setWord(index + 1, Number(BigInt.asIntN(32, half >> 32n)));
+    }
+  }
+
+  /** Two words of the state as an unsigned 64-bit number. */
+  private wide(index: number): bigint {
+    return (BigInt(this.word(index + 1) >>> 0) << 32n) | BigInt(this.word(index) >>> 0);
   }
 
   /** Replace the watchpoints. Their pages leave the TLB, so that each access of them is looked at. */
