@@ -136,7 +136,11 @@ export class Contexts {
     if (r.levels === 0) return this.codeKey;
     const mode = (r.guest ? core.hi(VS.atp) : core.hi(S.atp)) & MODE_BITS;
     const [gatpLo, gatpHi] = r.guest ? [core.lo(H.gatp), core.hi(H.gatp)] : [0, 0];
-    return this.spaces.id(r.guest, NO_ROOT, mode, gatpLo, gatpHi) * PER_SPACE + KEY_GLOBAL + (r.user ? 0 : KEY_SUPERVISOR);
+    return (
+      this.spaces.id(r.guest, NO_ROOT, mode, gatpLo, gatpHi) * PER_SPACE +
+      KEY_GLOBAL +
+      (r.user ? 0 : KEY_SUPERVISOR)
+    );
   }
 
   private hostSpace(): number {

@@ -544,13 +544,10 @@ function handlers(mulHighU: Callable): Map<string, Handler> {
     seq(
       // Holds for the mapping generation and the page it was made in: x target, a|b target block, then generation, page.
       m.va.set(i64.add(m.engine64(E.pcBase), i64.load32_s(m.pc, 8))),
-      when(
-        i32.and(
-          m.isCurrent(i32.load(m.pc, 16)),
-          i64.eq(i64.load(m.pc, 24), m.engine64(E.pcBase)),
-        ),
-        [m.setEngine64(E.pcBase, i64.and(m.va, -4096)), m.enter(i32.load(m.pc, 4))],
-      ),
+      when(i32.and(m.isCurrent(i32.load(m.pc, 16)), i64.eq(i64.load(m.pc, 24), m.engine64(E.pcBase))), [
+        m.setEngine64(E.pcBase, i64.and(m.va, -4096)),
+        m.enter(i32.load(m.pc, 4)),
+      ]),
       // Another address space may have left its own target in the jump cache; else JavaScript links anew.
       throughJumpCache(m, Leave.link),
     ),
