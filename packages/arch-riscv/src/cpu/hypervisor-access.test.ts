@@ -62,6 +62,17 @@ describe("HLV, HLVX and HSV", () => {
     ]);
   });
 
+  it("use a root that is not aligned to 16 KiB where it is, though hgatp reads as if it were", () => {
+    const machine = guest([0xdfn]);
+    const { hart, core } = machine;
+    core.write64(RAM + 0x1010, 0x55n);
+    const unaligned = ROOT + 0x7000;
+    core.write64(unaligned, core.read64(ROOT));
+    hart.writeCsr("hgatp", (8n << 60n) | BigInt(unaligned / 4096));
+    expect(hart.readCsr("hgatp")).toBe((8n << 60n) | (BigInt(unaligned / 4096) & ~3n));
+    expect(load(machine, 1, 0x10)).toBe(0x55n);
+  });
+
   it("report the part that faults, beyond bit 31 too", () => {
     const machine = guest([]);
     const { hart, core } = machine;

@@ -86,16 +86,17 @@ export function defineHypervisorCsrs(t: CsrTable, hart: RiscvHart): void {
   t.plain(0x64a, "htinst", H.tinst);
   t.define(0x680, "hgatp", {
     read: () => {
-      t.lo = core.lo(H.gatp);
+      t.lo = core.lo(H.gatp) & ~3;
       t.hi = core.hi(H.gatp);
     },
     write: (lo, hi) => {
-      // MODE is WARL: it keeps its value when the new one is unsupported. The root is 16 KiB, so PPN[1:0] = 0.
+      // MODE is WARL: it keeps its value when the new one is unsupported. PPN[1:0] reads as zero, since roots
+      // are aligned to 16 KiB; one that is not is used where it is, as QEMU does and early hcHyper needs.
       const old = core.hi(H.gatp);
       const mode = (supportsMode(hi, features.sv) ? hi : old) & (0xf << ATP_MODE_SHIFT);
       const rest = hi & ((VMID_MASK << ASID_SHIFT) | ATP_PPN_HI);
-      if ((mode | rest) === old && (lo & ~3) === core.lo(H.gatp)) return;
-      core.set(H.gatp, lo & ~3, mode | rest);
+      if ((mode | rest) === old && lo === core.lo(H.gatp)) return;
+      core.set(H.gatp, lo, mode | rest);
       mmu.gStage.flush();
       contexts.spaceChanged();
     },
