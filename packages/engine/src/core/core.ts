@@ -111,7 +111,6 @@ export class Core implements CoreApi {
   /** Status that means: execute the instruction at the pc alone. */
   private stepping = false;
   private pcKnown = false;
-  private dispatchRequested = false;
   private stopRequested = false;
   private dataKey = 0;
   private codeKey = 0;
@@ -388,7 +387,6 @@ export class Core implements CoreApi {
     this.setWord(W.reservation + 1, -1);
   }
   requestDispatch(): void {
-    this.dispatchRequested = true;
     this.setWord(W.attention, 1);
   }
   /** End the run before the next instruction: something outside has to be looked at (a nearer deadline, power-off). */
@@ -429,7 +427,6 @@ export class Core implements CoreApi {
       }
       if (this.watchHit !== undefined) return "watchpoint";
       this.dispatches++;
-      this.dispatchRequested = false;
       this.setWord(W.attention, 0);
       this.pcKnown = true;
       if (this.cpu.takeInterrupt()) {
@@ -528,12 +525,16 @@ export class Core implements CoreApi {
       this.stepping = true;
       return true;
     }
-    this.setWord(W.budget, this.word(W.budget) + block.instructions - index - 1);
-    if (status === Status.trap) {
-      this.traps++;
-      this.hasAnswer = false;
-    }
+    this.complete(status, block, index);
     return this.exit === null;
+  }
+
+  /** Instruction `index` of a block is over, completed or trapped: the rest of the block was charged in vain. */
+  private complete(status: Status, block: Block, index: number): void {
+    this.setWord(W.budget, this.word(W.budget) + block.instructions - index - 1);
+    if (status !== Status.trap) return;
+    this.traps++;
+    this.hasAnswer = false;
   }
 
   /** Too little budget for the block at `microOp`: single-step what is left of it. */
@@ -559,7 +560,7 @@ export class Core implements CoreApi {
     const [baseLo, baseHi] = [this.word(W.pcBase), this.word(W.pcBase + 1)];
     this.setPcFromStub();
     // Without budget left the target's fetch must not trap yet.
-    if (this.dispatchRequested || this.word(W.budget) <= 0) return;
+    if (this.word(W.attention) !== 0 || this.word(W.budget) <= 0) return;
     const flushes = this.engine.code.flushes;
     const target = this.lookup(false);
     if (target === undefined) {
@@ -730,8 +731,7 @@ export class Core implements CoreApi {
     const block = this.engine.code.containing(microOp);
     if (block.step) return After.leave;
     const index = (this.words[(microOp >> 2) + 3] as number) >>> 16;
-    this.setWord(W.budget, this.word(W.budget) + block.instructions - index - 1);
-    if (status === Status.trap) this.traps++;
+    this.complete(status, block, index);
     this.inside = false;
     const interrupted = this.cpu.takeInterrupt();
     this.refreshMode();
