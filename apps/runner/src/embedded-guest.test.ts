@@ -29,10 +29,13 @@ test("its shell takes commands from a pipe", async () => {
   const { code, out, err } = await runProgram("cli", ["run", "--memory", "32M", "--stats=json"], typed);
   expect(code).toBe(0);
   expect(out).toContain("fib(20) = 6765");
-  const { instructions, mips, exits, tlbFills, blocks } = JSON.parse(err);
+  const { instructions, mips, exits, tlbFills, cold, hot } = JSON.parse(err);
   const details = JSON.parse(err).exitDetails;
   expect(Math.min(details["SBI BASE"], details["store/AMO guest-page fault"])).toBeGreaterThan(0);
-  expect(Math.min(instructions, mips, exits.hypercall, exits.mmioWrite, tlbFills, blocks)).toBeGreaterThan(0);
+  expect(Math.min(instructions, mips, exits.hypercall, exits.mmioWrite, tlbFills)).toBeGreaterThan(0);
+  expect(cold.executed + hot.executed).toBe(instructions);
+  expect(Math.min(cold.links, cold.jumps, cold.dispatches, cold.milliseconds)).toBeGreaterThan(0);
+  expect(Math.min(cold.instructions / cold.blocks, cold.codeBytes / cold.instructions)).toBeGreaterThan(1);
 });
 
 test("all tiers do the same, and tell what was compiled", async () => {
@@ -47,7 +50,9 @@ test("all tiers do the same, and tell what was compiled", async () => {
   const [interpreted, compiled] = [counts(cold.err), counts(hot.err)];
   expect(compiled.instructions).toBe(interpreted.instructions);
   expect(interpreted.hot).toBeUndefined();
-  const { executed, regions, instructions, codeBytes, modules } = compiled.hot;
+  expect(interpreted.cold.executed).toBe(interpreted.instructions);
+  const { executed, regions, instructions, codeBytes, modules, milliseconds } = compiled.hot;
+  expect(milliseconds).toBeGreaterThan(0);
   expect(executed).toBeGreaterThan(compiled.instructions / 2);
   expect(executed).toBeLessThanOrEqual(compiled.instructions);
   expect(Math.min(regions, instructions / regions, codeBytes / instructions, modules)).toBeGreaterThan(1);

@@ -6,6 +6,9 @@ import type { Board, Machine, MachineEnd, MachineHost, MachineParts } from "../s
 /** Instructions of one turn, after which the host gets its turn. */
 const SLICE = 1000;
 
+/** Counts of a tier that has no code. */
+const COLD = { instructions: 20, codeBytes: 100, blocks: 5, flushes: 0, links: 3, jumps: 2, dispatches: 1 };
+
 interface FakeState {
   instructions: number;
   line: string;
@@ -125,7 +128,9 @@ class FakeMachine implements Machine {
 
   statistics() {
     const exits = { total: 3, byKind: { hypercall: 2, wait: 1 }, byDetail: {} };
-    return { instructions: this.#state.instructions, exits, tlbFills: 7, blocks: 5, codeBytes: 100 };
+    const { instructions } = this.#state;
+    const cold = { ...COLD, executed: instructions };
+    return { instructions, exits, tlbFills: 7, cold: this.#host.now ? { ...cold, milliseconds: 2.5 } : cold };
   }
 
   signature(): string | undefined {

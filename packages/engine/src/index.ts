@@ -9,7 +9,9 @@ export {
   Translated,
   type Translation,
 } from "./core/guest-cpu.js";
+export type { ColdStatistics, EngineStatistics } from "./core/statistics.js";
 export type { Watchpoint } from "./core/watchpoints.js";
+export type { HotStatistics } from "./hot/hot-tier.js";
 export { type AccessOptions, IrBuilder, type Value } from "./ir/builder.js";
 export type { AccessSize, IrBlock, Node } from "./ir/node.js";
 export type { RmwName } from "./ir/ops.js";

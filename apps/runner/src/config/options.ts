@@ -113,7 +113,7 @@ const CONTROL: OptionGroup = {
       name: "stats",
       argument: "json|text",
       optional: true,
-      help: "at the end, tell on standard error: instructions, seconds, MIPS, exits by kind, TLB fills, blocks, what was compiled",
+      help: "at the end, tell on standard error: instructions, seconds, MIPS, exits by kind, what each tier ran and compiled and in what time, TLB fills",
     },
     {
       name: "trace",

@@ -12,6 +12,8 @@ export interface MachineHost {
   readonly clock: MachineClock;
   /** How guest code is executed; without a value as suits it. */
   readonly tier?: Tier;
+  /** Milliseconds by any monotonic clock, to measure translation with. */
+  readonly now?: () => number;
   /** Called with a line for each VM exit. */
   readonly onExit?: (line: string) => void;
   /** Called with a line for each instruction. */
@@ -47,18 +49,44 @@ export type MachineEnd =
   | { readonly kind: "stopped" | "budget" | "idle" }
   | { readonly kind: "failed"; readonly report: string };
 
-/** What compiled code did; see the board. */
-export type HotCounts = Readonly<
-  Record<"executed" | "regions" | "instructions" | "codeBytes" | "modules" | "killed", number>
->;
+/** What an execution tier did, by names of the board's. */
+export interface TierCounts {
+  /** Instructions it ran. */
+  readonly executed: number;
+  /** Instructions translated for it, and the bytes they became. */
+  readonly instructions: number;
+  readonly codeBytes: number;
+  /** Time spent translating; absent where nobody has measured it. */
+  readonly milliseconds?: number;
+}
+
+/** Of the interpreter. */
+export interface ColdCounts extends TierCounts {
+  /** Blocks translated. */
+  readonly blocks: number;
+  /** Times the code cache was emptied. */
+  readonly flushes: number;
+  /** Links made between blocks, and targets of indirect jumps noted. */
+  readonly links: number;
+  readonly jumps: number;
+  /** Times that neither led on. */
+  readonly dispatches: number;
+}
+
+/** Of compiled code. */
+export interface HotCounts extends TierCounts {
+  /** Regions compiled, in how many modules; and how many of them were given up because their code changed. */
+  readonly regions: number;
+  readonly modules: number;
+  readonly killed: number;
+}
 
 /** Counts since the machine was made. */
 export interface MachineStatistics {
   readonly instructions: number;
   readonly exits: ExitCounts;
   readonly tlbFills: number;
-  readonly blocks: number;
-  readonly codeBytes: number;
+  readonly cold: ColdCounts;
   /** Nothing where everything is interpreted. */
   readonly hot?: HotCounts;
 }

@@ -20,8 +20,12 @@ export const riscvVirtBoard: Board = {
   },
 };
 
-function boardHost({ console, clock, disks, tier, onExit }: MachineHost): RiscvVirtHost {
-  const host = { console, clock, disks, ...(tier !== undefined && { tier }) };
+function boardHost({ console, clock, disks, tier, now, onExit }: MachineHost): RiscvVirtHost {
+  const host = {
+    ...{ console, clock, disks },
+    ...(tier !== undefined && { tier }),
+    ...(now !== undefined && { now }),
+  };
   if (onExit === undefined) return host;
   const onVmExit: HyperCraftHal["onVmExit"] = (vcpu, exit) => {
     // The end of a slice is the host's doing, not the guest's.

@@ -8,6 +8,7 @@ import { type CliIo, notice } from "../io.js";
 import { findArchitecture } from "../machine/architectures.js";
 import { machineClock } from "../machine/clock.js";
 import type { Machine, MachineHost } from "../machine/contract.js";
+import { execution } from "../machine/execution.js";
 import { machineParts, readImages } from "../machine/images.js";
 import { refuseWritableDisks, snapshotContents } from "../snapshot/describe.js";
 import { withGuest } from "./guest-choice.js";
@@ -62,7 +63,7 @@ export async function runGuest(
       console: session.console,
       clock: machineClock(machineConfig),
       disks: disks.backEnds,
-      ...(control.tier !== undefined && { tier: control.tier }),
+      ...execution(control),
       ...session.tracing,
     };
     const machine = await create();

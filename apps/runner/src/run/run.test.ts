@@ -344,8 +344,10 @@ describe("what is told", () => {
       exits,
       exitDetails: {},
       tlbFills: 7,
-      blocks: 5,
-      codeBytes: 100,
+      cold: {
+        ...{ executed: 1300, blocks: 5, instructions: 20, codeBytes: 100, milliseconds: 2.5 },
+        ...{ flushes: 0, links: 3, jumps: 2, dispatches: 1 },
+      },
     });
     expect(seconds).toBeGreaterThan(0);
     expect(mips / (0.0013 / seconds)).toBeCloseTo(1, 1);
@@ -356,7 +358,10 @@ describe("what is told", () => {
     expect(err).toMatch(
       /^hypercraft: 700 instructions in \d+\.\d\d s, \d+\.\d MIPS; exits: hypercall 2, wait 1\n/,
     );
-    expect(err).toContain("7 TLB fills, 5 blocks");
+    expect(err).toContain(
+      "hypercraft: 100.0% interpreted; 5 blocks of 20 instructions translated into 100 bytes in 2.5 ms\n" +
+        "hypercraft: 3 links and 2 jump targets made, 1 dispatches, 7 TLB fills\n",
+    );
   });
 
   test("of exits and instructions goes to standard error", async () => {

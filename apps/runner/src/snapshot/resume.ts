@@ -7,6 +7,7 @@ import { type CliIo, notice } from "../io.js";
 import { findArchitecture } from "../machine/architectures.js";
 import { machineClock } from "../machine/clock.js";
 import type { Board, Machine, MachineHost } from "../machine/contract.js";
+import { execution } from "../machine/execution.js";
 import { machineParts, readImages } from "../machine/images.js";
 import { checkOutputs, runToEnd } from "../run/run-guest.js";
 import { Session } from "../run/session.js";
@@ -46,7 +47,7 @@ export async function resumeSnapshot(
       console: session.console,
       clock: machineClock(config),
       disks: disks.backEnds,
-      ...(control.tier !== undefined && { tier: control.tier }),
+      ...execution(control),
       ...session.tracing,
     };
     const machine = await board.restore(file.state, name, host);

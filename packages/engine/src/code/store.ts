@@ -33,8 +33,10 @@ export class CodeStore {
   onCodePage: (page: number) => void = () => {};
   /** Called when everything was dropped. */
   onFlush: () => void = () => {};
-  /** Blocks translated and times the cache was dropped, for statistics. */
+  /** For statistics: blocks translated and the instructions in them, links made, times the cache was dropped. */
   translated = 0;
+  translatedInstructions = 0;
+  links = 0;
   /** Entries after which a block is reported as hot. */
   hotThreshold = NEVER_HOT;
   /** Called with every block killed, so that what was compiled from it goes too. */
@@ -98,6 +100,7 @@ export class CodeStore {
     };
     this.blocks.push(block);
     this.translated++;
+    this.translatedInstructions += key.instructions;
     const at = address >> 2;
     this.header(at, block);
     this.words.set(code.length === code.words.length ? code.words : code.words.subarray(0, code.length), at);
@@ -164,6 +167,7 @@ export class CodeStore {
 
   /** Let the link stub at `stub` lead to `target`: by patching its source when nothing needs checking, else by itself. */
   link(stub: number, source: Block, target: Block, generation: number): void {
+    this.links++;
     const w = stub >> 2;
     const field = this.words[w + 3] as number;
     if (target.page === source.page && target.secondPage < 0 && isSamePage(this.words[w + 2] as number)) {

@@ -106,6 +106,8 @@ export class Core implements CoreApi {
   /** Instructions before the current run, and the run's budget. */
   private total = 0;
   private granted = 0;
+  /** Part of `total` that was executed elsewhere, before the state was restored here. */
+  private foreign = 0;
   /** Status a helper or access left the interpreter with. */
   private status: Status = Status.next;
   /** Status that means: execute the instruction at the pc alone. */
@@ -245,6 +247,11 @@ export class Core implements CoreApi {
   }
   private inside = false;
 
+  /** Instructions that this core itself has executed, whatever a restored state says. */
+  get executedHere(): number {
+    return this.instructions() - this.foreign;
+  }
+
   statistics(): CoreStatistics {
     return {
       instructions: this.instructions(),
@@ -278,6 +285,7 @@ export class Core implements CoreApi {
       if (value === undefined) throw new Error(`the saved core state has no field ${name}`);
       this.setBig(field, value);
     }
+    this.foreign += state.instructions - this.total;
     this.total = state.instructions;
     this.traps = state.traps;
     this.hasAnswer = state.answer !== null;
@@ -623,7 +631,8 @@ export class Core implements CoreApi {
     lo: number,
     hi: number,
   ): Block | undefined {
-    const { source, translator, code } = this.engine;
+    const { source, translator, code, stopwatch } = this.engine;
+    stopwatch.start();
     source.page = page * 4096;
     source.nextPage = -1;
     let result = translator.translate(this.cpu, source, start, mode, step);
@@ -638,10 +647,12 @@ export class Core implements CoreApi {
         throw new Error("the lifter refused an instruction whose bytes are all there");
       if (result.end <= 4096) throw new Error("the lifter read beyond an instruction's end");
     }
-    return code.add(
+    const block = code.add(
       { page, secondPage, start, end: result.end, mode, instructions: result.instructions, step },
       result.code,
     );
+    stopwatch.stop();
+    return block;
   }
 
   /** The generation under which ways to the block just looked up hold. One on two pages is never taken for global. */

@@ -6,6 +6,7 @@ import type { SoftFloatOptions } from "../softfloat/index.js";
 import { JUMP_CACHE_ENTRIES, JUMP_CACHE_ENTRY_BYTES } from "../tlb/geometry.js";
 import { SoftTlb } from "../tlb/tlb.js";
 import { Core } from "./core.js";
+import { type EngineStatistics, Stopwatch } from "./statistics.js";
 
 /** Where physical RAM lies in host memory. */
 export interface RamMap {
@@ -27,6 +28,8 @@ export interface EngineOptions {
   readonly tier?: Tier;
   /** The architecture's floating-point rules; without them no `fp` operation may be lifted. */
   readonly floatingPoint?: SoftFloatOptions;
+  /** Milliseconds by any monotonic clock: measures how long translation takes, and is asked for nothing else. */
+  readonly now?: () => number;
 }
 
 export type Tier = "auto" | "cold" | "hot";
@@ -63,6 +66,10 @@ export class Engine {
 
   /** Undefined when everything is interpreted. */
   readonly hot: HotTier | undefined;
+  /** Measures translation for the interpreter. */
+  readonly stopwatch: Stopwatch;
+
+  private jumps = 0;
 
   private readonly compiledCount: WebAssembly.Global<"i64">;
   private readonly window: number;
@@ -74,6 +81,7 @@ export class Engine {
 
   constructor(options: EngineOptions) {
     const { memory, arena } = options;
+    this.stopwatch = new Stopwatch(options.now);
     this.memory = memory;
     this.ram = options.ram;
     this.words = new Int32Array(memory.buffer);
@@ -103,6 +111,7 @@ export class Engine {
             interpreter,
             options.floatingPoint,
             options.tier === "hot" ? EAGER_THRESHOLD : HOT_THRESHOLD,
+            options.now,
           );
     this.code.onFlush = () => {
       this.clearJumpCache();
@@ -154,11 +163,31 @@ export class Engine {
     this.words[w + 1] = hi;
     this.words[w + 2] = generation;
     this.words[w + 3] = address;
+    this.jumps++;
   }
 
   /** Instructions of the blocks that compiled regions entered, of all cores; the cold tier finishes what a region leaves in a block. */
   get compiledInstructions(): number {
     return Number(this.compiledCount.value);
+  }
+
+  /** Counts of both tiers since the engine was made, between two runs. */
+  statistics(): EngineStatistics {
+    const { code, hot, jumps, stopwatch } = this;
+    const executed = hot === undefined ? 0 : this.compiledInstructions;
+    const sum = (of: (core: Core) => number) => this.cores.reduce((total, core) => total + of(core), 0);
+    const cold = {
+      executed: sum((core) => core.executedHere) - executed,
+      blocks: code.translated,
+      instructions: code.translatedInstructions,
+      codeBytes: code.used,
+      flushes: code.flushes,
+      links: code.links,
+      jumps,
+      dispatches: sum((core) => core.dispatches),
+      ...stopwatch.elapsed,
+    };
+    return { cold, ...(hot !== undefined && { hot: { executed, ...hot.statistics } }) };
   }
 
   private clearJumpCache(): void {
@@ -181,6 +210,7 @@ export class Engine {
     interpreter: WebAssembly.Exports,
     rules: SoftFloatOptions | undefined,
     threshold: number,
+    now: (() => number) | undefined,
   ): HotTier {
     const { code, source, translator, memory, regions, memoryPages, sharedMemory, window, jumpCache } = this;
     code.hotThreshold = threshold;
@@ -200,6 +230,7 @@ export class Engine {
       state: window,
       jumpCache,
       maxRegions: MAX_REGIONS,
+      stopwatch: new Stopwatch(now),
     });
     code.onKill = (block) => hot.killed(block);
     return hot;

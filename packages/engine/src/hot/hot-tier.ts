@@ -2,6 +2,7 @@ import type { Block } from "../code/block.js";
 import type { CodeStore } from "../code/store.js";
 import type { PageSource, Translator } from "../code/translator.js";
 import type { GuestCpu } from "../core/guest-cpu.js";
+import type { Stopwatch } from "../core/statistics.js";
 import { type HotImports, HotModules, MUL_HIGH, REGION_TYPE } from "./compiler.js";
 import { RegionEmitter } from "./emit.js";
 import type { FunctionWriter } from "./function-writer.js";
@@ -24,6 +25,8 @@ export interface HotStatistics {
   readonly codeBytes: number;
   readonly killed: number;
   readonly modules: number;
+  /** Time spent compiling, the host's share in it included; absent without `EngineOptions.now`. */
+  readonly milliseconds?: number;
 }
 
 export interface HotTierOptions {
@@ -34,6 +37,7 @@ export interface HotTierOptions {
   readonly state: number;
   readonly jumpCache: number;
   readonly maxRegions: number;
+  readonly stopwatch: Stopwatch;
 }
 
 /** Compile when so many regions wait, even in the middle of a slice. */
@@ -59,7 +63,7 @@ export class HotTier {
   }
 
   get statistics(): HotStatistics {
-    return { ...this.counts };
+    return { ...this.counts, ...this.options.stopwatch.elapsed };
   }
 
   /** A block was entered often enough. */
@@ -72,6 +76,12 @@ export class HotTier {
   /** Compile what waits. Call it outside the interpreter. */
   compile(): void {
     if (this.queue.length === 0) return;
+    this.options.stopwatch.start();
+    this.compileQueue();
+    this.options.stopwatch.stop();
+  }
+
+  private compileQueue(): void {
     const queue = this.queue;
     this.queue = [];
     const list: { code: FunctionWriter; index: number; compiled: Compiled; instructions: number }[] = [];

@@ -33,7 +33,6 @@ export {
   QEMU_MAP,
 } from "./riscv-virt/address-map.js";
 export {
-  type HotTierStatistics,
   type MachineEnd,
   type MachineRunOptions,
   type MachineStatistics,
@@ -128,7 +127,7 @@ export async function createRiscvVirt(options: RiscvVirtOptions): Promise<RiscvV
   });
   const parts = builder.build();
 
-  const wiring = { host, bus: parts.bus, clock, cpus, tier: options.tier ?? "auto" };
+  const wiring = { host, bus: parts.bus, clock, cpus, tier: options.tier ?? "auto", now: options.now };
   harts = mode === "bare" ? bareHarts(wiring) : guestHarts(wiring, hal);
   const boot = await planBoot(options, kernel, map, memory, boardTree(parts, { map, cpus, mode }));
   const vcpus = new VmCpus<BoardHarts["vcpus"][number]>(MAX_CPUS);

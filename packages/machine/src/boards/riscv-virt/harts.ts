@@ -37,15 +37,17 @@ interface Wiring {
   readonly clock: Clock;
   readonly cpus: number;
   readonly tier: "auto" | "cold" | "hot";
+  readonly now: (() => number) | undefined;
 }
 
-function createEngine({ host, tier }: Wiring, ramOffset: (physical: number) => number): Engine {
+function createEngine({ host, tier, now }: Wiring, ramOffset: (physical: number) => number): Engine {
   const engine = new Engine({
     memory: host.memory,
     arena: { offset: 0, size: host.arenaSize },
     ram: { ramOffset },
     floatingPoint: RISCV_FLOATING_POINT,
     tier,
+    ...(now !== undefined && { now }),
   });
   host.onWrite((offset, length) => engine.ramWritten(offset, length));
   return engine;

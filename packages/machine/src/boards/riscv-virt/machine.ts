@@ -1,4 +1,5 @@
 import type { HartVCpu } from "@hypercraft/arch-riscv";
+import type { EngineStatistics } from "@hypercraft/engine";
 import {
   type Console,
   type ExitCounts,
@@ -34,29 +35,12 @@ export interface MachineRunOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Counts since the machine was made. */
-export interface MachineStatistics {
+/** Counts since the machine was made, and what each execution tier did. */
+export interface MachineStatistics extends EngineStatistics {
   readonly instructions: number;
   readonly traps: number;
   readonly exits: ExitCounts;
   readonly tlbFills: number;
-  /** Blocks of guest code translated, and the bytes of micro-ops in the code cache. */
-  readonly blocks: number;
-  readonly codeBytes: number;
-  /** What the hot tier did; nothing where everything is interpreted. */
-  readonly hot?: HotTierStatistics;
-}
-
-export interface HotTierStatistics {
-  /** Instructions of the blocks that compiled code entered. */
-  readonly executed: number;
-  /** Regions compiled, the guest instructions in them, and the bytes of WebAssembly in how many modules. */
-  readonly regions: number;
-  readonly instructions: number;
-  readonly codeBytes: number;
-  readonly modules: number;
-  /** Regions given up because their code changed. */
-  readonly killed: number;
 }
 
 /** The parts a machine is assembled from. */
@@ -159,11 +143,7 @@ export class RiscvVirtMachine {
       traps: sum(({ core }) => core.traps),
       exits: this.vm.stats.toJSON(),
       tlbFills: sum(({ core }) => core.tlb.fills),
-      blocks: engine.code.translated,
-      codeBytes: engine.code.used,
-      ...(engine.hot !== undefined && {
-        hot: { executed: engine.compiledInstructions, ...engine.hot.statistics },
-      }),
+      ...engine.statistics(),
     };
   }
 

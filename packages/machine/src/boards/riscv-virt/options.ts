@@ -39,6 +39,8 @@ export interface RiscvVirtOptions {
   readonly graphics?: boolean;
   /** How guest code is executed: `auto` (default) compiles what runs often; `cold` interprets; `hot` compiles early, for tests. */
   readonly tier?: "auto" | "cold" | "hot";
+  /** Milliseconds by any monotonic clock, for statistics of compile time; it has no influence on the guest. */
+  readonly now?: () => number;
   /** Virtio register layout of all transports; see `VirtioMmio`. Default: the map's; 1 with a flat kernel image. */
   readonly virtioVersion?: 1 | 2;
   /**
@@ -67,5 +69,5 @@ export const DEFAULT_EPOCH_NS = 1_704_067_200_000_000_000n;
 /** What of a machine is the host's and so not in a snapshot. */
 export type RiscvVirtHost = Pick<
   RiscvVirtOptions,
-  "console" | "clock" | "disks" | "extend" | "onVmExit" | "tier"
+  "console" | "clock" | "disks" | "extend" | "onVmExit" | "tier" | "now"
 >;
