@@ -120,6 +120,13 @@ export class HotModules {
         s.u32(functions.length + i);
       });
     });
+    section(out, 0, (s) => {
+      s.name("metadata.code.branch_hint");
+      s.u32(list.length);
+      list.forEach(({ code }, i) => {
+        code.encodeHints(s, functions.length + i);
+      });
+    });
     section(out, 10, (s) => {
       s.u32(list.length);
       for (const { code } of list) code.encode(s);

@@ -111,6 +111,7 @@ export class RegionEmitter {
     w.tee(this.budget);
     w.i32(this.region.instructions);
     w.op(W.i32LtS);
+    w.hint("unlikely");
     w.open(W.if);
     w.i32(plan.entryCopy);
     w.op(W.return);
@@ -200,6 +201,7 @@ export class RegionEmitter {
     w.get(this.budget);
     w.i32(this.region.instructions);
     w.op(W.i32LtS);
+    w.hint("unlikely");
     w.open(W.if);
     const address = block === this.graph.order[0] ? this.plan.entryCopy : block.block.address;
     this.leave(block, () => w.i32(address));
@@ -254,6 +256,7 @@ export class RegionEmitter {
     if (edge.kind === "outside") return this.leave(from, () => this.loadWord(edge.word));
     if (edge.stub === 0) return this.branchTo(from, edge.target);
     this.linkHolds(from, edge.stub, edge.target);
+    w.hint("likely");
     w.open(W.if);
     this.branchTo(from, edge.target);
     w.else();
@@ -644,6 +647,7 @@ export class RegionEmitter {
       w.op(W.i32And);
       w.op(W.i32Or);
     }
+    w.hint("unlikely");
     w.open(W.if);
     this.writePending(n);
     this.resumeAt(block, n.insn);

@@ -36,7 +36,7 @@ function requireInexact({ w }: FloatContext, slow: number): void {
   w.i32(INEXACT);
   w.op(W.i32And);
   w.op(W.i32Eqz);
-  w.brIf(slow);
+  w.brUnlikely(slow);
 }
 
 function pushFloat({ w }: FloatContext, shape: Shape, local: number): void {
@@ -77,7 +77,7 @@ function finish(context: FloatContext, shape: Shape, slow: number, zeroIsExact: 
     }
     w.op(W.i32And);
   }
-  w.brIf(slow);
+  w.brUnlikely(slow);
   w.get(result);
 }
 
@@ -103,7 +103,7 @@ function comparison(shape: Shape, opcode: number, equalOpcode: number): Fast {
       pushFloat(context, shape, local);
       w.op(equalOpcode);
       w.op(W.i32Eqz);
-      w.brIf(slow);
+      w.brUnlikely(slow);
     }
     pushFloat(context, shape, x);
     pushFloat(context, shape, y);
@@ -146,7 +146,7 @@ function toInteger(
     constant(context);
     context.w.op(less);
     context.w.op(W.i32Eqz);
-    context.w.brIf(slow);
+    context.w.brUnlikely(slow);
     pushFloat(context, shape, a as number);
     context.w.op(opcode);
   };
@@ -202,7 +202,7 @@ const FAST: Partial<Record<SoftName, Fast>> = {
     w.op(W.i32And);
     w.i32(0x7f800000);
     w.op(W.i32Eq);
-    w.brIf(slow);
+    w.brUnlikely(slow);
     pushFloat(context, F32, a as number);
     w.op(0xbb);
     w.op(F64.toBits);

@@ -67,6 +67,8 @@ export const W = {
 /** A WebAssembly function written while a guest runs: bytes, locals as they are needed, labels by depth. */
 export class FunctionWriter {
   readonly out = new ByteWriter();
+  /** Offsets of hinted branches in `out`, ascending, each with 1 if it is likely taken, else 0. */
+  private readonly hints: { readonly at: number; readonly taken: 0 | 1 }[] = [];
   private readonly types: ValType[] = [];
   private depth = 0;
 
@@ -125,9 +127,42 @@ export class FunctionWriter {
     this.out.u8(W.brIf);
     this.out.u32(this.depth - label);
   }
+  brUnlikely(label: number): void {
+    this.hint("unlikely");
+    this.brIf(label);
+  }
+
+  /**
+   * The `if` or `br_if` written next is seldom taken (or mostly). V8 moves what is unlikely out of the way and
+   * keeps registers for the rest: a call there costs nothing until it is made.
+   */
+  hint(taken: "unlikely" | "likely"): void {
+    this.hints.push({ at: this.out.length, taken: taken === "likely" ? 1 : 0 });
+  }
+
+  /** Append the function's entry of the branch hint section (of the function with that index). */
+  encodeHints(target: ByteWriter, index: number): void {
+    const start = this.head().length;
+    target.u32(index);
+    target.u32(this.hints.length);
+    for (const { at, taken } of this.hints) {
+      target.u32(start + at);
+      target.u8(1);
+      target.u8(taken);
+    }
+  }
 
   /** Append the function as an entry of a code section. */
   encode(target: ByteWriter): void {
+    const head = this.head();
+    target.u32(head.length + this.out.length + 1);
+    target.append(head.view());
+    target.append(this.out.view());
+    target.u8(W.end);
+  }
+
+  /** Declarations of locals. */
+  private head(): ByteWriter {
     const head = new ByteWriter();
     const groups: [ValType, number][] = [];
     for (const type of this.types) {
@@ -140,9 +175,6 @@ export class FunctionWriter {
       head.u32(count);
       head.u8(VALTYPE_BYTE[type]);
     }
-    target.u32(head.length + this.out.length + 1);
-    target.append(head.view());
-    target.append(this.out.view());
-    target.u8(W.end);
+    return head;
   }
 }
