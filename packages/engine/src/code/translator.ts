@@ -57,7 +57,7 @@ export class Translator {
     mode: number,
     single: boolean,
   ): TranslatedBlock | undefined {
-    const block = this.lift(cpu, source, start, mode, single);
+    const block = this.build(cpu, source, start, mode, single);
     if (block === undefined) return undefined;
     return { code: this.lowering.lower(block, single), end: block.end, instructions: block.offsets.length };
   }
@@ -67,8 +67,21 @@ export class Translator {
     return this.lowering.lower(block);
   }
 
-  /** The optimised IR of a block. It shares the builder's arrays: copy what has to outlive the next call. */
+  /** The optimised IR of a block. */
   lift(cpu: GuestCpu, source: PageSource, start: number, mode: number, single: boolean): IrBlock | undefined {
+    const block = this.build(cpu, source, start, mode, single);
+    this.builder.release();
+    return block;
+  }
+
+  /** The same, only valid until the next block is built. */
+  private build(
+    cpu: GuestCpu,
+    source: PageSource,
+    start: number,
+    mode: number,
+    single: boolean,
+  ): IrBlock | undefined {
     const b = this.builder;
     b.reset();
     const limit = single
@@ -83,9 +96,7 @@ export class Translator {
       const length = cpu.lift(b, source, offset, mode);
       // An instruction that crosses pages has a block of its own: its key has two pages.
       if (length === 0 || (source.crossed && count > 0)) {
-        b.nodes.length = nodes;
-        b.offsets.pop();
-        b.ended = false;
+        b.takeBack(nodes);
         break;
       }
       offset += length;

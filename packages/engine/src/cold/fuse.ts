@@ -1,6 +1,5 @@
 import type { IrBlock, Node } from "../ir/node.js";
-import { Op, opInfo } from "../ir/ops.js";
-import { countUses } from "../ir/uses.js";
+import { COMPARE_NAMES, IS_PURE, OPS, Op, opCode } from "../ir/ops.js";
 
 // Instruction selection for the cold tier, part one: fold what one micro-op can do into the node that
 // will become it, so that lowering proper maps one node to one micro-op.
@@ -8,80 +7,88 @@ import { countUses } from "../ir/uses.js";
 /** Set in `Node.hi` of an i32 operation whose result the micro-op sign-extends to 64 bits. */
 export const SIGN_EXTENDED = 1;
 
-function isAddress(op: number): boolean {
-  return op === Op.load || op === Op.store || op === Op.probe;
-}
+const ADD64 = opCode("i64.add");
 
-const fitsInt32 = (n: Node): boolean => n.hi === n.lo >> 31;
+const COMPARES = new Set(COMPARE_NAMES.flatMap((name) => [opCode(`i64.${name}`), opCode(`i32.${name}`)]));
+/** By operation number: compares two numbers. */
+const IS_COMPARE = OPS.map((_, op) => COMPARES.has(op));
+/** By operation number: computes an i32 that the micro-op can sign-extend. */
+const IS_I32_COMPUTE = OPS.map(
+  ({ name, effect }, op) =>
+    effect === "pure" && name.startsWith("i32.") && op !== Op.wrap && op !== Op.eqz32 && !COMPARES.has(op),
+);
 
-/** Is `n` an i32 operation that computes (rather than reads or converts)? */
-function isI32Compute(n: Node): boolean {
-  return (
-    n.type === "i32" &&
-    opInfo(n.op).effect === "pure" &&
-    opInfo(n.op).name.startsWith("i32.") &&
-    n.op !== Op.wrap &&
-    n.op !== Op.eqz32
-  );
-}
-
-function isCompare(n: Node): boolean {
-  return n.type === "i32" && n.b !== null && /\.(eq|ne|[lg][te]_[su])$/.test(opInfo(n.op).name);
-}
-
-export function fuse(block: IrBlock, add64: number): void {
-  const nodes = block.nodes;
-  countUses(nodes);
-  fuseNodes(nodes, add64);
-  countUses(nodes);
-  compact(nodes);
-  countUses(nodes);
-}
-
-/** Drop what emits nothing, so that an operation and the `set` of its result are neighbours. */
-function compact(nodes: Node[]): void {
-  let kept = 0;
-  // Backwards would drop whole dead trees at once; one level is what fusing leaves behind.
-  for (const n of nodes) {
-    const silent =
-      n.op === Op.const ||
-      n.op === Op.pc ||
-      (n.uses === 0 && (opInfo(n.op).effect === "pure" || n.op === Op.get));
-    if (!silent) nodes[kept++] = n;
-  }
-  nodes.length = kept;
-}
-
-function fuseNodes(nodes: readonly Node[], add64: number): void {
-  for (const n of nodes) {
-    if (isAddress(n.op)) foldAddress(n, add64);
-    else if (n.op === Op.extendS && n.a !== null && n.a.uses === 1 && isI32Compute(n.a) && !isCompare(n.a))
-      absorb(n, n.a);
-    else if (n.op === Op.branch && n.a !== null && n.a.uses === 1 && isCompare(n.a)) {
-      // The branch compares for itself: sub remembers how, a and b are the operands.
-      n.sub = n.a.op;
-      n.b = n.a.b;
-      n.a = n.a.a;
+/**
+ * Walks the block once, from its end: so all users of a node come before it, and what has none left is dropped from
+ * the counts of its operands. Leaves `uses` and `last` as the micro-ops will have them.
+ */
+export function fuse({ nodes }: IrBlock): void {
+  for (let i = nodes.length - 1; i >= 0; i--) {
+    const n = nodes[i] as Node;
+    const { op } = n;
+    if (n.uses === 0 && IS_PURE[op]) {
+      drop(n);
+      continue;
     }
+    if (op === Op.load || op === Op.store || op === Op.probe) foldAddress(n);
+    else if (op === Op.extendS) absorb(n);
+    else if (op === Op.branch) compare(n);
+    if (n.a !== null && n.a.last < 0) n.a.last = i;
+    if (n.b !== null && n.b.last < 0) n.b.last = i;
+    if (n.c !== null && n.c.last < 0) n.c.last = i;
   }
+}
+
+/** Does a node of the fused block become nothing? */
+export function isSilent(n: Node): boolean {
+  const { op } = n;
+  return op === Op.const || op === Op.pc || (n.uses === 0 && (op === Op.get || (IS_PURE[op] as boolean)));
+}
+
+function drop({ a, b, c }: Node): void {
+  if (a !== null) a.uses--;
+  if (b !== null) b.uses--;
+  if (c !== null) c.uses--;
 }
 
 /** load(x + constant): the displacement goes into the access. */
-function foldAddress(n: Node, add64: number): void {
+function foldAddress(n: Node): void {
   const address = n.a as Node;
-  if (address.op === Op.pc) return;
-  if (address.op !== add64) return;
-  const [x, c] = [address.a as Node, address.b as Node];
-  if (c.op !== Op.const || !fitsInt32(c)) return;
+  if (address.op !== ADD64) return;
+  const { a: x, b: c } = address as { a: Node; b: Node };
+  if (c.op !== Op.const || c.hi !== c.lo >> 31) return;
+  address.uses--;
+  x.uses++;
   n.a = x;
   n.lo = c.lo;
 }
 
 /** extend_s(i32 op): the node becomes the operation itself with a sign-extended result. */
-function absorb(n: Node, inner: Node): void {
+function absorb(n: Node): void {
+  const inner = n.a as Node;
+  if (inner.uses !== 1 || !IS_I32_COMPUTE[inner.op]) return;
   n.op = inner.op;
   n.a = inner.a;
   n.b = inner.b;
   n.c = inner.c;
   n.hi = SIGN_EXTENDED;
+  forget(inner);
+}
+
+/** branch(compare): the branch compares for itself: sub remembers how, a and b are the operands. */
+function compare(n: Node): void {
+  const inner = n.a as Node;
+  if (inner.uses !== 1 || !IS_COMPARE[inner.op]) return;
+  n.sub = inner.op;
+  n.a = inner.a;
+  n.b = inner.b;
+  forget(inner);
+}
+
+/** Its only user took over its operands. */
+function forget(inner: Node): void {
+  inner.uses = 0;
+  inner.a = null;
+  inner.b = null;
+  inner.c = null;
 }

@@ -11,9 +11,8 @@ import {
   RMW_NAMES,
 } from "../ir/ops.js";
 import { SOFT_FUNCTIONS } from "../ir/soft.js";
-import { countUses } from "../ir/uses.js";
 import { ENGINE_STATE as E, TEMPORARY_COUNT } from "../state/layout.js";
-import { fuse, SIGN_EXTENDED } from "./fuse.js";
+import { fuse, isSilent, SIGN_EXTENDED } from "./fuse.js";
 import { SlowAccess } from "./interpreter.js";
 import { HAS_RECIPE, LOAD_NAMES, microOp } from "./micro-ops.js";
 
@@ -93,10 +92,10 @@ for (const name of COMPARE_NAMES) {
   BRANCH[opCode(`i32.${name}`)] = microOp(`branch32.${name}`);
 }
 
-const COMMUTES = new Set(
-  ["add", "mul", "and", "or", "xor", "eq", "ne"].flatMap((n) => [opCode(`i64.${n}`), opCode(`i32.${n}`)]),
-);
-const ADD64 = opCode("i64.add");
+/** By IR operation number: the operands may change places. */
+const COMMUTES: (true | undefined)[] = [];
+for (const n of ["add", "mul", "and", "or", "xor", "eq", "ne"])
+  for (const type of ["i64", "i32"]) COMMUTES[opCode(`${type}.${n}`)] = true;
 const LOADS = LOAD_NAMES.map(microOp);
 const STORES = {
   1: microOp("store8"),
@@ -108,6 +107,9 @@ const RMW = RMW_NAMES.map((n) => ({ 4: microOp(`rmw32.${n}`), 8: microOp(`rmw64.
 const FP = SOFT_FUNCTIONS.map((f) => microOp(`fp.${f.name}`));
 const CONST = microOp("const");
 const MOV = microOp("mov");
+const ADD_IMMEDIATE = microOp("i64.add.imm");
+const PROBE_READ = microOp("probe_read");
+const PROBE_WRITE = microOp("probe_write");
 const SELECT = microOp("select");
 const FLAGS_OUT = microOp("flags_out");
 const FLAGS_IN = microOp("flags_in");
@@ -124,6 +126,15 @@ const ATOMIC = {
   [Op.loadReserved]: { 4: microOp("load_reserved32"), 8: microOp("load_reserved64") },
   [Op.storeConditional]: { 4: microOp("store_conditional32"), 8: microOp("store_conditional64") },
 } as Record<number, Record<4 | 8, number>>;
+
+/** A value that needs no computation, but a place to be read from. */
+function isConstant(n: Node): boolean {
+  return n.op === Op.const || n.op === Op.pc;
+}
+
+function isTemporary(slot: number): boolean {
+  return slot >= E.temporaries && slot < E.temporaries + TEMPORARY_COUNT * 8;
+}
 
 function loadOp(n: Node): number {
   const index = n.size === 8 ? 6 : (n.size === 1 ? 0 : n.size === 2 ? 2 : 4) + (n.signed ? 0 : 1);
@@ -153,14 +164,15 @@ export class Lowering {
     this.busyUntil.fill(-1);
     this.aliases.length = 0;
     this.offsets = block.offsets;
-    fuse(block, ADD64);
-    const nodes = block.nodes;
-    countUses(nodes);
     this.starts = [];
+    fuse(block);
+    const { nodes } = block;
+    let insn = -1;
     for (let i = 0; i < nodes.length; i++) {
-      const { insn } = nodes[i] as Node;
+      const n = nodes[i] as Node;
+      if (isSilent(n)) continue;
       // Instructions that emit nothing begin where the next one does.
-      while (this.starts.length <= insn) this.starts.push(this.used);
+      for (; insn < n.insn; insn++) this.starts.push(this.used);
       i = this.node(nodes, i);
     }
     return {
@@ -176,13 +188,9 @@ export class Lowering {
   private node(nodes: readonly Node[], i: number): number {
     const n = nodes[i] as Node;
     switch (n.op) {
-      case Op.const:
-      case Op.pc:
-        n.slot = NO_SLOT;
-        return i;
       case Op.get:
         if (n.field?.offset === E.fpFlags) this.emit(FLAGS_OUT, 0, 0, 0, 0, 0);
-        if (n.uses > 0) this.alias(n, n.field?.offset as number);
+        this.alias(n, n.field?.offset as number);
         return i;
       case Op.wrap:
         this.wrap(n, i);
@@ -215,17 +223,16 @@ export class Lowering {
   /** A node with a result: computed straight into the field when a `set` of it follows. */
   private compute(nodes: readonly Node[], i: number): number {
     const n = nodes[i] as Node;
-    const follower = nodes[i + 1];
-    const pure = opInfo(n.op).effect === "pure";
-    if (n.uses === 0 && pure) return i;
-    // A branch absorbed its comparison; nothing uses it any more.
+    let next = i + 1;
+    while (next < nodes.length && isSilent(nodes[next] as Node)) next++;
+    const follower = nodes[next];
     if (follower !== undefined && follower.op === Op.set && follower.a === n) {
       const offset = follower.field?.offset as number;
-      this.protect(offset, i, i + 1);
+      this.protect(offset, i, next);
       this.value(n, i, offset);
       this.afterSet(offset);
-      if (n.last > i + 1) this.alias(n, offset);
-      return i + 1;
+      if (n.last > next) this.alias(n, offset);
+      return next;
     }
     const slot = this.temporary(i, Math.max(n.last, i));
     this.value(n, i, slot);
@@ -243,12 +250,9 @@ export class Lowering {
     }
     switch (n.op) {
       case Op.select: {
-        const [a, b, c] = [
-          this.operand(n.a as Node, i),
-          this.operand(n.b as Node, i),
-          this.operand(n.c as Node, i),
-        ];
-        this.emit(SELECT, d, a, b, c, 0);
+        const a = this.operand(n.a as Node, i);
+        const b = this.operand(n.b as Node, i);
+        this.emit(SELECT, d, a, b, this.operand(n.c as Node, i), 0);
         return;
       }
       case Op.load:
@@ -279,18 +283,24 @@ export class Lowering {
       case Op.cas:
       case Op.loadReserved:
       case Op.storeConditional: {
-        const [a, b, c] = [this.operand(n.a as Node, i), this.optional(n.b, i), this.optional(n.c, i)];
+        const a = this.operand(n.a as Node, i);
+        const b = this.optional(n.b, i);
+        const c = this.optional(n.c, i);
         this.exit(n, this.emit(ATOMIC[n.op]?.[n.size as 4 | 8] as number, d, a, b, c, this.meta(n)));
         return;
       }
       case Op.fp: {
-        const [a, b, c] = [this.operand(n.a as Node, i), this.optional(n.b, i), this.optional(n.c, i)];
+        const a = this.operand(n.a as Node, i);
+        const b = this.optional(n.b, i);
+        const c = this.optional(n.c, i);
         this.emit(FP[n.sub] as number, d, a, b, c | (n.lo << 16), 0);
         return;
       }
       case Op.call: {
-        const [a, b] = [this.optional(n.a, i), this.optional(n.b, i)];
+        const a = this.optional(n.a, i);
+        const b = this.optional(n.b, i);
         this.exit(n, this.emit(CALL, d, a, b, (n.sub << 24) | (n.lo & 0xffffff), this.meta(n)));
+        this.forgetConstants();
         return;
       }
       default:
@@ -299,23 +309,27 @@ export class Lowering {
   }
 
   private binary(n: Node, i: number, d: number, codes: BinaryCodes): void {
-    let [x, y] = [n.a as Node, n.b as Node];
-    if (x.op === Op.const && y.op !== Op.const && COMMUTES.has(n.op)) [x, y] = [y, x];
+    let x = n.a as Node;
+    let y = n.b as Node;
+    if (x.op === Op.const && y.op !== Op.const && COMMUTES[n.op]) {
+      x = y;
+      y = n.a as Node;
+    }
     const sx = n.hi === SIGN_EXTENDED;
     if (y.op === Op.const) {
       this.emit(sx ? codes.riSx : codes.ri, d, this.operand(x, i), 0, y.lo, y.hi);
       return;
     }
-    const [a, b] = [this.operand(x, i), this.operand(y, i)];
-    this.emit(sx ? codes.rrSx : codes.rr, d, a, b, 0, 0);
+    const a = this.operand(x, i);
+    this.emit(sx ? codes.rrSx : codes.rr, d, a, this.operand(y, i), 0, 0);
   }
 
   private store(n: Node, i: number): void {
     const a = this.operand(n.a as Node, i);
     if (n.op === Op.probe) {
-      const op = microOp(n.signed ? "probe_write" : "probe_read");
-      for (const at of n.size === 1 ? [0] : [0, n.size - 1])
-        this.exit(n, this.emit(op, 0, a, 0, n.lo + at, this.meta(n)));
+      const op = n.signed ? PROBE_WRITE : PROBE_READ;
+      this.exit(n, this.emit(op, 0, a, 0, n.lo, this.meta(n)));
+      if (n.size > 1) this.exit(n, this.emit(op, 0, a, 0, n.lo + n.size - 1, this.meta(n)));
       return;
     }
     const b = this.operand(n.b as Node, i);
@@ -329,10 +343,11 @@ export class Lowering {
     const offset = n.field?.offset as number;
     const value = n.a as Node;
     this.protect(offset, i, i);
-    if (value.op === Op.const) {
-      this.emit(CONST, offset, 0, 0, value.lo, value.hi);
-    } else if (value.op === Op.pc) {
-      this.emit(microOp("i64.add.imm"), offset, E.pcBase, 0, value.lo, value.lo >> 31);
+    if (isConstant(value)) {
+      if (value.op === Op.const) this.emit(CONST, offset, 0, 0, value.lo, value.hi);
+      else this.emit(ADD_IMMEDIATE, offset, E.pcBase, 0, value.lo, value.lo >> 31);
+      // The flags' field changes without a `set`.
+      if (value.slot === NO_SLOT && value.last > i && offset !== E.fpFlags) this.alias(value, offset);
     } else if (value.slot !== offset) {
       this.emit(MOV, offset, value.slot, 0, 0, 0);
     }
@@ -354,14 +369,14 @@ export class Lowering {
   /** i32.wrap: the low half of the same slot. */
   private wrap(n: Node, i: number): void {
     const from = n.a as Node;
-    if (from.op === Op.const || from.op === Op.pc) {
+    if (isConstant(from) && from.slot === NO_SLOT) {
       n.slot = this.operand(from, i);
       this.keep(n.slot, n.last);
-    } else if (this.aliases.includes(from)) {
-      this.alias(n, from.slot);
-    } else {
+    } else if (isTemporary(from.slot)) {
       n.slot = from.slot;
       this.keep(n.slot, n.last);
+    } else {
+      this.alias(n, from.slot);
     }
   }
 
@@ -376,8 +391,12 @@ export class Lowering {
     for (let k = this.aliases.length - 1; k >= 0; k--) {
       const n = this.aliases[k] as Node;
       if (n.slot !== offset) continue;
-      this.aliases.splice(k, 1);
+      this.unalias(k);
       if (n.last <= after) continue;
+      if (isConstant(n)) {
+        n.slot = NO_SLOT;
+        continue;
+      }
       if (slot === NO_SLOT) {
         slot = this.temporary(i, n.last);
         this.emit(MOV, slot, offset, 0, 0, 0);
@@ -388,8 +407,25 @@ export class Lowering {
     }
   }
 
-  /** The slot an operand is read from, materialising constants. */
+  /** Alias number `k` is none any more; the order does not matter. */
+  private unalias(k: number): void {
+    const last = this.aliases.pop() as Node;
+    if (k < this.aliases.length) this.aliases[k] = last;
+  }
+
+  /** A helper may write any field: constants are no longer known to be in one. */
+  private forgetConstants(): void {
+    for (let k = this.aliases.length - 1; k >= 0; k--) {
+      const n = this.aliases[k] as Node;
+      if (!isConstant(n)) continue;
+      n.slot = NO_SLOT;
+      this.unalias(k);
+    }
+  }
+
+  /** The slot an operand is read from, materialising constants that are in no field. */
   private operand(n: Node, i: number): number {
+    if (n.slot !== NO_SLOT) return n.slot;
     if (n.op === Op.const) {
       if (n.lo === 0 && n.hi === 0) return E.zero;
       const slot = this.temporary(i, i);
@@ -399,10 +435,10 @@ export class Lowering {
     if (n.op === Op.pc) {
       if (n.lo === 0) return E.pcBase;
       const slot = this.temporary(i, i);
-      this.emit(microOp("i64.add.imm"), slot, E.pcBase, 0, n.lo, n.lo >> 31);
+      this.emit(ADD_IMMEDIATE, slot, E.pcBase, 0, n.lo, n.lo >> 31);
       return slot;
     }
-    return n.slot;
+    throw new Error("a value is used before it was computed");
   }
 
   private optional(n: Node | null, i: number): number {
@@ -421,8 +457,9 @@ export class Lowering {
   }
 
   private keep(slot: number, until: number): void {
-    const t = (slot - E.temporaries) / 8;
-    if (t >= 0 && t < TEMPORARY_COUNT && (this.busyUntil[t] as number) < until) this.busyUntil[t] = until;
+    if (!isTemporary(slot)) return;
+    const t = (slot - E.temporaries) >> 3;
+    if ((this.busyUntil[t] as number) < until) this.busyUntil[t] = until;
   }
 
   private meta(n: Node): number {

@@ -1,5 +1,7 @@
+import { foldBinary, foldUnary } from "../passes/fold.js";
+import { KnownFields } from "../passes/forward.js";
 import type { Field } from "../state/layout.js";
-import type { AccessSize, IrBlock, Node } from "./node.js";
+import { type AccessSize, blankNode, type IrBlock, type Node } from "./node.js";
 import {
   COMPARE_NAMES,
   I32_BINARY_NAMES,
@@ -9,7 +11,7 @@ import {
   type IrType,
   Op,
   opCode,
-  opInfo,
+  RESULT_TYPES,
   RMW_NAMES,
   type RmwName,
 } from "./ops.js";
@@ -28,10 +30,25 @@ type Binary = (a: Value, b: Value) => Value;
 type Unary = (a: Value) => Value;
 type Table<N extends readonly string[], F> = { readonly [K in N[number]]: F };
 
-/** Builds one block. An architecture's lifter wraps it with names for its own registers. */
+export interface IrBuilderOptions {
+  /** Fold constants and forward what is known of state fields while building (default); or emit every node as asked. */
+  readonly simplify?: boolean;
+}
+
+/**
+ * Builds one block. An architecture's lifter wraps it with names for its own registers.
+ *
+ * One builder is reused for all blocks, and so are its nodes: a finished block is valid until the next
+ * `reset`, unless `release` gave it away.
+ */
 export class IrBuilder {
-  readonly nodes: Node[] = [];
-  readonly offsets: number[] = [];
+  nodes: Node[] = [];
+  offsets: number[] = [];
+  private readonly simplify: boolean;
+  private readonly known = new KnownFields();
+  /** Nodes for reuse; the first `used` of them are in the present block. */
+  private pool: Node[] = [];
+  private used = 0;
   private insn = -1;
   /** True once an end was emitted: nothing may follow. */
   ended = false;
@@ -54,41 +71,65 @@ export class IrBuilder {
       wrap_i64: Unary;
     };
 
-  constructor() {
+  constructor({ simplify = true }: IrBuilderOptions = {}) {
+    this.simplify = simplify;
     const binary = (prefix: string, names: readonly string[]) =>
-      this.named(prefix, names, (op) => (a: Value, b: Value) => this.emit(op, a, b));
+      this.named(prefix, names, (op) => (a: Value, b: Value) => this.binary(op, a, b));
     const unary = (prefix: string, names: readonly string[]) =>
-      this.named(prefix, names, (op) => (a: Value) => this.emit(op, a));
-    this.i64 = {
+      this.named(prefix, names, (op) => (a: Value) => this.unary(op, a));
+    this.i64 = quick({
       ...binary("i64", I64_BINARY_NAMES),
       ...binary("i64", COMPARE_NAMES),
       ...unary("i64", I64_UNARY_NAMES),
       const: (value: number | bigint) => this.const64(value),
       pair: (lo: number, hi: number) => this.constant("i64", lo, hi),
-      eqz: (a: Value) => this.emit(Op.eqz64, a),
-      extend_i32_s: (a: Value) => this.emit(Op.extendS, a),
-      extend_i32_u: (a: Value) => this.emit(Op.extendU, a),
-    } as IrBuilder["i64"];
-    this.i32 = {
+      eqz: (a: Value) => this.unary(Op.eqz64, a),
+      extend_i32_s: (a: Value) => this.unary(Op.extendS, a),
+      extend_i32_u: (a: Value) => this.unary(Op.extendU, a),
+    } as IrBuilder["i64"]);
+    this.i32 = quick({
       ...binary("i32", I32_BINARY_NAMES),
       ...binary("i32", COMPARE_NAMES),
       ...unary("i32", I32_UNARY_NAMES),
       const: (value: number) => this.constant("i32", value, value < 0 ? -1 : 0),
-      eqz: (a: Value) => this.emit(Op.eqz32, a),
-      wrap_i64: (a: Value) => this.emit(Op.wrap, a),
-    } as IrBuilder["i32"];
+      eqz: (a: Value) => this.unary(Op.eqz32, a),
+      wrap_i64: (a: Value) => this.unary(Op.wrap, a),
+    } as IrBuilder["i32"]);
   }
 
   private named<F>(prefix: string, names: readonly string[], make: (op: number) => F): Record<string, F> {
     return Object.fromEntries(names.map((name) => [name, make(opCode(`${prefix}.${name}`))]));
   }
 
-  /** Start over for the next block; the builder is reused because making one is not free. */
+  /** Start over for the next block. */
   reset(): void {
-    this.nodes.length = 0;
-    this.offsets.length = 0;
+    this.nodes = [];
+    this.offsets = [];
+    this.used = 0;
     this.insn = -1;
     this.ended = false;
+    this.known.clear();
+  }
+
+  /** The present block is to stay valid after `reset`. */
+  release(): void {
+    this.pool = this.pool.slice(this.used);
+    this.used = 0;
+  }
+
+  /** Take back the current instruction, whose first node would be number `first` of the block: the block ends before it. */
+  takeBack(first: number): void {
+    for (let i = first; i < this.nodes.length; i++) {
+      const { a, b, c } = this.nodes[i] as Node;
+      if (a !== null) a.uses--;
+      if (b !== null) b.uses--;
+      if (c !== null) c.uses--;
+    }
+    this.nodes.length = first;
+    this.offsets.pop();
+    this.insn--;
+    this.ended = false;
+    this.known.clear();
   }
 
   /** Begin a guest instruction whose first byte is at `offset` in the block's page. */
@@ -109,20 +150,26 @@ export class IrBuilder {
   // Values
 
   get(field: Field): Value {
-    const n = this.emit(Op.get);
+    if (this.simplify) {
+      const value = this.known.get(field);
+      if (value !== null) return value;
+    }
+    const n = this.emit(Op.get, null, null, null);
     n.type = field.type === "i32" ? "i32" : "i64";
     n.field = field;
+    this.known.read(field, n);
     return n;
   }
 
   set(field: Field, value: Value): void {
-    const n = this.emit(Op.set, value);
+    const n = this.emit(Op.set, value, null, null);
     n.field = field;
+    this.known.set(field, value);
   }
 
   /** The virtual address `offset` bytes from the start of the block's page. */
   pc(offset: number): Value {
-    const n = this.emit(Op.pc);
+    const n = this.emit(Op.pc, null, null, null);
     n.lo = offset;
     return n;
   }
@@ -136,7 +183,7 @@ export class IrBuilder {
   // Memory. Results of loads are i64, extended from the size.
 
   load(size: AccessSize, signed: boolean, address: Value, options?: AccessOptions): Value {
-    const n = this.access(Op.load, size, options, address);
+    const n = this.access(Op.load, size, options, address, null, null);
     n.type = "i64";
     n.signed = signed;
     return n;
@@ -144,18 +191,18 @@ export class IrBuilder {
 
   /** Stores the low `size` bytes of an i64. */
   store(size: AccessSize, address: Value, value: Value, options?: AccessOptions): void {
-    this.access(Op.store, size, options, address, value);
+    this.access(Op.store, size, options, address, value, null);
   }
 
   /** Check that `size` bytes can be accessed, before an instruction that accesses several places commits anything. */
   probe(access: "read" | "write", size: AccessSize, address: Value): void {
-    const n = this.access(Op.probe, size, undefined, address);
+    const n = this.access(Op.probe, size, undefined, address, null, null);
     n.signed = access === "write";
   }
 
   /** Atomic read-modify-write of 4 or 8 bytes, aligned; gives the old value, a 4-byte one sign-extended. */
   rmw(name: RmwName, size: 4 | 8, address: Value, value: Value): Value {
-    const n = this.access(Op.rmw, size, { aligned: true }, address, value);
+    const n = this.access(Op.rmw, size, ALIGNED, address, value, null);
     n.type = "i64";
     n.signed = true;
     n.sub = RMW_NAMES.indexOf(name);
@@ -164,7 +211,7 @@ export class IrBuilder {
 
   /** Atomic compare and exchange of 4 or 8 bytes, aligned; gives the old value, a 4-byte one sign-extended. */
   cas(size: 4 | 8, address: Value, expected: Value, value: Value): Value {
-    const n = this.access(Op.cas, size, { aligned: true }, address, expected, value);
+    const n = this.access(Op.cas, size, ALIGNED, address, expected, value);
     n.type = "i64";
     n.signed = true;
     return n;
@@ -172,7 +219,7 @@ export class IrBuilder {
 
   /** Load and reserve 4 or 8 aligned bytes; a 4-byte value is sign-extended. */
   loadReserved(size: 4 | 8, address: Value): Value {
-    const n = this.access(Op.loadReserved, size, { aligned: true }, address);
+    const n = this.access(Op.loadReserved, size, ALIGNED, address, null, null);
     n.type = "i64";
     n.signed = true;
     return n;
@@ -180,7 +227,7 @@ export class IrBuilder {
 
   /** Store if the reservation still holds; gives i64 0 on success and 1 on failure, and ends the reservation. */
   storeConditional(size: 4 | 8, address: Value, value: Value): Value {
-    return this.access(Op.storeConditional, size, { aligned: true }, address, value);
+    return this.access(Op.storeConditional, size, ALIGNED, address, value, null);
   }
 
   // Floating point: arguments and result are bit patterns (f32 in an i32, f64 in an i64). Flags accumulate
@@ -188,7 +235,8 @@ export class IrBuilder {
 
   fp(name: SoftName, rounding: number, ...args: readonly Value[]): Value {
     const fn = softFunction(name);
-    const n = this.emit(Op.fp, args[0], args[1], args[2]);
+    const n = this.emit(Op.fp, args[0] ?? null, args[1] ?? null, args[2] ?? null);
+    this.known.raiseFlags();
     n.type = fn.result;
     n.sub = fn.index;
     n.lo = rounding;
@@ -202,7 +250,9 @@ export class IrBuilder {
    * the instruction's start left it plus everything this instruction has set so far; it may trap or exit.
    */
   call(helper: number, constant: number, a?: Value, b?: Value): Value {
-    const n = this.emit(Op.call, a, b);
+    const n = this.emit(Op.call, a ?? null, b ?? null, null);
+    // Helpers may write any field.
+    this.known.clear();
     n.type = "i64";
     n.sub = helper;
     n.lo = constant;
@@ -211,22 +261,22 @@ export class IrBuilder {
 
   /** Continue at `offset` bytes from the start of this block's page (any signed 32-bit distance). */
   jump(offset: number): void {
-    this.end(this.emit(Op.jump), offset, 0);
+    this.end(this.emit(Op.jump, null, null, null), offset, 0);
   }
 
   /** Continue at `taken` if the i32 condition is not zero, else at `otherwise`; both are offsets like `jump`'s. */
   branch(condition: Value, taken: number, otherwise: number): void {
-    this.end(this.emit(Op.branch, condition), taken, otherwise);
+    this.end(this.emit(Op.branch, condition, null, null), taken, otherwise);
   }
 
   /** Continue at a virtual address. */
   jumpIndirect(address: Value): void {
-    this.end(this.emit(Op.jumpIndirect, address), 0, 0);
+    this.end(this.emit(Op.jumpIndirect, address, null, null), 0, 0);
   }
 
   /** Continue at `offset` by way of the dispatcher, which looks at interrupts, mode and mappings anew. */
   dispatch(offset: number): void {
-    this.end(this.emit(Op.dispatch), offset, 0);
+    this.end(this.emit(Op.dispatch, null, null, null), offset, 0);
   }
 
   private end(n: Node, lo: number, hi: number): void {
@@ -240,12 +290,12 @@ export class IrBuilder {
     size: AccessSize,
     options: AccessOptions | undefined,
     a: Value,
-    b?: Value,
-    c?: Value,
+    b: Value | null,
+    c: Value | null,
   ): Node {
     const n = this.emit(op, a, b, c);
     n.size = size;
-    n.aligned = options?.aligned ?? false;
+    n.aligned = options !== undefined && options.aligned === true;
     return n;
   }
 
@@ -257,36 +307,56 @@ export class IrBuilder {
     return this.constant("i64", Number(BigInt.asIntN(32, v)), Number(BigInt.asIntN(32, v >> 32n)));
   }
 
-  private constant(type: IrType, lo: number, hi: number): Value {
-    const n = this.emit(Op.const);
+  /** A constant from halves; `hi` of an i32 does not matter. */
+  constant(type: IrType, lo: number, hi: number): Value {
+    const n = this.emit(Op.const, null, null, null);
     n.type = type;
     n.lo = lo | 0;
     n.hi = hi | 0;
     return n;
   }
 
-  private emit(op: number, a?: Value, b?: Value, c?: Value): Node {
-    const result = opInfo(op).result;
-    const n: Node = {
-      op,
-      type: result === "any" ? "i64" : result,
-      a: a ?? null,
-      b: b ?? null,
-      c: c ?? null,
-      lo: 0,
-      hi: 0,
-      field: null,
-      size: 8,
-      signed: false,
-      aligned: false,
-      sub: 0,
-      insn: this.insn,
-      pending: null,
-      slot: -1,
-      uses: 0,
-      last: -1,
-    };
+  private binary(op: number, a: Value, b: Value): Value {
+    return (this.simplify ? foldBinary(this, op, a, b) : null) ?? this.emit(op, a, b, null);
+  }
+
+  private unary(op: number, a: Value): Value {
+    return (this.simplify ? foldUnary(this, op, a) : null) ?? this.emit(op, a, null, null);
+  }
+
+  private emit(op: number, a: Value | null, b: Value | null, c: Value | null): Node {
+    const { pool } = this;
+    const at = this.used++;
+    if (at === pool.length) pool.push(blankNode());
+    const n = pool[at] as Node;
+    n.op = op;
+    n.type = RESULT_TYPES[op] as IrType;
+    n.a = a;
+    n.b = b;
+    n.c = c;
+    n.lo = 0;
+    n.hi = 0;
+    n.field = null;
+    n.size = 8;
+    n.signed = false;
+    n.aligned = false;
+    n.sub = 0;
+    n.insn = this.insn;
+    n.pending = null;
+    n.slot = -1;
+    n.uses = 0;
+    n.last = -1;
+    if (a !== null) a.uses++;
+    if (b !== null) b.uses++;
+    if (c !== null) c.uses++;
     this.nodes.push(n);
     return n;
   }
+}
+
+const ALIGNED: AccessOptions = { aligned: true };
+
+/** V8 keeps objects with many computed properties as hash tables, unless they are somebody's prototype. */
+function quick<T extends object>(table: T): T {
+  return Object.create(table) as T;
 }

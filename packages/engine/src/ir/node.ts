@@ -38,8 +38,33 @@ export interface Node {
   pending: readonly Pending[] | null;
   /** Scratch of the back end. */
   slot: number;
+  /** How many operands of the block's nodes this value is. The builder counts, and passes keep the count right. */
   uses: number;
+  /** Scratch of the back end: index of the last node that uses the value. */
   last: number;
+}
+
+/** Makes a node with nothing in it; the builder fills it in. All of them are made here, so they have one shape. */
+export function blankNode(): Node {
+  return {
+    op: 0,
+    type: "void",
+    a: null,
+    b: null,
+    c: null,
+    lo: 0,
+    hi: 0,
+    field: null,
+    size: 8,
+    signed: false,
+    aligned: false,
+    sub: 0,
+    insn: 0,
+    pending: null,
+    slot: -1,
+    uses: 0,
+    last: -1,
+  };
 }
 
 /** A translated basic block before lowering. */

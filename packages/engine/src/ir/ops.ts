@@ -146,6 +146,15 @@ defineAll("i32", I32_UNARY_NAMES, "i32", 1);
 
 export const OPS: readonly OpInfo[] = table;
 
+/** By operation number: the type of the result, where it has several the commonest. */
+export const RESULT_TYPES: readonly IrType[] = table.map(({ result }) => (result === "any" ? "i64" : result));
+/** By operation number: without effect. */
+export const IS_PURE: readonly boolean[] = table.map(({ effect }) => effect === "pure");
+/** By operation number: may leave the block before it completes. */
+export const IS_EXIT: readonly boolean[] = table.map(({ effect }) => effect === "exit");
+/** By operation number: ends the block. */
+export const IS_END: readonly boolean[] = table.map(({ effect }) => effect === "end");
+
 export function opCode(name: string): number {
   const code = byName.get(name);
   if (code === undefined) throw new Error(`no IR operation ${name}`);

@@ -1,5 +1,4 @@
 import type { Node } from "./node.js";
-import { Op } from "./ops.js";
 
 /** Count uses of every node, and find the index of the last one. */
 export function countUses(nodes: readonly Node[]): void {
@@ -9,8 +8,6 @@ export function countUses(nodes: readonly Node[]): void {
   }
   for (let i = 0; i < nodes.length; i++) {
     const n = nodes[i] as Node;
-    // A get that was forwarded remembers the value; that is no use of it.
-    if (n.op === Op.get) continue;
     if (n.a !== null) use(n.a, i);
     if (n.b !== null) use(n.b, i);
     if (n.c !== null) use(n.c, i);

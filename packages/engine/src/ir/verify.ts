@@ -35,8 +35,7 @@ export function verify(block: IrBlock): void {
     const info = opInfo(n.op);
     if (info.effect === "end" && i !== block.nodes.length - 1) fail("an end must stand last");
     for (const operand of [n.a, n.b, n.c])
-      if (operand !== null && n.op !== Op.get && !seen.has(operand))
-        fail("an operand is not defined before its use");
+      if (operand !== null && !seen.has(operand)) fail("an operand is not defined before its use");
     checkTypes(n, fail);
     if (n.insn < lastInsn || n.insn >= block.offsets.length) fail("instruction index out of order");
     lastInsn = n.insn;

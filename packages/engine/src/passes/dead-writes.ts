@@ -1,6 +1,16 @@
 import type { IrBlock, Node, Pending } from "../ir/node.js";
-import { Op, opInfo } from "../ir/ops.js";
-import { countUses } from "../ir/uses.js";
+import { IS_END, IS_EXIT, Op } from "../ir/ops.js";
+import { MAX_STATE_BYTES } from "../state/layout.js";
+
+const SLOTS = MAX_STATE_BYTES / 8;
+
+/** For each field (offset / 8) that is overwritten further on: how many exits had been seen by then. Valid where `since` is the epoch. */
+const exitsBehind = new Int32Array(SLOTS);
+const since = new Int32Array(SLOTS);
+let epoch = 0;
+/** Nodes at which the block can be left, last one first. */
+const exits: Node[] = [];
+let exitCount = 0;
 
 /**
  * Remove state writes that a later one in the block overwrites before anybody reads the field. Where the block
@@ -9,39 +19,55 @@ import { countUses } from "../ir/uses.js";
  */
 export function removeDeadWrites(block: IrBlock): void {
   const { nodes } = block;
-  countUses(nodes);
-  /** Fields that are overwritten further on, with the exits on the way there. */
-  const overwritten = new Map<number, Node[]>();
+  epoch++;
+  exitCount = 0;
   let dead = 0;
   for (let i = nodes.length - 1; i >= 0; i--) {
     const n = nodes[i] as Node;
-    if (n.op === Op.set) {
-      if (isDead(n, overwritten)) {
+    const { op } = n;
+    if (op === Op.set) {
+      const slot = (n.field as Field).offset >> 3;
+      if (since[slot] === epoch && isDead(n, exitsBehind[slot] as number)) {
+        (n.a as Node).uses--;
         n.uses = DEAD;
         dead++;
       }
       // Dead or not, at the exits further on it is this value that counts, not an earlier one.
-      overwritten.set(n.field?.offset as number, []);
-    } else if (n.op === Op.get) {
-      if (n.uses > 0) overwritten.delete(n.field?.offset as number);
-    } else if (n.op === Op.call || opInfo(n.op).effect === "end") {
+      exitsBehind[slot] = exitCount;
+      since[slot] = epoch;
+    } else if (op === Op.get) {
+      if (n.uses > 0) since[(n.field as Field).offset >> 3] = 0;
+    } else if (op === Op.call || IS_END[op]) {
       // Helpers, and whatever comes behind the block, may read anything.
-      overwritten.clear();
-    } else if (opInfo(n.op).effect === "exit") {
-      for (const exits of overwritten.values()) exits.push(n);
+      epoch++;
+      exitCount = 0;
+    } else if (IS_EXIT[op]) {
+      exits[exitCount++] = n;
     }
   }
-  if (dead > 0) block.nodes.splice(0, nodes.length, ...nodes.filter((n) => n.uses !== DEAD));
+  if (dead > 0) compact(nodes);
 }
 
+type Field = NonNullable<Node["field"]>;
+
+/** A `set` has no value that could be used. */
 const DEAD = -1;
 
-function isDead(n: Node, overwritten: ReadonlyMap<number, readonly Node[]>): boolean {
-  const exits = overwritten.get(n.field?.offset as number);
-  if (exits === undefined) return false;
+function isDead(n: Node, from: number): boolean {
+  if (from === exitCount) return true;
   const value = n.a as Node;
-  if (exits.length > 0 && value.op !== Op.const) return false;
-  const recipe: Pending = { field: n.field as NonNullable<Node["field"]>, value };
-  for (const exit of exits) exit.pending = [...(exit.pending ?? []), recipe];
+  if (value.op !== Op.const) return false;
+  const recipe: Pending = { field: n.field as Field, value };
+  for (let i = from; i < exitCount; i++) {
+    const exit = exits[i] as Node;
+    exit.pending = [...(exit.pending ?? []), recipe];
+    value.uses++;
+  }
   return true;
+}
+
+function compact(nodes: Node[]): void {
+  let kept = 0;
+  for (const n of nodes) if (n.uses !== DEAD) nodes[kept++] = n;
+  nodes.length = kept;
 }

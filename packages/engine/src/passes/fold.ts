@@ -1,23 +1,24 @@
-import type { IrBlock, Node } from "../ir/node.js";
-import { OPS, Op, opCode } from "../ir/ops.js";
+import type { Node } from "../ir/node.js";
+import { type IrType, OPS, Op, opCode } from "../ir/ops.js";
 
-// Constant folding. Constants are two int32 halves; 64-bit arithmetic on them goes through bigint,
-// which is slow but rare: a block folds a handful of operations.
+// Constant folding, done while a block is built: an operation whose result is known is not emitted. Constants
+// are two int32 halves; the rarer 64-bit operations on them go through bigint, which is slow.
+
+/** Where folded values are made. */
+export interface Values {
+  constant(type: IrType, lo: number, hi: number): Node;
+  pc(offset: number): Node;
+}
 
 type Fold64 = (a: bigint, b: bigint) => bigint;
 
 const FOLD64: Record<string, Fold64> = {
-  add: (a, b) => a + b,
   sub: (a, b) => a - b,
   mul: (a, b) => a * b,
-  and: (a, b) => a & b,
-  or: (a, b) => a | b,
-  xor: (a, b) => a ^ b,
   shl: (a, b) => a << (b & 63n),
   shr_s: (a, b) => a >> (b & 63n),
   shr_u: (a, b) => BigInt.asUintN(64, a) >> (b & 63n),
 };
-const fold64 = new Map(Object.entries(FOLD64).map(([name, f]) => [opCode(`i64.${name}`), f]));
 
 type Fold32 = (a: number, b: number) => number;
 
@@ -32,80 +33,71 @@ const FOLD32: Record<string, Fold32> = {
   shr_s: (a, b) => a >> (b & 31),
   shr_u: (a, b) => a >>> (b & 31),
 };
-const fold32 = new Map(Object.entries(FOLD32).map(([name, f]) => [opCode(`i32.${name}`), f]));
+
+/** By operation number. */
+const fold64: (Fold64 | undefined)[] = OPS.map(({ name }) => FOLD64[/^i64\.(\w+)$/.exec(name)?.[1] ?? ""]);
+const fold32: (Fold32 | undefined)[] = OPS.map(({ name }) => FOLD32[/^i32\.(\w+)$/.exec(name)?.[1] ?? ""]);
 
 const ADD = opCode("i64.add");
+const AND = opCode("i64.and");
+const OR = opCode("i64.or");
+const XOR = opCode("i64.xor");
 /** Operations that leave their first operand unchanged when the second is a constant zero. */
-const ZERO_IS_NEUTRAL = new Set(
-  ["add", "sub", "or", "xor", "shl", "shr_s", "shr_u"].map((name) => opCode(`i64.${name}`)),
-);
+const ZERO_IS_NEUTRAL = OPS.map(({ name }) => /^i64\.(add|sub|or|xor|shl|shr_s|shr_u)$/.test(name));
 
-export function foldConstants(block: IrBlock): void {
-  for (const n of block.nodes) {
-    if (n.a !== null) n.a = resolve(n.a);
-    if (n.b !== null) n.b = resolve(n.b);
-    if (n.c !== null) n.c = resolve(n.c);
-    foldNode(n);
-  }
-}
-
-/** A node that turned out to be a copy stands for its operand: marked by `slot = COPY`. */
-const COPY = -2;
-
-function resolve(n: Node): Node {
-  return n.slot === COPY && n.a !== null ? n.a : n;
-}
-
-function foldNode(n: Node): void {
-  const a = n.a;
-  if (a === null || OPS[n.op]?.effect !== "pure") return;
-  if (n.b === null) {
-    if (a.op === Op.const) foldUnary(n, a);
-    return;
-  }
-  const b = n.b;
-  if (n.c !== null) return;
+/** What an operation of two operands comes to; null if it has to be computed. */
+export function foldBinary(values: Values, op: number, a: Node, b: Node): Node | null {
   if (b.op === Op.const) {
-    if (a.op === Op.const) return foldBoth(n, a, b);
-    if (n.op === ADD && a.op === Op.pc && b.hi === b.lo >> 31) return becomePc(n, a.lo + b.lo);
+    if (a.op === Op.const) return foldBoth(values, op, a, b);
+    if (op === ADD && a.op === Op.pc && b.hi === b.lo >> 31) return pageRelative(values, a.lo + b.lo);
     // A get may be overwritten before the copy is used, so only other values stand in for it.
-    if (ZERO_IS_NEUTRAL.has(n.op) && b.lo === 0 && b.hi === 0 && a.op !== Op.get) n.slot = COPY;
-  } else if (n.op === ADD && a.op === Op.const && b.op === Op.pc && a.hi === a.lo >> 31) {
-    becomePc(n, a.lo + b.lo);
+    if (b.lo === 0 && b.hi === 0 && ZERO_IS_NEUTRAL[op] && a.op !== Op.get) return a;
+  } else if (op === ADD && a.op === Op.const && b.op === Op.pc && a.hi === a.lo >> 31) {
+    return pageRelative(values, a.lo + b.lo);
   }
+  return null;
 }
 
-function foldUnary(n: Node, a: Node): void {
-  if (n.op === Op.wrap) becomeConst(n, a.lo, 0);
-  else if (n.op === Op.extendS) becomeConst(n, a.lo, a.lo >> 31);
-  else if (n.op === Op.extendU) becomeConst(n, a.lo, 0);
+/** What a conversion comes to; null if it has to be computed. */
+export function foldUnary(values: Values, op: number, a: Node): Node | null {
+  if (a.op !== Op.const) return null;
+  if (op === Op.wrap) return values.constant("i32", a.lo, 0);
+  if (op === Op.extendS) return values.constant("i64", a.lo, a.lo >> 31);
+  if (op === Op.extendU) return values.constant("i64", a.lo, 0);
+  return null;
 }
 
-function foldBoth(n: Node, a: Node, b: Node): void {
-  const f32 = fold32.get(n.op);
-  if (f32 !== undefined) return becomeConst(n, f32(a.lo, b.lo) | 0, 0);
-  const f64 = fold64.get(n.op);
-  if (f64 === undefined) return;
-  const result = f64(big(a), big(b));
-  becomeConst(n, Number(BigInt.asIntN(32, result)), Number(BigInt.asIntN(32, result >> 32n)));
+function pageRelative(values: Values, offset: number): Node | null {
+  return offset === (offset | 0) ? values.pc(offset) : null;
+}
+
+function foldBoth(values: Values, op: number, a: Node, b: Node): Node | null {
+  const f32 = fold32[op];
+  if (f32 !== undefined) return values.constant("i32", f32(a.lo, b.lo), 0);
+  switch (op) {
+    case ADD: {
+      const sum = (a.lo >>> 0) + (b.lo >>> 0);
+      return values.constant("i64", sum | 0, a.hi + b.hi + (sum > 0xffff_ffff ? 1 : 0));
+    }
+    case AND:
+      return values.constant("i64", a.lo & b.lo, a.hi & b.hi);
+    case OR:
+      return values.constant("i64", a.lo | b.lo, a.hi | b.hi);
+    case XOR:
+      return values.constant("i64", a.lo ^ b.lo, a.hi ^ b.hi);
+    default: {
+      const f64 = fold64[op];
+      if (f64 === undefined) return null;
+      const result = f64(big(a), big(b));
+      return values.constant(
+        "i64",
+        Number(BigInt.asIntN(32, result)),
+        Number(BigInt.asIntN(32, result >> 32n)),
+      );
+    }
+  }
 }
 
 function big(n: Node): bigint {
   return (BigInt(n.hi) << 32n) | BigInt(n.lo >>> 0);
-}
-
-function becomeConst(n: Node, lo: number, hi: number): void {
-  n.op = Op.const;
-  n.a = null;
-  n.b = null;
-  n.lo = lo;
-  n.hi = hi;
-}
-
-function becomePc(n: Node, offset: number): void {
-  if (offset !== (offset | 0)) return;
-  n.op = Op.pc;
-  n.a = null;
-  n.b = null;
-  n.lo = offset;
 }

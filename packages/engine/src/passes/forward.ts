@@ -1,42 +1,49 @@
-import type { IrBlock, Node } from "../ir/node.js";
+import type { Node } from "../ir/node.js";
 import { Op } from "../ir/ops.js";
+import { ENGINE_STATE as E, type Field, MAX_STATE_BYTES } from "../state/layout.js";
 
-/** Values of state fields known at a point of the block, by field offset. Reused between blocks. */
-const known = new Map<number, Node>();
+const SLOTS = MAX_STATE_BYTES / 8;
+const FLAGS_SLOT = E.fpFlags >> 3;
 
 /**
- * Forward constants (and page-relative addresses) from `set` to later `get`s of the same field, so that
- * lui/addi pairs and address arithmetic fold. Other values are left in their field: for the cold
- * tier reading the field again costs nothing. Helpers may write any field, so they end all knowledge.
+ * What is known of the state's fields at a point of the block, while it is being built. A later `get` gives:
+ * - the constant or page-relative address that was set, so that lui/addi pairs and address arithmetic fold.
+ *   Other values set are left in their field: for the cold tier reading the field again costs nothing, and code that
+ *   resumes in the middle of the block has not computed them;
+ * - the value of an earlier `get`, if the field was not written since.
  */
-export function forwardState(block: IrBlock): void {
-  known.clear();
-  for (const n of block.nodes) {
-    replaceOperands(n);
-    if (n.op === Op.set) {
-      const value = n.a as Node;
-      const offset = n.field?.offset as number;
-      if (value.op === Op.const || value.op === Op.pc) known.set(offset, value);
-      else known.delete(offset);
-    } else if (n.op === Op.call) {
-      known.clear();
-    }
-  }
-}
+export class KnownFields {
+  /** By field offset / 8; valid where `since` is the present epoch. */
+  private readonly values: (Node | null)[] = new Array<Node | null>(SLOTS).fill(null);
+  private readonly since = new Int32Array(SLOTS);
+  private epoch = 1;
 
-function forwarded(n: Node): Node {
-  if (n.op !== Op.get) return n;
-  const value = n.a;
-  return value ?? n;
-}
-
-function replaceOperands(n: Node): void {
-  if (n.op === Op.get) {
-    // Remember what the field holds here; users of this node read it below.
-    n.a = known.get(n.field?.offset as number) ?? null;
-    return;
+  /** Nothing is known any more. */
+  clear(): void {
+    this.epoch++;
   }
-  if (n.a !== null) n.a = forwarded(n.a);
-  if (n.b !== null) n.b = forwarded(n.b);
-  if (n.c !== null) n.c = forwarded(n.c);
+
+  /** The value the field is known to have, or null. */
+  get(field: Field): Node | null {
+    const slot = field.offset >> 3;
+    return this.since[slot] === this.epoch ? (this.values[slot] as Node | null) : null;
+  }
+
+  set(field: Field, value: Node): void {
+    const slot = field.offset >> 3;
+    if (value.op === Op.const || value.op === Op.pc) this.read(field, value);
+    else this.since[slot] = 0;
+  }
+
+  /** `value` is what the field holds. */
+  read(field: Field, value: Node): void {
+    const slot = field.offset >> 3;
+    this.values[slot] = value;
+    this.since[slot] = this.epoch;
+  }
+
+  /** A floating-point operation changed the flags. */
+  raiseFlags(): void {
+    this.since[FLAGS_SLOT] = 0;
+  }
 }

@@ -52,7 +52,7 @@ export const ENGINE_STATE = {
 export const TEMPORARY_COUNT = 64;
 const FIRST_ARCH_OFFSET = ENGINE_STATE.temporaries + TEMPORARY_COUNT * 8;
 /** Micro-op operands are 16-bit byte offsets. */
-const MAX_STATE_BYTES = 65536;
+export const MAX_STATE_BYTES = 65536;
 
 /**
  * Declares the state of one architecture's vCPU, so that generated code, snapshots, debuggers and
