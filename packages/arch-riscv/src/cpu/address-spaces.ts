@@ -22,6 +22,7 @@ const LIMIT = 4096;
 export class AddressSpaces {
   private readonly byHash = new Map<number, Space>();
   private readonly byId: (Space | undefined)[] = [];
+  private readonly byAsid = new Map<number, number[]>();
   private readonly first: number;
 
   /** Ids start at `first`; those below belong to the caller. */
@@ -49,6 +50,9 @@ export class AddressSpaces {
     const space: Space = { id, guest, asid, vmid, atpLo, atpHi, gatpLo, gatpHi, next: head };
     this.byHash.set(hash, space);
     this.byId.push(space);
+    const alike = this.byAsid.get(asid);
+    if (alike === undefined) this.byAsid.set(asid, [id]);
+    else alike.push(id);
     return id;
   }
 
@@ -59,9 +63,15 @@ export class AddressSpaces {
     return (asid < 0 || space.asid === asid) && (vmid < 0 || space.vmid === vmid);
   }
 
+  /** Ids of the spaces with an ASID. */
+  withAsid(asid: number): readonly number[] {
+    return this.byAsid.get(asid) ?? [];
+  }
+
   /** Forget all spaces; their ids will be used again, so the engine must have dropped them. */
   clear(): void {
     this.byHash.clear();
+    this.byAsid.clear();
     this.byId.length = 0;
   }
 }

@@ -40,8 +40,6 @@ export class Contexts {
   // Ids of the current address spaces; -1 when a register they consist of was written.
   private space = -1;
   private guestSpace = -1;
-  private dropAsid = -1;
-  private dropVmid = -1;
 
   constructor(hart: RiscvHart) {
     this.hart = hart;
@@ -172,22 +170,23 @@ export class Contexts {
 
   // --- Dropping ------------------------------------------------------------------------------
 
-  private readonly dropsHost = (key: number): boolean =>
-    this.spaces.matches(Math.floor(key / PER_SPACE), false, this.dropAsid, -1);
-  private readonly dropsGuest = (key: number): boolean =>
-    this.spaces.matches(Math.floor(key / PER_SPACE), true, this.dropAsid, this.dropVmid);
-
   /** Forget the address spaces of V=0 with an ASID (-1: all of them). */
   dropHost(asid: number): void {
-    this.dropAsid = asid;
-    this.hart.core.dropContexts(this.dropsHost);
+    this.drop(false, asid, -1);
   }
 
   /** Forget the address spaces of V=1 with a VMID and an ASID (-1: any). */
   dropGuest(vmid: number, asid: number): void {
-    this.dropAsid = asid;
-    this.dropVmid = vmid;
-    this.hart.core.dropContexts(this.dropsGuest);
+    this.drop(true, asid, vmid);
+  }
+
+  private drop(guest: boolean, asid: number, vmid: number): void {
+    const { core } = this.hart;
+    const { spaces } = this;
+    if (asid < 0) core.dropContexts((key) => spaces.matches(Math.floor(key / PER_SPACE), guest, asid, vmid));
+    else
+      for (const id of spaces.withAsid(asid))
+        if (spaces.matches(id, guest, asid, vmid)) core.dropContextRange(id * PER_SPACE, PER_SPACE);
   }
 
   /** Forget everything: protection of physical memory changed, or the whole state did. */

@@ -10,7 +10,14 @@ import {
 import { SOFT_FUNCTIONS } from "../ir/soft.js";
 import { emitSoftFloat, type SoftFloat, type SoftFloatOptions } from "../softfloat/index.js";
 import { ENGINE_STATE as E } from "../state/layout.js";
-import { JUMP_CACHE_ENTRIES, TLB_ENTRIES } from "../tlb/geometry.js";
+import {
+  BLOCK_TABLE_ENTRIES,
+  BLOCK_TABLE_SPREAD,
+  FETCH_TLB_ENTRIES,
+  JUMP_CACHE_ENTRIES,
+  LOOKUP_TABLES,
+  TLB_ENTRIES,
+} from "../tlb/geometry.js";
 import {
   block,
   br,
@@ -38,7 +45,8 @@ import { BLOCK_HEADER_BYTES, BRANCH_CONDITIONS, Leave, MICRO_OP_NAMES, RESUME } 
 export interface InterpreterPlan {
   /** The state window: the running vCPU's state lies here. */
   readonly state: number;
-  readonly jumpCache: number;
+  /** The lookup tables (`LOOKUP_TABLES`). */
+  readonly lookup: number;
   /** Size of the imported memory in 64 KiB pages. */
   readonly memoryPages: number;
   readonly sharedMemory: boolean;
@@ -77,6 +85,8 @@ class Machine {
   readonly value: Local;
   readonly kind: Local;
   readonly target: Local;
+  /** Link stub that is to be made anew, 0 if none. */
+  readonly stub: Local;
   readonly status: Local;
   next!: Label;
   /** Branch here with `pc` at a block to be entered. */
@@ -105,6 +115,7 @@ class Machine {
     this.value = local("i64");
     this.kind = local("i32");
     this.target = local("i32");
+    this.stub = local("i32");
     this.status = local("i32");
   }
 
@@ -548,8 +559,9 @@ function handlers(mulHighU: Callable): Map<string, Handler> {
         m.setEngine64(E.pcBase, i64.and(m.va, -4096)),
         m.enter(i32.load(m.pc, 4)),
       ]),
-      // Another address space may have left its own target in the jump cache; else JavaScript links anew.
-      throughJumpCache(m, Leave.link),
+      // The mappings changed: look the target up and link anew.
+      m.stub.set(m.pc),
+      br(m.going),
     ),
   );
   h.set("jump_indirect", (m) => seq(m.va.set(m.a), br(m.going)));
@@ -581,20 +593,65 @@ function handlers(mulHighU: Callable): Map<string, Handler> {
   return h;
 }
 
-/** Go to the virtual address in `va` by the jump cache, or leave with `pc` set. */
-function throughJumpCache(m: Machine, otherwise: number): Expr {
-  const index = i32.and(
-    i32.xor(i32.wrap_i64(i64.shr_u(m.va, 1)), i32.wrap_i64(i64.shr_u(m.va, 12))),
-    JUMP_CACHE_ENTRIES - 1,
-  );
+/** Slot in a table of 16-byte entries. */
+function tableEntry(m: Machine, table: number, entries: number, hash: Expr): Expr {
+  return m.entry.set(i32.add(i32.shl(i32.and(hash, entries - 1), 4), m.plan.lookup + table));
+}
+
+const half = (value: Val, shift: number): Expr => i32.wrap_i64(i64.shr_u(value, shift));
+
+/**
+ * Go to the virtual address in `va`: by the jump cache, else by the fetch TLB and the block table, else leave with
+ * `pc` set. If the way here was a link to another page that no longer held, it is made again.
+ */
+function lookUp(m: Machine): Expr {
+  const hash = i32.xor(half(m.va, 1), half(m.va, 12));
   return seq(
-    m.entry.set(i32.add(i32.shl(index, 4), m.plan.jumpCache)),
-    when(i32.and(i64.eq(i64.load(m.entry), m.va), m.isCurrent(i32.load(m.entry, 8))), [
-      m.setEngine64(E.pcBase, i64.and(m.va, -4096)),
-      m.enter(i32.load(m.entry, 12)),
+    tableEntry(m, LOOKUP_TABLES.jumpCache, JUMP_CACHE_ENTRIES, hash),
+    m.kind.set(i32.load(m.entry, 8)),
+    when(i32.eqz(i32.and(i64.eq(i64.load(m.entry), m.va), m.isCurrent(m.kind))), [
+      m.target.set(m.entry),
+      findBlock(m),
+      // Remember it.
+      i64.store(m.target, m.va),
+      i32.store(m.target, m.kind, 8),
+      i32.store(m.target, i32.load(m.entry, 8), 12),
+      m.entry.set(m.target),
     ]),
-    m.setEngine64(E.pc, m.va),
-    m.leave(otherwise),
+    m.target.set(i32.load(m.entry, 12)),
+    when(m.stub, [
+      i32.store(m.stub, m.target, 4),
+      i32.store(m.stub, m.kind, 16),
+      i64.store(m.stub, m.engine64(E.pcBase), 24),
+      m.stub.set(i32.const(0)),
+    ]),
+    m.setEngine64(E.pcBase, i64.and(m.va, -4096)),
+    m.enter(m.target),
+  );
+}
+
+/** Point `entry` at the block table's entry for `va`, and `kind` at the generation it holds for; else leave. */
+function findBlock(m: Machine): Expr {
+  const miss = seq(m.setEngine64(E.pc, m.va), when(m.stub, [m.leave(Leave.link)]), m.leave(Leave.indirect));
+  const page = m.status;
+  return seq(
+    tableEntry(m, LOOKUP_TABLES.fetchTlb, FETCH_TLB_ENTRIES, half(m.va, 12)),
+    m.kind.set(m.engine32(E.generation)),
+    when(i32.ne(i32.load(m.entry, 8), m.engine32(E.fetchContext)), [
+      m.kind.set(m.engine32(E.globalGeneration)),
+      when(i32.ne(i32.load(m.entry, 8), m.engine32(E.globalFetchContext)), [miss]),
+    ]),
+    when(i64.ne(i64.load(m.entry), i64.and(m.va, -4096)), [miss]),
+    page.set(i32.load(m.entry, 12)),
+    // Offset and mode, as they are in the block table.
+    m.value.set(i64.extend_i32_u(i32.or(i32.and(i32.wrap_i64(m.va), 0xfff), m.engine32(E.codeMode)))),
+    tableEntry(
+      m,
+      LOOKUP_TABLES.blocks,
+      BLOCK_TABLE_ENTRIES,
+      i32.xor(i32.mul(page, BLOCK_TABLE_SPREAD), half(m.value, 1)),
+    ),
+    when(i64.ne(i64.load(m.entry), i64.or(i64.extend_i32_u(page), i64.shl(m.value, 32))), [miss]),
   );
 }
 
@@ -630,7 +687,7 @@ export function buildInterpreter(
       mm.target.set(regions.callIndirect(i32.load(i32.sub(mm.pc, 12)))),
       compiled.set(i64.add(compiled, i64.extend_i32_u(i32.sub(mm.budget, mm.engine32(E.budget))))),
       mm.budget.set(mm.engine32(E.budget)),
-      when(i32.eqz(mm.target), [mm.spill(), ret(i32.const(Leave.indirect))]),
+      when(i32.eqz(mm.target), [mm.va.set(mm.engine64(E.pc)), br(mm.going)]),
       when(i32.and(mm.target, RESUME), [mm.pc.set(i32.sub(mm.target, RESUME)), br(mm.next)]),
       mm.enter(mm.target),
     ),
@@ -691,7 +748,7 @@ export function buildInterpreter(
             }),
           ];
         }),
-        throughJumpCache(m, Leave.indirect),
+        lookUp(m),
       ];
     }),
     i32.const(0),

@@ -43,6 +43,8 @@ export interface CoreApi {
   setCodeContext(key: number, globalKey?: number): void;
   /** Forget every translation of the contexts whose key satisfies the predicate (all without one). */
   dropContexts(predicate?: (key: number) => boolean): void;
+  /** Forget every translation of the contexts with `count` keys from `first`: as `dropContexts`, without a search. */
+  dropContextRange(first: number, count: number): void;
   /** Forget the translations of one 4 KiB page in every context; links across pages are dropped too. */
   dropPage(vaLo: number, vaHi: number): void;
 

@@ -4,10 +4,10 @@ import { HAS_RECIPE, Leave } from "../cold/micro-ops.js";
 import { ENGINE_STATE as E, type Field } from "../state/layout.js";
 import { MAX_CONTEXT } from "../tlb/geometry.js";
 import { ContextIds, SoftTlb } from "../tlb/tlb.js";
-import { VirtualPages } from "../tlb/virtual-pages.js";
+import { pageNumber, VirtualPages } from "../tlb/virtual-pages.js";
 import type { CoreApi } from "./api.js";
+import { type CodeContext, CodeContexts } from "./code-contexts.js";
 import type { Engine } from "./engine.js";
-import { FetchCache } from "./fetch-cache.js";
 import { Access, type GuestCpu, Status, type Translation } from "./guest-cpu.js";
 import { SlowPath } from "./slow-path.js";
 import { type Watchpoint, Watchpoints } from "./watchpoints.js";
@@ -46,9 +46,6 @@ export interface CoreStatistics {
   readonly dispatches: number;
 }
 
-/** Room for the mode bits in a code context's key. */
-const MODES = 4096;
-
 const W = {
   pc: E.pc >> 2,
   pcBase: E.pcBase >> 2,
@@ -56,6 +53,9 @@ const W = {
   microOp: E.microOp >> 2,
   generation: E.generation >> 2,
   globalGeneration: E.globalGeneration >> 2,
+  fetchContext: E.fetchContext >> 2,
+  globalFetchContext: E.globalFetchContext >> 2,
+  codeMode: E.codeMode >> 2,
   dataContext: E.dataContext >> 2,
   reservation: E.reservation >> 2,
   reservedValue: E.reservedValue >> 2,
@@ -94,7 +94,6 @@ export class Core implements CoreApi {
   base: number;
   readonly home: number;
   private guest: GuestCpu | undefined;
-  private readonly fetchCache = new FetchCache();
   private readonly slow: SlowPath;
   private readonly fetched: Translation = {
     physical: 0,
@@ -122,9 +121,10 @@ export class Core implements CoreApi {
   private foundGlobally = false;
   private lastDataId = 0;
   private readonly dataIds = new ContextIds(() => this.nextDataId());
-  private readonly codeIds: ContextIds;
-  /** Virtual pages code was fetched from since the last full drop. */
-  private readonly executed = new VirtualPages();
+  private readonly codeContexts: CodeContexts;
+  /** The address space of `codeKey`, and what it shares with the others (`globalKey`). */
+  private codeContext: CodeContext;
+  private globalContext: CodeContext;
   /** Large mappings that TLB or fetch entries were made from. */
   readonly large = new VirtualPages();
   /** Block found while following a link: run next without looking it up again. */
@@ -139,7 +139,9 @@ export class Core implements CoreApi {
     this.tlb = new SoftTlb(engine.memory, tlbAddress);
     this.words[this.base + (E.tlb >> 2)] = this.tlb.bank(0);
     this.slow = new SlowPath(this);
-    this.codeIds = new ContextIds(() => engine.nextGeneration());
+    this.codeContexts = new CodeContexts(() => engine.nextGeneration());
+    this.codeContext = this.codeContexts.get(0);
+    this.globalContext = this.codeContext;
     this.clearReservation();
   }
 
@@ -340,20 +342,31 @@ export class Core implements CoreApi {
   setCodeContext(key: number, globalKey: number = key): void {
     this.codeKey = key;
     this.globalKey = globalKey;
-    this.setWord(W.generation, this.codeIds.id(key * MODES + this.codeMode));
-    this.setWord(W.globalGeneration, this.codeIds.id(globalKey * MODES + this.codeMode));
+    this.codeContext = this.codeContexts.get(key);
+    this.globalContext = this.codeContexts.get(globalKey);
+    this.setWord(W.fetchContext, this.codeContext.id);
+    this.setWord(W.globalFetchContext, this.globalContext.id);
+    this.setGenerations();
+  }
+  private setGenerations(): void {
+    this.setWord(W.codeMode, this.codeMode << 12);
+    this.setWord(W.generation, this.codeContext.generation(this.codeMode));
+    this.setWord(W.globalGeneration, this.globalContext.generation(this.codeMode));
   }
   /** Mode bits under which code is being looked up; part of the generation. */
   private codeMode = 0;
 
   dropContexts(predicate?: (key: number) => boolean): void {
-    if (predicate === undefined) {
-      this.executed.clear();
-      this.large.clear();
-    }
+    if (predicate === undefined) this.large.clear();
     this.dataIds.drop(predicate);
-    this.codeIds.drop(predicate && ((key) => predicate(Math.floor(key / MODES))));
-    this.fetchCache.flush();
+    this.codeContexts.drop(predicate);
+    this.setDataContext(this.dataKey);
+    this.setCodeContext(this.codeKey, this.globalKey);
+  }
+
+  dropContextRange(first: number, count: number): void {
+    this.dataIds.dropRange(first, count);
+    this.codeContexts.dropRange(first, count);
     this.setDataContext(this.dataKey);
     this.setCodeContext(this.codeKey, this.globalKey);
   }
@@ -362,11 +375,8 @@ export class Core implements CoreApi {
     // One address of a large mapping stands for all of it.
     if (this.large.hasLarge(vaLo, vaHi)) return this.dropContexts();
     this.tlb.dropPage(vaLo);
-    if (!this.executed.has(vaLo, vaHi, 12)) return;
-    this.codeIds.drop();
-    this.executed.clear();
-    this.fetchCache.flush();
-    this.setCodeContext(this.codeKey, this.globalKey);
+    if (this.codeContexts.dropPage(pageNumber(vaLo, vaHi, 12)))
+      this.setCodeContext(this.codeKey, this.globalKey);
   }
 
   /** Ids are the low 12 bits of tags; when they run out the TLB starts anew. */
@@ -596,7 +606,12 @@ export class Core implements CoreApi {
       return;
     }
     if (target.step) return;
-    this.engine.cacheJump(this.word(W.pc), this.word(W.pc + 1), this.generationOf(target), target.address);
+    this.engine.lookup.cacheJump(
+      this.word(W.pc),
+      this.word(W.pc + 1),
+      this.generationOf(target),
+      target.address,
+    );
     this.found = target;
   }
 
@@ -617,10 +632,15 @@ export class Core implements CoreApi {
     this.setWord(W.pcBase, lo & ~0xfff);
     this.setWord(W.pcBase + 1, hi);
     const start = lo & 0xfff;
-    const found = this.engine.code.find(page, start | (mode << 12), step);
-    if (found !== undefined && (found.secondPage < 0 || this.secondPage(lo, hi) === found.secondPage))
-      return found;
-    return this.translate(page, start, mode, step, lo, hi);
+    const key = start | (mode << 12);
+    const found = this.engine.code.find(page, key, step);
+    const block =
+      found !== undefined && (found.secondPage < 0 || this.secondPage(lo, hi) === found.secondPage)
+        ? found
+        : this.translate(page, start, mode, step, lo, hi);
+    if (block !== undefined && !step && block.secondPage < 0)
+      this.engine.lookup.setBlock(page, key, block.address);
+    return block;
   }
 
   private translate(
@@ -667,14 +687,14 @@ export class Core implements CoreApi {
 
   /** Host page number of a virtual page for execution, -1 after a trap was taken. */
   private fetchPage(lo: number, hi: number): number {
-    const local = this.word(W.generation);
-    const global = this.word(W.globalGeneration);
-    const cached = this.fetchCache.find(lo, hi, local, global);
+    const { codeContext, globalContext } = this;
+    const { lookup } = this.engine;
     const out = this.fetched;
-    if (cached >= 0) {
+    const context = lookup.fetchContext(lo, hi);
+    if (context === codeContext.id || context === globalContext.id) {
       out.cacheable = true;
-      this.fetchedGlobally = this.fetchCache.foundGlobal;
-      return cached;
+      this.fetchedGlobally = context !== codeContext.id;
+      return lookup.fetchPage(lo);
     }
     this.pcKnown = true;
     if (this.cpu.translateFetch(lo, hi, out) !== 0) return -1;
@@ -687,10 +707,13 @@ export class Core implements CoreApi {
     this.fetchedGlobally = out.global ?? false;
     const page = Math.floor(offset / 4096);
     if (out.cacheable) {
-      this.fetchCache.fill(lo, hi, out.global ? global : local, page);
+      lookup.fillFetch(lo, hi, this.fetchedGlobally ? globalContext.id : codeContext.id, page);
       if (out.pageShift > 12) this.large.add(lo, hi, out.pageShift);
     }
-    this.executed.add(lo, hi, 12);
+    // One page too many: everything was dropped, and this page is the first one of the new contexts.
+    const key = this.fetchedGlobally ? this.globalKey : this.codeKey;
+    while (this.codeContexts.fetchedFrom(pageNumber(lo, hi, 12), key))
+      this.setCodeContext(this.codeKey, this.globalKey);
     return page;
   }
 
@@ -765,7 +788,7 @@ export class Core implements CoreApi {
     const mode = this.cpu.codeMode();
     if (mode === this.codeMode) return;
     this.codeMode = mode;
-    this.setCodeContext(this.codeKey, this.globalKey);
+    this.setGenerations();
   }
 
   setAccessValue(lo: number, hi: number): void {

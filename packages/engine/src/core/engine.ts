@@ -3,7 +3,7 @@ import { PageSource, Translator } from "../code/translator.js";
 import { buildInterpreter } from "../cold/interpreter.js";
 import { HotTier } from "../hot/hot-tier.js";
 import type { SoftFloatOptions } from "../softfloat/index.js";
-import { JUMP_CACHE_ENTRIES, JUMP_CACHE_ENTRY_BYTES } from "../tlb/geometry.js";
+import { LookupTables } from "../tlb/lookup-tables.js";
 import { SoftTlb } from "../tlb/tlb.js";
 import { Core } from "./core.js";
 import { type EngineStatistics, Stopwatch } from "./statistics.js";
@@ -52,6 +52,7 @@ export class Engine {
   readonly ram: RamMap;
   readonly code: CodeStore;
   readonly source: PageSource;
+  readonly lookup: LookupTables;
   readonly translator = new Translator();
   readonly stateBytes: number;
   readonly cores: Core[] = [];
@@ -69,11 +70,9 @@ export class Engine {
   /** Measures translation for the interpreter. */
   readonly stopwatch: Stopwatch;
 
-  private jumps = 0;
 
   private readonly compiledCount: WebAssembly.Global<"i64">;
   private readonly window: number;
-  private readonly jumpCache: number;
   private readonly arenaEnd: number;
   private active: Core | null = null;
   private nextCore: number;
@@ -88,8 +87,8 @@ export class Engine {
     this.bytes = new Uint8Array(memory.buffer);
     this.stateBytes = options.stateBytes ?? DEFAULT_STATE_BYTES;
     this.window = Math.ceil(arena.offset / 64) * 64;
-    this.jumpCache = this.window + this.stateBytes;
-    this.nextCore = this.jumpCache + JUMP_CACHE_ENTRIES * JUMP_CACHE_ENTRY_BYTES;
+    this.lookup = new LookupTables(memory, this.window + this.stateBytes);
+    this.nextCore = this.lookup.address + LookupTables.bytes;
     this.arenaEnd = arena.offset + arena.size;
     const codeBase = this.nextCore + MAX_CORES * (this.stateBytes + SoftTlb.bytes);
     if (codeBase + MIN_CODE_BYTES > this.arenaEnd)
@@ -100,7 +99,6 @@ export class Engine {
     this.code.onCodePage = (page) => {
       for (const core of this.cores) core.tlb.protectHostPage(page * 4096);
     };
-    this.clearJumpCache();
     const interpreter = this.instantiate(options.floatingPoint);
     this.interpret = interpreter["run"] as (address: number) => number;
     this.compiledCount = interpreter["compiled"] as WebAssembly.Global<"i64">;
@@ -114,7 +112,7 @@ export class Engine {
             options.now,
           );
     this.code.onFlush = () => {
-      this.clearJumpCache();
+      this.lookup.clear();
       this.hot?.flushed();
     };
   }
@@ -156,16 +154,6 @@ export class Engine {
     }
   }
 
-  cacheJump(lo: number, hi: number, generation: number, address: number): void {
-    const index = ((lo >>> 1) | (hi << 31)) ^ ((lo >>> 12) | (hi << 20));
-    const w = (this.jumpCache >> 2) + (index & (JUMP_CACHE_ENTRIES - 1)) * 4;
-    this.words[w] = lo;
-    this.words[w + 1] = hi;
-    this.words[w + 2] = generation;
-    this.words[w + 3] = address;
-    this.jumps++;
-  }
-
   /** Instructions of the blocks that compiled regions entered, of all cores; the cold tier finishes what a region leaves in a block. */
   get compiledInstructions(): number {
     return Number(this.compiledCount.value);
@@ -173,7 +161,7 @@ export class Engine {
 
   /** Counts of both tiers since the engine was made, between two runs. */
   statistics(): EngineStatistics {
-    const { code, hot, jumps, stopwatch } = this;
+    const { code, hot, lookup, stopwatch } = this;
     const executed = hot === undefined ? 0 : this.compiledInstructions;
     const sum = (of: (core: Core) => number) => this.cores.reduce((total, core) => total + of(core), 0);
     const cold = {
@@ -183,15 +171,11 @@ export class Engine {
       codeBytes: code.used,
       flushes: code.flushes,
       links: code.links,
-      jumps,
+      jumps: lookup.jumps,
       dispatches: sum((core) => core.dispatches),
       ...stopwatch.elapsed,
     };
     return { cold, ...(hot !== undefined && { hot: { executed, ...hot.statistics } }) };
-  }
-
-  private clearJumpCache(): void {
-    this.words.fill(-1, this.jumpCache >> 2, (this.jumpCache >> 2) + JUMP_CACHE_ENTRIES * 4);
   }
 
   /** A number no link or jump cache entry was made under. Two thousand million of them last for years of guest time. */
@@ -212,7 +196,7 @@ export class Engine {
     threshold: number,
     now: (() => number) | undefined,
   ): HotTier {
-    const { code, source, translator, memory, regions, memoryPages, sharedMemory, window, jumpCache } = this;
+    const { code, source, translator, memory, regions, memoryPages, sharedMemory, window, lookup } = this;
     code.hotThreshold = threshold;
     const imports = {
       memory,
@@ -228,7 +212,7 @@ export class Engine {
       translator,
       imports,
       state: window,
-      jumpCache,
+      jumpCache: lookup.address,
       maxRegions: MAX_REGIONS,
       stopwatch: new Stopwatch(now),
     });
@@ -239,7 +223,7 @@ export class Engine {
   private instantiate(floatingPoint?: SoftFloatOptions): WebAssembly.Exports {
     const { memoryPages, sharedMemory } = this;
     const bytes = buildInterpreter(
-      { state: this.window, jumpCache: this.jumpCache, memoryPages, sharedMemory },
+      { state: this.window, lookup: this.lookup.address, memoryPages, sharedMemory },
       floatingPoint,
     );
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), {

@@ -10,7 +10,7 @@ export interface ColdStatistics {
   /** Bytes of micro-ops in the code cache now, and how often it was emptied because it was full. */
   readonly codeBytes: number;
   readonly flushes: number;
-  /** Links made between blocks, and targets of indirect jumps put into the jump cache. */
+  /** Links made between blocks, and jumps that the lookup tables did not know. */
   readonly links: number;
   readonly jumps: number;
   /** Times the dispatcher looked for what comes next. */

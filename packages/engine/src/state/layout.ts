@@ -33,6 +33,11 @@ export const ENGINE_STATE = {
   generation: 48,
   /** i32: the same for pages that are mapped alike in every address space of the regime. */
   globalGeneration: 108,
+  /** i32: id of the address space code is fetched from, and of what is alike in all of its regime. */
+  fetchContext: 88,
+  globalFetchContext: 92,
+  /** i32: mode bits of code, shifted left by 12. */
+  codeMode: 112,
   /** i32: address of the TLB bank of the current data context. */
   tlb: 56,
   /** i32: not zero when the dispatcher has something to look at (an interrupt, a stop). */

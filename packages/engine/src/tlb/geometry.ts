@@ -13,3 +13,22 @@ export const MAX_CONTEXT = 0xffe;
 /** Jump cache of an engine: i64 virtual address | i32 generation | i32 block. */
 export const JUMP_CACHE_ENTRIES = 4096;
 export const JUMP_CACHE_ENTRY_BYTES = 16;
+
+/** Fetch TLB of an engine: i64 virtual page address | i32 fetch context | i32 host page number. */
+export const FETCH_TLB_ENTRIES = 1024;
+/**
+ * Block table of an engine: i32 host page number | i32 page offset with the mode bits above it | i32 block | 4 bytes
+ * unused. With the fetch TLB it finds a target again after its jump cache entry was lost or its mapping
+ * generation ended.
+ */
+export const BLOCK_TABLE_ENTRIES = 32768;
+/** Multiplier that spreads host pages over the block table. */
+export const BLOCK_TABLE_SPREAD = 1181;
+
+/** Byte sizes of the tables, and their offsets from the first. */
+export const LOOKUP_TABLES = {
+  jumpCache: 0,
+  fetchTlb: JUMP_CACHE_ENTRIES * 16,
+  blocks: (JUMP_CACHE_ENTRIES + FETCH_TLB_ENTRIES) * 16,
+  bytes: (JUMP_CACHE_ENTRIES + FETCH_TLB_ENTRIES + BLOCK_TABLE_ENTRIES) * 16,
+} as const;

@@ -76,8 +76,7 @@ export class SoftTlb {
 
 /**
  * Numbers for contexts: an architecture's key (address space and permission state) gets a small id that
- * is part of every TLB tag, or a mapping generation under which code is linked. Dropping a context gives
- * it a new id at its next use, so nothing is searched.
+ * is part of every TLB tag. Dropping a context gives it a new id at its next use, so nothing is searched.
  */
 export class ContextIds {
   private readonly ids = new Map<number, number>();
@@ -99,5 +98,10 @@ export class ContextIds {
   drop(predicate?: (key: number) => boolean): void {
     if (predicate === undefined) return this.ids.clear();
     for (const key of this.ids.keys()) if (predicate(key)) this.ids.delete(key);
+  }
+
+  /** Drop `count` keys from `first`. */
+  dropRange(first: number, count: number): void {
+    for (let key = first; key < first + count; key++) this.ids.delete(key);
   }
 }

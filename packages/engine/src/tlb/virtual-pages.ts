@@ -27,6 +27,6 @@ export class VirtualPages {
 }
 
 /** Number of the 2^shift-byte page: at most 52 bits, so exact. */
-function pageNumber(lo: number, hi: number, shift: number): number {
+export function pageNumber(lo: number, hi: number, shift: number): number {
   return Math.floor(((hi >>> 0) * 0x1_0000_0000 + (lo >>> 12) * 4096) / 2 ** shift);
 }

@@ -91,6 +91,9 @@ export class FakeCore implements CoreApi {
     this.drops++;
     this.lastDrop = predicate;
   }
+  dropContextRange(first: number, count: number): void {
+    this.dropContexts((key) => key >= first && key < first + count);
+  }
   dropPage(vaLo: number, vaHi: number): void {
     this.droppedPages.push((BigInt(vaHi >>> 0) << 32n) | BigInt(vaLo >>> 0));
   }
