@@ -70,7 +70,6 @@ export class Engine {
   /** Measures translation for the interpreter. */
   readonly stopwatch: Stopwatch;
 
-
   private readonly compiledCount: WebAssembly.Global<"i64">;
   private readonly window: number;
   private readonly arenaEnd: number;
