@@ -20,8 +20,12 @@ export interface Block {
   readonly length: number;
   /** One instruction only, never linked: used to finish an instruction with a slow access. */
   readonly step: boolean;
+  /** Byte address of the number of each instruction's first micro-op, 16 bits each; 0 for blocks of one instruction. */
+  readonly starts: number;
   readonly recipes: ReadonlyMap<number, readonly RecipeEntry[]> | null;
   dead: boolean;
+  /** A second copy of the micro-ops, made when the first one was replaced by the entry of a region. */
+  copy: Block | null;
 }
 
 /** Guest code found in one host page. */

@@ -24,6 +24,7 @@ export type BlockKey = Pick<
  */
 export class CodeStore {
   private readonly words: Int32Array;
+  private readonly halves: Uint16Array;
   private readonly base: number;
   private readonly limit: number;
   private next: number;
@@ -46,6 +47,7 @@ export class CodeStore {
   /** `base` and `size`: bytes of host memory for code. */
   constructor(memory: WebAssembly.Memory, base: number, size: number) {
     this.words = new Int32Array(memory.buffer);
+    this.halves = new Uint16Array(memory.buffer);
     this.base = Math.ceil(base / 16) * 16;
     this.limit = base + size;
     this.next = this.base;
@@ -87,7 +89,8 @@ export class CodeStore {
   }
 
   add(key: BlockKey, code: LoweredBlock): Block {
-    const bytes = BLOCK_HEADER_BYTES + code.length * 4 + code.links.length * STUB_BYTES;
+    const starts = key.step ? 0 : code.starts.length;
+    const bytes = BLOCK_HEADER_BYTES + code.length * 4 + code.links.length * STUB_BYTES + starts * 2;
     if (this.next + bytes > this.limit) this.flush();
     const address = this.next + BLOCK_HEADER_BYTES;
     const block: Block = {
@@ -95,8 +98,10 @@ export class CodeStore {
       id: this.blocks.length,
       address,
       length: code.length,
+      starts: starts === 0 ? 0 : address + code.length * 4 + code.links.length * STUB_BYTES,
       recipes: code.recipes,
       dead: false,
+      copy: null,
     };
     this.blocks.push(block);
     this.translated++;
@@ -110,7 +115,8 @@ export class CodeStore {
       this.stub(stub, block, target, (at + word) * 4);
       stub += STUB_BYTES;
     }
-    this.next = (stub + 15) & ~15;
+    for (let i = 0; i < starts; i++) this.halves[(stub >> 1) + i] = (code.starts[i] as number) >> 2;
+    this.next = (stub + starts * 2 + 15) & ~15;
     this.register(block);
     return block;
   }
@@ -120,6 +126,7 @@ export class CodeStore {
    * to it. Undefined when the cache is full.
    */
   copy(block: Block): Block | undefined {
+    if (block.copy !== null) return block.copy;
     const bytes = BLOCK_HEADER_BYTES + block.length * 4;
     if (this.next + bytes > this.limit) return undefined;
     const address = this.next + BLOCK_HEADER_BYTES;
@@ -130,6 +137,7 @@ export class CodeStore {
     this.header(at, copy);
     this.words[at - 4] = NEVER_HOT;
     this.next = (address + block.length * 4 + 15) & ~15;
+    block.copy = copy;
     return copy;
   }
 
@@ -149,9 +157,20 @@ export class CodeStore {
     this.words[w - 4] = this.hotThreshold;
   }
 
-  /** Entries of a block so far, at most the threshold. */
+  /** Report a block as hot once more after so many entries. */
+  rearm(block: Block, entries: number): void {
+    this.words[(block.address >> 2) - 4] = entries;
+  }
+
+  /** Entries of a block so far, at most the threshold. One that was rearmed has had them. */
   entries(block: Block): number {
-    return this.hotThreshold - Math.max(0, this.words[(block.address >> 2) - 4] as number);
+    const left = this.words[(block.address >> 2) - 4] as number;
+    return left > this.hotThreshold ? this.hotThreshold : this.hotThreshold - Math.max(0, left);
+  }
+
+  /** Byte address of the micro-op at which an instruction of a block begins. */
+  instructionAddress(block: Block, insn: number): number {
+    return block.address + (this.halves[(block.starts >> 1) + insn] as number) * 16;
   }
 
   /** Where a link word leads: a block, and the stub whose conditions hold for it if it lies on another page. */

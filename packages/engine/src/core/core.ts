@@ -427,7 +427,7 @@ export class Core implements CoreApi {
     this.granted = budget;
     this.setWord(W.budget, budget);
     const end = this.loop();
-    this.engine.hot?.compile();
+    this.engine.hot?.sliceEnded();
     this.total += budget - this.word(W.budget);
     this.granted = 0;
     this.setWord(W.budget, 0);

@@ -214,6 +214,7 @@ export class Engine {
       jumpCache: lookup.address,
       maxRegions: MAX_REGIONS,
       stopwatch: new Stopwatch(now),
+      eager: threshold === EAGER_THRESHOLD,
     });
     code.onKill = (block) => hot.killed(block);
     return hot;

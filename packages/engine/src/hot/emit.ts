@@ -1,3 +1,4 @@
+import type { CodeStore } from "../code/store.js";
 import { RESUME } from "../cold/micro-ops.js";
 import type { Node } from "../ir/node.js";
 import { Op, opInfo, RMW_NAMES } from "../ir/ops.js";
@@ -6,7 +7,7 @@ import { ENGINE_STATE as E, type Field } from "../state/layout.js";
 import { JUMP_CACHE_ENTRIES, TLB_ENTRIES } from "../tlb/geometry.js";
 import { type FloatEmitter, NO_FLOATS } from "./float.js";
 import { FunctionWriter, W } from "./function-writer.js";
-import { analyse, type RegionGraph } from "./graph.js";
+import { analyse } from "./graph.js";
 import { DIRECT, DIVISION, MULH_S, MULH_SU, MULH_U } from "./opcodes.js";
 import type { Edge, Region, RegionBlock } from "./region.js";
 
@@ -15,6 +16,7 @@ export interface EmitPlan {
   /** Address of the state window. */
   readonly state: number;
   readonly jumpCache: number;
+  readonly code: CodeStore;
   /** Address of the copy of the entry block, for when the region cannot run. */
   readonly entryCopy: number;
   /** Type index of `() -> i32`. */
@@ -36,7 +38,8 @@ const NO_LOCAL = -1;
 export class RegionEmitter {
   private readonly w = new FunctionWriter();
   private readonly region: Region;
-  private readonly graph: RegionGraph;
+  /** Its blocks in reverse postorder. */
+  private readonly order: readonly RegionBlock[];
   private readonly plan: EmitPlan;
   private readonly float: FloatEmitter;
 
@@ -51,7 +54,6 @@ export class RegionEmitter {
   private readonly page: number;
   private readonly base: number;
   private exitLabel = 0;
-  private readonly labels = new Map<RegionBlock, number>();
   /** Values not written yet, each used once, with the fields they read. */
   private pending: { readonly node: Node; readonly reads: readonly Field[] }[] = [];
   private readonly freeTemporaries = { i32: [] as number[], i64: [] as number[] };
@@ -63,7 +65,7 @@ export class RegionEmitter {
     this.region = region;
     this.plan = plan;
     this.float = float;
-    this.graph = analyse(region);
+    this.order = analyse(region);
     const { w } = this;
     this.budget = w.local("i32");
     this.tlb = w.local("i32");
@@ -80,7 +82,7 @@ export class RegionEmitter {
     this.collectRegisters();
     this.prologue();
     this.exitLabel = w.open(W.block);
-    this.tree(this.graph.order[0] as RegionBlock);
+    this.tree(this.order[0] as RegionBlock);
     w.close();
     this.epilogue();
     return w;
@@ -89,7 +91,7 @@ export class RegionEmitter {
   // --- Frame ---------------------------------------------------------------------------------
 
   private collectRegisters(): void {
-    for (const { ir, stop } of this.graph.order) {
+    for (const { ir, stop } of this.order) {
       for (const n of ir.nodes) {
         if (stop >= 0 && n.insn >= stop) break;
         for (const { field } of n.pending ?? []) this.register(field, true);
@@ -175,22 +177,20 @@ export class RegionEmitter {
 
   /** The block and all it dominates. */
   private tree(block: RegionBlock): void {
-    const { w, graph } = this;
-    const merges = (graph.children.get(block) ?? []).filter((child) => graph.merges.has(child));
-    if (!graph.loops.has(block)) return this.within(block, merges.reverse());
-    const label = w.open(W.loop);
-    this.labels.set(block, label);
+    const { w } = this;
+    if (!block.loop) return this.within(block, 0);
+    block.label = w.open(W.loop);
     this.checkBudget(block);
-    this.within(block, merges.reverse());
+    this.within(block, 0);
     w.close();
   }
 
   /** Each merge point gets a block around what branches to it, the last in order outermost. */
-  private within(block: RegionBlock, merges: readonly RegionBlock[]): void {
-    const [outer, ...rest] = merges;
+  private within(block: RegionBlock, from: number): void {
+    const outer = block.merges[from];
     if (outer === undefined) return this.block(block);
-    this.labels.set(outer, this.w.open(W.block));
-    this.within(block, rest);
+    outer.label = this.w.open(W.block);
+    this.within(block, from + 1);
     this.w.close();
     this.tree(outer);
   }
@@ -203,15 +203,13 @@ export class RegionEmitter {
     w.op(W.i32LtS);
     w.hint("unlikely");
     w.open(W.if);
-    const address = block === this.graph.order[0] ? this.plan.entryCopy : block.block.address;
+    const address = block === this.order[0] ? this.plan.entryCopy : block.block.address;
     this.leave(block, () => w.i32(address));
     w.close();
   }
 
   private branchTo(from: RegionBlock, to: RegionBlock): void {
-    const { graph, w } = this;
-    const position = (b: RegionBlock): number => graph.position.get(b) as number;
-    if (position(to) <= position(from) || graph.merges.has(to)) w.br(this.labels.get(to) as number);
+    if (to.position <= from.position || to.merge) this.w.br(to.label);
     else this.tree(to);
   }
 
@@ -245,9 +243,9 @@ export class RegionEmitter {
   }
 
   private resumeAt(block: RegionBlock, insn: number): void {
-    let address = block.resume[insn] as number;
+    let address = this.plan.code.instructionAddress(block.block, insn);
     // The entry's first micro-op was replaced by the call of this region.
-    if (block === this.graph.order[0]) address += this.plan.entryCopy - block.block.address;
+    if (block === this.order[0]) address += this.plan.entryCopy - block.block.address;
     this.leave(block, () => this.w.i32(address | RESUME));
   }
 

@@ -1,119 +1,116 @@
-import type { Region, RegionBlock } from "./region.js";
+import type { Edge, Region, RegionBlock } from "./region.js";
 
 /**
  * The control-flow graph of a region, in the form structured code is made from ("Beyond Relooper", Ramsey,
- * ICFP 2022): reverse postorder, dominator tree, loop headers and merge points.
+ * ICFP 2022): reverse postorder, dominator tree, loop headers and merge points. All but the order is noted in
+ * the blocks themselves. Edges that make the graph irreducible are turned into exits: what they lead to is a
+ * region of its own.
  */
-export interface RegionGraph {
-  readonly order: readonly RegionBlock[];
-  /** Position in `order`. */
-  readonly position: ReadonlyMap<RegionBlock, number>;
-  /** Blocks each one immediately dominates, by ascending position. */
-  readonly children: ReadonlyMap<RegionBlock, readonly RegionBlock[]>;
-  /** Targets of back edges. */
-  readonly loops: ReadonlySet<RegionBlock>;
-  /** Blocks with two forward edges or more. */
-  readonly merges: ReadonlySet<RegionBlock>;
-}
-
-const successors = (block: RegionBlock): RegionBlock[] =>
-  block.edges.flatMap((e) => (e.kind === "inside" ? [e.target] : []));
-
-/** Edges that make the graph irreducible are turned into exits: what they lead to is a region of its own. */
-export function analyse(region: Region): RegionGraph {
+export function analyse(region: Region): readonly RegionBlock[] {
   for (;;) {
-    const graph = build(region.blocks[0] as RegionBlock);
-    const bad = irreducible(graph);
-    if (bad === undefined) return graph;
-    const [from, to] = bad;
-    from.edges = from.edges.flatMap((e) =>
-      e.kind === "inside" && e.target === to
-        ? e.word === 0
-          ? []
-          : [{ kind: "outside", word: e.word } as const]
-        : [e],
-    );
+    const order = reversePostorder(region);
+    const predecessors = predecessorsOf(order);
+    findDominators(order, predecessors);
+    if (!makeReducible(order)) return finish(order, predecessors);
   }
 }
 
-function build(entry: RegionBlock): RegionGraph {
-  const order = reversePostorder(entry);
-  const position = new Map(order.map((block, i) => [block, i]));
-  const at = (block: RegionBlock): number => position.get(block) as number;
-  const predecessors = new Map<RegionBlock, RegionBlock[]>(order.map((block) => [block, []]));
-  for (const block of order) for (const target of successors(block)) predecessors.get(target)?.push(block);
-  const dominator = dominators(order, at, predecessors);
-  const children = new Map<RegionBlock, RegionBlock[]>(order.map((block) => [block, []]));
-  for (const block of order.slice(1)) children.get(dominator.get(block) as RegionBlock)?.push(block);
-  const loops = new Set<RegionBlock>();
-  const merges = new Set<RegionBlock>();
-  for (const block of order) {
-    let forward = 0;
-    for (const from of predecessors.get(block) ?? []) {
-      if (at(from) >= at(block)) loops.add(block);
-      else forward++;
-    }
-    if (forward > 1) merges.add(block);
-  }
-  return { order, position, children, loops, merges };
-}
-
-function reversePostorder(entry: RegionBlock): RegionBlock[] {
-  const seen = new Set<RegionBlock>();
+function reversePostorder({ blocks }: Region): RegionBlock[] {
   const order: RegionBlock[] = [];
-  const visit = (block: RegionBlock): void => {
-    seen.add(block);
-    // The first edge last, so that it comes right behind its block.
-    for (const target of successors(block).reverse()) if (!seen.has(target)) visit(target);
-    order.push(block);
-  };
-  visit(entry);
-  return order.reverse();
+  for (const block of blocks) {
+    block.position = -1;
+    block.loop = false;
+    block.merge = false;
+    block.merges.length = 0;
+  }
+  visit(blocks[0] as RegionBlock, order);
+  order.reverse();
+  for (let i = 0; i < order.length; i++) (order[i] as RegionBlock).position = i;
+  return order;
+}
+
+/** Depth is bounded by the number of blocks in a region. */
+function visit(block: RegionBlock, order: RegionBlock[]): void {
+  block.position = 0;
+  // The first edge last, so that it comes right behind its block.
+  for (let i = block.edges.length - 1; i >= 0; i--) {
+    const edge = block.edges[i] as Edge;
+    if (edge.kind === "inside" && edge.target.position < 0) visit(edge.target, order);
+  }
+  order.push(block);
+}
+
+/** Positions of predecessors, by position. */
+function predecessorsOf(order: readonly RegionBlock[]): number[][] {
+  const predecessors: number[][] = order.map(() => []);
+  for (const { edges, position } of order)
+    for (const edge of edges) if (edge.kind === "inside") predecessors[edge.target.position]?.push(position);
+  return predecessors;
 }
 
 /** Cooper, Harvey and Kennedy's iteration. */
-function dominators(
-  order: readonly RegionBlock[],
-  at: (b: RegionBlock) => number,
-  predecessors: ReadonlyMap<RegionBlock, readonly RegionBlock[]>,
-): Map<RegionBlock, RegionBlock> {
-  const entry = order[0] as RegionBlock;
-  const dominator = new Map<RegionBlock, RegionBlock>([[entry, entry]]);
-  const meet = (a: RegionBlock, b: RegionBlock): RegionBlock => {
-    let [x, y] = [a, b];
-    while (x !== y) {
-      while (at(x) > at(y)) x = dominator.get(x) as RegionBlock;
-      while (at(y) > at(x)) y = dominator.get(y) as RegionBlock;
-    }
-    return x;
-  };
+function findDominators(order: readonly RegionBlock[], predecessors: readonly (readonly number[])[]): void {
+  const dominator = new Int32Array(order.length).fill(-1);
+  dominator[0] = 0;
   for (let changed = true; changed; ) {
     changed = false;
-    for (const block of order.slice(1)) {
-      let found: RegionBlock | undefined;
-      for (const from of predecessors.get(block) ?? []) {
-        if (!dominator.has(from)) continue;
-        found = found === undefined ? from : meet(found, from);
+    for (let at = 1; at < order.length; at++) {
+      let found = -1;
+      for (const from of predecessors[at] as readonly number[]) {
+        if ((dominator[from] as number) >= 0) found = found < 0 ? from : meet(dominator, found, from);
       }
-      if (found === undefined || dominator.get(block) === found) continue;
-      dominator.set(block, found);
+      if (found < 0 || dominator[at] === found) continue;
+      dominator[at] = found;
       changed = true;
     }
   }
-  return dominator;
+  for (const block of order) block.dominator = dominator[block.position] as number;
 }
 
-/** A retreating edge whose target does not dominate its source. */
-function irreducible({ order, position, children }: RegionGraph): [RegionBlock, RegionBlock] | undefined {
-  const parent = new Map<RegionBlock, RegionBlock>();
-  for (const [block, below] of children) for (const child of below) parent.set(child, block);
+function meet(dominator: Int32Array, a: number, b: number): number {
+  let [x, y] = [a, b];
+  while (x !== y) {
+    while (x > y) x = dominator[x] as number;
+    while (y > x) y = dominator[y] as number;
+  }
+  return x;
+}
+
+/** Cut the first retreating edge whose target does not dominate its source. False if there is none. */
+function makeReducible(order: readonly RegionBlock[]): boolean {
   for (const from of order) {
-    for (const to of successors(from)) {
-      if ((position.get(from) as number) < (position.get(to) as number)) continue;
-      let at: RegionBlock | undefined = from;
-      while (at !== undefined && at !== to) at = parent.get(at);
-      if (at === undefined) return [from, to];
+    for (let i = 0; i < from.edges.length; i++) {
+      const edge = from.edges[i] as Edge;
+      if (edge.kind !== "inside" || dominates(order, edge.target, from)) continue;
+      if (edge.word === 0) from.edges.splice(i, 1);
+      else from.edges[i] = { kind: "outside", word: edge.word };
+      return true;
     }
   }
-  return undefined;
+  return false;
+}
+
+/** For a retreating edge: is it a back edge? Forward edges are fine in any case. */
+function dominates(order: readonly RegionBlock[], to: RegionBlock, from: RegionBlock): boolean {
+  let at = from.position;
+  if (to.position > at) return true;
+  while (at > to.position) at = (order[at] as RegionBlock).dominator;
+  return at === to.position;
+}
+
+function finish(
+  order: readonly RegionBlock[],
+  predecessors: readonly (readonly number[])[],
+): readonly RegionBlock[] {
+  for (let at = order.length - 1; at >= 0; at--) {
+    const block = order[at] as RegionBlock;
+    let forward = 0;
+    for (const from of predecessors[at] as readonly number[]) {
+      if (from >= at) block.loop = true;
+      else forward++;
+    }
+    block.merge = forward > 1;
+    if (block.merge) (order[block.dominator] as RegionBlock).merges.push(block);
+  }
+  return order;
 }

@@ -38,10 +38,20 @@ export interface HotTierOptions {
   readonly jumpCache: number;
   readonly maxRegions: number;
   readonly stopwatch: Stopwatch;
+  /** Compile at the end of every slice, for tests. */
+  readonly eager: boolean;
 }
 
 /** Compile when so many regions wait, even in the middle of a slice. */
 const BATCH = 24;
+/** At the end of a slice compile so many, or when something has waited for so many slices: a module costs by itself. */
+const SMALL_BATCH = 6;
+const PATIENCE = 4;
+/**
+ * A hot block that a region contains already, though not as its entry, has to be entered so many times the
+ * threshold again, past that region: mostly it was only as hot as the region's entry.
+ */
+const RELUCTANCE = 4;
 
 /** Compiles hot blocks and what they lead to, in batches, and forgets regions whose code changed. */
 export class HotTier {
@@ -52,6 +62,10 @@ export class HotTier {
   /** Regions by each block they contain. */
   private readonly users = new Map<Block, Set<Compiled>>();
   private queue: { readonly block: Block; readonly cpu: GuestCpu }[] = [];
+  /** Slices that something has waited for. */
+  private waited = 0;
+  /** Blocks that were hot, but within a region: the next time they get their own. */
+  private readonly deferred = new WeakSet<Block>();
   private nextIndex = 1;
   private freeIndices: number[] = [];
   private readonly counts = { regions: 0, instructions: 0, codeBytes: 0, killed: 0, modules: 0 };
@@ -73,9 +87,14 @@ export class HotTier {
     if (this.queue.length >= BATCH) this.compile();
   }
 
-  /** Compile what waits. Call it outside the interpreter. */
-  compile(): void {
+  /** A slice is over: compile what waits, if it is worth a module. */
+  sliceEnded(): void {
     if (this.queue.length === 0) return;
+    if (this.options.eager || this.queue.length >= SMALL_BATCH || ++this.waited >= PATIENCE) this.compile();
+  }
+
+  /** Compile what waits. Only outside the interpreter. */
+  private compile(): void {
     this.options.stopwatch.start();
     this.compileQueue();
     this.options.stopwatch.stop();
@@ -84,25 +103,37 @@ export class HotTier {
   private compileQueue(): void {
     const queue = this.queue;
     this.queue = [];
-    const list: { code: FunctionWriter; index: number; compiled: Compiled; instructions: number }[] = [];
+    this.waited = 0;
+    const list: { code: FunctionWriter; compiled: Compiled }[] = [];
     for (const { block, cpu } of queue) {
-      if (block.dead || this.regions.has(block)) continue;
+      if (block.dead || this.regions.has(block) || this.defer(block)) continue;
       const made = this.emit(block, cpu);
       if (made !== undefined) list.push(made);
     }
     if (list.length === 0) return;
-    this.counts.codeBytes += this.modules.install(list);
+    this.counts.codeBytes += this.modules.install(
+      list.map(({ code, compiled }) => ({ code, index: compiled.index })),
+    );
     this.counts.modules++;
-    for (const { compiled, instructions } of list) {
-      this.counts.regions++;
-      this.counts.instructions += instructions;
-      this.regions.set(compiled.entry, compiled);
-      for (const block of compiled.blocks) {
-        const users = this.users.get(block);
-        if (users === undefined) this.users.set(block, new Set([compiled]));
-        else users.add(compiled);
-      }
-      this.options.code.setRegion(compiled.entry, compiled.index);
+    for (const { compiled } of list) this.options.code.setRegion(compiled.entry, compiled.index);
+  }
+
+  /** The first time that a block is hot within a region, that region may be all it takes. */
+  private defer(block: Block): boolean {
+    if (!this.users.has(block) || this.deferred.has(block)) return false;
+    this.deferred.add(block);
+    this.options.code.rearm(block, this.options.code.hotThreshold * RELUCTANCE);
+    return true;
+  }
+
+  private register(compiled: Compiled, instructions: number): void {
+    this.counts.regions++;
+    this.counts.instructions += instructions;
+    this.regions.set(compiled.entry, compiled);
+    for (const block of compiled.blocks) {
+      const users = this.users.get(block);
+      if (users === undefined) this.users.set(block, new Set([compiled]));
+      else users.add(compiled);
     }
   }
 
@@ -116,11 +147,19 @@ export class HotTier {
       this.freeIndices.push(index);
       return undefined;
     }
-    const { state, jumpCache } = this.options;
-    const plan = { state, jumpCache, entryCopy: copy.address, regionType: REGION_TYPE, mulHigh: MUL_HIGH };
+    const { state, jumpCache, code: store } = this.options;
+    const plan = {
+      state,
+      jumpCache,
+      code: store,
+      entryCopy: copy.address,
+      regionType: REGION_TYPE,
+      mulHigh: MUL_HIGH,
+    };
     const code = new RegionEmitter(region, plan, this.modules.float).emit();
     const compiled: Compiled = { index, entry: block, copy, blocks: region.blocks.map((b) => b.block) };
-    return { code, index, compiled, instructions: region.instructions };
+    this.register(compiled, region.instructions);
+    return { code, compiled };
   }
 
   /** A block's code changed: regions with it must not be entered again. */

@@ -17,14 +17,24 @@ export type Edge =
 export interface RegionBlock {
   readonly block: Block;
   readonly ir: IrBlock;
-  /** Byte address of the micro-op at which each instruction begins, for leaving to the cold tier. */
-  readonly resume: readonly number[];
   /** Virtual distance in bytes of its page from the page of the region's entry. */
   readonly delta: number;
   /** jump: one, branch: taken and other; indirect jump: the call returns it may be; none for other ends. */
   edges: Edge[];
   /** The instruction that has to be left to the cold tier, with all that follows; -1 if there is none. */
   readonly stop: number;
+  /** Found by `analyse`: place in reverse postorder, -1 before. */
+  position: number;
+  /** Position of the immediate dominator. */
+  dominator: number;
+  /** Target of a back edge. */
+  loop: boolean;
+  /** Target of two forward edges or more. */
+  merge: boolean;
+  /** Blocks that this one immediately dominates and that are merges, by descending position. */
+  merges: RegionBlock[];
+  /** Label of its loop, or of the block it follows. */
+  label: number;
 }
 
 /** A region before it is compiled: blocks[0] is the entry. */
@@ -38,13 +48,14 @@ export interface Region {
 const MAX_INSTRUCTIONS = 220;
 const MAX_BLOCKS = 48;
 /** A block joins if it was entered at least this fraction of the threshold. */
-const COLD_FRACTION = 32;
+const COLD_FRACTION = 8;
 const MAX_RETURNS = 4;
 
 /** Operations that the hot tier leaves to the cold one, with the rest of their block. */
 function isLeftToCold(n: Node): boolean {
-  if ((n.op === Op.get || n.op === Op.set) && n.field?.offset === ENGINE_STATE.fpFlags) return true;
-  return n.op === Op.call || n.op === Op.dispatch;
+  const { op } = n;
+  if (op === Op.get || op === Op.set) return n.field?.offset === ENGINE_STATE.fpFlags;
+  return op === Op.call || op === Op.dispatch;
 }
 
 /** Grows a region from a hot block along links that have been followed. */
@@ -65,7 +76,7 @@ export class RegionGrower {
     if (first === undefined || first.stop === 0) return undefined;
     const found = new Map<Block, RegionBlock>([[entry, first]]);
     const queue = [first];
-    const limit = Math.max(1, this.code.hotThreshold / COLD_FRACTION);
+    const limit = Math.max(1, Math.floor(this.code.hotThreshold / COLD_FRACTION));
     let instructions = entry.instructions;
     const wanted = (block: Block): boolean =>
       !block.dead &&
@@ -86,21 +97,21 @@ export class RegionGrower {
       return added;
     };
     const returns: RegionBlock[] = [];
-    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-      if (next.stop >= 0) continue;
-      const source = next;
-      source.edges = this.targets(source).map(({ offset, word }) => this.edge(source, offset, word, join));
+    for (let i = 0; i < queue.length; i++) {
+      const source = queue[i] as RegionBlock;
+      if (source.stop >= 0) continue;
+      this.addEdges(source, join);
       const site = this.returnSite(source);
       const joined = site && join(site, source.delta);
       if (joined !== undefined && !returns.includes(joined)) returns.push(joined);
     }
-    for (const block of found.values()) {
+    for (const block of queue) {
       if (block.stop >= 0 || block.ir.nodes.at(-1)?.op !== Op.jumpIndirect) continue;
       block.edges = returns
         .slice(0, MAX_RETURNS)
         .map((target) => ({ kind: "inside", target, stub: 0, word: 0 }));
     }
-    return { blocks: [...found.values()], instructions };
+    return { blocks: queue, instructions };
   }
 
   private edge(
@@ -117,24 +128,26 @@ export class RegionGrower {
       : { kind: "inside", target, stub: linked.stub, word };
   }
 
-  /** Read a block's code again as IR, and find where its instructions' micro-ops lie. */
+  /** Read a block's code again as IR. */
   private read(block: Block, delta: number, cpu: GuestCpu): RegionBlock | undefined {
-    const lowered = this.lift(block, cpu);
-    if (lowered === undefined || lowered.offsets.length !== block.instructions) return undefined;
-    const { starts, length } = this.translator.lower(lowered);
-    // The same bytes give the same micro-ops; anything else would be a bug, and must not run.
-    if (length !== block.length) return undefined;
     const lifted = this.lift(block, cpu);
-    if (lifted === undefined) return undefined;
-    const ir: IrBlock = { nodes: [...lifted.nodes], offsets: [...lifted.offsets], end: lifted.end };
-    const left = ir.nodes.find(isLeftToCold);
+    // The same bytes give the same block; anything else would be a bug, and must not run.
+    if (lifted === undefined || lifted.offsets.length !== block.instructions || lifted.end !== block.end)
+      return undefined;
+    const ir: IrBlock = { nodes: lifted.nodes.slice(), offsets: lifted.offsets.slice(), end: lifted.end };
+    const stop = ir.nodes.find(isLeftToCold)?.insn ?? -1;
     return {
       block,
       ir,
       delta,
-      resume: starts.map((word) => block.address + word * 4),
       edges: [],
-      stop: left?.insn ?? -1,
+      stop,
+      position: -1,
+      dominator: 0,
+      loop: false,
+      merge: false,
+      merges: [],
+      label: 0,
     };
   }
 
@@ -144,17 +157,17 @@ export class RegionGrower {
     return this.translator.lift(cpu, this.source, block.start, block.mode, false);
   }
 
-  /** Static targets of a block's end with the words that link them. The order is that of lowering. */
-  private targets({ block, ir }: RegionBlock): { offset: number; word: number }[] {
+  /** Edges to the static targets of a block's end, by the words that link them. The order is that of lowering. */
+  private addEdges(
+    source: RegionBlock,
+    join: (block: Block, delta: number) => RegionBlock | undefined,
+  ): void {
+    const { block, ir, edges } = source;
     const end = ir.nodes.at(-1) as Node;
     const last = block.address + block.length * 4 - 16;
-    if (end.op === Op.jump) return [{ offset: end.lo, word: last + 12 }];
     if (end.op === Op.branch)
-      return [
-        { offset: end.lo, word: last + 8 },
-        { offset: end.hi, word: last + 12 },
-      ];
-    return [];
+      edges.push(this.edge(source, end.lo, last + 8, join), this.edge(source, end.hi, last + 12, join));
+    else if (end.op === Op.jump) edges.push(this.edge(source, end.lo, last + 12, join));
   }
 
   /** The block behind a call: the one that is linked to nothing but that the callee returns to. */
