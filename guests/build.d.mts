@@ -11,6 +11,8 @@ export const architectureNames: string[];
 export const pinned: { clang: string; lld: string };
 export function findToolchain(): Toolchain;
 export function build(arch: string, toolchain?: Toolchain): Buffer;
+export function buildBench(arch: string, toolchain?: Toolchain): Buffer;
+export function benchPath(arch: string): string;
 export function prebuiltPath(arch: string): string;
 export function modulePath(arch: string): string;
 export function moduleText(arch: string, bytes: Buffer): string;

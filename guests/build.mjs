@@ -1,9 +1,12 @@
 #!/usr/bin/env node
-// Builds the embedded guest: programs first, then the kernel with the programs inside.
+// Builds the embedded guest (programs first, then the kernel with the programs inside), or the benchmark
+// program that runs under Linux.
 //
 //   node guests/build.mjs [--arch riscv64] [--out FILE]
+//   node guests/build.mjs --bench [--arch riscv64] [--out FILE]
 //
-// Without --out it replaces prebuilt/ARCH.elf and the copy of it in packages/embedded-guest.
+// Without --out it replaces prebuilt/ARCH.elf and the copy of it in packages/embedded-guest, or with --bench
+// prebuilt/bench-ARCH.elf.
 // The same sources and the compiler of toolchain.json give the same bytes, wherever they lie: no path,
 // date or debug information enters the file. Uses nothing but Node (20 or newer), clang and lld.
 import { execFileSync } from "node:child_process";
@@ -14,13 +17,17 @@ import { fileURLToPath } from "node:url";
 
 const guests = dirname(fileURLToPath(import.meta.url));
 
-/** What differs between architectures. `float`: flags of the sources that use floating point. */
+/**
+ * What differs between architectures. `float`: flags of the sources that use floating point; `linux`: flags of
+ * programs for Linux, as distributions build theirs.
+ */
 const architectures = {
   riscv64: {
     folder: "riscv",
-    flags: ["--target=riscv64-unknown-elf", "-mabi=lp64", "-mcmodel=medany", "-mno-relax"],
-    integer: ["-march=rv64imac"],
-    float: ["-march=rv64imafdc"],
+    flags: ["--target=riscv64-unknown-elf", "-mcmodel=medany", "-mno-relax"],
+    integer: ["-mabi=lp64", "-march=rv64imac"],
+    float: ["-mabi=lp64", "-march=rv64imafdc"],
+    linux: ["-mabi=lp64d", "-march=rv64imafdc"],
   },
 };
 
@@ -37,7 +44,6 @@ const commonFlags = [
   "-fdata-sections",
   "-fno-ident",
   "-fno-math-errno",
-  "-ffp-contract=off",
   "-Wall",
   "-Wextra",
   "-Werror",
@@ -45,6 +51,9 @@ const commonFlags = [
 
 /** The kernel is to be small, the programs are there to compute. */
 const optimization = (source) => (source.startsWith("apps/") ? "-O2" : "-Os");
+
+/** Compilers fuse multiplication and addition unless told not to: a benchmark should have what programs have. */
+const benchFlags = ["-O2", "-ffp-contract=fast"];
 
 /** Sources that use floating point; everything else is built without. */
 const usesFloat = (source) => /^float\./.test(basename(source));
@@ -119,36 +128,46 @@ function programTable(list) {
   return lines.join("\n");
 }
 
+function targetOf(arch) {
+  const target = architectures[arch];
+  if (!target) throw new Error(`no guest for "${arch}": have ${architectureNames.join(", ")}`);
+  return target;
+}
+
+/** A folder for what comes out on the way, and the tools to fill it. */
+function workshop(toolchain) {
+  if (!toolchain.clang || !toolchain.lld) throw new Error(toolchain.reason);
+  const work = mkdtempSync(join(tmpdir(), "guest-"));
+  const run = (command, args) =>
+    execFileSync(command, args, { cwd: guests, stdio: ["ignore", "inherit", "inherit"] });
+  return {
+    work,
+    run,
+    object(source, flags) {
+      const output = join(work, `${source.replaceAll("/", "-")}.o`);
+      run(toolchain.clang, [...commonFlags, ...flags, "-c", source, "-o", output]);
+      return output;
+    },
+    link(script, objects, output, flags) {
+      const fixed = ["-T", script, "--gc-sections", "--build-id=none"];
+      run(toolchain.lld, [...fixed, ...flags, ...objects, "-o", output]);
+    },
+    remove: () => rmSync(work, { recursive: true, force: true }),
+  };
+}
+
 /**
  * Builds the guest for an architecture and returns the ELF file's bytes. Needs `findToolchain()`'s tools;
  * throws with the compiler's own message when something does not compile.
  */
 export function build(arch, toolchain = findToolchain()) {
-  const target = architectures[arch];
-  if (!target) throw new Error(`no guest for "${arch}": have ${architectureNames.join(", ")}`);
-  if (!toolchain.clang || !toolchain.lld) throw new Error(toolchain.reason);
-
-  const work = mkdtempSync(join(tmpdir(), "guest-"));
-  const run = (command, args) =>
-    execFileSync(command, args, { cwd: guests, stdio: ["ignore", "inherit", "inherit"] });
+  const target = targetOf(arch);
+  const { work, run, object, link, remove } = workshop(toolchain);
   const compile = (source) => {
-    const object = join(work, `${source.replaceAll("/", "-")}.o`);
     const float = usesFloat(source) ? target.float : target.integer;
-    const flags = [...commonFlags, optimization(source), ...target.flags, ...float];
-    run(toolchain.clang, [...flags, "-Icommon", `-I${target.folder}`, "-c", source, "-o", object]);
-    return object;
+    const flags = [...target.flags, ...float, "-ffp-contract=off", optimization(source)];
+    return object(source, [...flags, "-Icommon", `-I${target.folder}`]);
   };
-  const link = (script, objects, output, flags) =>
-    run(toolchain.lld, [
-      "-T",
-      script,
-      "--gc-sections",
-      "--build-id=none",
-      ...flags,
-      ...objects,
-      "-o",
-      output,
-    ]);
 
   try {
     const library = ["apps/user.c", "common/format.c", "common/string.c"].map(compile);
@@ -175,9 +194,28 @@ export function build(arch, toolchain = findToolchain()) {
     link(`${target.folder}/kernel.ld`, [...objects, table], output, kernelFlags);
     return readFileSync(output);
   } finally {
-    rmSync(work, { recursive: true, force: true });
+    remove();
   }
 }
+
+/** Builds the benchmark program, as `build` the guest. */
+export function buildBench(arch, toolchain = findToolchain()) {
+  const target = targetOf(arch);
+  const { work, object, link, remove } = workshop(toolchain);
+  const folders = ["common", "compute", "system", target.folder].map((name) => `bench/${name}`);
+  const flags = [...target.flags, ...target.linux, ...benchFlags, `-Ibench/${target.folder}`];
+  try {
+    const objects = folders.flatMap(sourcesIn).map((source) => object(source, flags));
+    const output = join(work, "bench.elf");
+    link("bench/bench.ld", objects, output, ["--strip-all", "-z", "max-page-size=4096"]);
+    return readFileSync(output);
+  } finally {
+    remove();
+  }
+}
+
+/** Where the committed benchmark program of an architecture is. */
+export const benchPath = (arch) => join(guests, "prebuilt", `bench-${arch}.elf`);
 
 /** Where the committed file of an architecture is. */
 export const prebuiltPath = (arch) => join(guests, "prebuilt", `${arch}.elf`);
@@ -202,8 +240,9 @@ function main(args) {
   const toolchain = findToolchain();
   if (!toolchain.exact)
     console.error(`warning: ${toolchain.reason}; the bytes will differ from the committed ones`);
-  const bytes = build(arch, toolchain);
-  const out = resolve(option("--out") ?? prebuiltPath(arch));
+  const bench = args.includes("--bench");
+  const bytes = bench ? buildBench(arch, toolchain) : build(arch, toolchain);
+  const out = resolve(option("--out") ?? (bench ? benchPath(arch) : prebuiltPath(arch)));
   mkdirSync(dirname(out), { recursive: true });
   writeFileSync(out, bytes);
   if (out === prebuiltPath(arch)) writeFileSync(modulePath(arch), moduleText(arch, bytes));

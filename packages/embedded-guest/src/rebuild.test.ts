@@ -3,7 +3,9 @@ import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import {
   architectureNames,
+  benchPath,
   build,
+  buildBench,
   findToolchain,
   modulePath,
   moduleText,
@@ -29,5 +31,18 @@ describe.each(architectureNames)("the %s guest", (arch) => {
   it("comes out byte for byte when it is built again", (context) => {
     if (!toolchain.exact) context.skip(toolchain.reason);
     expect(Buffer.compare(build(arch, toolchain), prebuilt)).toBe(0);
+  });
+});
+
+describe.each(architectureNames)("the %s benchmark program", (arch) => {
+  const prebuilt = readFileSync(benchPath(arch));
+
+  it("holds no path of the machine that built it", () => {
+    expect(prebuilt.toString("latin1")).not.toMatch(/\/(home|root|work|usr)\//);
+  });
+
+  it("comes out byte for byte when it is built again", (context) => {
+    if (!toolchain.exact) context.skip(toolchain.reason);
+    expect(Buffer.compare(buildBench(arch, toolchain), prebuilt)).toBe(0);
   });
 });
