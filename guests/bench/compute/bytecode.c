@@ -39,7 +39,7 @@ static u64 interpret(u64 *variables) {
 }
 
 u64 bench_bytecode(u64 percent) {
-  u64 variables[4] = {1, rounds(30000, percent) + 1, 0, 0};
+  u64 variables[4] = {1, rounds(16000, percent) + 1, 0, 0};
   u64 executed = interpret(variables);
   return mix(executed, variables[3]);
 }

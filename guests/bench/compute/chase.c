@@ -1,8 +1,8 @@
-// about: every load's address comes from the load before: a random walk through 8 MiB
+// about: every load's address comes from the load before: a random walk through 512 KiB
 #include "../common/bench.h"
 
 u64 bench_chase(u64 percent) {
-  const u64 count = 1 << 20;
+  const u64 count = 1 << 16;
   u64 *next = (u64 *)arena;
   u64 state = 31337;
   // One cycle through all elements (Sattolo's shuffle).
@@ -14,7 +14,7 @@ u64 bench_chase(u64 percent) {
     next[k] = taken;
   }
   u64 at = 0, sum = 0;
-  for (u64 i = rounds(8000000, percent); i > 0; i--) {
+  for (u64 i = rounds(20000000, percent); i > 0; i--) {
     at = next[at];
     sum += at;
   }

@@ -21,7 +21,7 @@ static u32 power(u32 base, u32 exponent, u32 modulus) {
 
 u64 bench_divide(u64 percent) {
   u64 state = 12345, check = 0;
-  for (u64 i = rounds(500000, percent); i > 0; i--) {
+  for (u64 i = rounds(1500000, percent); i > 0; i--) {
     u64 a = next_random(&state), b = next_random(&state);
     check = mix(check, gcd(a, b));
     check += power((u32)a, (u32)b & 0xffff, (u32)(b >> 32) | 1);

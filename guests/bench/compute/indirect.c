@@ -35,7 +35,7 @@ u64 bench_indirect(u64 percent) {
   const u64 count = 1000;
   u64 state = 17, sum = 0;
   for (u64 i = 0; i < count; i++) shapes[i] = (struct shape){&kinds[next_random(&state) >> 7 & 3], i, i & 31};
-  for (u64 round = rounds(12000, percent); round > 0; round--)
+  for (u64 round = rounds(9000, percent); round > 0; round--)
     for (u64 i = 0; i < count; i++) {
       sum += shapes[i].operations->area(&shapes[i]);
       shapes[i].operations->grow(&shapes[i], round & 3);

@@ -21,7 +21,7 @@ u64 bench_matmul(u64 percent) {
       m[1][i][j] = i == j ? 0.999 : (i - j) * 0.0001;
     }
   u64 check = 0;
-  for (u64 round = rounds(28, percent); round > 0; round--) {
+  for (u64 round = rounds(16, percent); round > 0; round--) {
     multiply(m[2], m[0], m[1]);
     multiply(m[0], m[2], m[1]);
     check = mix(check, bits_of(m[0][round % N][(round * 31) % N]));

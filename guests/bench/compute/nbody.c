@@ -34,7 +34,7 @@ u64 bench_nbody(u64 percent) {
         .speed = {0.05 * i, 0.1 - 0.03 * i, 0.02},
         .mass = 1.0 / (i + 1),
     };
-  for (u64 step = rounds(110000, percent); step > 0; step--) advance(bodies, 0.001);
+  for (u64 step = rounds(250000, percent); step > 0; step--) advance(bodies, 0.001);
   u64 check = 0;
   for (int i = 0; i < BODIES; i++)
     for (int k = 0; k < 3; k++) check = mix(check, bits_of(bodies[i].position[k]));

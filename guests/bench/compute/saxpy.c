@@ -25,7 +25,7 @@ u64 bench_saxpy(u64 percent) {
     x[i] = (float)(s32)next_random(&state) * 0x1p-31f;
     y[i] = (float)i * 0x1p-14f;
   }
-  for (u64 round = rounds(500, percent); round > 0; round--) {
+  for (u64 round = rounds(700, percent); round > 0; round--) {
     saxpy(y, x, (round & 1) != 0 ? 0.375f : -0.373f, count);
     check = mix(check, bits_of(dot(x, y, count)) + bits_of(largest(y, count)));
   }

@@ -4,7 +4,7 @@
 u64 bench_exec(u64 percent) {
   const char *const arguments[] = {own_path, "nothing", NULL};
   u64 check = 0;
-  for (u64 i = rounds(600, percent); i > 0; i--) {
+  for (u64 i = rounds(250, percent); i > 0; i--) {
     s64 child = sys_fork();
     if (child < 0) fail("clone");
     if (child == 0) {

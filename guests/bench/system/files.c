@@ -6,7 +6,7 @@ u64 bench_files(u64 percent) {
   const u64 size = 16 << 10;
   u64 state = 3, check = 0;
   for (u64 i = 0; i < size; i++) arena[i] = (u8)next_random(&state);
-  for (u64 i = rounds(8000, percent); i > 0; i--) {
+  for (u64 i = rounds(1600, percent); i > 0; i--) {
     arena[i % size] ^= (u8)i;
     s64 file = sys_open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
     if (file < 0) fail("openat");

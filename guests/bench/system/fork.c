@@ -5,7 +5,7 @@ u64 bench_fork(u64 percent) {
   const u64 pages = 64;
   for (u64 i = 0; i < pages; i++) arena[i << 12] = (u8)i;
   u64 check = 0;
-  for (u64 i = rounds(1000, percent); i > 0; i--) {
+  for (u64 i = rounds(400, percent); i > 0; i--) {
     s64 child = sys_fork();
     if (child < 0) fail("clone");
     if (child == 0) {

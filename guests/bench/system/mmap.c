@@ -4,7 +4,7 @@
 u64 bench_mmap(u64 percent) {
   const u64 pages = 16;
   u64 check = 0;
-  for (u64 i = rounds(9000, percent); i > 0; i--) {
+  for (u64 i = rounds(800, percent); i > 0; i--) {
     s64 at = sys_mmap(pages << 12);
     if (at < 0) fail("mmap");
     u8 *bytes = (u8 *)at;

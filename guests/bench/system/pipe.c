@@ -20,7 +20,7 @@ u64 bench_pipe(u64 percent) {
     echo(there[0], back[1]);
   }
   u64 check = 0;
-  for (u64 i = rounds(35000, percent); i > 0; i--) {
+  for (u64 i = rounds(8000, percent); i > 0; i--) {
     u8 byte = (u8)i;
     if (sys_write(there[1], &byte, 1) != 1 || sys_read(back[0], &byte, 1) != 1) fail("the pipe broke");
     check = check * 3 + byte;

@@ -1,0 +1,41 @@
+// The Linux guest that programs run in: Debian's kernel, and the initramfs with the benchmark program added.
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { FileTree, pullGuest, streamProgress, writeCpio } from "./built.ts";
+import { BENCH_PATH } from "./guest-programs.ts";
+import { appendArchive } from "./initrd.ts";
+import type { LinuxGuest } from "./sides.ts";
+
+export const GUEST = "debian-riscv64";
+export const ARCH = "riscv64";
+
+export interface PreparedGuest {
+  /** As it was pulled. */
+  readonly plain: LinuxGuest;
+  /** With the benchmark program at /bench. */
+  readonly withPrograms: LinuxGuest;
+  /** Kernel and distribution. */
+  readonly description: string;
+  /** Removes the files that were made. */
+  readonly dispose: () => void;
+}
+
+/**
+ * Pulls the guest if it is not in the cache.
+ * @param memory MiB
+ */
+export async function prepareGuest(memory: number, program: Uint8Array): Promise<PreparedGuest> {
+  const { kernel, initrd, manifest } = await pullGuest(GUEST, { progress: streamProgress(process.stderr) });
+  const tree = new FileTree().file(BENCH_PATH, program, 0o755);
+  const folder = mkdtempSync(join(tmpdir(), "hypercraft-bench-"));
+  const extended = join(folder, "initrd.cpio");
+  writeFileSync(extended, appendArchive(readFileSync(initrd), writeCpio(tree, 0)));
+  const plain = { kernel, initrd, append: manifest.commandLines.initramfs, memory };
+  return {
+    plain,
+    withPrograms: { ...plain, initrd: extended },
+    description: `Debian ${manifest.suiteVersion}, Linux ${manifest.kernelRelease}, ${memory} MiB`,
+    dispose: () => rmSync(folder, { recursive: true, force: true }),
+  };
+}
