@@ -16,6 +16,14 @@ function widthOf(bits: number): EncodingWidth {
   return (bits & 3) === 3 ? 32 : 16;
 }
 
+/** The wrapper of the IR builder that was used last; a process has one or few. */
+let wrapper: RiscvBuilder | undefined;
+
+function wrap(builder: IrBuilder): RiscvBuilder {
+  if (wrapper?.ir !== builder) wrapper = new RiscvBuilder(builder);
+  return wrapper;
+}
+
 /**
  * Lift the instruction at a page offset, as `GuestCpu.lift` asks: emits it and returns its length in bytes;
  * 0, with nothing emitted, if its second half cannot be fetched.
@@ -35,7 +43,8 @@ export function liftInstruction(
     bits |= high << 16;
   }
   const length = width / 8;
-  const b = new RiscvBuilder(builder, offset, length, bits, mode);
+  const b = wrap(builder);
+  b.begin(offset, length, bits, mode);
   const instruction = riscvInstructions.find(bits, width);
   if (instruction === undefined) b.illegal();
   else instruction.lift(b, bits);

@@ -18,20 +18,27 @@ export class RiscvBuilder {
   readonly i64: IrBuilder["i64"];
   readonly i32: IrBuilder["i32"];
   /** Page offset of the instruction. */
-  readonly offset: number;
+  offset = 0;
   /** Page offset of the instruction after it. */
-  readonly next: number;
+  next = 0;
   /** The encoding, zero-extended from 16 bits if compressed. */
-  readonly bits: number;
-  readonly mode: CodeMode;
+  bits = 0;
+  mode: CodeMode = unpackMode(0);
+  private modeBits = 0;
 
-  constructor(ir: IrBuilder, offset: number, length: number, bits: number, mode: number) {
+  constructor(ir: IrBuilder) {
     this.ir = ir;
     this.i64 = ir.i64;
     this.i32 = ir.i32;
+  }
+
+  /** Go on to another instruction. */
+  begin(offset: number, length: number, bits: number, mode: number): void {
     this.offset = offset;
     this.next = offset + length;
     this.bits = bits;
+    if (mode === this.modeBits) return;
+    this.modeBits = mode;
     this.mode = unpackMode(mode);
   }
 

@@ -30,14 +30,16 @@ export interface Block {
 
 /** Guest code found in one host page. */
 export class CodePage {
-  /** Blocks by `start | mode << 12`, chained and single-step ones apart. */
-  readonly chained = new Map<number, Block>();
-  readonly stepped = new Map<number, Block>();
+  private readonly page: number;
+  /** Blocks that cover some of its bytes, the ones that only end here included. */
+  private blocks: Block[] = [];
   /** Bit per 64 bytes: some block covers a byte there. */
-  coverLo = 0;
-  coverHi = 0;
-  /** Blocks that start elsewhere and end here. */
-  readonly tails = new Set<Block>();
+  private coverLo = 0;
+  private coverHi = 0;
+
+  constructor(page: number) {
+    this.page = page;
+  }
 
   covers(offset: number, length: number): boolean {
     const last = Math.min(offset + length - 1, 4095) >> 6;
@@ -47,43 +49,48 @@ export class CodePage {
     return false;
   }
 
-  cover(offset: number, end: number): void {
-    const last = Math.min(end - 1, 4095) >> 6;
-    for (let line = offset >> 6; line <= last; line++) {
-      if (line < 32) this.coverLo |= 1 << line;
-      else this.coverHi |= 1 << (line - 32);
-    }
+  add(block: Block): void {
+    this.blocks.push(block);
+    this.cover(block);
   }
 
   get empty(): boolean {
-    return this.chained.size === 0 && this.stepped.size === 0 && this.tails.size === 0;
+    return this.blocks.length === 0;
   }
 
-  /** Forget blocks that overlap the bytes; gives them. */
+  /** Forget blocks that overlap the bytes; gives those that live. */
   take(offset: number, length: number): Block[] {
     const hit: Block[] = [];
-    const overlaps = (start: number, end: number) => start < offset + length && end > offset;
-    for (const map of [this.chained, this.stepped]) {
-      for (const [key, block] of map) {
-        if (!overlaps(block.start, block.end)) continue;
+    const kept: Block[] = [];
+    this.coverLo = 0;
+    this.coverHi = 0;
+    for (const block of this.blocks) {
+      // Killed through its other page.
+      if (block.dead) continue;
+      if (this.startOf(block) < offset + length && this.endOf(block) > offset) {
         hit.push(block);
-        map.delete(key);
+      } else {
+        kept.push(block);
+        this.cover(block);
       }
     }
-    for (const block of this.tails) {
-      if (!overlaps(0, block.end - 4096)) continue;
-      hit.push(block);
-      this.tails.delete(block);
-    }
-    this.recover();
+    this.blocks = kept;
     return hit;
   }
 
-  private recover(): void {
-    this.coverLo = 0;
-    this.coverHi = 0;
-    for (const map of [this.chained, this.stepped])
-      for (const block of map.values()) this.cover(block.start, block.end);
-    for (const block of this.tails) this.cover(0, block.end - 4096);
+  /** The part of the block in this page. */
+  private startOf(block: Block): number {
+    return block.page === this.page ? block.start : 0;
+  }
+  private endOf(block: Block): number {
+    return block.page === this.page ? Math.min(block.end, 4096) : block.end - 4096;
+  }
+
+  private cover(block: Block): void {
+    const last = (this.endOf(block) - 1) >> 6;
+    for (let line = this.startOf(block) >> 6; line <= last; line++) {
+      if (line < 32) this.coverLo |= 1 << line;
+      else this.coverHi |= 1 << (line - 32);
+    }
   }
 }

@@ -2,6 +2,7 @@ import type { LoweredBlock } from "../cold/lower.js";
 import { BLOCK_HEADER_BYTES, microOp, STUB_BYTES } from "../cold/micro-ops.js";
 import { ENGINE_STATE as E } from "../state/layout.js";
 import { type Block, CodePage } from "./block.js";
+import { BlockIndex } from "./block-index.js";
 
 const LINK = microOp("link");
 const REGION = microOp("region");
@@ -30,6 +31,7 @@ export class CodeStore {
   private next: number;
   private blocks: Block[] = [];
   private readonly pages: (CodePage | undefined)[] = [];
+  private readonly index = new BlockIndex();
   /** Called when a page gets its first code, so that writes to it stop hitting the TLB. */
   onCodePage: (page: number) => void = () => {};
   /** Called when everything was dropped. */
@@ -83,22 +85,32 @@ export class CodeStore {
     return this.blocks[low] as Block;
   }
 
+  /** The block that was translated from there, if it is still good. `key`: page offset, and the mode bits above it. */
   find(page: number, key: number, step: boolean): Block | undefined {
-    const found = this.pages[page];
-    return found === undefined ? undefined : (step ? found.stepped : found.chained).get(key);
+    const id = this.index.find(page, key, step);
+    if (id < 0) return undefined;
+    const block = this.blocks[id] as Block;
+    return block.dead ? undefined : block;
   }
 
   add(key: BlockKey, code: LoweredBlock): Block {
+    const { length } = code;
     const starts = key.step ? 0 : code.starts.length;
-    const bytes = BLOCK_HEADER_BYTES + code.length * 4 + code.links.length * STUB_BYTES + starts * 2;
+    const bytes = BLOCK_HEADER_BYTES + length * 4 + code.links.length * STUB_BYTES + starts * 2;
     if (this.next + bytes > this.limit) this.flush();
     const address = this.next + BLOCK_HEADER_BYTES;
     const block: Block = {
-      ...key,
+      page: key.page,
+      secondPage: key.secondPage,
+      start: key.start,
+      end: key.end,
+      mode: key.mode,
+      instructions: key.instructions,
+      step: key.step,
       id: this.blocks.length,
       address,
-      length: code.length,
-      starts: starts === 0 ? 0 : address + code.length * 4 + code.links.length * STUB_BYTES,
+      length,
+      starts: starts === 0 ? 0 : address + length * 4 + code.links.length * STUB_BYTES,
       recipes: code.recipes,
       dead: false,
       copy: null,
@@ -106,12 +118,14 @@ export class CodeStore {
     this.blocks.push(block);
     this.translated++;
     this.translatedInstructions += key.instructions;
+    const { words } = this;
     const at = address >> 2;
     this.header(at, block);
-    this.words.set(code.length === code.words.length ? code.words : code.words.subarray(0, code.length), at);
-    let stub = address + code.length * 4;
+    // For a few words a loop is faster than `set` with a subarray.
+    for (let i = 0; i < length; i++) words[at + i] = code.words[i] as number;
+    let stub = address + length * 4;
     for (const { word, target } of code.links) {
-      this.words[at + word] = stub + BLOCK_HEADER_BYTES;
+      words[at + word] = stub + BLOCK_HEADER_BYTES;
       this.stub(stub, block, target, (at + word) * 4);
       stub += STUB_BYTES;
     }
@@ -213,7 +227,7 @@ export class CodeStore {
     const code = this.pages[page];
     if (code === undefined || !code.covers(offset, length)) return false;
     const hit = code.take(offset, length);
-    for (const block of hit) this.kill(block, page);
+    for (const block of hit) this.kill(block);
     if (code.empty) this.pages[page] = undefined;
     return hit.length > 0;
   }
@@ -224,12 +238,12 @@ export class CodeStore {
     for (const block of this.blocks) block.dead = true;
     this.blocks = [];
     this.pages.length = 0;
+    this.index.clear();
     this.flushes++;
     this.onFlush();
   }
 
-  private kill(block: Block, seenIn: number): void {
-    if (block.dead) return;
+  private kill(block: Block): void {
     block.dead = true;
     const w = block.address >> 2;
     this.words[w] = DEAD;
@@ -237,12 +251,6 @@ export class CodeStore {
     this.words[w - 2] = 0;
     this.words[w - 3] = 0;
     this.onKill(block);
-    const other = seenIn === block.page ? block.secondPage : block.page;
-    if (other < 0) return;
-    const page = this.pages[other];
-    page?.tails.delete(block);
-    const map = block.step ? page?.stepped : page?.chained;
-    if (map?.get(blockKey(block)) === block) map.delete(blockKey(block));
   }
 
   private header(at: number, block: Block): void {
@@ -264,19 +272,15 @@ export class CodeStore {
   }
 
   private register(block: Block): void {
-    const page = this.codePage(block.page);
-    (block.step ? page.stepped : page.chained).set(blockKey(block), block);
-    page.cover(block.start, block.end);
-    if (block.secondPage < 0) return;
-    const second = this.codePage(block.secondPage);
-    second.tails.add(block);
-    second.cover(0, block.end - 4096);
+    this.index.add(block, this.blocks);
+    this.codePage(block.page).add(block);
+    if (block.secondPage >= 0) this.codePage(block.secondPage).add(block);
   }
 
   private codePage(page: number): CodePage {
     let found = this.pages[page];
     if (found === undefined) {
-      found = new CodePage();
+      found = new CodePage(page);
       this.pages[page] = found;
       this.onCodePage(page);
     }
@@ -286,10 +290,6 @@ export class CodeStore {
 
 function isSamePage(offset: number): boolean {
   return offset >= 0 && offset < 4096;
-}
-
-export function blockKey(block: Pick<Block, "start" | "mode">): number {
-  return block.start | (block.mode << 12);
 }
 
 export const STATE_PC_BASE_WORD = E.pcBase >> 2;

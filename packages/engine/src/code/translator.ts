@@ -62,11 +62,6 @@ export class Translator {
     return { code: this.lowering.lower(block, single), end: block.end, instructions: block.offsets.length };
   }
 
-  /** Micro-ops of a block; its IR is used up. */
-  lower(block: IrBlock): LoweredBlock {
-    return this.lowering.lower(block);
-  }
-
   /** The optimised IR of a block. */
   lift(cpu: GuestCpu, source: PageSource, start: number, mode: number, single: boolean): IrBlock | undefined {
     const block = this.build(cpu, source, start, mode, single);

@@ -12,8 +12,8 @@ export interface Encoding {
 }
 
 // The tree is a flat array. An inner node at n is [shift, mask, child for field 0, child for field 1, ...];
-// children are node positions, or ~position of a leaf. A leaf is [count, encoding number, ...] in a
-// second array, most specific encoding first.
+// children are node positions, or ~position of a leaf. A leaf is [count, then mask, value, encoding number of each]
+// in a second array, most specific encoding first.
 
 /** No field may be wider than this: a node has 2^width children. */
 const MAX_FIELD = 8;
@@ -120,7 +120,10 @@ export class Decoder {
       const choice = candidates.length > 1 ? bestField(candidates, width) : null;
       if (choice === null) {
         const at = leaves.length;
-        leaves.push(candidates.length, ...candidates.map((e) => position.get(e) as number));
+        leaves.push(
+          candidates.length,
+          ...candidates.flatMap((e) => [e.mask, e.value, position.get(e) as number]),
+        );
         return ~at;
       }
       const at = nodes.length;
@@ -144,10 +147,11 @@ export class Decoder {
       at = nodes[at + 2 + ((bits >>> (nodes[at] as number)) & (nodes[at + 1] as number))] as number;
     }
     const leaf = ~at;
-    const end = leaf + (leaves[leaf] as number);
-    for (let i = leaf + 1; i <= end; i++) {
-      const e = encodings[leaves[i] as number] as Encoding;
-      if ((bits & e.mask) === e.value && (e.accepts === null || e.accepts(bits))) return e.index;
+    const end = leaf + 3 * (leaves[leaf] as number);
+    for (let i = leaf + 1; i < end; i += 3) {
+      if ((bits & (leaves[i] as number)) !== leaves[i + 1]) continue;
+      const { accepts, index } = encodings[leaves[i + 2] as number] as Encoding;
+      if (accepts === null || accepts(bits)) return index;
     }
     return -1;
   }

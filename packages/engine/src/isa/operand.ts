@@ -36,29 +36,34 @@ export interface Operand {
   insert(bits: number, value: number): number;
 }
 
-function rawExtractor(slices: readonly Slice[]): (bits: number) => number {
-  const [first] = slices;
+/** One closure for each case, and none calls another: this runs for every operand that is lifted. */
+function extractor(slices: readonly Slice[], kind: OperandKind): (bits: number) => number {
+  const bias = kind.bias ?? 0;
+  const highest = Math.max(...slices.map(({ low, width }) => low + width));
+  const unused = kind.signed ? 32 - highest : 0;
+  const [first, second] = slices;
   if (slices.length === 1 && first !== undefined) {
-    const { shift, low } = first;
-    const mask = lowBits(first.width);
-    return low === 0 ? (bits) => (bits >>> shift) & mask : (bits) => ((bits >>> shift) & mask) << low;
+    const { shift, width, low } = first;
+    const left = 32 - shift - width;
+    const right = 32 - width;
+    if (kind.signed) return (bits) => (((bits << left) >> right) << low) + bias;
+    return (bits) => (((bits << left) >>> right) << low) + bias;
   }
-  const parts = slices.map(({ shift, width, low }) => ({ shift, mask: lowBits(width), low }));
+  if (slices.length === 2 && first !== undefined && second !== undefined) {
+    const [shift1, mask1, low1] = [first.shift, lowBits(first.width), first.low];
+    const [shift2, mask2, low2] = [second.shift, lowBits(second.width), second.low];
+    return (bits) => {
+      const value = (((bits >>> shift1) & mask1) << low1) | (((bits >>> shift2) & mask2) << low2);
+      return ((value << unused) >> unused) + bias;
+    };
+  }
+  const flat = Int32Array.from(slices.flatMap(({ shift, width, low }) => [shift, lowBits(width), low]));
   return (bits) => {
     let value = 0;
-    for (const part of parts) value |= ((bits >>> part.shift) & part.mask) << part.low;
-    return value;
+    for (let i = 0; i < flat.length; i += 3)
+      value |= ((bits >>> (flat[i] as number)) & (flat[i + 1] as number)) << (flat[i + 2] as number);
+    return ((value << unused) >> unused) + bias;
   };
-}
-
-function extractor(slices: readonly Slice[], kind: OperandKind): (bits: number) => number {
-  const raw = rawExtractor(slices);
-  const bias = kind.bias ?? 0;
-  if (kind.signed) {
-    const unused = 32 - Math.max(...slices.map(({ low, width }) => low + width));
-    return (bits) => ((raw(bits) << unused) >> unused) + bias;
-  }
-  return bias === 0 ? raw : (bits) => raw(bits) + bias;
 }
 
 export function makeOperand(name: string, slices: readonly Slice[], kind: OperandKind): Operand {

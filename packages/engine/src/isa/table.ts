@@ -146,6 +146,38 @@ export class Instruction<B = unknown> implements Encoding {
   }
 }
 
+/** The operands of the instruction `bits` as properties. */
+interface View {
+  bits: number;
+}
+type ViewClass = new (extracts: readonly Extract[]) => View & Readonly<Record<string, number>>;
+
+/** By the operands' names: instructions with the same operands share a class, so that lifting code sees few of them. */
+const viewClasses = new Map<string, ViewClass>();
+
+function viewClass(names: readonly string[]): ViewClass {
+  const key = names.join();
+  let found = viewClasses.get(key);
+  if (found === undefined) {
+    found = class {
+      bits = 0;
+      readonly extracts: readonly Extract[];
+      constructor(extracts: readonly Extract[]) {
+        this.extracts = extracts;
+      }
+    } as unknown as ViewClass;
+    for (const [i, name] of names.entries()) {
+      Object.defineProperty(found.prototype, name, {
+        get(this: View & { readonly extracts: readonly Extract[] }) {
+          return (this.extracts[i] as Extract)(this.bits);
+        },
+      });
+    }
+    viewClasses.set(key, found);
+  }
+  return found;
+}
+
 /**
  * An object whose properties are the operands of the instruction last passed. It is reused: lifting
  * allocates no operand record.
@@ -153,13 +185,10 @@ export class Instruction<B = unknown> implements Encoding {
 function makeView(
   extracts: ReadonlyMap<string, Extract>,
 ): (bits: number) => Readonly<Record<string, number>> {
-  let current = 0;
-  const view: Record<string, number> = {};
-  for (const [name, extract] of extracts) {
-    Object.defineProperty(view, name, { get: () => extract(current), enumerable: true });
-  }
+  const names = [...extracts.keys()].sort();
+  const view = new (viewClass(names))(names.map((name) => extracts.get(name) as Extract));
   return (bits) => {
-    current = bits;
+    view.bits = bits;
     return view;
   };
 }
@@ -169,6 +198,8 @@ export class InstructionTable<B> {
   readonly instructions: readonly Instruction<B>[];
   private readonly byName = new Map<string, Instruction<B>>();
   private readonly decoders: Readonly<Record<EncodingWidth, Decoder>>;
+  /** Instructions of 16 bits that were decoded before: index + 2, 1 for none. */
+  private readonly decoded = new Uint16Array(0x10000);
 
   /**
    * `kinds` says what each operand name means. Throws an `Error` for a malformed declaration, a name
@@ -190,7 +221,13 @@ export class InstructionTable<B> {
 
   /** Index in `instructions` of the encoding, -1 if there is none. Does not allocate. */
   decode(bits: number, width: EncodingWidth = 32): number {
-    return this.decoders[width].decode(bits);
+    if (width === 32) return this.decoders[32].decode(bits);
+    const short = bits & 0xffff;
+    const known = this.decoded[short] as number;
+    if (known !== 0) return known - 2;
+    const index = this.decoders[16].decode(short);
+    this.decoded[short] = index + 2;
+    return index;
   }
 
   /** The instruction with these bits, or undefined. */
