@@ -5,11 +5,14 @@ import { Op, opInfo, RMW_NAMES } from "../ir/ops.js";
 import { countUses } from "../ir/uses.js";
 import { ENGINE_STATE as E, type Field } from "../state/layout.js";
 import { JUMP_CACHE_ENTRIES, TLB_ENTRIES } from "../tlb/geometry.js";
-import { type FloatEmitter, NO_FLOATS } from "./float.js";
+import type { ValType } from "../wasm/opcodes.js";
+import { type FloatEmitter, type LocalType, NO_FLOATS, type RegionFloats } from "./float.js";
+import { chooseFloatLocals, type FloatLocals, NO_FLOAT_LOCALS } from "./float-locals.js";
 import { FunctionWriter, W } from "./function-writer.js";
 import { analyse } from "./graph.js";
 import { DIRECT, DIVISION, MULH_S, MULH_SU, MULH_U } from "./opcodes.js";
 import type { Edge, Region, RegionBlock } from "./region.js";
+import { type SignForm, signForm } from "./sign-forms.js";
 
 /** Fixed addresses and indices that generated code refers to. */
 export interface EmitPlan {
@@ -42,6 +45,9 @@ export class RegionEmitter {
   private readonly order: readonly RegionBlock[];
   private readonly plan: EmitPlan;
   private readonly float: FloatEmitter;
+  private readonly hasFloats: boolean;
+  private readonly floatLocals: FloatLocals;
+  private floats: RegionFloats | undefined;
 
   private readonly registers = new Map<Field, number>();
   private readonly written = new Set<Field>();
@@ -56,16 +62,23 @@ export class RegionEmitter {
   private exitLabel = 0;
   /** Values not written yet, each used once, with the fields they read. */
   private pending: { readonly node: Node; readonly reads: readonly Field[] }[] = [];
-  private readonly freeTemporaries = { i32: [] as number[], i64: [] as number[] };
+  private readonly freeTemporaries: Record<LocalType, number[]> = { i32: [], i64: [], f32: [], f64: [] };
   /** The block being written: `pc` values are relative to its page. */
   private current: RegionBlock | undefined;
-  private blockTemporaries: { type: "i32" | "i64"; local: number }[] = [];
+  private blockTemporaries: { type: LocalType; local: number }[] = [];
 
   constructor(region: Region, plan: EmitPlan, float: FloatEmitter = NO_FLOATS) {
     this.region = region;
     this.plan = plan;
     this.float = float;
     this.order = analyse(region);
+    this.hasFloats = this.order.some(({ ir }) => ir.nodes.some((n) => n.op === Op.fp));
+    this.floatLocals = this.hasFloats
+      ? chooseFloatLocals(
+          this.order.map(({ ir }) => ir.nodes),
+          (n) => float.form(n),
+        )
+      : NO_FLOAT_LOCALS;
     const { w } = this;
     this.budget = w.local("i32");
     this.tlb = w.local("i32");
@@ -101,8 +114,10 @@ export class RegionEmitter {
   }
 
   private register(field: Field, written: boolean): void {
-    if (!this.registers.has(field))
-      this.registers.set(field, this.w.local(field.type === "i32" ? "i32" : "i64"));
+    if (!this.registers.has(field)) {
+      const type = this.floatLocals.fields.has(field) ? "f64" : field.type === "i32" ? "i32" : "i64";
+      this.registers.set(field, this.w.local(type));
+    }
     if (written) this.written.add(field);
   }
 
@@ -131,17 +146,19 @@ export class RegionEmitter {
     w.set(this.base);
     for (const [field, local] of this.registers) {
       w.i32(0);
-      w.memory(field.type === "i32" ? W.i32Load : W.i64Load, plan.state + field.offset);
+      w.memory(loadOf(w.typeOf(local)), plan.state + field.offset);
       w.set(local);
     }
+    if (this.hasFloats) this.floats = this.float.enter(w);
   }
 
   private epilogue(): void {
     const { w, plan } = this;
     for (const field of this.written) {
+      const local = this.registers.get(field) as number;
       w.i32(0);
-      w.get(this.registers.get(field) as number);
-      w.memory(field.type === "i32" ? W.i32Store : W.i64Store, plan.state + field.offset);
+      w.get(local);
+      w.memory(storeOf(w.typeOf(local)), plan.state + field.offset);
     }
     w.i32(0);
     w.get(this.base);
@@ -449,29 +466,69 @@ export class RegionEmitter {
     if (n.op === Op.set) {
       const field = n.field as Field;
       this.settle(field, i);
-      this.push(n.a as Node);
-      w.set(this.registers.get(field) as number);
+      const local = this.registers.get(field) as number;
+      this.pushAs(n.a as Node, w.typeOf(local) as LocalType);
+      w.set(local);
       return;
     }
     // Floating point: its flags are an effect, so it is computed where it stands.
-    this.materialise(n, () => this.float.emit(this.floatContext(block), n));
+    n.slot = (this.floats as RegionFloats).emit(this.floatContext, n);
   }
 
-  private floatContext(block: RegionBlock) {
-    return {
-      w: this.w,
-      push: (n: Node) => this.push(n),
-      temporary: (type: "i32" | "i64") => this.temporary(type),
-      leave: (insn: number) => this.resumeAt(block, insn),
-    };
+  private readonly floatContext = {
+    w: this.w,
+    operand: (n: Node, type: LocalType): number => {
+      const known = this.localOf(n);
+      if (known !== NO_LOCAL && this.w.typeOf(known) === type) return known;
+      const local = this.temporary(type);
+      this.pushAs(n, type);
+      this.w.set(local);
+      return local;
+    },
+    temporary: (type: LocalType): number => this.temporary(type),
+  };
+
+  /** The local that holds a value now, if one does. */
+  private localOf(n: Node): number {
+    return n.slot === NO_LOCAL && n.op === Op.get ? (this.registers.get(n.field as Field) as number) : n.slot;
+  }
+
+  /** Push a value as a float or as its bit pattern. */
+  private pushAs(n: Node, type: LocalType): void {
+    const { w } = this;
+    if (type === "i32" || type === "i64") return this.push(n);
+    const local = this.localOf(n);
+    if (local !== NO_LOCAL) {
+      w.get(local);
+      return w.convert(w.typeOf(local), type);
+    }
+    const sign = signForm(n, (inner) => inner.slot === NO_LOCAL);
+    if (sign !== undefined) return this.signChange(sign, type);
+    this.operation(n);
+    w.convert(type === "f64" ? "i64" : "i32", type);
+  }
+
+  private signChange(form: SignForm, type: "f32" | "f64"): void {
+    this.pushAs(form.a, type);
+    if (form.kind === "copysign") this.pushAs(form.b, type);
+    this.w.op(SIGN_OPCODES[type][form.kind]);
   }
 
   /** Before a field changes at node `i`, values read from it that are needed later move to temporaries. */
   private settle(field: Field, i: number): void {
     const needed = this.pending.filter((p) => p.node.last > i && p.node.slot === NO_LOCAL);
     this.pending = needed.filter((p) => !p.reads.includes(field));
-    for (const p of needed)
-      if (p.reads.includes(field)) this.materialise(p.node, () => this.operation(p.node));
+    for (const p of needed) if (p.reads.includes(field)) this.save(p.node);
+  }
+
+  private save(n: Node): void {
+    if (n.op !== Op.get) return this.materialise(n, () => this.operation(n));
+    const { w } = this;
+    const register = this.registers.get(n.field as Field) as number;
+    const local = this.temporary(w.typeOf(register) as LocalType);
+    w.get(register);
+    w.set(local);
+    n.slot = local;
   }
 
   private readsOf(n: Node): readonly Field[] {
@@ -486,14 +543,14 @@ export class RegionEmitter {
 
   private materialise(n: Node, compute: () => void): void {
     compute();
-    const type = n.type === "i32" ? "i32" : "i64";
+    const type = this.floatLocals.nodes.has(n) ? "f64" : n.type === "i32" ? "i32" : "i64";
     const local = this.temporary(type);
     this.w.set(local);
     n.slot = local;
   }
 
   /** A local free for the rest of the block. */
-  private temporary(type: "i32" | "i64"): number {
+  private temporary(type: LocalType): number {
     const local = this.freeTemporaries[type].pop() ?? this.w.local(type);
     this.blockTemporaries.push({ type, local });
     return local;
@@ -501,8 +558,15 @@ export class RegionEmitter {
 
   /** Push a value. */
   private push(n: Node): void {
-    if (n.slot !== NO_LOCAL) this.w.get(n.slot);
-    else this.operation(n);
+    if (n.slot === NO_LOCAL) this.operation(n);
+    else this.getBits(n.slot);
+  }
+
+  private getBits(local: number): void {
+    const { w } = this;
+    const type = w.typeOf(local);
+    w.get(local);
+    w.convert(type, type === "f64" ? "i64" : type === "f32" ? "i32" : type);
   }
 
   private operation(n: Node): void {
@@ -518,7 +582,7 @@ export class RegionEmitter {
         w.op(W.i64Add);
         return;
       case Op.get:
-        w.get(this.registers.get(n.field as Field) as number);
+        this.getBits(this.registers.get(n.field as Field) as number);
         return;
       case Op.select:
         this.push(n.b as Node);
@@ -655,8 +719,9 @@ export class RegionEmitter {
   /** Delayed writes of an exit's recipe: the shared exit stores them with the rest. */
   private writePending(n: Node): void {
     for (const { field, value } of n.pending ?? []) {
-      this.operation(value);
-      this.w.set(this.registers.get(field) as number);
+      const local = this.registers.get(field) as number;
+      this.pushAs(value, this.w.typeOf(local) as LocalType);
+      this.w.set(local);
     }
   }
 
@@ -674,18 +739,29 @@ export class RegionEmitter {
     this.translate(block, n, 0);
     this.materialise(n, () => {
       this.host();
-      this.w.memory(loadCode(n), 0);
+      this.w.memory(this.floatLocals.nodes.has(n) ? W.f64Load : loadCode(n), 0);
     });
   }
 
   private store(block: RegionBlock, n: Node): void {
     this.translate(block, n, 8);
     this.host();
+    if (n.size === 8 && this.isFloat(n.b as Node)) {
+      this.pushAs(n.b as Node, "f64");
+      this.w.memory(W.f64Store, 0);
+      return;
+    }
     this.push(n.b as Node);
     this.w.memory(
       n.size === 1 ? W.i64Store8 : n.size === 2 ? W.i64Store16 : n.size === 4 ? W.i64Store32 : W.i64Store,
       0,
     );
+  }
+
+  /** The value is in an f64 local. */
+  private isFloat(n: Node): boolean {
+    const local = this.localOf(n);
+    return local !== NO_LOCAL && this.w.typeOf(local) === "f64";
   }
 
   private atomic(block: RegionBlock, n: Node): void {
@@ -810,6 +886,16 @@ export class RegionEmitter {
     }
   }
 }
+
+const SIGN_OPCODES = {
+  f32: { abs: 0x8b, neg: 0x8c, copysign: 0x98 },
+  f64: { abs: 0x99, neg: 0x9a, copysign: 0xa6 },
+} as const;
+
+const loadOf = (type: ValType): number =>
+  type === "i32" ? W.i32Load : type === "f64" ? W.f64Load : W.i64Load;
+const storeOf = (type: ValType): number =>
+  type === "i32" ? W.i32Store : type === "f64" ? W.f64Store : W.i64Store;
 
 function loadCode(n: Node): number {
   switch (n.size) {

@@ -1,8 +1,11 @@
 import type { Node } from "../ir/node.js";
 import { SOFT_FUNCTIONS, type SoftFunction } from "../ir/soft.js";
-import type { FloatContext, FloatEmitter } from "./float.js";
-import { FAST_FLOATS } from "./float-fast.js";
-import { W } from "./function-writer.js";
+import type { FloatContext, FloatEmitter, FloatForm, RegionFloats } from "./float.js";
+import { enterFloats, FAST_FLOATS, type Fast, type Guards, type Variable, variable } from "./float-fast.js";
+import { type FunctionWriter, W } from "./function-writer.js";
+
+/** Index of the imported flags. */
+const FLAGS_GLOBAL = 0;
 
 /** Floating point in regions: the host's arithmetic where it is exact, else the interpreter's own functions. */
 export class FloatCalls implements FloatEmitter {
@@ -18,31 +21,94 @@ export class FloatCalls implements FloatEmitter {
     this.hostIsExact = hostIsExact;
   }
 
-  emit(context: FloatContext, n: Node): void {
-    const { w } = context;
-    const fn = SOFT_FUNCTIONS[n.sub] as SoftFunction;
-    const fast = this.hostIsExact ? FAST_FLOATS[n.sub] : undefined;
-    const operands = [n.a, n.b, n.c].slice(0, fn.args.length) as Node[];
-    const args = operands.map((operand, i) => {
-      const local = context.temporary(fn.args[i] as "i32" | "i64");
-      context.push(operand);
-      w.set(local);
-      return local;
-    });
-    if (fast === undefined) return this.call(context, n, args);
-    const done = w.open(W.block, fn.result);
-    const slow = w.open(W.block);
-    fast(context, n, args, slow);
-    w.br(done);
-    w.close();
-    this.call(context, n, args);
-    w.close();
+  form(n: Node): FloatForm {
+    return this.fast(n) ?? (SOFT_FUNCTIONS[n.sub] as SoftFunction);
   }
 
-  private call({ w }: FloatContext, n: Node, args: readonly number[]): void {
-    for (const local of args) w.get(local);
+  enter(w: FunctionWriter): RegionFloats {
+    const guards = enterFloats(w, FLAGS_GLOBAL);
+    const scratch = new Scratch(w);
+    return { emit: (context, n) => this.emit(context, n, guards, scratch) };
+  }
+
+  private fast(n: Node): Fast | undefined {
+    const fast = this.hostIsExact ? FAST_FLOATS[n.sub] : undefined;
+    return fast?.roundings?.includes(n.lo) === false ? undefined : fast;
+  }
+
+  private emit(context: FloatContext, n: Node, guards: Guards, scratch: Scratch): number {
+    const { w } = context;
+    const fast = this.fast(n);
+    const { args: types, result: type } = this.form(n);
+    const operands = [n.a, n.b, n.c].slice(0, types.length) as Node[];
+    const args = operands.map((operand, i) => {
+      const argType = types[i] as FloatForm["result"];
+      return variable(argType, context.operand(operand, argType));
+    });
+    const result = variable(type, context.temporary(type));
+    if (fast === undefined) {
+      this.call(w, n, args, result);
+      return result.index;
+    }
+    const done = w.open(W.block);
+    const slow = w.open(W.block);
+    const sink = { out: w.out, labels: [] };
+    scratch.reset();
+    fast.write({
+      args,
+      result,
+      guards,
+      rounding: n.lo,
+      scratch: () => scratch.next(),
+      set(target, value) {
+        value.write(sink);
+        w.set(target.index);
+      },
+      require(condition) {
+        condition.write(sink);
+        w.op(W.i32Eqz);
+        w.brUnlikely(slow);
+      },
+    });
+    w.br(done);
+    w.close();
+    if (fast.total) w.op(W.unreachable);
+    else this.call(w, n, args, result);
+    w.close();
+    return result.index;
+  }
+
+  /** The exact function, on bit patterns. */
+  private call(w: FunctionWriter, n: Node, args: readonly Variable[], result: Variable): void {
+    const fn = SOFT_FUNCTIONS[n.sub] as SoftFunction;
+    args.forEach((arg, i) => {
+      w.get(arg.index);
+      w.convert(arg.type as FloatForm["result"], fn.args[i] as FloatForm["result"]);
+    });
     if (this.takesRounding[n.sub]) w.i32(n.lo);
     w.op(W.call);
     w.out.u32(this.indexOf(n.sub));
+    w.convert(fn.result, result.type as FloatForm["result"]);
+    w.set(result.index);
+  }
+}
+
+/** Locals (f64) of intermediate results, used again by each operation. */
+class Scratch {
+  private readonly w: FunctionWriter;
+  private readonly variables: Variable[] = [];
+  private used = 0;
+
+  constructor(w: FunctionWriter) {
+    this.w = w;
+  }
+
+  reset(): void {
+    this.used = 0;
+  }
+
+  next(): Variable {
+    this.variables[this.used] ??= variable("f64", this.w.local("f64"));
+    return this.variables[this.used++] as Variable;
   }
 }

@@ -3,6 +3,7 @@ import { VALTYPE_BYTE, type ValType } from "../wasm/opcodes.js";
 
 /** Opcodes the region emitter writes by name. */
 export const W = {
+  unreachable: 0x00,
   block: 0x02,
   loop: 0x03,
   if: 0x04,
@@ -20,6 +21,7 @@ export const W = {
   globalGet: 0x23,
   i32Load: 0x28,
   i64Load: 0x29,
+  f64Load: 0x2b,
   i64Load8S: 0x30,
   i64Load8U: 0x31,
   i64Load16S: 0x32,
@@ -28,6 +30,7 @@ export const W = {
   i64Load32U: 0x35,
   i32Store: 0x36,
   i64Store: 0x37,
+  f64Store: 0x39,
   i64Store8: 0x3c,
   i64Store16: 0x3d,
   i64Store32: 0x3e,
@@ -62,6 +65,10 @@ export const W = {
   wrap: 0xa7,
   extendU: 0xad,
   extend32S: 0xc4,
+  i32FromF32: 0xbc,
+  i64FromF64: 0xbd,
+  f32FromI32: 0xbe,
+  f64FromI64: 0xbf,
 } as const;
 
 /** A WebAssembly function written while a guest runs: bytes, locals as they are needed, labels by depth. */
@@ -74,6 +81,9 @@ export class FunctionWriter {
 
   local(type: ValType): number {
     return this.types.push(type) - 1;
+  }
+  typeOf(local: number): ValType {
+    return this.types[local] as ValType;
   }
 
   op(code: number): void {
@@ -98,6 +108,13 @@ export class FunctionWriter {
   i64(lo: number, hi: number): void {
     this.out.u8(W.i64Const);
     this.out.s64(lo, hi);
+  }
+  /** The bit pattern on the stack as a value of another type of the same width. */
+  convert(from: ValType, to: ValType): void {
+    if (from === to) return;
+    if (to === "f64") this.op(W.f64FromI64);
+    else if (to === "f32") this.op(W.f32FromI32);
+    else this.op(from === "f64" ? W.i64FromF64 : W.i32FromF32);
   }
   /** Load or store with a constant offset; alignment is never promised. */
   memory(code: number, offset: number): void {
