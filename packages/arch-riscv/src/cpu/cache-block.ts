@@ -33,7 +33,7 @@ export class CacheBlocks {
     const { core, traps, mmu, contexts, pmp } = this.hart;
     const refused = this.refused(operation);
     if (refused !== 0) return traps.refuse(refused);
-    const r = contexts.data;
+    const r = contexts.currentData();
     const need = operation === ZERO ? Need.write : Need.cacheBlock;
     const fault = mmu.translate(r, need, lo, hi, 1, this.at);
     if (fault !== Fault.none) return traps.memoryFault(fault, need, lo, hi, r.guest);

@@ -35,7 +35,6 @@ export class Contexts {
   readonly hypervisor = new Regime();
   private readonly hart: RiscvHart;
   private readonly spaces = new AddressSpaces(FIRST_SPACE);
-  private dataKey = -1;
   private codeKey = -1;
   // Ids of the current address spaces; -1 when a register they consist of was written.
   private space = -1;
@@ -64,15 +63,21 @@ export class Contexts {
       dataPriv = (status & MPP) >>> MPP_SHIFT;
       dataV = dataPriv < 3 && (core.hi(M.status) & MPV_HI) !== 0 ? 1 : 0;
     }
-    const dataKey = this.describe(this.data, dataPriv, dataV, status) + this.permissions(this.data);
+    const { data } = this;
+    const dataKey = this.describe(data, dataPriv, dataV, status) + this.permissions(data);
+    const hasSum = data.levels !== 0 && !data.user;
     if (codeKey !== this.codeKey) {
       this.codeKey = codeKey;
       core.setCodeContext(codeKey, this.globalKey(this.fetch));
     }
-    if (dataKey !== this.dataKey) {
-      this.dataKey = dataKey;
-      core.setDataContext(dataKey);
-    }
+    core.setDataContexts(dataKey, hasSum ? dataKey + KEY_SUM : dataKey, hasSum && data.sum ? 1 : 0);
+  }
+
+  /** Regime of loads and stores. Guest code switches SUM without telling. */
+  currentData(): Regime {
+    const { data, hart } = this;
+    data.sum = (hart.core.lo(data.guest ? VS.status : M.status) & SUM) !== 0;
+    return data;
   }
 
   /** Fill `hypervisor` from hstatus.SPVP and the VS CSRs. */
@@ -120,12 +125,11 @@ export class Contexts {
     return this.virtualSpace() * PER_SPACE + (r.levels === 0 ? 0 : supervisor);
   }
 
-  /** The part of a data key that SUM and MXR make; they mean nothing where nothing is translated. */
+  /** The part of a data key that MXR makes; it means nothing where nothing is translated. */
   private permissions(r: Regime): number {
     if (r.levels === 0) return r.guestLevels !== 0 && r.guestMxr ? KEY_MXR : 0;
-    const sum = r.sum && !r.user ? KEY_SUM : 0;
-    if (!r.guest) return sum | (r.mxr ? KEY_MXR : 0);
-    return sum | (r.guestMxr ? KEY_MXR : 0) | (r.mxr && !r.guestMxr ? KEY_VS_MXR : 0);
+    if (!r.guest) return r.mxr ? KEY_MXR : 0;
+    return (r.guestMxr ? KEY_MXR : 0) | (r.mxr && !r.guestMxr ? KEY_VS_MXR : 0);
   }
 
   /** Key of the pages that all address spaces of the regime have in common: an address space of its own, by mode. */

@@ -216,7 +216,7 @@ export class RiscvHart implements GuestCpu {
   }
 
   translate(access: Access, lo: number, hi: number, size: number, out: Translation): Translated {
-    const r = this.contexts.data;
+    const r = this.contexts.currentData();
     const fault = this.mmu.translate(r, access, lo, hi, size, out);
     if (fault === Fault.none) return Translated.ok;
     if (fault === Fault.guestPage && this.vm && this.core.hasAnswer && this.mmu.gStage.faultPseudo === 0)
@@ -254,7 +254,7 @@ export class RiscvHart implements GuestCpu {
 
   takeInterrupt(): boolean {
     // An access that the host has answered is carried out first: to a device it has happened already.
-    if (this.interrupts.deliverable !== 0 && !this.core.hasAnswer) {
+    if (!this.core.hasAnswer && this.interrupts.arrived()) {
       this.traps.interrupt();
       return true;
     }

@@ -11,6 +11,11 @@ export const Helper = {
   csrWrite: 3,
   /** Read and write (csrrw/csrrs/csrrc): const = number | operation<<12 (1 write, 2 set bits, 3 clear bits), a = operand; result: old value. */
   csrExchange: 4,
+  /**
+   * csrrw, csrrs or csrrc of sstatus where translated code cannot do it alone: const = operation as for csrExchange |
+   * rd<<2, a = anything, b = operand. Completes the instruction.
+   */
+  sstatusExchange: 19,
   /** Checks access rights of a CSR that the lifter reads or writes as plain state: never needed for statically known rights. */
   mret: 5,
   sret: 6,

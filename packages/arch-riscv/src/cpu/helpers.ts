@@ -25,6 +25,8 @@ export function runHelper(
       return hart.csrAccess.write(constant & 0xfff, aLo, aHi);
     case Helper.csrExchange:
       return hart.csrAccess.exchange(constant & 0xfff, constant >>> 12, aLo, aHi);
+    case Helper.sstatusExchange:
+      return hart.csrAccess.exchangeStatus(constant & 3, constant >>> 2, bLo, bHi);
     case Helper.ecall:
       return hart.traps.raise(hart.v !== 0 && hart.priv === 1 ? Cause.ecallVS : ECALL[hart.priv]!, 0, 0);
     case Helper.sret:

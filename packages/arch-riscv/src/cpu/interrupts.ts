@@ -1,6 +1,6 @@
 import { H_INTERRUPTS, Irq, M_INTERRUPTS, S_INTERRUPTS, VS_INTERRUPTS } from "./causes.js";
 import type { RiscvHart } from "./hart.js";
-import { H, interruptLines, M, VS } from "./state.js";
+import { H, interruptLines, interruptsWaiting, M, VS } from "./state.js";
 import { HSTATUS, MIE, SIE } from "./status-bits.js";
 
 const bit = (irq: number): number => 1 << irq;
@@ -26,7 +26,7 @@ const PRIORITY = [
 export class Interrupts {
   /** mip as it reads. */
   pending = 0;
-  /** Interrupts that can be taken now, all of one target mode. */
+  /** Interrupts that could be taken at the last `refresh`, all of one target mode. */
   deliverable = 0;
   private readonly hart: RiscvHart;
 
@@ -38,9 +38,21 @@ export class Interrupts {
   refresh(): void {
     const pending = this.collect();
     this.pending = pending;
-    const enabled = pending & this.hart.core.lo(M.ie);
+    const { core } = this.hart;
+    const enabled = pending & core.lo(M.ie);
+    core.set(interruptsWaiting, enabled === 0 ? 0 : 1, 0);
     this.deliverable = enabled === 0 ? 0 : this.choose(enabled);
-    if (this.deliverable !== 0) this.hart.core.requestDispatch();
+    if (this.deliverable !== 0) core.requestDispatch();
+  }
+
+  /**
+   * Can one be taken now? Guest code sets and clears sstatus.SIE without telling, so whatever waits is looked at
+   * again.
+   */
+  arrived(): boolean {
+    if (this.hart.core.lo(interruptsWaiting) === 0) return false;
+    this.refresh();
+    return this.deliverable !== 0;
   }
 
   private collect(): number {

@@ -83,5 +83,8 @@ export const VS = {
 export const pmpcfg = layout.array("pmpcfg", "i64", 2);
 export const pmpaddr = layout.array("pmpaddr", "i64", 16);
 
+/** 1 while an interrupt is pending and enabled in mie, whether its target mode lets it in or not: derived from the rest. */
+export const interruptsWaiting = layout.i32("interruptsWaiting");
+
 /** Level-sensitive interrupt inputs of the hart, as bits of mip: MSIP, MTIP, MEIP, and the SEIP line that is or-ed with mip.SEIP. */
 export const interruptLines = layout.i32("interruptLines");

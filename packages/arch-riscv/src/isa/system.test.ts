@@ -176,9 +176,9 @@ test.each([
 });
 
 describe("CSRs by helper", () => {
-  const SSTATUS = 0x100;
+  const SIE = 0x104;
   const csr = (name: string, operands: Record<string, number>) =>
-    run(encode(name, { csr: SSTATUS, ...operands }), "HS");
+    run(encode(name, { csr: SIE, ...operands }), "HS");
 
   test("reads go on", () => {
     for (const machine of [
@@ -187,22 +187,22 @@ describe("CSRs by helper", () => {
       csr("csrrsi", { rd: 10, uimm: 0 }),
       csr("csrrci", { rd: 10, uimm: 0 }),
     ]) {
-      expect(machine.calls).toEqual([call(Helper.csrRead, SSTATUS)]);
+      expect(machine.calls).toEqual([call(Helper.csrRead, SIE)]);
       expect(machine.x(10)).toBe(0xabcdn);
       expect(machine.end).toEqual(through);
     }
   });
 
   test("a read whose value nobody wants may still trap", () => {
-    expect(csr("csrrs", { rd: 0, rs1: 0 }).calls).toEqual([call(Helper.csrRead, SSTATUS)]);
+    expect(csr("csrrs", { rd: 0, rs1: 0 }).calls).toEqual([call(Helper.csrRead, SIE)]);
   });
 
   test("csrrw to x0 does not read", () => {
     const machine = csr("csrrw", { rd: 0, rs1: 11 });
-    expect(machine.calls).toEqual([call(Helper.csrWrite, SSTATUS, 0x1111n)]);
+    expect(machine.calls).toEqual([call(Helper.csrWrite, SIE, 0x1111n)]);
     expect(machine.end).toEqual(next);
-    expect(csr("csrrwi", { rd: 0, uimm: 31 }).calls).toEqual([call(Helper.csrWrite, SSTATUS, 31n)]);
-    expect(csr("csrrw", { rd: 0, rs1: 0 }).calls).toEqual([call(Helper.csrWrite, SSTATUS)]);
+    expect(csr("csrrwi", { rd: 0, uimm: 31 }).calls).toEqual([call(Helper.csrWrite, SIE, 31n)]);
+    expect(csr("csrrw", { rd: 0, rs1: 0 }).calls).toEqual([call(Helper.csrWrite, SIE)]);
   });
 
   test.each([
@@ -210,7 +210,7 @@ describe("CSRs by helper", () => {
     ["csrrs", 2],
     ["csrrc", 3],
   ])("%s exchanges", (name, operation) => {
-    const constant = SSTATUS | (operation << 12);
+    const constant = SIE | (operation << 12);
     const machine = csr(name, { rd: 11, rs1: 11 });
     expect(machine.calls).toEqual([call(Helper.csrExchange, constant, 0x1111n)]);
     expect(machine.x(11)).toBe(0xabcdn);
@@ -219,7 +219,7 @@ describe("CSRs by helper", () => {
   });
 
   test("csrrs and csrrc with a register write even if it holds zero", () => {
-    expect(csr("csrrs", { rd: 0, rs1: 20 }).calls).toEqual([call(Helper.csrExchange, SSTATUS | 0x2000)]);
+    expect(csr("csrrs", { rd: 0, rs1: 20 }).calls).toEqual([call(Helper.csrExchange, SIE | 0x2000)]);
   });
 });
 

@@ -1,6 +1,7 @@
 import type { Alias, Field, Value } from "@hypercraft/engine";
 import { Helper } from "../cpu/helper-ids.js";
-import { M, riscvLayout, S, VS } from "../cpu/state.js";
+import { interruptsWaiting, M, riscvLayout, S, VS } from "../cpu/state.js";
+import { FS, MXR, SD_HI, SIE, SSTATUS_MASK, SUM, UXL_64_HI } from "../cpu/status-bits.js";
 import { M_MODE, type RiscvBuilder, riscv, S_MODE } from "./lifter.js";
 
 // CSR instructions, unprivileged manual, chapter "Zicsr". Most CSRs are read and written by helpers, which
@@ -51,6 +52,59 @@ function plainCsr({ mode }: RiscvBuilder, csr: number): PlainCsr | undefined {
   return (mode.virtual ? IN_VS : IN_HS).get(csr);
 }
 
+const SSTATUS = 0x100;
+const SUM_SHIFT = 18;
+
+/**
+ * sstatus in S-mode: mstatus' part of it, or vsstatus. SIE and SUM are switched all the time, so writes happen here
+ * unless FS or MXR change, which the mode and the translations depend on.
+ */
+function status({ mode }: RiscvBuilder, csr: number): Field | undefined {
+  if (csr !== SSTATUS || mode.privilege !== S_MODE) return undefined;
+  return mode.virtual ? VS.status : M.status;
+}
+
+function readStatus(b: RiscvBuilder, field: Field): Value {
+  const value = b.ir.get(field);
+  // vsstatus has no other bits.
+  return b.mode.virtual ? value : b.i64.and(value, b.i64.pair(SSTATUS_MASK, SD_HI | UXL_64_HI));
+}
+
+/** `bits`: those that the operand may have set. */
+function changeStatus(
+  b: RiscvBuilder,
+  field: Field,
+  rd: number,
+  operation: Operation,
+  operand: Value,
+  bits: number,
+): void {
+  const { i64, i32 } = b;
+  const writable = SSTATUS_MASK & (operation === Operation.write ? -1 : bits);
+  const whole = b.ir.get(field);
+  const legal = i64.and(operand, i64.pair(writable, 0));
+  const value = {
+    [Operation.write]: () => i64.or(i64.and(whole, i64.pair(~writable, -1)), legal),
+    [Operation.set]: () => i64.or(whole, legal),
+    [Operation.clear]: () => i64.and(whole, i64.xor(legal, i64.const(-1))),
+  }[operation]();
+  const changed = i32.wrap_i64(i64.xor(whole, value));
+  if ((writable & (FS | MXR)) !== 0)
+    b.ir.callIf(
+      i32.and(changed, i32.const(FS | MXR)),
+      Helper.sstatusExchange,
+      operation | (rd << 2),
+      operand,
+    );
+  const old = readStatus(b, field);
+  b.ir.set(field, value);
+  b.setX(rd, old);
+  if ((writable & SUM) !== 0)
+    b.ir.selectContext(i32.and(i32.shr_u(i32.wrap_i64(value), i32.const(SUM_SHIFT)), i32.const(1)));
+  // Interrupts that wait may now be let in.
+  if (operation !== Operation.clear && (writable & SIE) !== 0) b.ir.poll(b.next, interruptsWaiting);
+}
+
 /** The floating-point CSRs, whose rounding mode is known at translation time. */
 function floatCsr(b: RiscvBuilder, csr: number): Value | undefined {
   if (!b.mode.fpOn) return undefined;
@@ -62,6 +116,8 @@ function floatCsr(b: RiscvBuilder, csr: number): Value | undefined {
 
 function read(b: RiscvBuilder, rd: number, csr: number): void {
   const field = plainCsr(b, csr)?.field;
+  const stored = status(b, csr);
+  if (stored !== undefined) return b.setX(rd, readStatus(b, stored));
   const value = field === undefined ? floatCsr(b, csr) : b.ir.get(field);
   b.setX(rd, value ?? b.ir.call(Helper.csrRead, csr));
 }
@@ -86,7 +142,16 @@ function changePlain(
 }
 
 /** An access that writes. `rd` of x0 means that CSRRW does not read. */
-function change(b: RiscvBuilder, rd: number, csr: number, operation: Operation, operand: Value): void {
+function change(
+  b: RiscvBuilder,
+  rd: number,
+  csr: number,
+  operation: Operation,
+  operand: Value,
+  bits: number,
+): void {
+  const stored = status(b, csr);
+  if (stored !== undefined) return changeStatus(b, stored, rd, operation, operand, bits);
   const known = plainCsr(b, csr);
   if (known !== undefined) {
     changePlain(b, known, rd, operation, operand);
@@ -108,14 +173,14 @@ const withRegister =
   (operation: Operation) =>
   (b: RiscvBuilder, { rd, rs1, csr }: Register) => {
     if (operation !== Operation.write && rs1 === 0) read(b, rd, csr);
-    else change(b, rd, csr, operation, b.x(rs1));
+    else change(b, rd, csr, operation, b.x(rs1), -1);
   };
 
 const withImmediate =
   (operation: Operation) =>
   (b: RiscvBuilder, { rd, uimm, csr }: Immediate) => {
     if (operation !== Operation.write && uimm === 0) read(b, rd, csr);
-    else change(b, rd, csr, operation, b.i64.const(uimm));
+    else change(b, rd, csr, operation, b.i64.const(uimm), uimm);
   };
 
 /** Pseudo-instructions that read one CSR: the floating-point ones and the counters of Zicntr. */

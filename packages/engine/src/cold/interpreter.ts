@@ -573,6 +573,21 @@ function handlers(mulHighU: Callable): Map<string, Handler> {
       br(m.going),
     ),
   );
+  h.set("poll", (m) =>
+    seq(
+      when(i32.or(m.a32, m.engine32(E.attention)), [m.setEngine64(E.pc, target(m)), m.leave(Leave.dispatch)]),
+      m.advance(),
+    ),
+  );
+  put("select_context", (m) =>
+    seq(
+      m.entry.set(i32.shl(m.a32, 4)),
+      m.context.set(i64.load(m.entry, m.plan.state + E.contexts)),
+      m.tlb.set(i32.load(m.entry, m.plan.state + E.contexts + 8)),
+      m.setEngine64(E.dataContext, m.context),
+      m.setEngine32(E.tlb, m.tlb),
+    ),
+  );
   // Ends of single-step blocks: back to JavaScript, whatever the caches know.
   h.set("leave_at", (m) => seq(m.setEngine64(E.pc, target(m)), m.leave(Leave.dispatch)));
   h.set("leave_indirect", (m) => seq(m.setEngine64(E.pc, m.a), m.leave(Leave.dispatch)));
@@ -692,7 +707,7 @@ export function buildInterpreter(
       mm.enter(mm.target),
     ),
   );
-  table.set("call", (mm) =>
+  const call = (mm: Machine): Expr =>
     seq(
       mm.spill(),
       mm.status.set(helper.call(i32.shr_u(mm.imm32, 24), i32.and(mm.imm32, 0xffffff))),
@@ -701,8 +716,9 @@ export function buildInterpreter(
       when(i32.eqz(mm.status), [mm.advance()]),
       mm.va.set(mm.engine64(E.pc)),
       br(mm.going),
-    ),
-  );
+    );
+  table.set("call", call);
+  table.set("call_if", (mm) => seq(when(i32.eqz(mm.a32), [mm.advance()]), call(mm)));
 
   const slowPath = (isLoad: boolean): Expr =>
     seq(

@@ -114,6 +114,9 @@ const SELECT = microOp("select");
 const FLAGS_OUT = microOp("flags_out");
 const FLAGS_IN = microOp("flags_in");
 const CALL = microOp("call");
+const CALL_IF = microOp("call_if");
+const SELECT_CONTEXT = microOp("select_context");
+const POLL = microOp("poll");
 const JUMP = microOp("jump");
 const JUMP_INDIRECT = microOp("jump_indirect");
 const DISPATCH = microOp("dispatch");
@@ -211,9 +214,24 @@ export class Lowering {
       case Op.dispatch:
         this.emit(this.single ? LEAVE_AT : DISPATCH, 0, 0, 0, n.lo, 0);
         return i;
+      case Op.poll:
+        // In front of the jump, so that the hot tier can leave between them.
+        if (this.single) {
+          this.emit(LEAVE_AT, 0, 0, 0, n.lo, 0);
+        } else {
+          this.emit(POLL, 0, n.field?.offset as number, 0, n.lo, 0);
+          this.link(n.lo, this.emit(JUMP, 0, 0, 0, 0, 0) + 3);
+        }
+        return i;
       case Op.store:
       case Op.probe:
         this.store(n, i);
+        return i;
+      case Op.callIf:
+        this.callIf(n, i);
+        return i;
+      case Op.selectContext:
+        this.emit(SELECT_CONTEXT, 0, this.operand(n.a as Node, i), 0, 0, 0);
         return i;
       default:
         return this.compute(nodes, i);
@@ -306,6 +324,13 @@ export class Lowering {
       default:
         throw new Error(`cold tier cannot lower ${opInfo(n.op).name}`);
     }
+  }
+
+  private callIf(n: Node, i: number): void {
+    const a = this.operand(n.a as Node, i);
+    const b = this.operand(n.b as Node, i);
+    this.exit(n, this.emit(CALL_IF, E.accessValue, a, b, (n.sub << 24) | (n.lo & 0xffffff), this.meta(n)));
+    this.forgetConstants();
   }
 
   private binary(n: Node, i: number, d: number, codes: BinaryCodes): void {

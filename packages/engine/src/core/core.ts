@@ -46,6 +46,9 @@ export interface CoreStatistics {
   readonly dispatches: number;
 }
 
+/** No architecture's key of a context. */
+const NO_KEY = -1;
+
 const W = {
   pc: E.pc >> 2,
   pcBase: E.pcBase >> 2,
@@ -57,6 +60,7 @@ const W = {
   globalFetchContext: E.globalFetchContext >> 2,
   codeMode: E.codeMode >> 2,
   dataContext: E.dataContext >> 2,
+  contexts: E.contexts >> 2,
   reservation: E.reservation >> 2,
   reservedValue: E.reservedValue >> 2,
   attention: E.attention >> 2,
@@ -113,7 +117,7 @@ export class Core implements CoreApi {
   private stepping = false;
   private pcKnown = false;
   private stopRequested = false;
-  private dataKey = 0;
+  private readonly dataKeys = [NO_KEY, NO_KEY];
   private codeKey = 0;
   private globalKey = 0;
   /** The page that was fetched last is mapped globally: what leads there holds in every address space. */
@@ -334,10 +338,37 @@ export class Core implements CoreApi {
   // --- Contexts ------------------------------------------------------------------------------
 
   setDataContext(key: number): void {
-    this.dataKey = key;
-    const id = this.dataIds.id(key);
+    this.setDataContexts(key, key, 0);
+  }
+  setDataContexts(key0: number, key1: number, selected: 0 | 1): void {
+    const [old0, old1] = this.dataKeys;
+    this.dataKeys[0] = key0;
+    this.dataKeys[1] = key1;
+    if (key0 !== old0 || key1 !== old1) this.setDataIds();
+    this.selectContext(selected);
+  }
+  private selectContext(selected: number): void {
+    const id = this.word(W.contexts + 4 * selected);
     this.setWord(W.dataContext, id);
     this.setWord(W.tlb, this.tlb.bank(id));
+  }
+  private setDataIds(): void {
+    const [key0, key1] = this.dataKeys as [number, number];
+    this.dataIds.id(key0);
+    this.dataIds.id(key1);
+    // Making the second one may have started the ids anew, so both are asked for again.
+    const [id, other] = [this.dataIds.id(key0), this.dataIds.id(key1)];
+    this.setWord(W.contexts, id);
+    this.setWord(W.contexts + 2, this.tlb.bank(id));
+    this.setWord(W.contexts + 4, other);
+    this.setWord(W.contexts + 6, this.tlb.bank(other));
+  }
+  /** The ids of the current contexts were dropped: take new ones. */
+  private renewContexts(): void {
+    const selected = this.word(W.dataContext) === this.word(W.contexts) ? 0 : 1;
+    this.setDataIds();
+    this.selectContext(selected);
+    this.setCodeContext(this.codeKey, this.globalKey);
   }
   setCodeContext(key: number, globalKey: number = key): void {
     this.codeKey = key;
@@ -360,15 +391,13 @@ export class Core implements CoreApi {
     if (predicate === undefined) this.large.clear();
     this.dataIds.drop(predicate);
     this.codeContexts.drop(predicate);
-    this.setDataContext(this.dataKey);
-    this.setCodeContext(this.codeKey, this.globalKey);
+    this.renewContexts();
   }
 
   dropContextRange(first: number, count: number): void {
     this.dataIds.dropRange(first, count);
     this.codeContexts.dropRange(first, count);
-    this.setDataContext(this.dataKey);
-    this.setCodeContext(this.codeKey, this.globalKey);
+    this.renewContexts();
   }
 
   dropPage(vaLo: number, vaHi: number): void {

@@ -1,5 +1,5 @@
 import type { CodeStore } from "../code/store.js";
-import { RESUME } from "../cold/micro-ops.js";
+import { MICRO_OP_BYTES, RESUME } from "../cold/micro-ops.js";
 import type { Node } from "../ir/node.js";
 import { Op, opInfo, RMW_NAMES } from "../ir/ops.js";
 import { countUses } from "../ir/uses.js";
@@ -260,10 +260,55 @@ export class RegionEmitter {
   }
 
   private resumeAt(block: RegionBlock, insn: number): void {
-    let address = this.plan.code.instructionAddress(block.block, insn);
+    this.resume(block, this.plan.code.instructionAddress(block.block, insn));
+  }
+
+  /** Go on in the cold tier at a micro-op of the block. */
+  private resume(block: RegionBlock, address: number): void {
     // The entry's first micro-op was replaced by the call of this region.
-    if (block === this.order[0]) address += this.plan.entryCopy - block.block.address;
-    this.leave(block, () => this.w.i32(address | RESUME));
+    const moved = block === this.order[0] ? this.plan.entryCopy - block.block.address : 0;
+    this.leave(block, () => this.w.i32((address + moved) | RESUME));
+  }
+
+  /** To the cold tier's `poll`, the last micro-op but one, if it would go to the dispatcher. */
+  private poll(block: RegionBlock, field: Field): void {
+    const { w, plan } = this;
+    this.loadWord(plan.state + field.offset);
+    this.loadWord(plan.state + E.attention);
+    w.op(W.i32Or);
+    w.hint("unlikely");
+    w.open(W.if);
+    this.resume(block, block.block.address + block.block.length * 4 - 2 * MICRO_OP_BYTES);
+    w.close();
+  }
+
+  private callIf(block: RegionBlock, n: Node): void {
+    const { w } = this;
+    this.push(n.a as Node);
+    w.hint("unlikely");
+    w.open(W.if);
+    this.writePending(n);
+    this.resumeAt(block, n.insn);
+    w.close();
+  }
+
+  private selectContext(which: Node): void {
+    const { w, plan } = this;
+    this.push(which);
+    w.i32(4);
+    w.op(W.i32Shl);
+    w.tee(this.entry);
+    w.memory(W.i64Load, plan.state + E.contexts);
+    w.set(this.context);
+    w.get(this.entry);
+    w.memory(W.i32Load, plan.state + E.contexts + 8);
+    w.set(this.tlb);
+    w.i32(0);
+    w.get(this.context);
+    w.memory(W.i64Store, plan.state + E.dataContext);
+    w.i32(0);
+    w.get(this.tlb);
+    w.memory(W.i32Store, plan.state + E.tlb);
   }
 
   private edge(from: RegionBlock, edge: Edge): void {
@@ -345,6 +390,11 @@ export class RegionEmitter {
   private end(block: RegionBlock, n: Node): void {
     const { w } = this;
     switch (n.op) {
+      case Op.poll:
+        this.poll(block, n.field as Field);
+        this.release();
+        this.edge(block, block.edges[0] as Edge);
+        return;
       case Op.jump:
         this.release();
         this.edge(block, block.edges[0] as Edge);
@@ -471,6 +521,7 @@ export class RegionEmitter {
       w.set(local);
       return;
     }
+    if (n.op === Op.selectContext) return this.selectContext(n.a as Node);
     // Floating point: its flags are an effect, so it is computed where it stands.
     n.slot = (this.floats as RegionFloats).emit(this.floatContext, n);
   }
@@ -671,6 +722,8 @@ export class RegionEmitter {
         return this.load(block, n);
       case Op.store:
         return this.store(block, n);
+      case Op.callIf:
+        return this.callIf(block, n);
       case Op.probe:
         return this.translate(block, n, n.signed ? 8 : 0);
       default:

@@ -167,7 +167,7 @@ export class RegionGrower {
     const last = block.address + block.length * 4 - 16;
     if (end.op === Op.branch)
       edges.push(this.edge(source, end.lo, last + 8, join), this.edge(source, end.hi, last + 12, join));
-    else if (end.op === Op.jump) edges.push(this.edge(source, end.lo, last + 12, join));
+    else if (end.op === Op.jump || end.op === Op.poll) edges.push(this.edge(source, end.lo, last + 12, join));
   }
 
   /** The block behind a call: the one that is linked to nothing but that the callee returns to. */

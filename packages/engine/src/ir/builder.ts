@@ -259,6 +259,22 @@ export class IrBuilder {
     return n;
   }
 
+  /**
+   * Call a helper if an i32 condition is not zero, with one i64 value. Nothing may have been set by this
+   * instruction yet; a helper that completes the instruction answers with `Status.redispatch`.
+   */
+  callIf(condition: Value, helper: number, constant: number, value: Value): void {
+    const n = this.emit(Op.callIf, condition, value, null);
+    this.known.clear();
+    n.sub = helper;
+    n.lo = constant;
+  }
+
+  /** Loads and stores from here on use data context 0 or 1 of the core (`CoreApi.setDataContexts`). */
+  selectContext(which: Value): void {
+    this.emit(Op.selectContext, which, null, null);
+  }
+
   /** Continue at `offset` bytes from the start of this block's page (any signed 32-bit distance). */
   jump(offset: number): void {
     this.end(this.emit(Op.jump, null, null, null), offset, 0);
@@ -277,6 +293,17 @@ export class IrBuilder {
   /** Continue at `offset` by way of the dispatcher, which looks at interrupts, mode and mappings anew. */
   dispatch(offset: number): void {
     this.end(this.emit(Op.dispatch, null, null, null), offset, 0);
+  }
+
+  /**
+   * Continue at `offset` like `jump`, but by way of the dispatcher when it has something to look at or when the
+   * i32 `field` is not zero: for instructions that may make interrupts deliverable but change neither mode
+   * nor mappings. Only the CPU model may write the field, never guest code.
+   */
+  poll(offset: number, field: Field): void {
+    const n = this.emit(Op.poll, null, null, null);
+    n.field = field;
+    this.end(n, offset, 0);
   }
 
   private end(n: Node, lo: number, hi: number): void {

@@ -130,9 +130,18 @@ export const Op = {
   fp: define("fp", "state", "any", 3),
   /** Call of a registered helper. */
   call: define("call", "exit", "any", 2),
+  /**
+   * Call of a registered helper if an i32 is not zero. It stands before whatever its instruction writes, since
+   * the hot tier does the instruction again in the cold one when the condition holds.
+   */
+  callIf: define("call_if", "exit", "void", 2),
+  /** Loads and stores go on in one of the core's two data contexts: the i32 0 or 1. */
+  selectContext: define("select_context", "state", "void", 1),
   jump: define("jump", "end", "void", 0),
   branch: define("branch", "end", "void", 1),
   jumpIndirect: define("jump_indirect", "end", "void", 1),
+  /** As jump, but by way of the dispatcher if it has something to look at, or the i32 field is not zero. */
+  poll: define("poll", "end", "void", 0),
   /** Ends the block in the dispatcher: state changed that decides how to go on (mode, interrupts, mappings). */
   dispatch: define("dispatch", "end", "void", 0),
 } as const;

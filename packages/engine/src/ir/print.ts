@@ -36,7 +36,10 @@ export function printNode(n: Node): string {
     case Op.fp:
       return `fp.${SOFT_FUNCTIONS[n.sub]?.name} rounding ${n.lo}`;
     case Op.call:
-      return `call ${n.sub} (0x${n.lo.toString(16)})`;
+    case Op.callIf:
+      return `${name} ${n.sub} (0x${n.lo.toString(16)})`;
+    case Op.poll:
+      return `poll ${n.field?.name} ${at(n.lo)}`;
     case Op.jump:
     case Op.dispatch:
       return `${name} ${at(n.lo)}`;

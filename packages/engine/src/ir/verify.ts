@@ -18,6 +18,8 @@ const OPERANDS: Record<number, readonly IrType[]> = {
   [Op.cas]: ["i64", "i64", "i64"],
   [Op.loadReserved]: ["i64"],
   [Op.storeConditional]: ["i64", "i64"],
+  [Op.callIf]: ["i32", "i64"],
+  [Op.selectContext]: ["i32"],
 };
 
 /**
@@ -37,6 +39,8 @@ export function verify(block: IrBlock): void {
     for (const operand of [n.a, n.b, n.c])
       if (operand !== null && !seen.has(operand)) fail("an operand is not defined before its use");
     checkTypes(n, fail);
+    if (n.op === Op.callIf && block.nodes.some((o, k) => k < i && o.insn === n.insn && o.op === Op.set))
+      fail("its instruction has written something already");
     if (n.insn < lastInsn || n.insn >= block.offsets.length) fail("instruction index out of order");
     lastInsn = n.insn;
     for (const p of n.pending ?? []) {

@@ -50,8 +50,10 @@ export const ENGINE_STATE = {
   pc: 80,
   /** i32: accumulated floating-point flags, in the engine's numbering; inside the interpreter they live in a global. */
   fpFlags: 96,
+  /** The two data contexts that guest code chooses from (`select_context`), 16 bytes each: i64 id | i32 TLB bank. */
+  contexts: 128,
   /** Temporaries of the running block: 64 of 8 bytes. */
-  temporaries: 128,
+  temporaries: 160,
 } as const;
 
 export const TEMPORARY_COUNT = 64;

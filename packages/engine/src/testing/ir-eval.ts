@@ -255,6 +255,7 @@ class Evaluation {
   private end(n: Node): EvalEnd | null {
     switch (n.op) {
       case Op.jump:
+      case Op.poll:
         return { kind: "jump", address: this.here(n.lo) };
       case Op.branch:
         return { kind: "jump", address: this.here(this.of(n.a) !== 0n ? n.lo : n.hi) };
@@ -285,6 +286,12 @@ class Evaluation {
         return this.float(n);
       case Op.call:
         return machine.call(n.sub, n.lo, this.of(n.a), this.of(n.b));
+      case Op.callIf:
+        if (this.of(n.a) !== 0n) machine.call(n.sub, n.lo, this.of(n.a), this.of(n.b));
+        return 0n;
+      case Op.selectContext:
+        // Memory is flat here.
+        return 0n;
       default:
         return opInfo(n.op).effect === "exit" ? this.access(n) : this.numeric(n);
     }

@@ -84,6 +84,9 @@ export class FakeCore implements CoreApi {
   setDataContext(key: number): void {
     this.dataContext = key;
   }
+  setDataContexts(key0: number, key1: number, selected: 0 | 1): void {
+    this.dataContext = selected === 0 ? key0 : key1;
+  }
   setCodeContext(key: number): void {
     this.codeContext = key;
   }
