@@ -1,11 +1,12 @@
+import type { Block } from "../code/block.js";
 import type { CodeStore } from "../code/store.js";
 import { MICRO_OP_BYTES, RESUME } from "../cold/micro-ops.js";
 import type { Node } from "../ir/node.js";
 import { Op, opInfo, RMW_NAMES } from "../ir/ops.js";
-import { countUses } from "../ir/uses.js";
 import { ENGINE_STATE as E, type Field } from "../state/layout.js";
 import { JUMP_CACHE_ENTRIES, TLB_ENTRIES } from "../tlb/geometry.js";
 import type { ValType } from "../wasm/opcodes.js";
+import { type AccessPlan, type Group, planAccesses, type Stream } from "./accesses.js";
 import { type FloatEmitter, type LocalType, NO_FLOATS, type RegionFloats } from "./float.js";
 import { chooseFloatLocals, type FloatLocals, NO_FLOAT_LOCALS } from "./float-locals.js";
 import { FunctionWriter, W } from "./function-writer.js";
@@ -22,6 +23,8 @@ export interface EmitPlan {
   readonly code: CodeStore;
   /** Address of the copy of the entry block, for when the region cannot run. */
   readonly entryCopy: number;
+  /** Accesses of this block were often on two pages at once: check each of them. */
+  readonly unmerged: (block: Block) => boolean;
   /** Type index of `() -> i32`. */
   readonly regionType: number;
   /** Function index of the unsigned high product. */
@@ -29,6 +32,10 @@ export interface EmitPlan {
 }
 
 const NO_LOCAL = -1;
+/** A `get` that has to be read where it stands, since its field changes before the value is used. */
+const READ_NOW = -2;
+/** A stream's tag while it has no page: no address masked to a page, and to its alignment, is equal to it. */
+const NO_PAGE = 2048;
 
 /**
  * Writes a region as one WebAssembly function `() -> i32`: guest registers in locals, structured control
@@ -60,8 +67,10 @@ export class RegionEmitter {
   private readonly page: number;
   private readonly base: number;
   private exitLabel = 0;
-  /** Values not written yet, each used once, with the fields they read. */
-  private pending: { readonly node: Node; readonly reads: readonly Field[] }[] = [];
+  private readonly accesses: ReadonlyMap<Node, AccessPlan>;
+  private readonly streams: Stream[] = [];
+  /** Index of the node that next sets each field, while a block is looked through backwards. */
+  private readonly nextSet = new Map<Field, number>();
   private readonly freeTemporaries: Record<LocalType, number[]> = { i32: [], i64: [], f32: [], f64: [] };
   /** The block being written: `pc` values are relative to its page. */
   private current: RegionBlock | undefined;
@@ -72,6 +81,7 @@ export class RegionEmitter {
     this.plan = plan;
     this.float = float;
     this.order = analyse(region);
+    this.accesses = planAccesses(this.order, plan.unmerged);
     this.hasFloats = this.order.some(({ ir }) => ir.nodes.some((n) => n.op === Op.fp));
     this.floatLocals = this.hasFloats
       ? chooseFloatLocals(
@@ -93,6 +103,7 @@ export class RegionEmitter {
   emit(): FunctionWriter {
     const { w } = this;
     this.collectRegisters();
+    this.collectStreams();
     this.prologue();
     this.exitLabel = w.open(W.block);
     this.tree(this.order[0] as RegionBlock);
@@ -119,6 +130,15 @@ export class RegionEmitter {
       this.registers.set(field, this.w.local(type));
     }
     if (written) this.written.add(field);
+  }
+
+  private collectStreams(): void {
+    for (const { stream } of this.accesses.values()) {
+      if (stream === null || stream.tag >= 0) continue;
+      stream.tag = this.w.local("i64");
+      stream.delta = this.w.local("i32");
+      this.streams.push(stream);
+    }
   }
 
   private prologue(): void {
@@ -149,7 +169,16 @@ export class RegionEmitter {
       w.memory(loadOf(w.typeOf(local)), plan.state + field.offset);
       w.set(local);
     }
+    this.forgetPages();
     if (this.hasFloats) this.floats = this.float.enter(w);
+  }
+
+  /** Streams start anew: at the entry, and where the translations change. */
+  private forgetPages(): void {
+    for (const { tag } of this.streams) {
+      this.w.i64(NO_PAGE, 0);
+      this.w.set(tag);
+    }
   }
 
   private epilogue(): void {
@@ -365,20 +394,45 @@ export class RegionEmitter {
     w.i32(block.block.instructions);
     w.op(W.i32Sub);
     w.set(this.budget);
-    countUses(nodes);
     this.current = block;
-    this.pending = [];
-    for (const n of nodes) n.slot = NO_LOCAL;
-    for (let i = 0; i < nodes.length; i++) {
+    const count = this.findUses(block);
+    for (let i = 0; i < count; i++) i = this.node(block, nodes, i);
+    if (block.stop < 0) return this.end(block, nodes.at(-1) as Node);
+    this.resumeAt(block, block.stop);
+    this.release();
+  }
+
+  /**
+   * Find for every value where it is needed last: a value used once is computed where it is used, and so are
+   * the values in it. Gives the number of nodes to write.
+   */
+  private findUses({ ir: { nodes }, stop }: RegionBlock): number {
+    let count = nodes.length;
+    while (stop >= 0 && count > 0 && (nodes[count - 1] as Node).insn >= stop) count--;
+    for (let i = 0; i < count; i++) {
       const n = nodes[i] as Node;
-      if (block.stop >= 0 && n.insn >= block.stop) {
-        this.resumeAt(block, block.stop);
-        break;
-      }
-      this.node(block, n, i);
+      n.slot = NO_LOCAL;
+      n.last = -1;
     }
-    if (block.stop < 0) this.end(block, nodes.at(-1) as Node);
-    else this.release();
+    const { nextSet } = this;
+    nextSet.clear();
+    for (let i = count - 1; i >= 0; i--) {
+      const n = nodes[i] as Node;
+      let at = i;
+      if (n.op === Op.get) {
+        if ((nextSet.get(n.field as Field) ?? count) < n.last) n.slot = READ_NOW;
+        continue;
+      }
+      if (n.op === Op.set) nextSet.set(n.field as Field, i);
+      else if (opInfo(n.op).effect === "pure") {
+        if (n.last < 0) continue;
+        if (n.uses === 1) at = n.last;
+      }
+      if (n.a !== null && n.a.last < at) n.a.last = at;
+      if (n.b !== null && n.b.last < at) n.b.last = at;
+      if (n.c !== null && n.c.last < at) n.c.last = at;
+    }
+    return count;
   }
 
   /** The block's values are no longer needed: others may have its temporaries. */
@@ -492,38 +546,41 @@ export class RegionEmitter {
     w.op(W.i64Eq);
   }
 
-  private node(block: RegionBlock, n: Node, i: number): void {
-    const { w } = this;
-    const info = opInfo(n.op);
-    switch (info.effect) {
+  /** Write node `i`; gives the index of the last one written (a `set` of a load's value is taken along). */
+  private node(block: RegionBlock, nodes: readonly Node[], i: number): number {
+    const n = nodes[i] as Node;
+    switch (opInfo(n.op).effect) {
       case "end":
-        return;
+        return i;
       case "pure":
-        if (n.uses === 0 || n.op === Op.const || n.op === Op.pc) return;
-        if (n.uses === 1) this.pending.push({ node: n, reads: this.readsOf(n) });
-        else this.materialise(n, () => this.operation(n));
-        return;
+        if (n.uses !== 1 && n.last >= 0 && n.op !== Op.const && n.op !== Op.pc) this.save(n);
+        return i;
       case "exit":
+        if (n.op === Op.load) return this.load(block, nodes, i);
         this.access(block, n);
-        return;
+        return i;
       default:
-        break;
+        this.state(n);
+        return i;
     }
+  }
+
+  /** A node that reads or writes state. */
+  private state(n: Node): void {
+    const { w } = this;
     if (n.op === Op.get) {
-      if (n.uses > 0) this.pending.push({ node: n, reads: [n.field as Field] });
-      return;
-    }
-    if (n.op === Op.set) {
-      const field = n.field as Field;
-      this.settle(field, i);
-      const local = this.registers.get(field) as number;
+      if (n.slot === READ_NOW) this.save(n);
+    } else if (n.op === Op.set) {
+      const local = this.registers.get(n.field as Field) as number;
       this.pushAs(n.a as Node, w.typeOf(local) as LocalType);
       w.set(local);
-      return;
+    } else if (n.op === Op.selectContext) {
+      this.selectContext(n.a as Node);
+      this.forgetPages();
+    } else {
+      // Floating point: its flags are an effect, so it is computed where it stands.
+      n.slot = (this.floats as RegionFloats).emit(this.floatContext, n);
     }
-    if (n.op === Op.selectContext) return this.selectContext(n.a as Node);
-    // Floating point: its flags are an effect, so it is computed where it stands.
-    n.slot = (this.floats as RegionFloats).emit(this.floatContext, n);
   }
 
   private readonly floatContext = {
@@ -565,15 +622,12 @@ export class RegionEmitter {
     this.w.op(SIGN_OPCODES[type][form.kind]);
   }
 
-  /** Before a field changes at node `i`, values read from it that are needed later move to temporaries. */
-  private settle(field: Field, i: number): void {
-    const needed = this.pending.filter((p) => p.node.last > i && p.node.slot === NO_LOCAL);
-    this.pending = needed.filter((p) => !p.reads.includes(field));
-    for (const p of needed) if (p.reads.includes(field)) this.save(p.node);
-  }
-
+  /** Compute a value where it stands, into a temporary. */
   private save(n: Node): void {
-    if (n.op !== Op.get) return this.materialise(n, () => this.operation(n));
+    if (n.op !== Op.get) {
+      this.operation(n);
+      return this.keep(n);
+    }
     const { w } = this;
     const register = this.registers.get(n.field as Field) as number;
     const local = this.temporary(w.typeOf(register) as LocalType);
@@ -582,22 +636,15 @@ export class RegionEmitter {
     n.slot = local;
   }
 
-  private readsOf(n: Node): readonly Field[] {
-    const reads: Field[] = [];
-    for (const operand of [n.a, n.b, n.c]) {
-      if (operand === null || operand.slot !== NO_LOCAL) continue;
-      const known = this.pending.find((p) => p.node === operand);
-      if (known !== undefined) reads.push(...known.reads);
-    }
-    return reads;
-  }
-
-  private materialise(n: Node, compute: () => void): void {
-    compute();
-    const type = this.floatLocals.nodes.has(n) ? "f64" : n.type === "i32" ? "i32" : "i64";
-    const local = this.temporary(type);
+  /** What is on the stack is the value of a node: keep it in a temporary. */
+  private keep(n: Node): void {
+    const local = this.temporary(this.resultType(n));
     this.w.set(local);
     n.slot = local;
+  }
+
+  private resultType(n: Node): LocalType {
+    return this.floatLocals.nodes.has(n) ? "f64" : n.type === "i32" ? "i32" : "i64";
   }
 
   /** A local free for the rest of the block. */
@@ -609,7 +656,7 @@ export class RegionEmitter {
 
   /** Push a value. */
   private push(n: Node): void {
-    if (n.slot === NO_LOCAL) this.operation(n);
+    if (n.slot < 0) this.operation(n);
     else this.getBits(n.slot);
   }
 
@@ -718,8 +765,6 @@ export class RegionEmitter {
 
   private access(block: RegionBlock, n: Node): void {
     switch (n.op) {
-      case Op.load:
-        return this.load(block, n);
       case Op.store:
         return this.store(block, n);
       case Op.callIf:
@@ -733,9 +778,15 @@ export class RegionEmitter {
 
   /** Compute the address into `va` and find its TLB entry, or leave to the cold tier. */
   private translate(block: RegionBlock, n: Node, tagOffset: number): void {
-    const { w } = this;
     this.push(n.a as Node);
-    w.tee(this.va);
+    this.w.set(this.va);
+    this.probe(block, n, tagOffset, n.size);
+  }
+
+  /** Find the TLB entry for `size` bytes at `va`, or leave to the cold tier before the instruction of `n`. */
+  private probe(block: RegionBlock, n: Node, tagOffset: number, size: number): void {
+    const { w } = this;
+    w.get(this.va);
     w.i64(7, 0);
     w.op(W.i64ShrU);
     w.op(W.wrap);
@@ -746,8 +797,8 @@ export class RegionEmitter {
     w.tee(this.entry);
     w.memory(W.i64Load, tagOffset);
     w.get(this.va);
-    if (n.size > 1) {
-      w.i64(n.size - 1, 0);
+    if (size > 1) {
+      w.i64(size - 1, 0);
       w.op(W.i64Add);
     }
     w.i64(-4096, -1);
@@ -764,6 +815,7 @@ export class RegionEmitter {
     }
     w.hint("unlikely");
     w.open(W.if);
+    if (size > n.size) this.noteTwoPages(block, size);
     this.writePending(n);
     this.resumeAt(block, n.insn);
     w.close();
@@ -778,7 +830,7 @@ export class RegionEmitter {
     }
   }
 
-  /** Push the host address of `va`. */
+  /** Push the host address of `va`, of which `entry` is the TLB entry. */
   private host(): void {
     const { w } = this;
     w.get(this.va);
@@ -788,26 +840,160 @@ export class RegionEmitter {
     w.op(W.i32Add);
   }
 
-  private load(block: RegionBlock, n: Node): void {
-    this.translate(block, n, 0);
-    this.materialise(n, () => {
+  /** Push the host address for a load or store, less the constant that is returned. */
+  private locate(block: RegionBlock, n: Node, tagOffset: number): number {
+    const plan = this.accesses.get(n);
+    if (plan === undefined) {
+      this.translate(block, n, tagOffset);
       this.host();
-      this.w.memory(this.floatLocals.nodes.has(n) ? W.f64Load : loadCode(n), 0);
-    });
+      return 0;
+    }
+    const { group, stream } = plan;
+    if (group === null) {
+      this.push(n.a as Node);
+      this.w.set(this.va);
+      this.follow(block, n, tagOffset, stream as Stream);
+      return 0;
+    }
+    if (group.first === n) this.locateGroup(block, n, tagOffset, group, stream);
+    this.w.get(group.host);
+    return this.displacement(n, group) - group.low;
+  }
+
+  private displacement(n: Node, { base }: Group): number {
+    const address = n.a as Node;
+    if (base === null) return address.lo + (this.current?.delta ?? 0);
+    return address.op === Op.get ? 0 : (address.b as Node).lo;
+  }
+
+  /** Check all bytes of a group and keep the host address of the lowest one. */
+  private locateGroup(
+    block: RegionBlock,
+    n: Node,
+    tagOffset: number,
+    group: Group,
+    stream: Stream | null,
+  ): void {
+    const { w } = this;
+    if (group.base === null) w.get(this.page);
+    else this.push(group.base);
+    if (group.low !== 0) {
+      this.i64Number(group.low);
+      w.op(W.i64Add);
+    }
+    w.set(this.va);
+    const size = group.high - group.low;
+    if (stream === null) {
+      this.probe(block, n, tagOffset, size);
+      this.host();
+    } else {
+      this.followGroup(block, n, tagOffset, size, stream);
+    }
+    group.host = this.temporary("i32");
+    w.set(group.host);
+  }
+
+  /** Push the host address of `va`, if it lies on the page that the stream knows or that the TLB knows. */
+  private follow(block: RegionBlock, n: Node, tagOffset: number, stream: Stream): void {
+    const { w } = this;
+    w.get(this.va);
+    // One that is not aligned may reach into the next page, so it takes the long way.
+    w.i64(-4096 | (n.size - 1), -1);
+    w.op(W.i64And);
+    w.get(stream.tag);
+    w.op(W.i64Ne);
+    this.refill(block, n, tagOffset, n.size, stream);
+  }
+
+  /** The same for a group: its first and its last byte have to be on the page. */
+  private followGroup(block: RegionBlock, n: Node, tagOffset: number, size: number, stream: Stream): void {
+    const { w } = this;
+    w.get(this.va);
+    w.i64(-4096, -1);
+    w.op(W.i64And);
+    w.get(stream.tag);
+    w.op(W.i64Ne);
+    w.get(this.va);
+    w.op(W.wrap);
+    w.i32(4095);
+    w.op(W.i32And);
+    w.i32(4096 - size);
+    w.op(W.i32GtU);
+    w.op(W.i32Or);
+    this.refill(block, n, tagOffset, size, stream);
+  }
+
+  /** If the condition on the stack holds take the page from the TLB; then push the host address of `va`. */
+  private refill(block: RegionBlock, n: Node, tagOffset: number, size: number, stream: Stream): void {
+    const { w } = this;
+    w.hint("unlikely");
+    w.open(W.if);
+    this.probe(block, n, tagOffset, size);
+    w.get(this.va);
+    w.i64(-4096, -1);
+    w.op(W.i64And);
+    w.set(stream.tag);
+    w.get(this.entry);
+    w.memory(W.i32Load, 16);
+    w.set(stream.delta);
+    w.close();
+    w.get(this.va);
+    w.op(W.wrap);
+    w.get(stream.delta);
+    w.op(W.i32Add);
+  }
+
+  /** Count how often a group was not on one page, so that the region can be compiled anew without it. */
+  private noteTwoPages(block: RegionBlock, size: number): void {
+    const { w, plan } = this;
+    w.get(this.va);
+    w.op(W.wrap);
+    w.i32(4095);
+    w.op(W.i32And);
+    w.i32(4096 - size);
+    w.op(W.i32GtU);
+    w.open(W.if);
+    w.i32(0);
+    w.i32(block.block.address);
+    w.memory(W.i32Store, plan.state + E.twoPagesAt);
+    w.i32(0);
+    w.i32(0);
+    w.memory(W.i32Load, plan.state + E.twoPages);
+    w.i32(1);
+    w.op(W.i32Add);
+    w.memory(W.i32Store, plan.state + E.twoPages);
+    w.close();
+  }
+
+  /** Write a load, and the `set` of a register behind it that is all its value is for. */
+  private load(block: RegionBlock, nodes: readonly Node[], i: number): number {
+    const { w } = this;
+    const n = nodes[i] as Node;
+    const type = this.resultType(n);
+    const offset = this.locate(block, n, 0);
+    w.memory(type === "f64" ? W.f64Load : loadCode(n), offset);
+    const next = nodes[i + 1];
+    if (n.uses === 1 && next?.op === Op.set && next.a === n && next.insn === n.insn) {
+      const register = this.registers.get(next.field as Field) as number;
+      w.convert(type, w.typeOf(register));
+      w.set(register);
+      return i + 1;
+    }
+    this.keep(n);
+    return i;
   }
 
   private store(block: RegionBlock, n: Node): void {
-    this.translate(block, n, 8);
-    this.host();
+    const offset = this.locate(block, n, 8);
     if (n.size === 8 && this.isFloat(n.b as Node)) {
       this.pushAs(n.b as Node, "f64");
-      this.w.memory(W.f64Store, 0);
+      this.w.memory(W.f64Store, offset);
       return;
     }
     this.push(n.b as Node);
     this.w.memory(
       n.size === 1 ? W.i64Store8 : n.size === 2 ? W.i64Store16 : n.size === 4 ? W.i64Store32 : W.i64Store,
-      0,
+      offset,
     );
   }
 

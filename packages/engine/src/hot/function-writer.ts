@@ -46,6 +46,7 @@ export const W = {
   i32Sub: 0x6b,
   i32Shl: 0x74,
   i32ShrU: 0x76,
+  i32GtU: 0x4b,
   i32GeU: 0x4f,
   i64Eqz: 0x50,
   i64Eq: 0x51,

@@ -3,6 +3,7 @@ import type { CodeStore } from "../code/store.js";
 import type { PageSource, Translator } from "../code/translator.js";
 import type { GuestCpu } from "../core/guest-cpu.js";
 import type { Stopwatch } from "../core/statistics.js";
+import { ENGINE_STATE } from "../state/layout.js";
 import { type HotImports, HotModules, MUL_HIGH, REGION_TYPE } from "./compiler.js";
 import { RegionEmitter } from "./emit.js";
 import type { FunctionWriter } from "./function-writer.js";
@@ -15,6 +16,7 @@ interface Compiled {
   /** The entry's micro-ops as they were. */
   readonly copy: Block;
   readonly blocks: readonly Block[];
+  readonly cpu: GuestCpu;
 }
 
 /** What the hot tier did, for statistics. */
@@ -52,11 +54,16 @@ const PATIENCE = 4;
  * threshold again, past that region: mostly it was only as hot as the region's entry.
  */
 const RELUCTANCE = 4;
+/** Once in so many times per slice it is worth compiling anew. */
+const TWO_PAGES_LIMIT = 1000;
+const TWO_PAGES = ENGINE_STATE.twoPages >> 2;
 
 /** Compiles hot blocks and what they lead to, in batches, and forgets regions whose code changed. */
 export class HotTier {
   private readonly options: HotTierOptions;
   private readonly modules: HotModules;
+  /** The engine's part of the state window. */
+  private readonly window: Int32Array;
   private readonly grower: RegionGrower;
   private readonly regions = new Map<Block, Compiled>();
   /** Regions by each block they contain. */
@@ -66,6 +73,8 @@ export class HotTier {
   private waited = 0;
   /** Blocks that were hot, but within a region: the next time they get their own. */
   private readonly deferred = new WeakSet<Block>();
+  /** Blocks whose accesses are checked one by one. */
+  private readonly unmerged = new WeakSet<Block>();
   private nextIndex = 1;
   private freeIndices: number[] = [];
   private readonly counts = { regions: 0, instructions: 0, codeBytes: 0, killed: 0, modules: 0 };
@@ -73,6 +82,7 @@ export class HotTier {
   constructor(options: HotTierOptions) {
     this.options = options;
     this.modules = new HotModules(options.imports);
+    this.window = new Int32Array(options.imports.memory.buffer, options.state, ENGINE_STATE.temporaries >> 2);
     this.grower = new RegionGrower(options.code, options.source, options.translator);
   }
 
@@ -89,8 +99,26 @@ export class HotTier {
 
   /** A slice is over: compile what waits, if it is worth a module. */
   sliceEnded(): void {
+    this.separate();
     if (this.queue.length === 0) return;
     if (this.options.eager || this.queue.length >= SMALL_BATCH || ++this.waited >= PATIENCE) this.compile();
+  }
+
+  /**
+   * Accesses checked together are often on two pages (a stack frame, say, that lies so): check those of that
+   * block one by one from now on.
+   */
+  private separate(): void {
+    const { window } = this;
+    const often = (window[TWO_PAGES] as number) >= TWO_PAGES_LIMIT;
+    window[TWO_PAGES] = 0;
+    if (!often) return;
+    const block = this.options.code.blockAt(window[ENGINE_STATE.twoPagesAt >> 2] as number);
+    this.unmerged.add(block);
+    for (const compiled of [...(this.users.get(block) ?? [])]) {
+      this.drop(compiled);
+      this.queue.push({ block: compiled.entry, cpu: compiled.cpu });
+    }
   }
 
   /** Compile what waits. Only outside the interpreter. */
@@ -155,9 +183,10 @@ export class HotTier {
       entryCopy: copy.address,
       regionType: REGION_TYPE,
       mulHigh: MUL_HIGH,
+      unmerged: (b: Block) => this.unmerged.has(b),
     };
     const code = new RegionEmitter(region, plan, this.modules.float).emit();
-    const compiled: Compiled = { index, entry: block, copy, blocks: region.blocks.map((b) => b.block) };
+    const compiled: Compiled = { index, entry: block, copy, blocks: region.blocks.map((b) => b.block), cpu };
     this.register(compiled, region.instructions);
     return { code, compiled };
   }
@@ -188,6 +217,7 @@ export class HotTier {
     this.regions.clear();
     this.users.clear();
     this.queue = [];
+    this.window[TWO_PAGES] = 0;
     this.nextIndex = 1;
     this.freeIndices = [];
   }

@@ -50,6 +50,9 @@ export const ENGINE_STATE = {
   pc: 80,
   /** i32: accumulated floating-point flags, in the engine's numbering; inside the interpreter they live in a global. */
   fpFlags: 96,
+  /** i32: how often accesses that a compiled region checks together were not on one page, and the block where it happened last. */
+  twoPages: 116,
+  twoPagesAt: 120,
   /** The two data contexts that guest code chooses from (`select_context`), 16 bytes each: i64 id | i32 TLB bank. */
   contexts: 128,
   /** Temporaries of the running block: 64 of 8 bytes. */

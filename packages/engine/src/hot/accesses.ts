@@ -1,0 +1,187 @@
+import type { Block } from "../code/block.js";
+import type { Node } from "../ir/node.js";
+import { Op, opCode } from "../ir/ops.js";
+import type { Field } from "../state/layout.js";
+import type { Edge, RegionBlock } from "./region.js";
+
+/**
+ * How the accesses of a region find host memory with less than a TLB probe each.
+ *
+ * - *Groups*: accesses of one block at constant distances from the same value. One probe covers the bytes from
+ *   the lowest to the highest, the others go straight to memory. If these bytes lie on two pages the block is
+ *   left to the cold tier; where that happens often, the region is compiled again without (`unmerged`).
+ * - *Streams*: accesses through the same register, in a loop or again and again. The page found last stays in
+ *   locals: a tag that the address is compared with, and the distance to host memory. Nothing in a region
+ *   changes the TLB, so what was found stays true until the region is left or selects another data context.
+ */
+export interface AccessPlan {
+  readonly group: Group | null;
+  readonly stream: Stream | null;
+}
+
+/** Accesses checked together: at the first one, for all. */
+export interface Group {
+  /** What the distances are counted from: a `get`, or null for the block's page. */
+  readonly base: Node | null;
+  readonly first: Node;
+  /** Distance of the lowest byte, and just past the highest. */
+  low: number;
+  high: number;
+  members: number;
+  /** Local with the host address of the lowest byte, once the check was written. */
+  host: number;
+}
+
+/** Accesses of one kind through one register. */
+export interface Stream {
+  weight: number;
+  /** Locals, while the region is written: page address or something that is none, and distance to host memory. */
+  tag: number;
+  delta: number;
+}
+
+/** Bytes that one check may cover: the more, the more often they lie on two pages. */
+const MAX_SPAN = 128;
+const MAX_STREAMS = 6;
+/** Accesses outside of loops that a stream takes, and what a loop multiplies them by. */
+const MIN_WEIGHT = 3;
+const LOOP_WEIGHT = 8;
+const MAX_DISPLACEMENT = 1 << 20;
+
+const ADD = opCode("i64.add");
+
+interface Address {
+  /** The register, or the page relative to that of the block. */
+  readonly key: Field | number;
+  readonly base: Node | null;
+  readonly displacement: number;
+}
+
+/** Plans the accesses of a region whose blocks are in reverse postorder. */
+export function planAccesses(
+  order: readonly RegionBlock[],
+  unmerged: (block: Block) => boolean,
+): ReadonlyMap<Node, AccessPlan> {
+  const plans = new Map<Node, AccessPlan>();
+  const planner = new Planner(plans);
+  const depths = loopDepths(order);
+  for (const block of order) planner.block(block, depths[block.position] as number, !unmerged(block.block));
+  planner.finish();
+  return plans;
+}
+
+class Planner {
+  private readonly plans: Map<Node, AccessPlan>;
+  /** Streams by what they go through, for reads and writes. */
+  private readonly streams = [new Map<Field | number, Stream>(), new Map<Field | number, Stream>()] as const;
+  /** Groups that may still grow. */
+  private readonly open = [new Map<Field | number, Group>(), new Map<Field | number, Group>()] as const;
+  /** How often each field was set in the block so far; a `get` notes the count in its slot. */
+  private readonly versions = new Map<Field, number>();
+
+  constructor(plans: Map<Node, AccessPlan>) {
+    this.plans = plans;
+  }
+
+  block({ ir, stop, delta }: RegionBlock, depth: number, merge: boolean): void {
+    for (const map of this.open) map.clear();
+    this.versions.clear();
+    for (const n of ir.nodes) {
+      if (stop >= 0 && n.insn >= stop) break;
+      if (n.op === Op.get) n.slot = this.versions.get(n.field as Field) ?? 0;
+      else if (n.op === Op.set) this.set(n.field as Field);
+      else if (n.op === Op.selectContext) for (const map of this.open) map.clear();
+      else if (n.op === Op.load || n.op === Op.store) this.access(n, depth, merge, delta);
+    }
+  }
+
+  private set(field: Field): void {
+    this.versions.set(field, (this.versions.get(field) ?? 0) + 1);
+    for (const map of this.open) map.delete(field);
+  }
+
+  private access(n: Node, depth: number, merge: boolean, delta: number): void {
+    const address = this.addressOf(n.a as Node, delta);
+    if (address === undefined) return;
+    const kind = n.op === Op.load ? 0 : 1;
+    const again = this.open[kind].has(address.key);
+    const group = merge && !n.aligned ? this.join(n, kind, address) : null;
+    const stream = this.stream(kind, address.key);
+    // Outside of loops a first access would only fill the stream.
+    if (group === null || group.first === n)
+      stream.weight += depth > 0 ? LOOP_WEIGHT ** Math.min(depth, 4) : again ? 1 : 0;
+    this.plans.set(n, { group, stream });
+  }
+
+  private stream(kind: 0 | 1, key: Field | number): Stream {
+    const streams = this.streams[kind];
+    let stream = streams.get(key);
+    if (stream === undefined) {
+      stream = { weight: 0, tag: -1, delta: -1 };
+      streams.set(key, stream);
+    }
+    return stream;
+  }
+
+  private join(n: Node, kind: 0 | 1, { key, base, displacement: low }: Address): Group {
+    const high = low + n.size;
+    const group = this.open[kind].get(key);
+    if (group !== undefined && Math.max(group.high, high) - Math.min(group.low, low) <= MAX_SPAN) {
+      group.low = Math.min(group.low, low);
+      group.high = Math.max(group.high, high);
+      group.members++;
+      return group;
+    }
+    const made = { base, first: n, low, high, members: 1, host: -1 };
+    this.open[kind].set(key, made);
+    return made;
+  }
+
+  private addressOf(n: Node, delta: number): Address | undefined {
+    if (n.op === Op.pc)
+      return { key: Math.floor((n.lo + delta) / 4096), base: null, displacement: n.lo + delta };
+    let base = n;
+    let displacement = 0;
+    if (n.op === ADD && n.b?.op === Op.const) {
+      base = n.a as Node;
+      displacement = n.b.lo;
+      if (n.b.hi !== displacement >> 31 || Math.abs(displacement) > MAX_DISPLACEMENT) return undefined;
+    }
+    if (base.op !== Op.get) return undefined;
+    const key = base.field as Field;
+    return base.slot === (this.versions.get(key) ?? 0) ? { key, base, displacement } : undefined;
+  }
+
+  /** Keep the streams that pay, and groups of two and more. */
+  finish(): void {
+    const best = this.streams
+      .flatMap((map) => [...map.values()])
+      .filter(({ weight }) => weight >= MIN_WEIGHT)
+      .sort((a, b) => b.weight - a.weight)
+      .slice(0, MAX_STREAMS);
+    for (const [n, { group, stream }] of this.plans) {
+      const merged = group !== null && group.members > 1 ? group : null;
+      const kept = stream !== null && best.includes(stream) ? stream : null;
+      if (merged === null && kept === null) this.plans.delete(n);
+      else if (merged !== group || kept !== stream) this.plans.set(n, { group: merged, stream: kept });
+    }
+  }
+}
+
+/** How many loops each block is in. Blocks between a header and its last back edge count, which is near enough. */
+function loopDepths(order: readonly RegionBlock[]): readonly number[] {
+  const depths = new Array<number>(order.length).fill(0);
+  const ends = new Map<number, number>();
+  for (const { edges, position } of order)
+    for (const edge of edges) {
+      const header = headerOf(edge, position);
+      if (header >= 0) ends.set(header, position);
+    }
+  for (const [from, to] of ends) for (let at = from; at <= to; at++) depths[at] = (depths[at] as number) + 1;
+  return depths;
+}
+
+/** Position of the loop header that a back edge leads to, else -1. */
+function headerOf(edge: Edge, from: number): number {
+  return edge.kind === "inside" && edge.target.position <= from ? edge.target.position : -1;
+}
