@@ -41,8 +41,8 @@ export function fusedDouble(f: FastWriter): void {
   const back = define(f64.sub(s, p));
   const t = f64.add(f64.sub(p, f64.sub(s, back)), f64.sub(c, back));
   const d = define(f64.add(t, e));
-  f.set(result, f64.add(s, f64.mul(d, 1 - MARGIN)));
-  f.require(f64.eq(result, f64.add(s, f64.mul(d, 1 + MARGIN))));
+  f.set(result, f64.add(s, d));
+  f.require(f64.eq(f64.add(s, f64.mul(d, 1 - MARGIN)), f64.add(s, f64.mul(d, 1 + MARGIN))));
   requireNormal(f, "f64");
 }
 

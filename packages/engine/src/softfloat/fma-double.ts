@@ -73,6 +73,11 @@ export function fma64(context: Context): FunctionBuilder {
           when(f64.eq(tailLost, 0), [ret(r)]),
         ]),
       ]),
+      // Zero times a finite number leaves the addend, or a zero of the right sign.
+      when(i32.and(i32.eqz(rm), i32.or(isZero(F64, a), isZero(F64, b))), [
+        sum.set(f64.add(f64.mul(toF64(a), toF64(b)), toF64(c))),
+        when(f64.eq(sum, sum), [ret(fromF64(sum))]),
+      ]),
       slow,
     ];
   });

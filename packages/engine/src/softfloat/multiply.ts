@@ -55,6 +55,8 @@ function mul64(context: Context): FunctionBuilder {
           when(i32.and(i32.eqz(rm), i64.ne(i64.shl(low, 1), 0)), [context.raise("inexact"), ret(r)]),
         ]),
       ]),
+      // Zero times a finite number is a zero in every mode.
+      when(i32.and(isZero(F64, r), i32.or(isZero(F64, a), isZero(F64, b))), [ret(r)]),
       slow,
     ];
   });
