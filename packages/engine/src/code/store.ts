@@ -191,11 +191,22 @@ export class CodeStore {
   linked(word: number): { readonly block: Block; readonly stub: number } | undefined {
     const at = this.words[word >> 2] as number;
     const op = (this.words[at >> 2] as number) & 0xffff;
-    const stub = (this.words[(at >> 2) - 2] as number) === 0;
-    if (!stub) return { block: this.blockAt(at), stub: 0 };
-    if (op === JUMP) return { block: this.blockAt(this.words[(at >> 2) + 3] as number), stub: 0 };
-    if (op === JUMP_PAGE) return { block: this.blockAt(this.words[(at >> 2) + 1] as number), stub: at };
-    return undefined;
+    const isStub = (this.words[(at >> 2) - 2] as number) === 0 && op !== DEAD;
+    let block: Block | undefined;
+    if (!isStub) block = this.living(word >> 2);
+    else if (op === JUMP) block = this.living((at >> 2) + 3);
+    else if (op === JUMP_PAGE) block = this.living((at >> 2) + 1);
+    return block && { block, stub: isStub && op === JUMP_PAGE ? at : 0 };
+  }
+
+  /** The block whose address is at word index `w`. If it is dead, what took its place is linked instead. */
+  private living(w: number): Block | undefined {
+    const block = this.blockAt(this.words[w] as number);
+    if (!block.dead) return block;
+    const heir = this.find(block.page, block.start | (block.mode << 12), false);
+    if (heir === undefined || heir.secondPage !== block.secondPage) return undefined;
+    this.words[w] = heir.address;
+    return heir;
   }
 
   /** Let the link stub at `stub` lead to `target`: by patching its source when nothing needs checking, else by itself. */

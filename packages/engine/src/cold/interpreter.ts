@@ -591,13 +591,9 @@ function handlers(mulHighU: Callable): Map<string, Handler> {
   // Ends of single-step blocks: back to JavaScript, whatever the caches know.
   h.set("leave_at", (m) => seq(m.setEngine64(E.pc, target(m)), m.leave(Leave.dispatch)));
   h.set("leave_indirect", (m) => seq(m.setEngine64(E.pc, m.a), m.leave(Leave.dispatch)));
-  h.set("dead", (m) =>
-    seq(
-      m.setEngine64(E.pc, i64.add(m.engine64(E.pcBase), i64.load32_s(m.pc, 8))),
-      // The block was charged on entry (its header says 0 now, so there is nothing to give back).
-      m.leave(Leave.dispatch),
-    ),
-  );
+  // The block was charged on entry, but its header says 0 now: what took its place is looked up and charged.
+  // The jump cache may still lead here.
+  h.set("dead", (m) => seq(m.va.set(target(m)), jumpCacheEntry(m), i32.store(m.entry, -1, 8), br(m.going)));
   const branch = (m: Machine, condition: Expr) =>
     m.enter(i32.load(i32.add(m.pc, select("i32", condition, 8, 12))));
   h.set("branch_nz", (m) => branch(m, m.a32));
@@ -613,6 +609,11 @@ function tableEntry(m: Machine, table: number, entries: number, hash: Expr): Exp
   return m.entry.set(i32.add(i32.shl(i32.and(hash, entries - 1), 4), m.plan.lookup + table));
 }
 
+function jumpCacheEntry(m: Machine): Expr {
+  const hash = i32.xor(half(m.va, 1), half(m.va, 12));
+  return tableEntry(m, LOOKUP_TABLES.jumpCache, JUMP_CACHE_ENTRIES, hash);
+}
+
 const half = (value: Val, shift: number): Expr => i32.wrap_i64(i64.shr_u(value, shift));
 
 /**
@@ -620,9 +621,8 @@ const half = (value: Val, shift: number): Expr => i32.wrap_i64(i64.shr_u(value, 
  * `pc` set. If the way here was a link to another page that no longer held, it is made again.
  */
 function lookUp(m: Machine): Expr {
-  const hash = i32.xor(half(m.va, 1), half(m.va, 12));
   return seq(
-    tableEntry(m, LOOKUP_TABLES.jumpCache, JUMP_CACHE_ENTRIES, hash),
+    jumpCacheEntry(m),
     m.kind.set(i32.load(m.entry, 8)),
     when(i32.eqz(i32.and(i64.eq(i64.load(m.entry), m.va), m.isCurrent(m.kind))), [
       m.target.set(m.entry),

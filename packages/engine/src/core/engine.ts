@@ -110,6 +110,10 @@ export class Engine {
             options.tier === "hot" ? EAGER_THRESHOLD : HOT_THRESHOLD,
             options.now,
           );
+    this.code.onKill = (block) => {
+      this.lookup.dropBlock(block);
+      this.hot?.killed(block);
+    };
     this.code.onFlush = () => {
       this.lookup.clear();
       this.hot?.flushed();
@@ -216,7 +220,6 @@ export class Engine {
       stopwatch: new Stopwatch(now),
       eager: threshold === EAGER_THRESHOLD,
     });
-    code.onKill = (block) => hot.killed(block);
     return hot;
   }
 

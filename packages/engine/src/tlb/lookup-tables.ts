@@ -1,3 +1,4 @@
+import type { Block } from "../code/block.js";
 import {
   BLOCK_TABLE_ENTRIES,
   BLOCK_TABLE_SPREAD,
@@ -70,11 +71,21 @@ export class LookupTables {
 
   /** A block that lies in one page starts at `key`: its offset with the mode bits above it. */
   setBlock(page: number, key: number, block: number): void {
-    const index = (Math.imul(page, BLOCK_TABLE_SPREAD) ^ (key >>> 1)) & (BLOCK_TABLE_ENTRIES - 1);
-    const w = this.blocks + index * ENTRY_WORDS;
+    const w = this.blockEntry(page, key);
     this.words[w] = page;
     this.words[w + 1] = key;
     this.words[w + 2] = block;
+  }
+
+  /** The block is dead, and must not be found. */
+  dropBlock({ page, start, mode, address }: Pick<Block, "page" | "start" | "mode" | "address">): void {
+    const w = this.blockEntry(page, start | (mode << 12));
+    if (this.words[w + 2] === address) this.words[w] = -1;
+  }
+
+  private blockEntry(page: number, key: number): number {
+    const index = (Math.imul(page, BLOCK_TABLE_SPREAD) ^ (key >>> 1)) & (BLOCK_TABLE_ENTRIES - 1);
+    return this.blocks + index * ENTRY_WORDS;
   }
 
   private fetchEntry(lo: number): number {
