@@ -702,6 +702,9 @@ export function buildInterpreter(
       mm.target.set(regions.callIndirect(i32.load(i32.sub(mm.pc, 12)))),
       compiled.set(i64.add(compiled, i64.extend_i32_u(i32.sub(mm.budget, mm.engine32(E.budget))))),
       mm.budget.set(mm.engine32(E.budget)),
+      // It may have selected the other data context.
+      mm.context.set(mm.engine64(E.dataContext)),
+      mm.tlb.set(mm.engine32(E.tlb)),
       when(i32.eqz(mm.target), [mm.va.set(mm.engine64(E.pc)), br(mm.going)]),
       when(i32.and(mm.target, RESUME), [mm.pc.set(i32.sub(mm.target, RESUME)), br(mm.next)]),
       mm.enter(mm.target),

@@ -667,9 +667,21 @@ export class Core implements CoreApi {
       found !== undefined && (found.secondPage < 0 || this.secondPage(lo, hi) === found.secondPage)
         ? found
         : this.translate(page, start, mode, step, lo, hi);
-    if (block !== undefined && !step && block.secondPage < 0)
-      this.engine.lookup.setBlock(page, key, block.address);
+    if (block === undefined) return undefined;
+    if (block.secondPage >= 0) this.holdsLocally(lo, hi);
+    else if (!step) this.engine.lookup.setBlock(page, key, block.address);
     return block;
+  }
+
+  /**
+   * Ways to a block on two pages hold for this address space, even where both pages are global: either page's
+   * mapping ends them.
+   */
+  private holdsLocally(lo: number, hi: number): void {
+    const page = pageNumber(lo, hi, 12);
+    const { codeContexts, codeKey } = this;
+    while (codeContexts.fetchedFrom(page, codeKey) || codeContexts.fetchedFrom(page + 1, codeKey))
+      this.setCodeContext(codeKey, this.globalKey);
   }
 
   private translate(

@@ -22,6 +22,19 @@ const OPERANDS: Record<number, readonly IrType[]> = {
   [Op.selectContext]: ["i32"],
 };
 
+/** What must not happen twice, as it would if the hot tier left an instruction behind it to do it again. */
+const WRITES: ReadonlySet<number> = new Set([
+  Op.set,
+  Op.store,
+  Op.rmw,
+  Op.cas,
+  Op.loadReserved,
+  Op.storeConditional,
+  Op.fp,
+  Op.call,
+  Op.selectContext,
+]);
+
 /**
  * Check that a block is well formed: operands come before their use and have the right type, exactly one
  * end stands last, and every point where the block can be left has a complete exit recipe. Throws an
@@ -39,7 +52,7 @@ export function verify(block: IrBlock): void {
     for (const operand of [n.a, n.b, n.c])
       if (operand !== null && !seen.has(operand)) fail("an operand is not defined before its use");
     checkTypes(n, fail);
-    if (n.op === Op.callIf && block.nodes.some((o, k) => k < i && o.insn === n.insn && o.op === Op.set))
+    if (n.op === Op.callIf && block.nodes.some((o, k) => k < i && o.insn === n.insn && WRITES.has(o.op)))
       fail("its instruction has written something already");
     if (n.insn < lastInsn || n.insn >= block.offsets.length) fail("instruction index out of order");
     lastInsn = n.insn;

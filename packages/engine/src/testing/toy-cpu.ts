@@ -15,6 +15,10 @@ import { StateLayout } from "../state/layout.js";
 
 const layout = new StateLayout();
 export const toyRegisters = layout.array("r", "i64", 16);
+/** What `poll` looks at: nonzero when an interrupt waits. */
+export const toyWaiting = layout.i32("waiting");
+/** The data context that `select` chose last, 0 or 1. */
+export const toySelected = layout.i32("selected");
 
 export const Toy = {
   addi: 0,
@@ -33,6 +37,25 @@ export const Toy = {
   lr: 13,
   sc: 14,
   li: 15,
+  /** If the low word of `a` is not zero, the helper of the guard that `imm` names is called with `d`; else d += 1. */
+  guard: 16,
+  /** Data context `a` & 1 from here on. */
+  select: 17,
+  poll: 18,
+} as const;
+
+/** What the helper of `guard` does. */
+export const ToyGuard = {
+  /** Completes the instruction: r14 += d. */
+  complete: 0,
+  /** Traps to 0xf00 as faults do. */
+  trap: 1,
+  /** Nothing: the instruction goes on. */
+  next: 2,
+  /** Ends the run behind the instruction. */
+  exit: 3,
+  /** Lets an interrupt wait, and goes on. */
+  wait: 4,
 } as const;
 
 /** Encode one instruction. */
@@ -40,7 +63,7 @@ export function toy(op: keyof typeof Toy, d = 0, a = 0, imm = 0): number {
   return Toy[op] | (d << 8) | (a << 16) | ((imm & 0xff) << 24);
 }
 
-const Helpers = { halt: 1, count: 2 };
+const Helpers = { halt: 1, count: 2, guard: 3 };
 
 /** Bytes from here on are a device whose reads give the address, and whose writes are recorded. */
 export const TOY_DEVICE = 0x10_0000;
@@ -52,6 +75,10 @@ export class ToyCpu implements GuestCpu {
   readonly unmapped = new Set<number>();
   readonly writes: [number, number][] = [];
   readonly faults: [number, number][] = [];
+  /** Registers as each call of the guard's helper found them. */
+  readonly guarded: bigint[][] = [];
+  /** Interrupts go to 0xe00 with the pc in r13; here is where each came. */
+  readonly interrupts: number[] = [];
   mode = 0;
 
   constructor(core: Core) {
@@ -116,6 +143,19 @@ export class ToyCpu implements GuestCpu {
       case Toy.count:
         set(d, b.call(Helpers.count, 0));
         break;
+      case Toy.guard:
+        b.callIf(b.i32.wrap_i64(r(a)), Helpers.guard, raw, r(d));
+        set(d, b.i64.add(r(d), b.i64.const(1)));
+        break;
+      case Toy.select: {
+        const which = b.i32.and(b.i32.wrap_i64(r(a)), b.i32.const(1));
+        b.set(toySelected, which);
+        b.selectContext(which);
+        break;
+      }
+      case Toy.poll:
+        b.poll(offset + 4, toyWaiting);
+        break;
       default:
         b.call(Helpers.halt, 0);
         b.dispatch(offset + 4);
@@ -130,12 +170,18 @@ export class ToyCpu implements GuestCpu {
   translate(access: Access, lo: number, _hi: number, _size: number, out: Translation): Translated {
     const page = lo >>> 12;
     if (this.unmapped.has(page)) return this.fault(access, lo >>> 0);
-    out.physical = lo >>> 0;
+    out.physical = access === Access.fetch ? lo >>> 0 : this.selectedPage(lo >>> 0);
     out.readable = true;
     out.writable = true;
     out.cacheable = true;
     out.pageShift = 12;
     return Translated.ok;
+  }
+
+  /** Data context 1 sees each two pages of RAM exchanged. */
+  private selectedPage(address: number): number {
+    if (address >= TOY_DEVICE || this.core.lo(toySelected) === 0) return address;
+    return address ^ 0x1000;
   }
 
   /** Faults go to a handler at 0xf00 with the faulting pc in r15. */
@@ -157,7 +203,8 @@ export class ToyCpu implements GuestCpu {
     return Status.next;
   }
 
-  helper(id: number): Status {
+  helper(id: number, constant: number, _aLo: number, _aHi: number, bLo: number, bHi: number): Status {
+    if (id === Helpers.guard) return this.guard(constant, (BigInt(bHi) << 32n) | BigInt(bLo >>> 0));
     if (id === Helpers.count) {
       this.core.setResult(this.core.instructions(), 0);
       return Status.next;
@@ -167,7 +214,35 @@ export class ToyCpu implements GuestCpu {
     return Status.exit;
   }
 
+  private guard(what: number, value: bigint): Status {
+    const { core } = this;
+    this.guarded.push(toyRegisters.map((field) => core.big(field as never)));
+    switch (what) {
+      case ToyGuard.trap:
+        return this.fault(Access.read, -1);
+      case ToyGuard.wait:
+        core.set(toyWaiting, 1, 0);
+        return Status.next;
+      case ToyGuard.next:
+        return Status.next;
+      default: {
+        const total = toyRegisters[14] as never;
+        core.setBig(total, core.big(total) + value);
+        core.setPc(core.pcLo() + 4, core.pcHi());
+        if (what === ToyGuard.complete) return Status.redispatch;
+        core.exit = "guard";
+        return Status.exit;
+      }
+    }
+  }
+
   takeInterrupt(): boolean {
-    return false;
+    const { core } = this;
+    if (core.lo(toyWaiting) === 0) return false;
+    core.set(toyWaiting, 0, 0);
+    this.interrupts.push(core.pcLo());
+    core.set(toyRegisters[13] as never, core.pcLo(), core.pcHi());
+    core.setPc(0xe00, 0);
+    return true;
   }
 }
