@@ -5,7 +5,13 @@ import type { IrBlock } from "../ir/node.js";
 import { runPasses } from "../passes/index.js";
 
 /** Blocks longer than this win nothing and make exact budgets dearer. */
-const MAX_BLOCK_INSTRUCTIONS = 64;
+const MAX_BLOCK_INSTRUCTIONS = 96;
+/**
+ * A block with so many instructions ends where the next chunk of so many bytes begins. So long code without branches is
+ * cut at the same places whatever its entries are - a slice may end anywhere - instead of being translated for each.
+ */
+const LONG = 32;
+const CHUNK = 128;
 /** IR nodes after which a block ends, so that temporaries and exit recipes stay small. */
 const MAX_BLOCK_NODES = 400;
 
@@ -94,8 +100,10 @@ export class Translator {
         b.takeBack(nodes);
         break;
       }
+      const chunk = offset & -CHUNK;
       offset += length;
       count++;
+      if (count >= LONG && (offset & -CHUNK) !== chunk) break;
     }
     if (count === 0) return undefined;
     if (!b.ended) {

@@ -115,6 +115,8 @@ export class Core implements CoreApi {
   private status: Status = Status.next;
   /** Status that means: execute the instruction at the pc alone. */
   private stepping = false;
+  /** Less budget is left than the block at the pc needs: the rest is executed one by one. */
+  private exhausting = false;
   private pcKnown = false;
   private stopRequested = false;
   private readonly dataKeys = [NO_KEY, NO_KEY];
@@ -453,6 +455,7 @@ export class Core implements CoreApi {
     this.passing = this.watchHit !== undefined;
     this.watchHit = undefined;
     this.exit = null;
+    this.exhausting = false;
     this.granted = budget;
     this.setWord(W.budget, budget);
     const end = this.loop();
@@ -490,7 +493,7 @@ export class Core implements CoreApi {
         resume = false;
         this.stepping = true;
       }
-      if (this.hasAnswer || this.passing) this.stepping = true;
+      if (this.hasAnswer || this.passing || this.exhausting) this.stepping = true;
       if (this.onInstruction !== null) {
         this.stepping = true;
         this.onInstruction();
@@ -528,6 +531,7 @@ export class Core implements CoreApi {
         return true;
       case Leave.budget:
         this.stopBefore();
+        this.exhausting = true;
         return true;
       case Leave.dispatch:
         if (step) this.slow.endStep();
@@ -535,7 +539,6 @@ export class Core implements CoreApi {
       case Leave.hot:
         this.engine.hot?.request(this.engine.code.blockAt(this.word(W.microOp)), this.cpu);
         this.stopBefore();
-        this.stepping = false;
         return true;
       default:
         return this.afterStatus(step);
@@ -584,13 +587,12 @@ export class Core implements CoreApi {
     this.hasAnswer = false;
   }
 
-  /** Too little budget for the block at `microOp`: single-step what is left of it. */
+  /** Nothing of the block at `microOp` was executed: the pc is its address. */
   private stopBefore(): void {
     const block = this.engine.code.blockAt(this.word(W.microOp));
     const offset = block.start;
     this.setWord(W.pc, this.word(W.pcBase) | offset);
     this.setWord(W.pc + 1, this.word(W.pcBase + 1));
-    this.stepping = true;
   }
 
   /** Virtual address a link stub leads to, as the pc. */

@@ -2,19 +2,8 @@ import { foldBinary, foldUnary } from "../passes/fold.js";
 import { KnownFields } from "../passes/forward.js";
 import type { Field } from "../state/layout.js";
 import { type AccessSize, blankNode, type IrBlock, type Node } from "./node.js";
-import {
-  COMPARE_NAMES,
-  I32_BINARY_NAMES,
-  I32_UNARY_NAMES,
-  I64_BINARY_NAMES,
-  I64_UNARY_NAMES,
-  type IrType,
-  Op,
-  opCode,
-  RESULT_TYPES,
-  RMW_NAMES,
-  type RmwName,
-} from "./ops.js";
+import { type Operations32, type Operations64, operations32, operations64 } from "./operations.js";
+import { type IrType, Op, RESULT_TYPES, RMW_NAMES, type RmwName } from "./ops.js";
 import { type SoftName, softFunction } from "./soft.js";
 
 /** A value in the IR. */
@@ -25,10 +14,6 @@ export interface AccessOptions {
   /** The architecture faults on an address that is not a multiple of the size. */
   readonly aligned?: boolean;
 }
-
-type Binary = (a: Value, b: Value) => Value;
-type Unary = (a: Value) => Value;
-type Table<N extends readonly string[], F> = { readonly [K in N[number]]: F };
 
 export interface IrBuilderOptions {
   /** Fold constants and forward what is known of state fields while building (default); or emit every node as asked. */
@@ -53,52 +38,13 @@ export class IrBuilder {
   /** True once an end was emitted: nothing may follow. */
   ended = false;
 
-  readonly i64: Table<typeof I64_BINARY_NAMES, Binary> &
-    Table<typeof COMPARE_NAMES, Binary> &
-    Table<typeof I64_UNARY_NAMES, Unary> & {
-      const(value: number | bigint): Value;
-      /** Constant from two's complement halves. */
-      pair(lo: number, hi: number): Value;
-      eqz: Unary;
-      extend_i32_s: Unary;
-      extend_i32_u: Unary;
-    };
-  readonly i32: Table<typeof I32_BINARY_NAMES, Binary> &
-    Table<typeof COMPARE_NAMES, Binary> &
-    Table<typeof I32_UNARY_NAMES, Unary> & {
-      const(value: number): Value;
-      eqz: Unary;
-      wrap_i64: Unary;
-    };
+  readonly i64: Operations64;
+  readonly i32: Operations32;
 
   constructor({ simplify = true }: IrBuilderOptions = {}) {
     this.simplify = simplify;
-    const binary = (prefix: string, names: readonly string[]) =>
-      this.named(prefix, names, (op) => (a: Value, b: Value) => this.binary(op, a, b));
-    const unary = (prefix: string, names: readonly string[]) =>
-      this.named(prefix, names, (op) => (a: Value) => this.unary(op, a));
-    this.i64 = quick({
-      ...binary("i64", I64_BINARY_NAMES),
-      ...binary("i64", COMPARE_NAMES),
-      ...unary("i64", I64_UNARY_NAMES),
-      const: (value: number | bigint) => this.const64(value),
-      pair: (lo: number, hi: number) => this.constant("i64", lo, hi),
-      eqz: (a: Value) => this.unary(Op.eqz64, a),
-      extend_i32_s: (a: Value) => this.unary(Op.extendS, a),
-      extend_i32_u: (a: Value) => this.unary(Op.extendU, a),
-    } as IrBuilder["i64"]);
-    this.i32 = quick({
-      ...binary("i32", I32_BINARY_NAMES),
-      ...binary("i32", COMPARE_NAMES),
-      ...unary("i32", I32_UNARY_NAMES),
-      const: (value: number) => this.constant("i32", value, value < 0 ? -1 : 0),
-      eqz: (a: Value) => this.unary(Op.eqz32, a),
-      wrap_i64: (a: Value) => this.unary(Op.wrap, a),
-    } as IrBuilder["i32"]);
-  }
-
-  private named<F>(prefix: string, names: readonly string[], make: (op: number) => F): Record<string, F> {
-    return Object.fromEntries(names.map((name) => [name, make(opCode(`${prefix}.${name}`))]));
+    this.i64 = operations64(this);
+    this.i32 = operations32(this);
   }
 
   /** Start over for the next block. */
@@ -326,14 +272,6 @@ export class IrBuilder {
     return n;
   }
 
-  private const64(value: number | bigint): Value {
-    if (typeof value === "number" && Number.isInteger(value) && value >= -0x80000000 && value <= 0x7fffffff) {
-      return this.constant("i64", value, value < 0 ? -1 : 0);
-    }
-    const v = BigInt(value);
-    return this.constant("i64", Number(BigInt.asIntN(32, v)), Number(BigInt.asIntN(32, v >> 32n)));
-  }
-
   /** A constant from halves; `hi` of an i32 does not matter. */
   constant(type: IrType, lo: number, hi: number): Value {
     const n = this.emit(Op.const, null, null, null);
@@ -343,11 +281,12 @@ export class IrBuilder {
     return n;
   }
 
-  private binary(op: number, a: Value, b: Value): Value {
+  /** A pure operation by its number. */
+  binary(op: number, a: Value, b: Value): Value {
     return (this.simplify ? foldBinary(this, op, a, b) : null) ?? this.emit(op, a, b, null);
   }
 
-  private unary(op: number, a: Value): Value {
+  unary(op: number, a: Value): Value {
     return (this.simplify ? foldUnary(this, op, a) : null) ?? this.emit(op, a, null, null);
   }
 
@@ -382,8 +321,3 @@ export class IrBuilder {
 }
 
 const ALIGNED: AccessOptions = { aligned: true };
-
-/** V8 keeps objects with many computed properties as hash tables, unless they are somebody's prototype. */
-function quick<T extends object>(table: T): T {
-  return Object.create(table) as T;
-}

@@ -5,6 +5,11 @@ import { ENGINE_STATE as E, type Field, MAX_STATE_BYTES } from "../state/layout.
 const SLOTS = MAX_STATE_BYTES / 8;
 const FLAGS_SLOT = E.fpFlags >> 3;
 
+/** By field offset / 8; valid where `since` is the epoch of who asks. All share them: epochs are never used twice. */
+const values: (Node | null)[] = new Array<Node | null>(SLOTS).fill(null);
+const since = new Int32Array(SLOTS);
+let lastEpoch = 0;
+
 /**
  * What is known of the state's fields at a point of the block, while it is being built. A later `get` gives:
  * - the constant or page-relative address that was set, so that lui/addi pairs and address arithmetic fold.
@@ -13,37 +18,34 @@ const FLAGS_SLOT = E.fpFlags >> 3;
  * - the value of an earlier `get`, if the field was not written since.
  */
 export class KnownFields {
-  /** By field offset / 8; valid where `since` is the present epoch. */
-  private readonly values: (Node | null)[] = new Array<Node | null>(SLOTS).fill(null);
-  private readonly since = new Int32Array(SLOTS);
-  private epoch = 1;
+  private epoch = ++lastEpoch;
 
   /** Nothing is known any more. */
   clear(): void {
-    this.epoch++;
+    this.epoch = ++lastEpoch;
   }
 
   /** The value the field is known to have, or null. */
   get(field: Field): Node | null {
     const slot = field.offset >> 3;
-    return this.since[slot] === this.epoch ? (this.values[slot] as Node | null) : null;
+    return since[slot] === this.epoch ? (values[slot] as Node) : null;
   }
 
   set(field: Field, value: Node): void {
     const slot = field.offset >> 3;
     if (value.op === Op.const || value.op === Op.pc) this.read(field, value);
-    else this.since[slot] = 0;
+    else since[slot] = 0;
   }
 
   /** `value` is what the field holds. */
   read(field: Field, value: Node): void {
     const slot = field.offset >> 3;
-    this.values[slot] = value;
-    this.since[slot] = this.epoch;
+    values[slot] = value;
+    since[slot] = this.epoch;
   }
 
   /** A floating-point operation changed the flags. */
   raiseFlags(): void {
-    this.since[FLAGS_SLOT] = 0;
+    since[FLAGS_SLOT] = 0;
   }
 }
