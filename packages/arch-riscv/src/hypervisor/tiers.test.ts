@@ -237,7 +237,8 @@ describe("code that changes", () => {
       loop: xor s2, s2, s4
       sw s2, 0(s1)
       patch: addi a0, a0, 8
-      addi s0, s0, -1
+      j next
+      next: addi s0, s0, -1
       bne s0, zero, loop
       ${STOP}`;
     inAllTiers(source, (guest) => {

@@ -59,6 +59,23 @@ test("a budget ends at the exact instruction, wherever it falls", () => {
   }
 });
 
+test("where a slice ends does not matter for what is translated", () => {
+  const long = Array.from({ length: 200 }, () => toy("addi", 1, 1, 1));
+  program(0x1000, ...long, toy("jump", 0x38, 0xff, 0xff));
+  const { code } = engine;
+  expect(start(0x1000, 201 * 10)).toBe("budget");
+  const { translatedInstructions } = code;
+  // A slice that ends in the middle needs its last instructions one by one, and the next one the rest of a piece.
+  for (let at = 10; at < 200; at += 10) {
+    core.setPc(0x1000, 0);
+    core.run(at);
+    core.run(201 * 10 - at);
+    expect(core.pcLo()).toBe(0x1000);
+  }
+  expect(r(1)).toBe(200n * 200n);
+  expect(code.translatedInstructions - translatedInstructions).toBeLessThan(19 * 64 + 200);
+});
+
 test("counters read inside a block are exact", () => {
   program(
     0x1000,

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { IrBuilder } from "../ir/builder.js";
 import { printBlock } from "../ir/print.js";
+import { countUses } from "../ir/uses.js";
 import { verify } from "../ir/verify.js";
 import { StateLayout } from "../state/layout.js";
 import { PASSES } from "./index.js";
@@ -47,6 +48,59 @@ test("a helper may change any field, so knowledge ends there", () => {
     b.jump(0x14);
   });
   expect(text).toMatch(/get x0\n.*const 1\n.*i64.add/);
+});
+
+test("a field that was read is not read again before it is written", () => {
+  const text = optimised((b) => {
+    b.set(y, b.i64.add(b.get(x), b.get(x)));
+    b.set(z, b.i64.mul(b.get(x), b.get(y)));
+    b.set(x, b.get(y));
+    b.set(z, b.i64.sub(b.get(z), b.get(x)));
+    b.jump(0x14);
+  });
+  expect(text.match(/get x0/g)).toHaveLength(2);
+  expect(text.match(/get x1/g)).toHaveLength(1);
+  expect(text).toContain("i64.add v0 v0");
+});
+
+test("what is known of the flags ends with a floating-point operation", () => {
+  const text = optimised((b) => {
+    b.set(layout.fpFlags, b.i32.const(0));
+    b.set(x, b.fp("f64.add", 0, b.get(y), b.get(z)));
+    b.set(y, b.i64.extend_i32_u(b.get(layout.fpFlags)));
+    b.jump(0x14);
+  });
+  expect(text).toContain("get fpFlags");
+});
+
+test("folded addition carries into the high half", () => {
+  const text = optimised((b) => {
+    b.set(x, b.i64.add(b.i64.pair(-1, 0), b.i64.const(1)));
+    b.set(y, b.i64.add(b.i64.const(-1), b.i64.pair(1, 0)));
+    b.set(z, b.i64.add(b.i64.pair(-2, 0x7fffffff), b.i64.const(-5)));
+    b.jump(0x14);
+  });
+  expect(text).toMatch(/v2 = i64.const 0x100000000\n {2}set x0 v2/);
+  expect(text).toMatch(/v5 = i64.const 0\n {2}set x1 v5/);
+  expect(text).toMatch(/v8 = i64.const 0x7ffffffffffffff9\n {2}set x2 v8/);
+});
+
+test("the builder's counts of uses are those of the finished block", () => {
+  const b = new IrBuilder();
+  b.instruction(0);
+  b.set(x, b.i64.const(5));
+  b.store(8, b.i64.add(b.get(y), b.get(x)), b.get(x));
+  b.set(x, b.i64.add(b.get(y), b.get(y)));
+  const first = b.nodes.length;
+  b.instruction(4);
+  b.set(z, b.get(x));
+  b.takeBack(first);
+  b.jump(4);
+  const block = b.finish(4);
+  for (const pass of PASSES) pass.run(block);
+  const counted = block.nodes.map(({ uses }) => uses);
+  countUses(block.nodes);
+  expect(block.nodes.map(({ uses }) => uses)).toEqual(counted);
 });
 
 test("a write that is overwritten unread goes away", () => {
