@@ -17,4 +17,7 @@ export type { AccessSize, IrBlock, Node } from "./ir/node.js";
 export type { RmwName } from "./ir/ops.js";
 export type { SoftName } from "./ir/soft.js";
 export * from "./isa/index.js";
+export { formatListing } from "./listing/format.js";
+export type { ListingRow, RegionListing } from "./listing/listing.js";
+export { RegionWatch, type RegionWatchOptions, type Unlisted } from "./listing/region-watch.js";
 export { type Field, type FieldType, StateLayout } from "./state/layout.js";

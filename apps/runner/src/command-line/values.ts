@@ -22,6 +22,26 @@ export function parseAddress(text: string): number {
   return address;
 }
 
+/** A virtual address of 64 bits, in hexadecimal with 0x or in decimal. */
+export function parseVirtualAddress(text: string): bigint {
+  const isNumber = /^(?:0x[\da-f]+|\d+)$/i.test(text.trim());
+  if (!isNumber || BigInt(text) >= 1n << 64n)
+    throw new ValueError(`"${text}" is not a virtual address (hexadecimal as 0x80200000, or decimal)`);
+  return BigInt(text);
+}
+
+/** Virtual addresses and the words `all` and `wat`, with commas between them. */
+export function parseRegionChoice(text: string): {
+  readonly pcs: readonly bigint[];
+  readonly all: boolean;
+  readonly wat: boolean;
+} {
+  const words = text.split(",").map((word) => word.trim());
+  const pcs = words.filter((word) => word !== "all" && word !== "wat").map(parseVirtualAddress);
+  if (pcs.length === 0) throw new ValueError(`"${text}" names no virtual address`);
+  return { pcs, all: words.includes("all"), wat: words.includes("wat") };
+}
+
 /** A positive count; K, M and G are powers of 1000. */
 export function parseCount(text: string): number {
   const match = /^(\d+)([KMG]?)$/i.exec(text.trim());

@@ -121,6 +121,17 @@ const CONTROL: OptionGroup = {
       help: "a line on standard error for each VM exit (exits) or each instruction (insn); slow",
     },
     {
+      name: "dump-region",
+      argument: "PC[,all][,wat]",
+      repeat: true,
+      help: "when code that holds this virtual address is compiled, print it: guest assembly, intermediate representation and WebAssembly side by side; with ,all each time that happens, with ,wat as a WebAssembly module's text, too (by the npm package wabt); may be repeated, several addresses have commas between them",
+    },
+    {
+      name: "dump-file",
+      argument: "FILE",
+      help: "where --dump-region prints, instead of standard error",
+    },
+    {
       name: "snapshot-at",
       argument: "N|REGEX",
       help: "save a snapshot after N instructions, or when the console has shown this, and go on",

@@ -9,6 +9,7 @@ import {
   parseLoad,
   parseRatio,
   parseRegExp,
+  parseRegionChoice,
   parseSeconds,
   parseSize,
   parseSnapshotPoint,
@@ -56,6 +57,16 @@ export interface GuestChoice {
 
 export type TraceKind = "exits" | "insn";
 
+/** Which compiled code is printed, and how. */
+export interface RegionDumpConfig {
+  /** Virtual addresses. */
+  readonly pcs: readonly bigint[];
+  /** Whatever is compiled with them, not only what is so first. */
+  readonly all: boolean;
+  /** As WebAssembly text of the whole module, too. */
+  readonly wat: boolean;
+}
+
 /** How a run is fed, watched and ended. */
 export interface RunControl {
   readonly input?: FileRef;
@@ -66,6 +77,8 @@ export interface RunControl {
   readonly tier?: "auto" | "cold" | "hot";
   readonly stats?: "json" | "text";
   readonly trace: ReadonlySet<TraceKind>;
+  readonly dumpRegions?: RegionDumpConfig;
+  readonly dumpFile?: FileRef;
   readonly signature?: FileRef;
   readonly snapshotAt?: SnapshotPoint;
   readonly snapshotTo?: FileRef;
@@ -99,6 +112,8 @@ export function runControl(settings: Settings): RunControl {
   const reader = new SettingReader(settings);
   if (reader.has("snapshot-at") && !reader.has("snapshot-to"))
     throw new CliError("--snapshot-at needs --snapshot-to FILE");
+  if (reader.has("dump-file") && !reader.has("dump-region"))
+    throw new CliError("--dump-file needs --dump-region PC");
   return defined({
     input: reader.file("input"),
     until: reader.one("until", parseRegExp),
@@ -108,6 +123,8 @@ export function runControl(settings: Settings): RunControl {
     tier: reader.one("tier", (text) => parseChoice(text, ["auto", "cold", "hot"])),
     stats: reader.one("stats", (text) => (text === "" ? "text" : parseChoice(text, ["json", "text"]))),
     trace: reader.one("trace", (text) => parseChoices(text, ["exits", "insn"])) ?? new Set<TraceKind>(),
+    dumpRegions: regionDump(reader.all("dump-region", parseRegionChoice)),
+    dumpFile: reader.file("dump-file"),
     signature: reader.file("signature"),
     snapshotAt: reader.one("snapshot-at", parseSnapshotPoint),
     snapshotTo: reader.file("snapshot-to"),
@@ -152,6 +169,16 @@ function machineConfig(reader: SettingReader): MachineConfig {
     clockRatio: reader.one("clock-ratio", parseRatio) ?? DEFAULT_CLOCK_RATIO,
     seed: reader.one("seed", parseSeed),
   });
+}
+
+/** All of them as one. */
+function regionDump(choices: readonly RegionDumpConfig[]): RegionDumpConfig | undefined {
+  if (choices.length === 0) return undefined;
+  return {
+    pcs: choices.flatMap(({ pcs }) => pcs),
+    all: choices.some(({ all }) => all),
+    wat: choices.some(({ wat }) => wat),
+  };
 }
 
 function parseSeed(text: string): number {

@@ -1,3 +1,4 @@
+import type { RegionWatch, Unlisted } from "@hypercraft/engine";
 import type { Console, ExitCounts } from "@hypercraft/hypercraft";
 import type { BlockBackEnd, MachineClock } from "@hypercraft/machine";
 import type { NamedBytes } from "../files/input-file.js";
@@ -14,6 +15,8 @@ export interface MachineHost {
   readonly tier?: Tier;
   /** Milliseconds by any monotonic clock, to measure translation with. */
   readonly now?: () => number;
+  /** Told of compiled regions as they are made. */
+  readonly regionWatch?: RegionWatch;
   /** Called with a line for each VM exit. */
   readonly onExit?: (line: string) => void;
   /** Called with a line for each instruction. */
@@ -106,6 +109,8 @@ export interface Machine {
   /** Input that the machine has taken from its console and the guest has not read. */
   unreadInput(): Uint8Array;
   statistics(): MachineStatistics;
+  /** The addresses that `regionWatch` was asked for and that were not compiled, and why. */
+  unlistedRegions(): readonly Unlisted[];
   /** Memory between the test suite's symbols, undefined where the image has none. */
   signature(): string | undefined;
   /** The machine's state as a snapshot file; between runs. */

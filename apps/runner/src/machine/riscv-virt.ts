@@ -20,11 +20,13 @@ export const riscvVirtBoard: Board = {
   },
 };
 
-function boardHost({ console, clock, disks, tier, now, onExit }: MachineHost): RiscvVirtHost {
+function boardHost(given: MachineHost): RiscvVirtHost {
+  const { console, clock, disks, tier, now, regionWatch, onExit } = given;
   const host = {
     ...{ console, clock, disks },
     ...(tier !== undefined && { tier }),
     ...(now !== undefined && { now }),
+    ...(regionWatch !== undefined && { regionWatch }),
   };
   if (onExit === undefined) return host;
   const onVmExit: HyperCraftHal["onVmExit"] = (vcpu, exit) => {
@@ -48,6 +50,7 @@ function machineOf(board: RiscvVirtMachine, { onInstruction }: MachineHost): Mac
       return bytes instanceof Uint8Array ? bytes : new Uint8Array(0);
     },
     statistics: () => board.statistics(),
+    unlistedRegions: () => board.unlistedRegions(),
     signature: () => board.signature(),
     save: () => board.save(),
   };

@@ -88,6 +88,7 @@ export async function runToEnd(
   const outcome = await session.run(machine);
   const { exitCode, text } = concludeRun(outcome);
   if (text !== undefined) io.stderr.write(text);
+  await session.finishDump();
   if (outcome.kind === "shutdown" && control.until !== undefined)
     notice(io, "the guest shut down before its console showed what --until waits for");
   if (session.missedSnapshot) notice(io, "the run ended before the point of --snapshot-at");
@@ -103,6 +104,7 @@ export async function checkOutputs(
   { disks }: Pick<MachineConfig, "disks">,
 ): Promise<void> {
   if (control.signature !== undefined) await checkWritable(control.signature);
+  if (control.dumpFile !== undefined) await checkWritable(control.dumpFile);
   if (control.snapshotTo === undefined) return;
   await checkWritable(control.snapshotTo);
   if (control.snapshotAt !== undefined) refuseWritableDisks(disks);

@@ -10,6 +10,7 @@ import type { Machine, MachineEnd, MachineHost, MachineStatistics } from "../mac
 import { ESCAPE_HELP, type EscapeCommand } from "../terminal/escape-keys.js";
 import type { RunOutcome } from "./outcome.js";
 import { onEndingSignals } from "./process-signals.js";
+import { RegionDump } from "./region-dump.js";
 import { type SnapshotFormat, SnapshotSaver } from "./snapshot-saver.js";
 import { addStatistics, type RunStatistics } from "./statistics.js";
 import { StopSwitch } from "./stop-switch.js";
@@ -44,6 +45,7 @@ export class Session {
   readonly #output: ConsoleOutput;
   readonly #trace: TraceWriter;
   readonly #saver: SnapshotSaver;
+  readonly #dump: RegionDump | undefined;
   #snapshotAsked = false;
   #machine: Machine | undefined;
   /** Counts of the machines before the present one. */
@@ -58,6 +60,7 @@ export class Session {
     this.#output = new ConsoleOutput(io.stdout, (error) => this.#stop.request({ kind: "output", error }));
     this.#trace = new TraceWriter(io.stderr);
     this.#saver = new SnapshotSaver(control, snapshotFormat);
+    this.#dump = control.dumpRegions && new RegionDump(control.dumpRegions, control, io);
     const sinks: ByteSink[] = [this.#output];
     if (control.until !== undefined)
       sinks.push(new Watcher(control.until, () => this.#stop.request({ kind: "matched" })));
@@ -67,10 +70,11 @@ export class Session {
     this.#stop.onStop = () => this.#interrupt();
   }
 
-  /** The callbacks of the traces that were asked for. */
-  get tracing(): Pick<MachineHost, "onExit" | "onInstruction"> {
+  /** Who looks at what the guest does, as was asked for. */
+  get tracing(): Pick<MachineHost, "onExit" | "onInstruction" | "regionWatch"> {
     const { trace } = this.#options.control;
     return {
+      ...(this.#dump !== undefined && { regionWatch: this.#dump.watch }),
       ...(trace.has("exits") && { onExit: this.#trace.line }),
       ...(trace.has("insn") && { onInstruction: this.#trace.line }),
     };
@@ -84,6 +88,11 @@ export class Session {
   /** Whether the point of `--snapshot-at` never came. */
   get missedSnapshot(): boolean {
     return this.#saver.missed;
+  }
+
+  /** Prints what is left to print of `--dump-region`. @throws CliError when its file cannot be written. */
+  async finishDump(): Promise<void> {
+    await this.#dump?.finish(this.#machine);
   }
 
   get statistics(): RunStatistics {

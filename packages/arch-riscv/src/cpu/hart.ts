@@ -49,6 +49,8 @@ export interface HartOptions {
   readonly timebaseHz?: number;
   readonly bus: DeviceBus;
   readonly lift: Lift;
+  /** For listings of compiled code. */
+  readonly disassemble?: NonNullable<GuestCpu["disassemble"]>;
   /** First pc; default 0. */
   readonly resetVector?: bigint;
 }
@@ -66,6 +68,7 @@ export class RiscvHart implements GuestCpu {
   readonly features: HartFeatures;
   readonly clock: HartOptions["clock"];
   readonly lift: Lift;
+  readonly disassemble: NonNullable<GuestCpu["disassemble"]>;
   /** Privilege mode: 0 U, 1 S, 3 M. The state has a copy. */
   priv = 3;
   /** Virtualization mode V. */
@@ -111,6 +114,7 @@ export class RiscvHart implements GuestCpu {
       throw new RangeError(`geilen ${geilen} is not 0..63`);
     this.clock = options.clock;
     this.lift = options.lift;
+    this.disassemble = options.disassemble ?? (() => "");
     this.pmp = new Pmp(core);
     this.mmu = new Mmu(core, this.pmp);
     this.contexts = new Contexts(this);

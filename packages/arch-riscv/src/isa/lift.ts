@@ -60,6 +60,12 @@ export function disassemble(bits: number, pc: bigint, options?: DisassembleOptio
   return riscvInstructions.disassemble(width === 16 ? bits & 0xffff : bits, pc, width, options);
 }
 
+/** Assembly text of the instruction at a page offset, as `GuestCpu.disassemble` asks. */
+export function disassembleAt(source: CodeSource, offset: number, pc: bigint): string {
+  const first = source.u16(offset);
+  return disassemble(widthOf(first) === 16 ? first : first | (source.u16(offset + 2) << 16), pc);
+}
+
 /** A random legal instruction. For many with one filter, `instructionGenerator(riscvInstructions, filter)` is cheaper. */
 export function randomInstruction(prng: Prng, filter?: RandomFilter): RandomInstruction {
   return instructionGenerator(riscvInstructions, filter)(prng);

@@ -54,6 +54,13 @@ export class CodePage {
     this.cover(block);
   }
 
+  /** Living blocks that a byte belongs to. */
+  holding(offset: number): Block[] {
+    return this.blocks.filter(
+      (block) => !block.dead && this.startOf(block) <= offset && this.endOf(block) > offset,
+    );
+  }
+
   get empty(): boolean {
     return this.blocks.length === 0;
   }

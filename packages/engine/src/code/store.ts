@@ -187,6 +187,14 @@ export class CodeStore {
     return block.address + (this.halves[(block.starts >> 1) + insn] as number) * 16;
   }
 
+  /** How often a block was entered at least. */
+  executions(block: Block): number {
+    return Math.max(
+      this.entries(block),
+      this.hotThreshold - (this.words[(block.address >> 2) - 4] as number),
+    );
+  }
+
   /** Where a link word leads: a block, and the stub whose conditions hold for it if it lies on another page. */
   linked(word: number): { readonly block: Block; readonly stub: number } | undefined {
     const at = this.words[word >> 2] as number;

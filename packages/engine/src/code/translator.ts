@@ -36,6 +36,11 @@ export class PageSource implements CodeSource {
     return this.nextPage < 0 ? -1 : this.half(this.nextPage + offset - 4096);
   }
 
+  /** A byte at an offset that has been read by `u16` before. */
+  u8(offset: number): number {
+    return this.bytes[offset < 4096 ? this.page + offset : this.nextPage + offset - 4096] as number;
+  }
+
   private half(at: number): number {
     return (this.bytes[at] as number) | ((this.bytes[at + 1] as number) << 8);
   }

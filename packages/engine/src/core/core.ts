@@ -537,7 +537,11 @@ export class Core implements CoreApi {
         if (step) this.slow.endStep();
         return this.exit === null;
       case Leave.hot:
-        this.engine.hot?.request(this.engine.code.blockAt(this.word(W.microOp)), this.cpu);
+        this.engine.hot?.request(
+          this.engine.code.blockAt(this.word(W.microOp)),
+          this.cpu,
+          this.wide(W.pcBase),
+        );
         this.stopBefore();
         return true;
       default:
@@ -658,6 +662,7 @@ export class Core implements CoreApi {
     const page = this.fetchPage(lo, hi);
     if (page < 0) return undefined;
     this.foundGlobally = this.fetchedGlobally;
+    this.engine.regionWatch?.saw(lo, hi, page);
     // Where protection divides the page, every instruction is asked for anew.
     if (!this.fetched.cacheable) step = true;
     this.setWord(W.pcBase, lo & ~0xfff);

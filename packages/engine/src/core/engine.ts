@@ -2,6 +2,7 @@ import { CodeStore, STATE_PC_BASE_WORD } from "../code/store.js";
 import { PageSource, Translator } from "../code/translator.js";
 import { buildInterpreter } from "../cold/interpreter.js";
 import { HotTier } from "../hot/hot-tier.js";
+import type { RegionWatch } from "../listing/region-watch.js";
 import type { SoftFloatOptions } from "../softfloat/index.js";
 import { LookupTables } from "../tlb/lookup-tables.js";
 import { SoftTlb } from "../tlb/tlb.js";
@@ -69,6 +70,8 @@ export class Engine {
   readonly hot: HotTier | undefined;
   /** Measures translation for the interpreter. */
   readonly stopwatch: Stopwatch;
+  /** Tells of compiled regions as they are made; set it between runs. */
+  regionWatch: RegionWatch | undefined;
 
   private readonly compiledCount: WebAssembly.Global<"i64">;
   private readonly window: number;
@@ -219,6 +222,7 @@ export class Engine {
       maxRegions: MAX_REGIONS,
       stopwatch: new Stopwatch(now),
       eager: threshold === EAGER_THRESHOLD,
+      watch: () => this.regionWatch,
     });
     return hot;
   }

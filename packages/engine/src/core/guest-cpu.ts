@@ -77,6 +77,8 @@ export interface GuestCpu {
    * instruction's second page cannot be fetched (`CodeSource.u16` gave -1).
    */
   lift(builder: IrBuilder, source: CodeSource, offset: number, mode: number): number;
+  /** Assembly text of the instruction at page offset `offset`, whose virtual address is `pc`: for listings. */
+  disassemble?(source: CodeSource, offset: number, pc: bigint): string;
   /** Translate an instruction fetch. On success `out.physical` is filled; else the trap was taken. */
   translateFetch(lo: number, hi: number, out: Translation): Translated;
   /** Translate a data access of the current context; never crosses a page. */

@@ -66,7 +66,13 @@ export class HotModules {
     return bytes.length;
   }
 
-  private encode(
+  /** Names of the functions that regions import, by index. */
+  get functionNames(): readonly string[] {
+    return this.functions.map(({ name }) => name);
+  }
+
+  /** A module of these functions. */
+  encode(
     list: readonly { readonly code: FunctionWriter; readonly index: number }[],
   ): Uint8Array<ArrayBuffer> {
     const { functions, imports } = this;

@@ -11,6 +11,7 @@ import { type FloatEmitter, type LocalType, NO_FLOATS, type RegionFloats } from 
 import { chooseFloatLocals, type FloatLocals, NO_FLOAT_LOCALS } from "./float-locals.js";
 import { FunctionWriter, W } from "./function-writer.js";
 import { analyse } from "./graph.js";
+import type { RegionNotes } from "./notes.js";
 import { DIRECT, DIVISION, MULH_S, MULH_SU, MULH_U } from "./opcodes.js";
 import type { Edge, Region, RegionBlock } from "./region.js";
 import { type SignForm, signForm } from "./sign-forms.js";
@@ -29,6 +30,8 @@ export interface EmitPlan {
   readonly regionType: number;
   /** Function index of the unsigned high product. */
   readonly mulHigh: number;
+  /** Filled in for those who want to read the code. */
+  readonly notes?: RegionNotes | undefined;
 }
 
 const NO_LOCAL = -1;
@@ -104,12 +107,32 @@ export class RegionEmitter {
     const { w } = this;
     this.collectRegisters();
     this.collectStreams();
+    this.place(undefined, -1);
     this.prologue();
     this.exitLabel = w.open(W.block);
     this.tree(this.order[0] as RegionBlock);
+    this.place(undefined, -1);
     w.close();
     this.epilogue();
+    this.nameLocals();
     return w;
+  }
+
+  /** Note what the code written from here on is for: a block's instruction, its head (-1), or the frame. */
+  private place(block: RegionBlock | undefined, insn: number): void {
+    this.plan.notes?.place(this.w.out.length, block, insn);
+  }
+
+  private nameLocals(): void {
+    const { notes } = this.plan;
+    if (notes === undefined) return;
+    const { budget, tlb, entry, result, context, va, page, base } = this;
+    for (const [name, local] of Object.entries({ budget, tlb, entry, result, context, va, page, base }))
+      notes.locals.set(local, name);
+    for (const [{ name }, local] of this.registers) notes.locals.set(local, name);
+    this.streams.forEach(({ tag, delta }, i) => {
+      notes.locals.set(tag, `tag${i}`).set(delta, `delta${i}`);
+    });
   }
 
   // --- Frame ---------------------------------------------------------------------------------
@@ -224,10 +247,12 @@ export class RegionEmitter {
   /** The block and all it dominates. */
   private tree(block: RegionBlock): void {
     const { w } = this;
+    this.place(block, -1);
     if (!block.loop) return this.within(block, 0);
     block.label = w.open(W.loop);
     this.checkBudget(block);
     this.within(block, 0);
+    this.place(block, -1);
     w.close();
   }
 
@@ -237,6 +262,7 @@ export class RegionEmitter {
     if (outer === undefined) return this.block(block);
     outer.label = this.w.open(W.block);
     this.within(block, from + 1);
+    this.place(outer, -1);
     this.w.close();
     this.tree(outer);
   }
@@ -256,7 +282,10 @@ export class RegionEmitter {
 
   private branchTo(from: RegionBlock, to: RegionBlock): void {
     if (to.position <= from.position || to.merge) this.w.br(to.label);
-    else this.tree(to);
+    else {
+      this.tree(to);
+      this.place(from, from.block.instructions - 1);
+    }
   }
 
   /** Set the result and go to the shared exit. */
@@ -396,8 +425,12 @@ export class RegionEmitter {
     w.set(this.budget);
     this.current = block;
     const count = this.findUses(block);
-    for (let i = 0; i < count; i++) i = this.node(block, nodes, i);
+    for (let i = 0; i < count; i++) {
+      this.place(block, (nodes[i] as Node).insn);
+      i = this.node(block, nodes, i);
+    }
     if (block.stop < 0) return this.end(block, nodes.at(-1) as Node);
+    this.place(block, block.stop);
     this.resumeAt(block, block.stop);
     this.release();
   }

@@ -3,10 +3,13 @@ import type { CodeStore } from "../code/store.js";
 import type { PageSource, Translator } from "../code/translator.js";
 import type { GuestCpu } from "../core/guest-cpu.js";
 import type { Stopwatch } from "../core/statistics.js";
+import { listRegion } from "../listing/list-region.js";
+import type { RegionWatch } from "../listing/region-watch.js";
 import { ENGINE_STATE } from "../state/layout.js";
 import { type HotImports, HotModules, MUL_HIGH, REGION_TYPE } from "./compiler.js";
 import { RegionEmitter } from "./emit.js";
 import type { FunctionWriter } from "./function-writer.js";
+import { RegionNotes } from "./notes.js";
 import { RegionGrower } from "./region.js";
 
 /** A region that runs. */
@@ -17,6 +20,8 @@ interface Compiled {
   readonly copy: Block;
   readonly blocks: readonly Block[];
   readonly cpu: GuestCpu;
+  /** Virtual address of the entry's page when it was asked for. */
+  readonly page: bigint;
 }
 
 /** What the hot tier did, for statistics. */
@@ -42,6 +47,8 @@ export interface HotTierOptions {
   readonly stopwatch: Stopwatch;
   /** Compile at the end of every slice, for tests. */
   readonly eager: boolean;
+  /** Who wants to read what is compiled. */
+  readonly watch: () => RegionWatch | undefined;
 }
 
 /** Compile when so many regions wait, even in the middle of a slice. */
@@ -68,7 +75,7 @@ export class HotTier {
   private readonly regions = new Map<Block, Compiled>();
   /** Regions by each block they contain. */
   private readonly users = new Map<Block, Set<Compiled>>();
-  private queue: { readonly block: Block; readonly cpu: GuestCpu }[] = [];
+  private queue: { readonly block: Block; readonly cpu: GuestCpu; readonly page: bigint }[] = [];
   /** Slices that something has waited for. */
   private waited = 0;
   /** Blocks that were hot, but within a region: the next time they get their own. */
@@ -90,10 +97,10 @@ export class HotTier {
     return { ...this.counts, ...this.options.stopwatch.elapsed };
   }
 
-  /** A block was entered often enough. */
-  request(block: Block, cpu: GuestCpu): void {
+  /** A block was entered often enough; `page` is the virtual address of its page then. */
+  request(block: Block, cpu: GuestCpu, page: bigint): void {
     if (block.dead || block.step || this.regions.has(block)) return;
-    this.queue.push({ block, cpu });
+    this.queue.push({ block, cpu, page });
     if (this.queue.length >= BATCH) this.compile();
   }
 
@@ -117,7 +124,7 @@ export class HotTier {
     this.unmerged.add(block);
     for (const compiled of [...(this.users.get(block) ?? [])]) {
       this.drop(compiled);
-      this.queue.push({ block: compiled.entry, cpu: compiled.cpu });
+      this.queue.push({ block: compiled.entry, cpu: compiled.cpu, page: compiled.page });
     }
   }
 
@@ -133,9 +140,9 @@ export class HotTier {
     this.queue = [];
     this.waited = 0;
     const list: { code: FunctionWriter; compiled: Compiled }[] = [];
-    for (const { block, cpu } of queue) {
+    for (const { block, cpu, page } of queue) {
       if (block.dead || this.regions.has(block) || this.defer(block)) continue;
-      const made = this.emit(block, cpu);
+      const made = this.emit(block, cpu, page);
       if (made !== undefined) list.push(made);
     }
     if (list.length === 0) return;
@@ -165,9 +172,13 @@ export class HotTier {
     }
   }
 
-  private emit(block: Block, cpu: GuestCpu) {
+  private emit(block: Block, cpu: GuestCpu, page: bigint) {
+    const watch = this.options.watch();
     const region = this.grower.grow(block, cpu);
-    if (region === undefined) return undefined;
+    if (region === undefined) {
+      watch?.refused(block, page);
+      return undefined;
+    }
     const index = this.freeIndices.pop() ?? (this.nextIndex < this.options.maxRegions ? this.nextIndex++ : 0);
     if (index === 0) return undefined;
     const copy = this.options.code.copy(block);
@@ -175,7 +186,8 @@ export class HotTier {
       this.freeIndices.push(index);
       return undefined;
     }
-    const { state, jumpCache, code: store } = this.options;
+    const { state, jumpCache, code: store, source } = this.options;
+    const notes = watch?.wants(region, page) ? new RegionNotes() : undefined;
     const plan = {
       state,
       jumpCache,
@@ -184,9 +196,13 @@ export class HotTier {
       regionType: REGION_TYPE,
       mulHigh: MUL_HIGH,
       unmerged: (b: Block) => this.unmerged.has(b),
+      notes,
     };
     const code = new RegionEmitter(region, plan, this.modules.float).emit();
-    const compiled: Compiled = { index, entry: block, copy, blocks: region.blocks.map((b) => b.block), cpu };
+    if (notes !== undefined)
+      watch?.onRegion(listRegion({ region, page, cpu, source, plan, notes, code, modules: this.modules }));
+    const blocks = region.blocks.map((b) => b.block);
+    const compiled: Compiled = { index, entry: block, copy, blocks, cpu, page };
     this.register(compiled, region.instructions);
     return { code, compiled };
   }

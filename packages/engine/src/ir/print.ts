@@ -11,18 +11,19 @@ function constant(n: Node): string {
       : `0x${BigInt.asUintN(64, value).toString(16)}`;
 }
 
-function at(offset: number): string {
+function at(offset: number, page?: bigint): string {
+  if (page !== undefined) return `0x${BigInt.asUintN(64, page + BigInt(offset)).toString(16)}`;
   return offset < 0 ? `page-0x${(-offset).toString(16)}` : `page+0x${offset.toString(16)}`;
 }
 
-/** What a node does, without its name and operands. */
-export function printNode(n: Node): string {
+/** What a node does, without its name and operands. Offsets are shown as addresses if the page's is given. */
+export function printNode(n: Node, page?: bigint): string {
   const name = opInfo(n.op).name;
   switch (n.op) {
     case Op.const:
       return `${n.type}.const ${constant(n)}`;
     case Op.pc:
-      return `pc ${at(n.lo)}`;
+      return `pc ${at(n.lo, page)}`;
     case Op.get:
       return `get ${n.field?.name}`;
     case Op.set:
@@ -42,34 +43,46 @@ export function printNode(n: Node): string {
       return `poll ${n.field?.name} ${at(n.lo)}`;
     case Op.jump:
     case Op.dispatch:
-      return `${name} ${at(n.lo)}`;
+      return `${name} ${at(n.lo, page)}`;
     case Op.branch:
-      return `branch ${at(n.lo)} else ${at(n.hi)}`;
+      return `branch ${at(n.lo, page)} else ${at(n.hi, page)}`;
     default:
       return name;
   }
 }
 
-/** A block as text, one node a line: `v3 = i64.add v1 v2`. */
-export function printBlock(block: IrBlock): string {
+/** What is to be shown of a block. */
+export interface PrintOptions {
+  /** Leave out values that nothing uses, as `countUses` found. */
+  readonly used?: boolean;
+  /** Virtual address of the block's page. */
+  readonly page?: bigint;
+}
+
+/** The nodes of each instruction of a block as text: `v3 = i64.add v1 v2`. */
+export function printInstructions(block: IrBlock, { used = false, page }: PrintOptions = {}): string[][] {
   const names = new Map<Node, string>();
-  const lines: string[] = [];
-  let insn = -1;
+  const name = (n: Node): string => names.get(n) ?? "?";
+  const instructions: string[][] = block.offsets.map(() => []);
   for (const n of block.nodes) {
-    if (n.insn !== insn) {
-      insn = n.insn;
-      lines.push(`# page+0x${block.offsets[insn]?.toString(16)}`);
-    }
-    const operands =
-      n.op === Op.get
-        ? []
-        : [n.a, n.b, n.c].filter((x): x is Node => x !== null).map((x) => names.get(x) ?? "?");
-    const text = [printNode(n), ...operands].join(" ");
-    if (n.type === "void") lines.push(`  ${text}`);
-    else {
-      names.set(n, `v${names.size}`);
-      lines.push(`  ${names.get(n)} = ${text}`);
-    }
+    const isValue = opInfo(n.op).effect === "pure" || n.op === Op.get;
+    if (used && isValue && n.uses === 0) continue;
+    const operands = n.op === Op.get ? [] : [n.a, n.b, n.c].filter((x): x is Node => x !== null).map(name);
+    const recipe = (n.pending ?? []).map(({ field, value }) => `${field.name} = ${name(value)}`);
+    const exit = recipe.length === 0 ? [] : [`[on exit ${recipe.join(", ")}]`];
+    const text = [printNode(n, page), ...operands, ...exit].join(" ");
+    if (n.type !== "void") names.set(n, `v${names.size}`);
+    instructions[n.insn]?.push(n.type === "void" ? text : `${name(n)} = ${text}`);
   }
-  return lines.join("\n");
+  return instructions;
+}
+
+/** A block as text, one node a line, under the page offset of each instruction. */
+export function printBlock(block: IrBlock): string {
+  return printInstructions(block)
+    .flatMap((lines, insn) => [
+      `# page+0x${block.offsets[insn]?.toString(16)}`,
+      ...lines.map((line) => `  ${line}`),
+    ])
+    .join("\n");
 }

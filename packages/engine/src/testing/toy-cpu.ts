@@ -163,6 +163,39 @@ export class ToyCpu implements GuestCpu {
     return 4;
   }
 
+  /** `addi r1, r2, -3`, `add r1, r2, r3`, `store r1, 8(r2)`, `beq r1, r2, 0x1010`: numbers of registers as in `lift`. */
+  disassemble(source: CodeSource, offset: number, pc: bigint): string {
+    const [low, high] = [source.u16(offset), source.u16(offset + 2)];
+    const [op, d, a, raw] = [low & 255, low >> 8, high & 255, high >> 8];
+    const imm = (raw << 24) >> 24;
+    const name = Object.keys(Toy).find((key) => Toy[key as keyof typeof Toy] === op) ?? "halt";
+    const at = (words: number): string => `0x${(pc + BigInt(words * 4)).toString(16)}`;
+    const registers = (...list: number[]): string => list.map((i) => `r${i & 15}`).join(", ");
+    switch (op) {
+      case Toy.addi:
+        return `addi ${registers(d, a)}, ${imm}`;
+      case Toy.li:
+        return `li ${registers(d)}, ${imm}`;
+      case Toy.load:
+      case Toy.loadb:
+      case Toy.store:
+        return `${name} ${registers(d)}, ${imm}(${registers(a)})`;
+      case Toy.beq:
+      case Toy.bltu:
+        return `${name} ${registers(d, a)}, ${at(imm)}`;
+      case Toy.jump:
+        return `jump ${at(((raw << 24) >> 8) | (a << 8) | d)}`;
+      case Toy.jumpReg:
+        return `jumpReg ${registers(a)}`;
+      case Toy.count:
+        return `count ${registers(d)}`;
+      case Toy.halt:
+        return "halt";
+      default:
+        return `${name} ${registers(d, a, raw)}`;
+    }
+  }
+
   translateFetch(lo: number, hi: number, out: Translation): Translated {
     return this.translate(Access.fetch, lo, hi, 4, out);
   }

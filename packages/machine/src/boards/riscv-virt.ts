@@ -127,7 +127,8 @@ export async function createRiscvVirt(options: RiscvVirtOptions): Promise<RiscvV
   });
   const parts = builder.build();
 
-  const wiring = { host, bus: parts.bus, clock, cpus, tier: options.tier ?? "auto", now: options.now };
+  const { tier = "auto", now, regionWatch } = options;
+  const wiring = { host, bus: parts.bus, clock, cpus, tier, now, regionWatch };
   harts = mode === "bare" ? bareHarts(wiring) : guestHarts(wiring, hal);
   const boot = await planBoot(options, kernel, map, memory, boardTree(parts, { map, cpus, mode }));
   const vcpus = new VmCpus<BoardHarts["vcpus"][number]>(MAX_CPUS);

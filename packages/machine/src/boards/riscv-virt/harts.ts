@@ -6,7 +6,7 @@ import {
   RISCV_FLOATING_POINT,
   RiscvPerCpu,
 } from "@hypercraft/arch-riscv";
-import { Engine } from "@hypercraft/engine";
+import { Engine, type RegionWatch } from "@hypercraft/engine";
 import { type Clock, guestPhysAddr, type HyperCraftHal, PerCpuArea } from "@hypercraft/hypercraft";
 import type { HostMemory } from "../../memory/host-memory.js";
 import type { SystemBus } from "../../memory/system-bus.js";
@@ -38,9 +38,13 @@ interface Wiring {
   readonly cpus: number;
   readonly tier: "auto" | "cold" | "hot";
   readonly now: (() => number) | undefined;
+  readonly regionWatch: RegionWatch | undefined;
 }
 
-function createEngine({ host, tier, now }: Wiring, ramOffset: (physical: number) => number): Engine {
+function createEngine(
+  { host, tier, now, regionWatch }: Wiring,
+  ramOffset: (physical: number) => number,
+): Engine {
   const engine = new Engine({
     memory: host.memory,
     arena: { offset: 0, size: host.arenaSize },
@@ -49,6 +53,7 @@ function createEngine({ host, tier, now }: Wiring, ramOffset: (physical: number)
     tier,
     ...(now !== undefined && { now }),
   });
+  engine.regionWatch = regionWatch;
   host.onWrite((offset, length) => engine.ramWritten(offset, length));
   return engine;
 }

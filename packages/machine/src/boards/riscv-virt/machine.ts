@@ -1,5 +1,5 @@
 import type { HartVCpu } from "@hypercraft/arch-riscv";
-import type { EngineStatistics } from "@hypercraft/engine";
+import type { EngineStatistics, Unlisted } from "@hypercraft/engine";
 import {
   type Console,
   type ExitCounts,
@@ -145,6 +145,12 @@ export class RiscvVirtMachine {
       tlbFills: sum(({ core }) => core.tlb.fills),
       ...engine.statistics(),
     };
+  }
+
+  /** The addresses that `regionWatch` was asked for and that were not compiled, and why. */
+  unlistedRegions(): readonly Unlisted[] {
+    const { engine } = this.parts.harts;
+    return engine.regionWatch?.unlisted(engine) ?? [];
   }
 
   /** Call back with a line of assembly before each instruction; slow. */

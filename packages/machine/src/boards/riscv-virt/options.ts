@@ -1,3 +1,4 @@
+import type { RegionWatch } from "@hypercraft/engine";
 import type { Console, HyperCraftHal } from "@hypercraft/hypercraft";
 import type { BlockBackEnd } from "../../disk/back-end.js";
 import type { MachineBuilder } from "../../machine/builder.js";
@@ -41,6 +42,8 @@ export interface RiscvVirtOptions {
   readonly tier?: "auto" | "cold" | "hot";
   /** Milliseconds by any monotonic clock, for statistics of compile time; it has no influence on the guest. */
   readonly now?: () => number;
+  /** Tells of compiled regions as they are made; see `Engine.regionWatch`. */
+  readonly regionWatch?: RegionWatch;
   /** Virtio register layout of all transports; see `VirtioMmio`. Default: the map's; 1 with a flat kernel image. */
   readonly virtioVersion?: 1 | 2;
   /**
@@ -69,5 +72,5 @@ export const DEFAULT_EPOCH_NS = 1_704_067_200_000_000_000n;
 /** What of a machine is the host's and so not in a snapshot. */
 export type RiscvVirtHost = Pick<
   RiscvVirtOptions,
-  "console" | "clock" | "disks" | "extend" | "onVmExit" | "tier" | "now"
+  "console" | "clock" | "disks" | "extend" | "onVmExit" | "tier" | "now" | "regionWatch"
 >;
