@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { shippedSources } from "../scripts/sources.mjs";
-import { packages, root } from "./workspace.js";
+import { dependenciesOf, packages, root } from "./workspace.js";
 
 const read = (...path: string[]) => readFileSync(join(...path), "utf8");
 
@@ -86,7 +86,7 @@ describe.each(packages)("$folder", ({ folder, path, manifest, dependencies }) =>
   });
 
   test("its sources import only what it depends on", () => {
-    const allowed = new Set([manifest.name, ...Object.keys(manifest.dependencies ?? {})]);
+    const allowed = new Set([manifest.name, ...dependenciesOf(manifest)]);
     const undeclared = shipped.flatMap((file) =>
       importsOf(join(path, "src", file))
         .filter((specifier) => !specifier.startsWith(".") && !specifier.startsWith("node:"))

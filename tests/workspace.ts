@@ -19,7 +19,12 @@ export interface Manifest {
   readonly engines: Readonly<Record<string, string>>;
   readonly publishConfig: { readonly access: string };
   readonly dependencies?: Readonly<Record<string, string>>;
+  readonly optionalDependencies?: Readonly<Record<string, string>>;
 }
+
+/** Names of all that a package may import. */
+export const dependenciesOf = ({ dependencies, optionalDependencies }: Manifest): readonly string[] =>
+  Object.keys({ ...dependencies, ...optionalDependencies });
 
 export interface Package {
   /** The folder's name, which is the package's name in ARCHITECTURE.md. */

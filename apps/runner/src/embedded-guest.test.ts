@@ -63,6 +63,28 @@ test("all tiers do the same, and tell what was compiled", async () => {
   expect((await hypercraft(...args, "warm")).err).toMatch(/^hypercraft: --tier: "warm" is not one of /);
 });
 
+test("compiled code is printed side by side with what it was made from", async () => {
+  const guest = ["--memory", "32M", "--append", "selftest", "--max-instructions", "1500K", "--deterministic"];
+  // The loop that clears the guest's memory; a page that has no code.
+  const traced = await hypercraft("run", ...guest, "--trace", "insn", "--max-instructions", "5000");
+  const [, loop = ""] = /^(0x[0-9a-f]+): \S+ {2}sd zero, 0\(t0\)$/m.exec(traced.err) ?? [];
+  const pcs = ["--dump-region", loop, "--dump-region", "0xdead0000,wat"];
+  const { code, err } = await hypercraft("run", ...guest, ...pcs);
+  expect(code).toBe(124);
+  expect(err.match(/^region at /gm)).toHaveLength(1);
+  expect(err).toMatch(
+    new RegExp(`^${loop} .*sd zero, 0\\(t0\\) +\\| v0 = get x5 +\\| +local.get \\$x5$`, "m"),
+  );
+  expect(err).toContain("(local.set $x5");
+  expect(err).toMatch(/^hypercraft: --dump-region: 0xdead0000 was never compiled: no code of its page/m);
+  const file = path("regions");
+  const quiet = await hypercraft("run", ...guest, "--dump-region", loop, "--dump-file", file);
+  expect(quiet.err).not.toContain("region at");
+  expect(err).toContain(readFileSync(file, "utf8"));
+  const cold = await hypercraft("run", ...guest, "--tier", "cold", "--dump-region", loop);
+  expect(cold.err).toMatch(/was never compiled: executed \d\d+ times; with --tier cold nothing is$/m);
+});
+
 test("a guest that fails gives 1", async () => {
   expect(await runProgram("cli", ["run", "--memory", "32M"], "poweroff 5\n")).toMatchObject({
     code: 1,

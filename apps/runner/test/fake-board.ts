@@ -133,6 +133,10 @@ class FakeMachine implements Machine {
     return { instructions, exits, tlbFills: 7, cold: this.#host.now ? { ...cold, milliseconds: 2.5 } : cold };
   }
 
+  unlistedRegions() {
+    return this.#host.regionWatch === undefined ? [] : [{ pc: 0x10n, why: "unseen", executions: 0 } as const];
+  }
+
   signature(): string | undefined {
     return this.#parts?.kernel?.name.includes("signed") ? "0000abcd\n" : undefined;
   }

@@ -6,6 +6,7 @@ import {
   parseLoad,
   parseRatio,
   parseRegExp,
+  parseRegionChoice,
   parseSeconds,
   parseSize,
   parseSnapshotPoint,
@@ -30,6 +31,20 @@ describe("values", () => {
     expect(parseAddress("0XfF")).toBe(255);
     expect(parseAddress("2149580800")).toBe(0x8020_0000);
     refuses(parseAddress, "", "80200000h", "0x", "-1", "1K", "0xfffffffffffffffff", "1e3");
+  });
+
+  test("virtual addresses, and which regions are printed", () => {
+    expect(parseRegionChoice("0xffffffff80002000")).toEqual({
+      pcs: [0xffff_ffff_8000_2000n],
+      all: false,
+      wat: false,
+    });
+    expect(parseRegionChoice("4096, 0x2000,wat,all")).toEqual({
+      pcs: [4096n, 0x2000n],
+      all: true,
+      wat: true,
+    });
+    refuses(parseRegionChoice, "", "all", "0x1,", "80200000h", "-1", "0x10000000000000000", "0x1,every");
   });
 
   test("counts", () => {

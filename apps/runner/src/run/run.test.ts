@@ -364,6 +364,16 @@ describe("what is told", () => {
     );
   });
 
+  test("of compiled code ends with what was not compiled", async () => {
+    const { err } = await run(["--dump-region", "0x10"], "exit 0\n");
+    expect(err).toMatch(/^hypercraft: --dump-region: 0x10 was never compiled: [^\n]+\n$/);
+    for (const args of [
+      ["--dump-file", path("d")],
+      ["--dump-region", "here"],
+    ])
+      expect(await run(args)).toMatchObject({ code: 2, err: expect.stringMatching(/^hypercraft: --dump-/) });
+  });
+
   test("of exits and instructions goes to standard error", async () => {
     const { out, err } = await run(["--trace", "exits,insn", "--max-instructions", "4K"], "say a\nspin\n");
     expect(out).not.toContain("nop");
@@ -421,6 +431,7 @@ describe("files that are written", () => {
     [["--signature", "SIG"], /--signature: the image has no symbols/],
     [["--signature", "MISSING/sig", "--kernel", "SIGNED"], /sig: cannot be written: no such file/],
     [["--dump-dtb", "."], /cannot be written: is a folder/],
+    [["--dump-region", "0x10", "--dump-file", "."], /cannot be written: is a folder/],
     [
       ["--snapshot-at", "5", "--snapshot-to", "S", "--disk", "DISK"],
       /disk.img: a disk that is written is not part/,

@@ -1,5 +1,5 @@
-/** Turns a module into WebAssembly text. */
-export type ToText = (module: Uint8Array) => string;
+/** Turns a module into WebAssembly text, as expressions (default) or one instruction a line. */
+export type ToText = (module: Uint8Array, options?: { readonly fold?: boolean }) => string;
 
 /** How to get what `loadToText` did not find. */
 export const WABT_HINT = "the text of modules needs the npm package wabt: npm install wabt";
@@ -14,11 +14,11 @@ export async function loadToText(): Promise<ToText | undefined> {
     throw error;
   }
   const wabt = await load();
-  return (bytes) => {
+  return (bytes, { fold = true } = {}) => {
     const module = wabt.readWasm(bytes, { readDebugNames: true, tail_call: true, simd: true });
     try {
       module.applyNames();
-      return module.toText({ foldExprs: true, inlineExport: false });
+      return module.toText({ foldExprs: fold, inlineExport: false });
     } finally {
       module.destroy();
     }

@@ -53,7 +53,7 @@ export function printNode(n: Node, page?: bigint): string {
 
 /** What is to be shown of a block. */
 export interface PrintOptions {
-  /** Leave out values that nothing uses, as `countUses` found. */
+  /** Leave out values that nothing with an effect needs. */
   readonly used?: boolean;
   /** Virtual address of the block's page. */
   readonly page?: bigint;
@@ -64,9 +64,9 @@ export function printInstructions(block: IrBlock, { used = false, page }: PrintO
   const names = new Map<Node, string>();
   const name = (n: Node): string => names.get(n) ?? "?";
   const instructions: string[][] = block.offsets.map(() => []);
+  const shown = used ? neededNodes(block) : new Set(block.nodes);
   for (const n of block.nodes) {
-    const isValue = opInfo(n.op).effect === "pure" || n.op === Op.get;
-    if (used && isValue && n.uses === 0) continue;
+    if (!shown.has(n)) continue;
     const operands = n.op === Op.get ? [] : [n.a, n.b, n.c].filter((x): x is Node => x !== null).map(name);
     const recipe = (n.pending ?? []).map(({ field, value }) => `${field.name} = ${name(value)}`);
     const exit = recipe.length === 0 ? [] : [`[on exit ${recipe.join(", ")}]`];
@@ -75,6 +75,20 @@ export function printInstructions(block: IrBlock, { used = false, page }: PrintO
     instructions[n.insn]?.push(n.type === "void" ? text : `${name(n)} = ${text}`);
   }
   return instructions;
+}
+
+function neededNodes({ nodes }: IrBlock): Set<Node> {
+  const needed = new Set<Node>();
+  for (const n of nodes.toReversed()) {
+    const isValue = opInfo(n.op).effect === "pure" || n.op === Op.get;
+    if (isValue && !needed.has(n)) continue;
+    needed.add(n);
+    // A get that was forwarded remembers the value; it does not need it.
+    const operands = n.op === Op.get ? [] : [n.a, n.b, n.c];
+    for (const operand of [...operands, ...(n.pending ?? []).map(({ value }) => value)])
+      if (operand !== null) needed.add(operand);
+  }
+  return needed;
 }
 
 /** A block as text, one node a line, under the page offset of each instruction. */

@@ -3,7 +3,7 @@ import type { ListingRow, RegionListing } from "./listing.js";
 const HEADINGS = ["guest", "IR", "WebAssembly"] as const;
 const GAP = " | ";
 /** Columns are as wide as their contents, and no wider than this: a line that is longer moves its neighbours. */
-const WIDEST = [46, 52] as const;
+const WIDEST = [64, 64] as const;
 
 /** What of a listing is shown. */
 export interface FormatOptions {
@@ -17,7 +17,10 @@ export function formatListing(listing: RegionListing, { frame = true }: FormatOp
   const title =
     `region at ${hex(entry)}: ${plural(blocks, "block")}, ${plural(instructions, "instruction")}, ` +
     `${codeBytes} bytes of WebAssembly`;
-  const lines = listing.rows.filter(({ kind }) => frame || kind !== "frame").flatMap(rowLines);
+  const mostBytes = Math.max(0, ...listing.rows.map(({ bytes }) => bytes?.length ?? 0));
+  const lines = listing.rows
+    .filter(({ kind }) => frame || kind !== "frame")
+    .flatMap((row) => rowLines(row, mostBytes));
   const width = (column: 0 | 1): number => {
     const lengths = lines.map((line) => line[column].length).filter((length) => length <= WIDEST[column]);
     return Math.max(HEADINGS[column].length, ...lengths);
@@ -31,20 +34,20 @@ export function formatListing(listing: RegionListing, { frame = true }: FormatOp
 
 type Line = readonly [guest: string, ir: string, wasm: string];
 
-function rowLines(row: ListingRow): Line[] {
+function rowLines(row: ListingRow, mostBytes: number): Line[] {
   const { ir, wasm } = row;
-  const guest = guestText(row);
+  const guest = guestText(row, mostBytes);
   const count = Math.max(guest === "" ? 0 : 1, ir.length, wasm.length);
   return Array.from({ length: count }, (_, i): Line => [i === 0 ? guest : "", ir[i] ?? "", wasm[i] ?? ""]);
 }
 
-function guestText({ pc, bytes, text = "" }: ListingRow): string {
+function guestText({ pc, bytes, text = "" }: ListingRow, mostBytes: number): string {
   if (bytes === undefined) return text;
-  return `${hex(pc)}  ${instructionBytes(bytes)}  ${text}`;
+  return `${hex(pc)}  ${bytesText(bytes).padEnd(3 * mostBytes - 1)}  ${text}`;
 }
 
 /** In the order of memory, whatever the architecture makes of it. */
-function instructionBytes(bytes: Uint8Array): string {
+function bytesText(bytes: Uint8Array): string {
   return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
 }
 

@@ -7,7 +7,6 @@ import type { FunctionWriter } from "../hot/function-writer.js";
 import type { Place, RegionNotes } from "../hot/notes.js";
 import type { Region, RegionBlock } from "../hot/region.js";
 import { printInstructions } from "../ir/print.js";
-import { countUses } from "../ir/uses.js";
 import { ENGINE_STATE } from "../state/layout.js";
 import { JUMP_CACHE_ENTRIES, JUMP_CACHE_ENTRY_BYTES } from "../tlb/geometry.js";
 import { disassembleBody, type WasmLine, type WasmNames } from "../wasm/disassemble.js";
@@ -107,7 +106,6 @@ class Rows {
   private blockOf(block: RegionBlock) {
     let known = this.seen.get(block);
     if (known === undefined) {
-      countUses(block.ir.nodes);
       known = { ir: printInstructions(block.ir, { used: true, page: this.pageOf(block) }), shown: 0 };
       this.seen.set(block, known);
     }

@@ -255,9 +255,9 @@ class Disassembler {
         case "i64":
           return ` ${reader.signed(64)}`;
         case "f32":
-          return ` ${reader.float(4)}`;
+          return ` ${floatText(reader.float(4))}`;
         default:
-          return ` ${reader.float(8)}`;
+          return ` ${floatText(reader.float(8))}`;
       }
     })();
     if (CHANGES_FLOW.test(name)) this.stack = [];
@@ -295,6 +295,11 @@ class Disassembler {
 
 /** After these, what is on the stack is not followed. */
 const CHANGES_FLOW = /^(block|loop|if|else|end|br.*|return.*|call.*|unreachable)$/;
+
+function floatText(value: number): string {
+  if (Number.isNaN(value)) return "nan";
+  return Object.is(value, -0) ? "-0" : String(value).replace("Infinity", "inf");
+}
 
 function symbol(value: number, name: string | undefined): string {
   return name === undefined ? String(value) : `<${name}>`;
