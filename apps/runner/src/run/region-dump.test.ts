@@ -60,15 +60,15 @@ test("listings go to a file instead, and what was not compiled does not", async 
 test.each<[Unlisted["why"], "auto" | "cold" | "hot" | undefined, number, RegExp]>([
   ["unseen", undefined, 0, /never compiled: no code of its page was executed/],
   ["unreached", "auto", 0, /never compiled: other code of its page was executed, but no instruction there/],
-  ["cold", undefined, 1, /executed at least once, too rarely; --tier hot compiles early/],
-  ["cold", "auto", 37, /executed at least 37 times, too rarely; --tier hot compiles early/],
-  ["cold", "hot", 2, /executed at least 2 times$/m],
-  ["cold", "cold", 5, /executed 5 times; with --tier cold nothing is/],
+  ["cold", undefined, 1, /executed about once, too rarely; --tier hot compiles early/],
+  ["cold", "auto", 37, /executed about 37 times, too rarely; --tier hot compiles early/],
+  ["cold", "hot", 2, /executed about 2 times$/m],
+  ["cold", "cold", 5, /executed about 5 times; with --tier cold nothing is/],
   [
     "refused",
     "auto",
     2000,
-    /at least 2000 times, in a block whose first instruction is left to the interpreter/,
+    /about 2000 times, in a block whose first instruction is left to the interpreter/,
   ],
 ])("code that was not compiled: %s with --tier %s", async (why, tier, executions, message) => {
   const { made, stderr } = dump(ONE, tier === undefined ? {} : { tier });

@@ -70,11 +70,11 @@ function fateText({ pc, why, executions }: Unlisted, tier: RunControl["tier"]): 
       return `${never}: other code of its page was executed, but no instruction there`;
     case "refused":
       return (
-        `${never}: executed at least ${times}, in a block whose first instruction is left to the interpreter, ` +
+        `${never}: executed about ${times}, in a block whose first instruction is left to the interpreter, ` +
         "so that no region can begin with it; a region that led there would have it"
       );
     default:
-      if (tier === "cold") return `${never}: executed ${times}; with --tier cold nothing is`;
-      return `${never}: executed at least ${times}${tier === "hot" ? "" : ", too rarely; --tier hot compiles early"}`;
+      if (tier === "cold") return `${never}: executed about ${times}; with --tier cold nothing is`;
+      return `${never}: executed about ${times}${tier === "hot" ? "" : ", too rarely; --tier hot compiles early"}`;
   }
 }

@@ -187,7 +187,7 @@ export class CodeStore {
     return block.address + (this.halves[(block.starts >> 1) + insn] as number) * 16;
   }
 
-  /** How often a block was entered at least. */
+  /** How often a block was entered, those entries included that had to leave for want of budget. */
   executions(block: Block): number {
     return Math.max(
       this.entries(block),

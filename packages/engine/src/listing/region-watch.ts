@@ -12,7 +12,10 @@ export interface Unlisted {
    * interpreter, so no region can be entered there.
    */
   readonly why: "unseen" | "unreached" | "cold" | "refused";
-  /** How often it ran at least: what was overwritten or dropped from the code cache is not in it. */
+  /**
+   * How often its blocks were entered, as far as that is known: what was overwritten or dropped from the code cache
+   * is not in it, an entry that the end of a slice cut off is.
+   */
   readonly executions: number;
 }
 
