@@ -4,11 +4,24 @@ export type ToText = (module: Uint8Array, options?: { readonly fold?: boolean })
 /** How to get what `loadToText` did not find. */
 export const WABT_HINT = "the text of modules needs the npm package wabt: npm install wabt";
 
+/** What is used of the package. Its own types would have to be there for the type check. */
+interface Wabt {
+  readWasm(bytes: Uint8Array, options: Readonly<Record<string, boolean>>): WabtModule;
+}
+interface WabtModule {
+  applyNames(): void;
+  toText(options: { readonly foldExprs: boolean; readonly inlineExport: boolean }): string;
+  destroy(): void;
+}
+
+/** The name as a variable, so that nobody looks for an optional package before it is needed. */
+const PACKAGE: string = "wabt";
+
 /** The text form by the npm package wabt; undefined where that is not installed. */
 export async function loadToText(): Promise<ToText | undefined> {
-  let load: typeof import("wabt");
+  let load: () => Promise<Wabt>;
   try {
-    ({ default: load } = await import("wabt"));
+    ({ default: load } = await import(PACKAGE));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ERR_MODULE_NOT_FOUND") return undefined;
     throw error;
