@@ -41,7 +41,7 @@ function dump(
 
 test("listings are printed as they come", async () => {
   const { made, stderr } = dump(ONE);
-  made.watch.onRegion(LISTING);
+  made.watch.compiled(LISTING);
   expect(stderr.text).toMatch(/^region at 0x1000: 1 block.*\n.*\n.*\n0x1000 {2}01 00 {2}nop \| +\| nop\n\n$/);
   const before = stderr.text;
   await made.finish(machine());
@@ -51,7 +51,7 @@ test("listings are printed as they come", async () => {
 test("listings go to a file instead, and what was not compiled does not", async () => {
   const file = { name: "dump", path: join(folder, "dump") };
   const { made, stderr } = dump(ONE, { dumpFile: file });
-  made.watch.onRegion(LISTING);
+  made.watch.compiled(LISTING);
   await made.finish(machine({ pc: 0x2000n, why: "unseen", executions: 0 }));
   expect(readFileSync(file.path, "utf8")).toMatch(/^region at 0x1000: /);
   expect(stderr.text).toMatch(/^hypercraft: --dump-region: 0x2000 was never compiled: [^\n]+\n$/);
@@ -80,11 +80,11 @@ test.each<[Unlisted["why"], "auto" | "cold" | "hot" | undefined, number, RegExp]
 test("the module's text follows at the end, or how to get it", async () => {
   const wat = { ...ONE, wat: true };
   const found = dump(wat, {}, async () => (module) => `(module of ${module.length} bytes)`);
-  found.made.watch.onRegion(LISTING);
+  found.made.watch.compiled(LISTING);
   await found.made.finish(machine());
   expect(found.stderr.text).toMatch(/nop\n\n;; region at 0x1000\n\(module of 8 bytes\)\n$/);
   const missing = dump(wat, {}, async () => undefined);
-  missing.made.watch.onRegion(LISTING);
+  missing.made.watch.compiled(LISTING);
   await missing.made.finish(machine());
   expect(missing.stderr.text).toMatch(
     /nop\n\nhypercraft: the text of modules needs the npm package wabt: npm install wabt\n$/,
@@ -139,7 +139,7 @@ describe.skipIf(toText === undefined)("against wabt", () => {
 
   test("a folded module names registers", async () => {
     const { made, stderr } = dump({ ...ONE, wat: true });
-    made.watch.onRegion(LISTING);
+    made.watch.compiled(LISTING);
     await made.finish(machine());
     expect(stderr.text).toContain(";; region at 0x1000\n(module");
   });

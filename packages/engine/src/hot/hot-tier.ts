@@ -200,7 +200,7 @@ export class HotTier {
     };
     const code = new RegionEmitter(region, plan, this.modules.float).emit();
     if (notes !== undefined)
-      watch?.onRegion(listRegion({ region, page, cpu, source, plan, notes, code, modules: this.modules }));
+      watch?.compiled(listRegion({ region, page, cpu, source, plan, notes, code, modules: this.modules }));
     const blocks = region.blocks.map((b) => b.block);
     const compiled: Compiled = { index, entry: block, copy, blocks, cpu, page };
     this.register(compiled, region.instructions);

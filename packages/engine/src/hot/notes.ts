@@ -21,7 +21,6 @@ export class RegionNotes {
   place(offset: number, block: RegionBlock | undefined, insn: number): void {
     const last = this.places.at(-1);
     if (last?.block === block && last?.insn === insn) return;
-    if (last?.offset === offset) this.places.pop();
     this.places.push({ offset, block, insn });
   }
 }

@@ -43,8 +43,9 @@ export function listRegion(emitted: Emitted): RegionListing {
   const entry = region.blocks[0] as RegionBlock;
   return {
     entry: rows.address(entry, 0),
-    blocks: region.blocks.length,
-    instructions: region.instructions,
+    // Blocks that nothing leads to any more, once edges were cut, are not in the function.
+    blocks: rows.list.filter(({ kind, text }) => kind === "block" && text !== undefined).length,
+    instructions: rows.list.filter(({ bytes }) => bytes !== undefined).length,
     codeBytes: body.length,
     rows: rows.list,
     module: withNames(modules.encode([{ code, index: 0 }]), {
@@ -79,7 +80,9 @@ class Rows {
       const [entry] = this.emitted.region.blocks;
       this.list.push({ kind: "frame", pc: this.address(entry as RegionBlock, 0), ir: [], wasm });
     } else if (insn < 0) {
-      this.list.push({ kind: "block", pc: this.address(block, 0), ...this.heading(block), ir: [], wasm });
+      const heading = this.heading(block);
+      if (wasm.length === 0 && heading.text === undefined) return;
+      this.list.push({ kind: "block", pc: this.address(block, 0), ...heading, ir: [], wasm });
     } else this.instruction(block, insn, wasm);
   }
 

@@ -29,7 +29,7 @@ export interface RegionWatchOptions {
 
 /** Picks the regions that somebody wants to read. Give it to `Engine.regionWatch`. */
 export class RegionWatch {
-  readonly onRegion: (listing: RegionListing) => void;
+  private readonly onRegion: (listing: RegionListing) => void;
   private readonly pcs: ReadonlySet<bigint> | undefined;
   private readonly all: boolean;
   private readonly listed = new Set<bigint>();
@@ -44,19 +44,24 @@ export class RegionWatch {
     for (const pc of this.pcs ?? []) this.hostPages.set(pc >> 12n, new Set());
   }
 
-  /** Is a region to be listed? `page` is the virtual address of its entry's page. */
+  /** May a region have to be listed? `page` is the virtual address of its entry's page. */
   wants({ blocks }: Region, page: bigint): boolean {
+    return blocks.some(({ ir, delta }) =>
+      ir.offsets.some((offset) => this.isWanted(BigInt.asUintN(64, page + BigInt(delta + offset)))),
+    );
+  }
+
+  /** A region was compiled: tell of it, if it holds what is wanted. Not every block that was read is in it. */
+  compiled(listing: RegionListing): void {
+    const pcs = listing.rows.filter(({ kind }) => kind === "instruction").map(({ pc }) => pc);
+    const wanted = pcs.some((pc) => this.isWanted(pc));
+    for (const pc of pcs) if (this.pcs?.has(pc)) this.listed.add(pc);
+    if (wanted) this.onRegion(listing);
+  }
+
+  private isWanted(pc: bigint): boolean {
     if (this.pcs === undefined) return true;
-    let wanted = false;
-    for (const { ir, delta } of blocks) {
-      for (const offset of ir.offsets) {
-        const pc = BigInt.asUintN(64, page + BigInt(delta + offset));
-        if (!this.pcs.has(pc)) continue;
-        wanted ||= this.all || !this.listed.has(pc);
-        this.listed.add(pc);
-      }
-    }
-    return wanted;
+    return this.pcs.has(pc) && (this.all || !this.listed.has(pc));
   }
 
   /** No region can begin at a block. */
