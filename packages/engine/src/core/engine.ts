@@ -1,6 +1,8 @@
 import { CodeStore, STATE_PC_BASE_WORD } from "../code/store.js";
 import { PageSource, Translator } from "../code/translator.js";
 import { buildInterpreter } from "../cold/interpreter.js";
+import type { HostFloats } from "../hot/float-calls.js";
+import { hostFuses } from "../hot/host-fuses.js";
 import { HotTier } from "../hot/hot-tier.js";
 import type { RegionWatch } from "../listing/region-watch.js";
 import type { SoftFloatOptions } from "../softfloat/index.js";
@@ -204,13 +206,14 @@ export class Engine {
   ): HotTier {
     const { code, source, translator, memory, regions, memoryPages, sharedMemory, window, lookup } = this;
     code.hotThreshold = threshold;
+    const hostFloats: HostFloats = hostFuses() ? "fused" : "plain";
     const imports = {
       memory,
       memoryPages,
       shared: sharedMemory,
       regions,
       interpreter,
-      hostFloats: rules?.nan === "canonical",
+      hostFloats: rules?.nan === "canonical" && hostFloats,
     };
     const hot = new HotTier({
       code,

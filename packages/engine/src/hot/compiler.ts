@@ -2,7 +2,7 @@ import { SOFT_FUNCTIONS } from "../ir/soft.js";
 import { ByteWriter } from "../wasm/bytes.js";
 import { VALTYPE_BYTE, type ValType } from "../wasm/opcodes.js";
 import { NO_FLOATS } from "./float.js";
-import { FloatCalls } from "./float-calls.js";
+import { FloatCalls, type HostFloats } from "./float-calls.js";
 import type { FunctionWriter } from "./function-writer.js";
 
 /** What compiled regions import besides memory and the region table. */
@@ -14,7 +14,7 @@ export interface HotImports {
   /** Exports of the interpreter: `mulh_u`, `flags` and `fp.*`. */
   readonly interpreter: WebAssembly.Exports;
   /** Host floating point may stand in where it is exact. */
-  readonly hostFloats: boolean;
+  readonly hostFloats: HostFloats | false;
 }
 
 /** Type 0 is that of regions. */

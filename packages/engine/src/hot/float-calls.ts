@@ -1,8 +1,12 @@
 import type { Node } from "../ir/node.js";
 import { SOFT_FUNCTIONS, type SoftFunction } from "../ir/soft.js";
 import type { FloatContext, FloatEmitter, FloatForm, RegionFloats } from "./float.js";
-import { enterFloats, FAST_FLOATS, type Fast, type Guards, type Variable, variable } from "./float-fast.js";
+import { enterFloats, FAST_FLOATS, FAST_FLOATS_FUSED } from "./float-fast.js";
+import { type Fast, type FastWriter, type Guards, type Variable, variable } from "./float-writer.js";
 import { type FunctionWriter, W } from "./function-writer.js";
+
+/** The host's arithmetic: with a fused multiply-add, or without. */
+export type HostFloats = "fused" | "plain";
 
 /** Index of the imported flags. */
 const FLAGS_GLOBAL = 0;
@@ -12,13 +16,17 @@ export class FloatCalls implements FloatEmitter {
   /** Function index of each imported function, by its number. */
   private readonly indexOf: (sub: number) => number;
   private readonly takesRounding: readonly boolean[];
-  /** The guest's rules allow host arithmetic: no denormal flags, one NaN. */
-  private readonly hostIsExact: boolean;
+  /** Empty unless the guest's rules allow host arithmetic: no denormal flags, one NaN. */
+  private readonly fastFloats: readonly (Fast | undefined)[];
 
-  constructor(indexOf: (sub: number) => number, takesRounding: readonly boolean[], hostIsExact: boolean) {
+  constructor(
+    indexOf: (sub: number) => number,
+    takesRounding: readonly boolean[],
+    hostFloats: HostFloats | false,
+  ) {
     this.indexOf = indexOf;
     this.takesRounding = takesRounding;
-    this.hostIsExact = hostIsExact;
+    this.fastFloats = !hostFloats ? [] : hostFloats === "fused" ? FAST_FLOATS_FUSED : FAST_FLOATS;
   }
 
   form(n: Node): FloatForm {
@@ -32,7 +40,7 @@ export class FloatCalls implements FloatEmitter {
   }
 
   private fast(n: Node): Fast | undefined {
-    const fast = this.hostIsExact ? FAST_FLOATS[n.sub] : undefined;
+    const fast = this.fastFloats[n.sub];
     return fast?.roundings?.includes(n.lo) === false ? undefined : fast;
   }
 
@@ -54,7 +62,7 @@ export class FloatCalls implements FloatEmitter {
     const slow = w.open(W.block);
     const sink = { out: w.out, labels: [] };
     scratch.reset();
-    fast.write({
+    const writer: FastWriter = {
       args,
       result,
       guards,
@@ -69,9 +77,15 @@ export class FloatCalls implements FloatEmitter {
         w.op(W.i32Eqz);
         w.brUnlikely(slow);
       },
-    });
+      accept(condition) {
+        condition.write(sink);
+        w.brIf(done);
+      },
+    };
+    fast.write(writer);
     w.br(done);
     w.close();
+    fast.rescue?.(writer);
     if (fast.total) w.op(W.unreachable);
     else this.call(w, n, args, result);
     w.close();

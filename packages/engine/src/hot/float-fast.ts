@@ -1,7 +1,18 @@
 import { type SoftName, softFunction } from "../ir/soft.js";
-import { type Expr, expr, f32, f64, i32, i64 } from "../wasm/index.js";
-import type { FloatForm, LocalType } from "./float.js";
-import { fusedDouble, fusedSingle } from "./float-fused.js";
+import { type Expr, expr, f32, f64, i32 } from "../wasm/index.js";
+import type { LocalType } from "./float.js";
+import { fusedByHost, fusedDouble, fusedSingle } from "./float-fused.js";
+import {
+  type Fast,
+  type FastWriter,
+  type Float,
+  type Guards,
+  LOWEST32,
+  LOWEST64,
+  requireNormal,
+  type Variable,
+  variable,
+} from "./float-writer.js";
 import { type FunctionWriter, W } from "./function-writer.js";
 
 // Floating point by the host's own arithmetic where that provably gives the exact result and flags, for
@@ -9,78 +20,10 @@ import { type FunctionWriter, W } from "./function-writer.js";
 // flags; so inexact must be set already, and the result must be clear of overflow and underflow. Whatever
 // is not clear goes to the exact function. No host NaN is ever passed on: its bits are not defined.
 
-/** A local as an expression. */
-export interface Variable extends Expr {
-  readonly index: number;
-}
-
-export function variable(type: LocalType, index: number): Variable {
-  return {
-    ...expr(type, ({ out }) => {
-      out.u8(W.localGet);
-      out.u32(index);
-    }),
-    index,
-  };
-}
-
-/**
- * Limits that results are compared with, in locals. Each is such that no result passes if inexact was not set
- * when the region was entered; so the comparison that is needed anyway asks for that, too. (Flags are only
- * cleared outside of regions.)
- */
-export interface Guards {
-  /** f64 and f32: magnitudes of finite results lie below. */
-  readonly finite64: Variable;
-  readonly finite32: Variable;
-  /** i32: the exponents from LOWEST64 or LOWEST32 on that are no overflow lie below, counted from there; or 0. */
-  readonly normal64: Variable;
-  readonly normal32: Variable;
-}
-
-/** Biased exponents below are too near to underflow: by a margin that `float-fused.ts` needs. */
-export const LOWEST64 = 64;
-const LOWEST32 = 2;
-
-/** Where an operation is written: its operands and result, and how to give up. */
-export interface FastWriter {
-  readonly args: readonly Variable[];
-  readonly result: Variable;
-  readonly guards: Guards;
-  readonly rounding: number;
-  /** A local that nobody else needs at the moment. */
-  scratch(): Variable;
-  set(variable: Variable, value: Expr): void;
-  /** Go to the exact function unless the condition (i32) holds. */
-  require(condition: Expr): void;
-}
-
-/** An operation by the host's arithmetic. */
-export interface Fast extends FloatForm {
-  /** The rounding modes (in the IR's numbering) it can do; all when undefined. */
-  readonly roundings?: readonly number[];
-  /** It never gives up. */
-  readonly total?: true;
-  write(f: FastWriter): void;
-}
-
-type Float = "f32" | "f64";
 type Integer = "i32" | "i64";
 
 const NEAREST_ONLY = [0];
 const OPS = { f32, f64 };
-
-/** i32: the result is normal by a margin, which tells that it did not underflow or overflow. */
-export function requireNormal(f: FastWriter, format: Float): void {
-  const { result, guards } = f;
-  if (format === "f64") {
-    const high = i32.wrap_i64(i64.shr_u(i64.reinterpret_f64(result), 52));
-    f.require(i32.lt_u(i32.sub(i32.and(high, 0x7ff), LOWEST64), guards.normal64));
-  } else {
-    const exponent = i32.and(i32.shr_u(i32.reinterpret_f32(result), 23), 0xff);
-    f.require(i32.lt_u(i32.sub(exponent, LOWEST32), guards.normal32));
-  }
-}
 
 function finiteLimit({ finite64, finite32 }: Guards, format: Float): Variable {
   return format === "f64" ? finite64 : finite32;
@@ -101,13 +44,19 @@ function sum(format: Float, operation: "add" | "sub"): Fast {
 }
 
 function product(format: Float, operation: "mul" | "div"): Fast {
+  const ops = OPS[format];
   return {
     args: [format, format],
     result: format,
     roundings: NEAREST_ONLY,
     write(f) {
-      f.set(f.result, OPS[format][operation](f.args[0] as Expr, f.args[1] as Expr));
+      f.set(f.result, ops[operation](f.args[0] as Expr, f.args[1] as Expr));
       requireNormal(f, format);
+    },
+    rescue(f) {
+      const [a, b] = f.args as [Variable, Variable];
+      const noUnderflow = operation === "mul" ? i32.or(ops.eq(a, 0), ops.eq(b, 0)) : ops.eq(a, 0);
+      f.accept(i32.and(ops.eq(f.result, 0), noUnderflow));
     },
   };
 }
@@ -126,13 +75,8 @@ function squareRoot(format: Float): Fast {
   };
 }
 
-function fused(format: Float): Fast {
-  return {
-    args: [format, format, format],
-    result: format,
-    roundings: NEAREST_ONLY,
-    write: format === "f64" ? fusedDouble : fusedSingle,
-  };
+function fused(format: Float, how: Pick<Fast, "write" | "rescue">): Fast {
+  return { args: [format, format, format], result: format, roundings: NEAREST_ONLY, ...how };
 }
 
 /** Ordered operands raise nothing. Their sum is only a NaN if one of them is (or if both are infinite). */
@@ -252,6 +196,7 @@ const narrow: Fast = {
     f.set(f.result, f32.demote_f64(f.args[0] as Expr));
     requireNormal(f, "f32");
   },
+  rescue: (f) => f.accept(f64.eq(f.args[0] as Expr, 0)),
 };
 
 const FAST: Partial<Record<SoftName, Fast>> = {
@@ -273,7 +218,7 @@ for (const format of ["f32", "f64"] as const) {
     [`${format}.mul`]: product(format, "mul"),
     [`${format}.div`]: product(format, "div"),
     [`${format}.sqrt`]: squareRoot(format),
-    [`${format}.fma`]: fused(format),
+    [`${format}.fma`]: fused(format, format === "f64" ? fusedDouble : fusedSingle),
     [`${format}.eq`]: comparison(format, "eq"),
     [`${format}.lt`]: comparison(format, "lt"),
     [`${format}.le`]: comparison(format, "le"),
@@ -287,8 +232,19 @@ for (const format of ["f32", "f64"] as const) {
 }
 
 /** By number of the function in `SOFT_FUNCTIONS`. */
-export const FAST_FLOATS: (Fast | undefined)[] = [];
-for (const [name, fast] of Object.entries(FAST)) FAST_FLOATS[softFunction(name as SoftName).index] = fast;
+export const FAST_FLOATS: readonly (Fast | undefined)[] = byNumber(FAST);
+/** For hosts with a fused multiply-add. */
+export const FAST_FLOATS_FUSED: readonly (Fast | undefined)[] = byNumber({
+  ...FAST,
+  "f32.fma": fused("f32", fusedByHost("f32")),
+  "f64.fma": fused("f64", fusedByHost("f64")),
+});
+
+function byNumber(fast: Partial<Record<SoftName, Fast>>): (Fast | undefined)[] {
+  const list: (Fast | undefined)[] = [];
+  for (const [name, one] of Object.entries(fast)) list[softFunction(name as SoftName).index] = one;
+  return list;
+}
 
 /** Set up the guards at the start of a region; `flags` is the index of the imported global. */
 export function enterFloats(w: FunctionWriter, flags: number): Guards {

@@ -1,7 +1,7 @@
-import { type Expr, f32, f64, i32, i64 } from "../wasm/index.js";
-import { type FastWriter, requireNormal, type Variable } from "./float-fast.js";
+import { type Expr, expr, f32, f64, i32, i64 } from "../wasm/index.js";
+import { type Fast, type FastWriter, requireNormal, type Variable } from "./float-writer.js";
 
-// a * b + c with one rounding, without a fused instruction of the host.
+// a * b + c with one rounding: by the host's own instruction where `hostFuses`, or by doubles.
 
 /** Splits a double into halves of 26 bits (Veltkamp, 1968). */
 const SPLITTER = 2 ** 27 + 1;
@@ -18,7 +18,52 @@ const MARGIN = 2 ** -50;
  * smallest subnormal, which is nothing for a result above 2^-959: either d is large enough for the margin to
  * contain it, or both d and what it should be are too small to change s.
  */
-export function fusedDouble(f: FastWriter): void {
+export const fusedDouble: Pick<Fast, "write" | "rescue"> = {
+  write: writeDouble,
+  /** Zero times a finite number leaves the addend, or a zero of the right sign. */
+  rescue(f) {
+    const [a, b, c] = f.args as [Variable, Variable, Variable];
+    f.set(f.result, f64.add(f64.mul(a, b), c));
+    f.accept(i32.and(i32.or(f64.eq(a, 0), f64.eq(b, 0)), f64.eq(f.result, f.result)));
+  },
+};
+
+/** SIMD opcodes, as they are encoded: make a vector of a number, multiply and add, take the number out again. */
+const RELAXED = {
+  f32: { splat: [0xfd, 0x13], madd: [0xfd, 0x85, 0x02], extract: [0xfd, 0x1f, 0] },
+  f64: { splat: [0xfd, 0x14], madd: [0xfd, 0x87, 0x02], extract: [0xfd, 0x21, 0] },
+} as const;
+
+/**
+ * The relaxed multiply-add of WebAssembly's vectors, which rounds once or twice, always the same on one host.
+ */
+export function relaxedMultiplyAdd(format: "f32" | "f64", operands: readonly Expr[]): Expr {
+  const { splat, madd, extract } = RELAXED[format];
+  return expr(format, (sink) => {
+    const write = (code: readonly number[]): void => {
+      for (const byte of code) sink.out.u8(byte);
+    };
+    for (const operand of operands) {
+      operand.write(sink);
+      write(splat);
+    }
+    write(madd);
+    write(extract);
+  });
+}
+
+/** For hosts whose relaxed multiply-add rounds once. */
+export function fusedByHost(format: "f32" | "f64"): Pick<Fast, "write" | "rescue"> {
+  return {
+    ...(format === "f64" ? fusedDouble : fusedSingle),
+    write(f) {
+      f.set(f.result, relaxedMultiplyAdd(format, f.args));
+      requireNormal(f, format);
+    },
+  };
+}
+
+function writeDouble(f: FastWriter): void {
   const [a, b, c] = f.args as [Variable, Variable, Variable];
   const { result } = f;
   const define = (value: Expr): Variable => {
@@ -50,11 +95,24 @@ export function fusedDouble(f: FastWriter): void {
  * The product of two singles is exact as a double. The sum is rounded to a double first; a second rounding
  * goes wrong only if the first one ended exactly half way between two singles.
  */
-export function fusedSingle(f: FastWriter): void {
+export const fusedSingle: Pick<Fast, "write" | "rescue"> = {
+  write(f) {
+    const sum = f.scratch();
+    f.set(sum, sumOfSingles(f));
+    f.set(f.result, f32.demote_f64(sum));
+    f.require(i32.ne(i32.and(i32.wrap_i64(i64.reinterpret_f64(sum)), 0x1fffffff), 0x10000000));
+    requireNormal(f, "f32");
+  },
+  /** It cancels, or zero was multiplied. */
+  rescue(f) {
+    const sum = f.scratch();
+    f.set(sum, sumOfSingles(f));
+    f.set(f.result, f32.demote_f64(sum));
+    f.accept(f64.eq(sum, 0));
+  },
+};
+
+function sumOfSingles(f: FastWriter): Expr {
   const [a, b, c] = f.args as [Variable, Variable, Variable];
-  const sum = f.scratch();
-  f.set(sum, f64.add(f64.mul(f64.promote_f32(a), f64.promote_f32(b)), f64.promote_f32(c)));
-  f.set(f.result, f32.demote_f64(sum));
-  f.require(i32.ne(i32.and(i32.wrap_i64(i64.reinterpret_f64(sum)), 0x1fffffff), 0x10000000));
-  requireNormal(f, "f32");
+  return f64.add(f64.mul(f64.promote_f32(a), f64.promote_f32(b)), f64.promote_f32(c));
 }
