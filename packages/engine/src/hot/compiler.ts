@@ -1,7 +1,7 @@
 import { SOFT_FUNCTIONS } from "../ir/soft.js";
 import { ByteWriter } from "../wasm/bytes.js";
 import { VALTYPE_BYTE, type ValType } from "../wasm/opcodes.js";
-import { NO_FLOATS } from "./float.js";
+import { type FloatEmitter, NO_FLOATS } from "./float.js";
 import { FloatCalls, type HostFloats } from "./float-calls.js";
 import type { FunctionWriter } from "./function-writer.js";
 
@@ -30,7 +30,7 @@ interface ImportedFunction {
 
 /** Puts finished regions into modules, and their functions into the table. */
 export class HotModules {
-  readonly float;
+  readonly float: FloatEmitter;
   private readonly imports: HotImports;
   private readonly functions: readonly ImportedFunction[];
 
@@ -51,7 +51,9 @@ export class HotModules {
       });
     }
     this.functions = functions;
-    this.float = floats ? new FloatCalls((sub) => sub + 1, takesRounding, imports.hostFloats) : NO_FLOATS;
+    this.float = floats
+      ? noted(new FloatCalls((sub) => sub + 1, takesRounding, imports.hostFloats))
+      : NO_FLOATS;
   }
 
   /** Compile functions in one module and put them into the region table at the given indices. Gives the module's bytes. */
@@ -66,17 +68,24 @@ export class HotModules {
     return bytes.length;
   }
 
-  /** Names of the functions that regions import, by index. */
-  get functionNames(): readonly string[] {
-    return this.functions.map(({ name }) => name);
+  /** Names of the functions that a module of these regions imports, by index. */
+  functionNames(list: readonly FunctionWriter[]): readonly string[] {
+    return this.functionsFor(list).map(({ name }) => name);
+  }
+
+  /** Imports cost time with every module, and few need the floating-point functions. */
+  private functionsFor(list: readonly FunctionWriter[]): readonly ImportedFunction[] {
+    return list.some((code) => code.usesFloats) ? this.functions : this.functions.slice(0, 1);
   }
 
   /** A module of these functions. */
   encode(
     list: readonly { readonly code: FunctionWriter; readonly index: number }[],
   ): Uint8Array<ArrayBuffer> {
-    const { functions, imports } = this;
-    const out = new ByteWriter();
+    const { imports } = this;
+    const functions = this.functionsFor(list.map(({ code }) => code));
+    const floats = functions.length > 1;
+    const out = new ByteWriter(16384);
     for (const byte of [0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0]) out.u8(byte);
     section(out, 1, (s) => {
       s.u32(1 + functions.length);
@@ -84,8 +93,7 @@ export class HotModules {
       for (const { params, result } of functions) writeType(s, params, result);
     });
     section(out, 2, (s) => {
-      const flags = "flags" in imports.interpreter ? 1 : 0;
-      s.u32(2 + functions.length + flags);
+      s.u32(2 + functions.length + (floats ? 1 : 0));
       s.name("e");
       s.name("m");
       s.u8(2);
@@ -104,7 +112,7 @@ export class HotModules {
         s.u8(0);
         s.u32(1 + i);
       });
-      if (flags === 0) return;
+      if (!floats) return;
       s.name("i");
       s.name("flags");
       s.u8(3);
@@ -141,6 +149,17 @@ export class HotModules {
   }
 }
 
+/** Makes a note in functions that use floating point. */
+function noted(calls: FloatEmitter): FloatEmitter {
+  return {
+    form: (n) => calls.form(n),
+    enter(w) {
+      w.usesFloats = true;
+      return calls.enter(w);
+    },
+  };
+}
+
 function writeType(s: ByteWriter, params: readonly ValType[], result: ValType): void {
   s.u8(0x60);
   s.u32(params.length);
@@ -150,7 +169,7 @@ function writeType(s: ByteWriter, params: readonly ValType[], result: ValType): 
 }
 
 function section(out: ByteWriter, id: number, write: (s: ByteWriter) => void): void {
-  const body = new ByteWriter();
+  const body = new ByteWriter(4096);
   write(body);
   out.u8(id);
   out.u32(body.length);

@@ -85,7 +85,7 @@ export class RegionEmitter {
     this.float = float;
     this.order = analyse(region);
     this.accesses = planAccesses(this.order, plan.unmerged);
-    this.hasFloats = this.order.some(({ ir }) => ir.nodes.some((n) => n.op === Op.fp));
+    this.hasFloats = this.order.some((block) => block.hasFloats);
     this.floatLocals = this.hasFloats
       ? chooseFloatLocals(
           this.order.map(({ ir }) => ir.nodes),

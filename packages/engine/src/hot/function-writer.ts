@@ -72,9 +72,14 @@ export const W = {
   f64FromI64: 0xbf,
 } as const;
 
+/** Room for the code of most regions. */
+const CODE_BYTES = 8192;
+
 /** A WebAssembly function written while a guest runs: bytes, locals as they are needed, labels by depth. */
 export class FunctionWriter {
-  readonly out = new ByteWriter();
+  readonly out = new ByteWriter(CODE_BYTES);
+  /** It uses the floating-point functions and flags. */
+  usesFloats = false;
   /** Offsets of hinted branches in `out`, ascending, each with 1 if it is likely taken, else 0. */
   private readonly hints: { readonly at: number; readonly taken: 0 | 1 }[] = [];
   private readonly types: ValType[] = [];
@@ -181,7 +186,7 @@ export class FunctionWriter {
 
   /** Declarations of locals. */
   private head(): ByteWriter {
-    const head = new ByteWriter();
+    const head = new ByteWriter(16);
     const groups: [ValType, number][] = [];
     for (const type of this.types) {
       const last = groups.at(-1);

@@ -23,6 +23,8 @@ export interface RegionBlock {
   edges: Edge[];
   /** The instruction that has to be left to the cold tier, with all that follows; -1 if there is none. */
   readonly stop: number;
+  /** It has `fp` operations. */
+  readonly hasFloats: boolean;
   /** Found by `analyse`: place in reverse postorder, -1 before. */
   position: number;
   /** Position of the immediate dominator. */
@@ -134,14 +136,22 @@ export class RegionGrower {
     // The same bytes give the same block; anything else would be a bug, and must not run.
     if (lifted === undefined || lifted.offsets.length !== block.instructions || lifted.end !== block.end)
       return undefined;
-    const ir: IrBlock = { nodes: lifted.nodes.slice(), offsets: lifted.offsets.slice(), end: lifted.end };
-    const stop = ir.nodes.find(isLeftToCold)?.insn ?? -1;
+    const ir = lifted;
+    let stop = -1;
+    let hasFloats = false;
+    for (const n of ir.nodes) {
+      if (n.op === Op.fp) hasFloats = true;
+      if (!isLeftToCold(n)) continue;
+      stop = n.insn;
+      break;
+    }
     return {
       block,
       ir,
       delta,
       edges: [],
       stop,
+      hasFloats,
       position: -1,
       dominator: 0,
       loop: false,

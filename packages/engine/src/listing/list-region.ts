@@ -29,7 +29,7 @@ export interface Emitted {
 /** Put side by side what a region was made from and what became of it. */
 export function listRegion(emitted: Emitted): RegionListing {
   const { region, code, notes, modules } = emitted;
-  const functions = modules.functionNames;
+  const functions = modules.functionNames([emitted.code]);
   const body = code.out.view().slice();
   const wasm = disassembleBody(body, namesOf(emitted));
   const rows = new Rows(emitted);
@@ -133,7 +133,7 @@ function namesOf(emitted: Emitted): WasmNames {
   const { plan, notes, modules } = emitted;
   const { constants, addresses } = knownNumbers(emitted);
   const jumps = plan.jumpCache + JUMP_CACHE_ENTRIES * JUMP_CACHE_ENTRY_BYTES;
-  const functions = modules.functionNames;
+  const functions = modules.functionNames([emitted.code]);
   return {
     local: (index) => notes.locals.get(index),
     global: (index) => ["fpFlags"][index],

@@ -1,7 +1,12 @@
 /** A growing byte buffer with the LEB128 encodings of the WebAssembly binary format (core spec, section 5.2). */
 export class ByteWriter {
-  private bytes = new Uint8Array(256);
+  private bytes: Uint8Array<ArrayBuffer>;
   private used = 0;
+
+  /** `room`: bytes expected. */
+  constructor(room = 256) {
+    this.bytes = new Uint8Array(room);
+  }
 
   get length(): number {
     return this.used;
