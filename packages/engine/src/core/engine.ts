@@ -39,7 +39,7 @@ export type Tier = "auto" | "cold" | "hot";
 
 /** Entries after which a block is compiled; for tests, as soon as the links around it are known. */
 const EAGER_THRESHOLD = 3;
-const HOT_THRESHOLD = 3000;
+const HOT_THRESHOLD = 2000;
 
 const DEFAULT_STATE_BYTES = 8192;
 const PAGE = 65536;
