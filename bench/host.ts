@@ -1,6 +1,6 @@
 // The machine that everything is measured on.
 import { spawnSync } from "node:child_process";
-import { cpus, totalmem, type } from "node:os";
+import { cpus, loadavg, totalmem, type } from "node:os";
 
 export interface HostDescription {
   readonly processor: string;
@@ -14,6 +14,8 @@ export interface HostDescription {
   readonly qemu: string | undefined;
   /** The Linux that runs in the guest. */
   readonly guest: string;
+  /** Processes that wanted a core in the minute before, on average; 0 where the system does not tell. */
+  readonly load: number;
   readonly date: string;
 }
 
@@ -28,6 +30,7 @@ export function describeHost(qemu: string | undefined, guest: string): HostDescr
     v8: process.versions.v8,
     qemu,
     guest,
+    load: loadavg()[0] ?? 0,
     date: new Date().toISOString().slice(0, 10),
   };
 }

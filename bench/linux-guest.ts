@@ -29,6 +29,9 @@ export async function prepareGuest(memory: number, program: Uint8Array): Promise
   const { kernel, initrd, manifest } = await pullGuest(GUEST, { progress: streamProgress(process.stderr) });
   const tree = new FileTree().file(BENCH_PATH, program, 0o755);
   const folder = mkdtempSync(join(tmpdir(), "hypercraft-bench-"));
+  const dispose = (): void => rmSync(folder, { recursive: true, force: true });
+  // Also when a signal ends us.
+  process.on("exit", dispose);
   const extended = join(folder, "initrd.cpio");
   writeFileSync(extended, appendArchive(readFileSync(initrd), writeCpio(tree, 0)));
   const plain = { kernel, initrd, append: manifest.commandLines.initramfs, memory };
@@ -36,6 +39,6 @@ export async function prepareGuest(memory: number, program: Uint8Array): Promise
     plain,
     withPrograms: { ...plain, initrd: extended },
     description: `Debian ${manifest.suiteVersion}, Linux ${manifest.kernelRelease}, ${memory} MiB`,
-    dispose: () => rmSync(folder, { recursive: true, force: true }),
+    dispose,
   };
 }

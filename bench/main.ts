@@ -24,6 +24,9 @@ import {
 import { findFirmware, hypercraftCommand, qemuCommand } from "./sides.ts";
 import { replaceSection } from "./table.ts";
 
+/** Above this load, what is measured runs beside something else. */
+const BUSY = 0.8;
+
 const QEMU_BOOT = "QEMU";
 
 const progress = (line: string): void => console.error(`bench: ${line}`);
@@ -68,9 +71,11 @@ async function measureGuests(asked: BenchOptions): Promise<void> {
     progress(`${name} cannot be run: nothing to compare with (Debian has it in qemu-system-misc)`);
   }
   const firmware = options.firmware === undefined ? findFirmware() : callersPath(options.firmware);
+  if (options.mode === "bare" && firmware === undefined) throw new UsageError(NO_FIRMWARE);
   const guest = await prepareGuest(options.memory, readFileSync(benchPath(ARCH)));
   try {
     const host = describeHost(qemu, guest.description);
+    if (host.load > BUSY) progress(`this machine is busy (load ${host.load.toFixed(1)}): times will vary`);
     const programs =
       options.programs.length > 0 ? await measurePrograms(options, guest, firmware) : undefined;
     const boots = options.boot ? await bootAll(options, guest, firmware) : [];
@@ -87,7 +92,6 @@ async function measurePrograms(
   firmware: string | undefined,
 ): Promise<ProgramRun> {
   const { mode = "vm", tier, qemu, percent, rounds, programs, acceptChecks } = options;
-  if (mode === "bare" && firmware === undefined) throw new UsageError(NO_FIRMWARE);
   const ours = hypercraftCommand(root, guest.withPrograms, { mode, tier, firmware });
   const sides: SideCommand[] = [{ side: "hypercraft", command: ours }];
   if (qemu.length > 0) sides.push({ side: "qemu", command: qemuCommand(qemu, guest.withPrograms) });
@@ -136,17 +140,17 @@ async function profileOne(
 /** The tables by the names that a document has them under. */
 function tables({ options, host, programs, boots, profile }: Findings): [name: string, text: string][] {
   const found: [string, string][] = [["machine", hostTable(host)]];
-  if (programs !== undefined) found.push(["programs", programTable(programs.measurements)]);
+  if (programs !== undefined)
+    found.push(["programs", `${programTable(programs.measurements)}\n${remarks(options, programs)}`]);
   if (boots.length > 0) found.push(["boot", bootTable(boots, QEMU_BOOT, options.memory * 2 ** 20)]);
   if (profile.length > 0) found.push(["profile", profileTable(profile)]);
   return found;
 }
 
 function report(findings: Findings): void {
-  const { options, programs } = findings;
+  const { options } = findings;
   const all = tables(findings);
   for (const [, text] of all) process.stdout.write(`\n${text}`);
-  if (programs !== undefined) process.stdout.write(`\n${remarks(programs)}`);
   if (options.json !== undefined)
     writeFileSync(callersPath(options.json), `${JSON.stringify(plain(findings), null, 2)}\n`);
   if (options.markdown !== undefined) {
@@ -159,13 +163,24 @@ function report(findings: Findings): void {
   }
 }
 
-function remarks({ idleLoad, peakMemory }: ProgramRun): string {
-  const lines = Object.entries(idleLoad).map(([side, load]) => {
-    const mib = Math.round((peakMemory[side as keyof typeof peakMemory] ?? Number.NaN) / 2 ** 20);
-    const memory = Number.isNaN(mib) ? "" : `; at most ${mib} MiB in memory`;
-    return `${side}: ${(100 * load).toFixed(1)} % of a processor while the other side ran${memory}\n`;
-  });
-  return lines.join("");
+/** How it was measured, and whether the sides left each other alone. */
+function remarks(
+  { rounds, percent, mode = "vm", tier }: BenchOptions,
+  { idleLoad, peakMemory }: ProgramRun,
+): string {
+  const work = percent === 100 ? "" : `, ${percent} % of the work`;
+  const lines = [
+    `${rounds === 1 ? "One round" : `Median of ${rounds} rounds`}, ${mode} mode, tier ${tier}${work}.`,
+  ];
+  for (const side of ["hypercraft", "qemu"] as const) {
+    const [load, memory] = [idleLoad[side], peakMemory[side]];
+    if (load === undefined) continue;
+    const most =
+      memory === undefined ? "" : `, and had at most ${Math.round(memory / 2 ** 20)} MiB in memory`;
+    const name = side === "qemu" ? "QEMU" : side;
+    lines.push(`While it waited, ${name} used ${(100 * load).toFixed(1)} % of a core${most}.`);
+  }
+  return `${lines.join("\n")}\n`;
 }
 
 /** What --json writes. */

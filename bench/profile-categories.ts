@@ -34,6 +34,7 @@ const row = (category: Category, path: string, ...functions: string[]): Row =>
  */
 export const ROWS: readonly Row[] = [
   row("compiling regions", "engine/hot/"),
+  row("finding blocks to go on with", "engine/tlb/lookup-tables"),
   row("page walks and TLB fills", "engine/tlb/"),
   row("page walks and TLB fills", "engine/core/slow-path"),
   row("page walks and TLB fills", "arch-riscv/cpu/mmu"),

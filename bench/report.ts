@@ -102,6 +102,7 @@ export function hostTable(host: HostDescription): string {
     ["Node", `${host.node} (V8 ${host.v8})`],
     ["QEMU", host.qemu ?? "not compared with"],
     ["guest", host.guest],
+    ["load before", host.load.toFixed(1)],
     ["date", host.date],
   ];
   return formatTable([["machine", ""], ...rows], ["left", "left"]);
