@@ -42,3 +42,6 @@ export function qemuVersion(command: readonly string[]): string | undefined {
   const { status, stdout } = spawnSync(program, [...args, "--version"], { encoding: "utf8" });
   return status === 0 ? (/version (\S+)/.exec(stdout)?.[1] ?? stdout.trim()) : undefined;
 }
+
+/** Whether what is measured runs beside something else. */
+export const isBusy = ({ load }: HostDescription): boolean => load > 0.8;

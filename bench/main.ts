@@ -12,20 +12,9 @@ import { ARCH, type PreparedGuest, prepareGuest } from "./linux-guest.ts";
 import { packageBenches, runPackageBench } from "./package-benches.ts";
 import type { ProfileEntry } from "./profile.ts";
 import { PROGRAMS } from "./programs.ts";
-import {
-  bootTable,
-  groupRatios,
-  hostTable,
-  medianOf,
-  profileTable,
-  programTable,
-  ratioOf,
-} from "./report.ts";
+import { bootTable, groupRatios, hostText, medianOf, profileTable, programTable, ratioOf } from "./report.ts";
 import { findFirmware, hypercraftCommand, qemuCommand } from "./sides.ts";
 import { replaceSection } from "./table.ts";
-
-/** Above this load, what is measured runs beside something else. */
-const BUSY = 0.8;
 
 const QEMU_BOOT = "QEMU";
 
@@ -75,7 +64,7 @@ async function measureGuests(asked: BenchOptions): Promise<void> {
   const guest = await prepareGuest(options.memory, readFileSync(benchPath(ARCH)));
   try {
     const host = describeHost(qemu, guest.description);
-    if (host.load > BUSY) progress(`this machine is busy (load ${host.load.toFixed(1)}): times will vary`);
+    if (isBusy(host)) progress(`this machine is busy (load ${host.load.toFixed(1)}): times will vary`);
     const programs =
       options.programs.length > 0 ? await measurePrograms(options, guest, firmware) : undefined;
     const boots = options.boot ? await bootAll(options, guest, firmware) : [];
@@ -139,7 +128,7 @@ async function profileOne(
 
 /** The tables by the names that a document has them under. */
 function tables({ options, host, programs, boots, profile }: Findings): [name: string, text: string][] {
-  const found: [string, string][] = [["machine", hostTable(host)]];
+  const found: [string, string][] = [["machine", hostText(host)]];
   if (programs !== undefined)
     found.push(["programs", `${programTable(programs.measurements)}\n${remarks(options, programs)}`]);
   if (boots.length > 0) found.push(["boot", bootTable(boots, QEMU_BOOT, options.memory * 2 ** 20)]);

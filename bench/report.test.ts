@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { ProgramMeasurement } from "./guest-programs.ts";
-import { bootTable, groupRatios, profileTable, programTable } from "./report.ts";
+import { bootTable, groupRatios, hostText, profileTable, programTable } from "./report.ts";
 
 const program = (
   name: string,
@@ -70,4 +70,23 @@ test("a profile's largest part comes first", () => {
     "| translating blocks |  250 |  25.0 % |",
     "| all                | 1000 | 100.0 % |",
   ]);
+});
+
+test("a machine that was busy is said to have been", () => {
+  const host = {
+    processor: "P",
+    cores: 1,
+    memory: 8,
+    system: "Linux x64",
+    node: "26",
+    v8: "14",
+    qemu: undefined,
+    guest: "Debian",
+    date: "2026-01-01",
+  };
+  const idle = hostText({ ...host, load: 0.2 });
+  expect(idle).toMatch(/\| processor +\| P, 1 core +\|/);
+  expect(idle).toMatch(/\| QEMU +\| not compared with \|/);
+  expect(idle).not.toContain("busy");
+  expect(hostText({ ...host, load: 3 })).toMatch(/load before \| 3\.0[^]*was busy with other work/);
 });

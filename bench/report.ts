@@ -2,13 +2,16 @@
 import type { BootMeasurement } from "./boot.ts";
 import { geometricMean, median } from "./figures.ts";
 import type { ProgramMeasurement, Side } from "./guest-programs.ts";
-import type { HostDescription } from "./host.ts";
+import { type HostDescription, isBusy } from "./host.ts";
 import type { ProfileEntry } from "./profile.ts";
 import type { Group } from "./programs.ts";
 import { formatTable } from "./table.ts";
 
 const NONE = "-";
 const MIB = 2 ** 20;
+
+const BUSY =
+  "**The machine was busy with other work while this was measured: take the numbers as a rough idea only.**";
 
 /** Milliseconds, or nothing to tell. */
 export function medianOf({ samples }: ProgramMeasurement, side: Side): number | undefined {
@@ -94,7 +97,7 @@ export function profileTable(entries: readonly ProfileEntry[]): string {
   return formatTable([["where", "ms", "share"], ...rows], ["left", "right", "right"]);
 }
 
-export function hostTable(host: HostDescription): string {
+export function hostText(host: HostDescription): string {
   const rows = [
     ["processor", `${host.processor}, ${host.cores} ${host.cores === 1 ? "core" : "cores"}`],
     ["memory", `${host.memory} GiB`],
@@ -105,5 +108,6 @@ export function hostTable(host: HostDescription): string {
     ["load before", host.load.toFixed(1)],
     ["date", host.date],
   ];
-  return formatTable([["machine", ""], ...rows], ["left", "left"]);
+  const table = formatTable([["machine", ""], ...rows], ["left", "left"]);
+  return isBusy(host) ? `${table}\n${BUSY}\n` : table;
 }
