@@ -88,5 +88,5 @@ test("a machine that was busy is said to have been", () => {
   expect(idle).toMatch(/\| processor +\| P, 1 core +\|/);
   expect(idle).toMatch(/\| QEMU +\| not compared with \|/);
   expect(idle).not.toContain("busy");
-  expect(hostText({ ...host, load: 3 })).toMatch(/load before \| 3\.0[^]*was busy with other work/);
+  expect(hostText({ ...host, load: 3 })).toMatch(/load before \| 3\.0[\s\S]*was busy with other work/);
 });
