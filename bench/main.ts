@@ -7,7 +7,7 @@ import { type BootMeasurement, type BootSubject, measureBoots, profileBoot } fro
 import { root } from "./built.ts";
 import { checksPath, readChecks, writeChecks } from "./checks.ts";
 import { type ProgramRun, runPrograms, type SideCommand } from "./guest-programs.ts";
-import { describeHost, type HostDescription, qemuVersion } from "./host.ts";
+import { describeHost, type HostDescription, isBusy, qemuVersion } from "./host.ts";
 import { ARCH, type PreparedGuest, prepareGuest } from "./linux-guest.ts";
 import { packageBenches, runPackageBench } from "./package-benches.ts";
 import type { ProfileEntry } from "./profile.ts";
