@@ -26,7 +26,8 @@ export interface BareGuest {
   write(address: number, bytes: Uint8Array): void;
 }
 
-function createGuest(tier: Tier, image: Uint8Array): BareGuest {
+/** A hart with a program at the start of its RAM, in one tier. */
+export function createGuest(tier: Tier, image: Uint8Array): BareGuest {
   const pages = (ARENA + RAM_SIZE) / 65_536;
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
   const inRam = (physical: number): boolean => physical >= RAM && physical < RAM + RAM_SIZE;
