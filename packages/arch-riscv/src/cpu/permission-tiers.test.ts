@@ -225,9 +225,11 @@ describe.each(LEVELS)("in %s-mode", (_, virtual) => {
     ["no ASID and SFENCE.VMA of the page in it", 0, 0, "li t0, 0; sfence.vma s6, t0"],
   ] as const;
 
-  test.each(FENCED)("one address, a user page here and a supervisor page there, with %s", (__, a, b, fence) => {
-    const rounds = 300;
-    const machine = new Lockstep(`
+  test.each(FENCED)(
+    "one address, a user page here and a supervisor page there, with %s",
+    (__, a, b, fence) => {
+      const rounds = 300;
+      const machine = new Lockstep(`
       ${enter(virtual)}
       li s3, ${satp(ROOT_A, a)}
       li s4, ${satp(ROOT_B, b)}
@@ -254,21 +256,22 @@ describe.each(LEVELS)("in %s-mode", (_, virtual) => {
       csrrw zero, satp, zero
       wfi
       ${HANDLER}`);
-    addressSpace(machine, ROOT_A, [entry(PAGE_A, LEAF | USER)]);
-    addressSpace(machine, ROOT_B, [entry(PAGE_B, LEAF)]);
-    machine.put(PAGE_A, [0n, 1n, 77n]);
-    machine.put(PAGE_B, [0n, 100n, 0n]);
-    machine.finish();
-    const n = (rounds / 2) * 12;
-    expectFaults(machine, [
-      ["loop", WINDOW + 8, LOAD, n],
-      ["store", WINDOW + 16, STORE, n],
-    ]);
-    expect(machine.registers("a0")).toEqual([100n * BigInt(n)]);
-    const words = new BigUint64Array(machine.memory(PAGE_A, 8192).buffer);
-    expect([words[0], words[2], words[512], words[514]]).toEqual([BigInt(n), 77n, BigInt(n), BigInt(n)]);
-    compiled(machine);
-  });
+      addressSpace(machine, ROOT_A, [entry(PAGE_A, LEAF | USER)]);
+      addressSpace(machine, ROOT_B, [entry(PAGE_B, LEAF)]);
+      machine.put(PAGE_A, [0n, 1n, 77n]);
+      machine.put(PAGE_B, [0n, 100n, 0n]);
+      machine.finish();
+      const n = (rounds / 2) * 12;
+      expectFaults(machine, [
+        ["loop", WINDOW + 8, LOAD, n],
+        ["store", WINDOW + 16, STORE, n],
+      ]);
+      expect(machine.registers("a0")).toEqual([100n * BigInt(n)]);
+      const words = new BigUint64Array(machine.memory(PAGE_A, 8192).buffer);
+      expect([words[0], words[2], words[512], words[514]]).toEqual([BigInt(n), 77n, BigInt(n), BigInt(n)]);
+      compiled(machine);
+    },
+  );
 
   test.each(FENCED.slice(1).map(([name, , , fence]) => [name, fence] as const))(
     "a page that changes hands, with %s",
@@ -308,7 +311,9 @@ describe.each(LEVELS)("in %s-mode", (_, virtual) => {
       const n = (rounds / 2) * 12;
       expectFaults(machine, [["loop", WINDOW + 8, LOAD, n]]);
       expect(machine.registers("a0")).toEqual([100n * BigInt(n)]);
-      expect(new BigUint64Array(machine.memory(PAGE_A, 8).buffer)).toEqual(new BigUint64Array([2n * BigInt(n)]));
+      expect(new BigUint64Array(machine.memory(PAGE_A, 8).buffer)).toEqual(
+        new BigUint64Array([2n * BigInt(n)]),
+      );
       compiled(machine);
     },
   );

@@ -143,11 +143,12 @@ export class Core implements CoreApi {
     this.home = home >> 2;
     this.base = this.home;
     this.tlb = new SoftTlb(engine.memory, tlbAddress);
-    this.words[this.base + (E.tlb >> 2)] = this.tlb.bank(0);
     this.slow = new SlowPath(this);
     this.codeContexts = new CodeContexts(() => engine.nextGeneration());
     this.codeContext = this.codeContexts.get(0);
     this.globalContext = this.codeContext;
+    this.setDataContext(0);
+    this.setCodeContext(0);
     this.clearReservation();
   }
 
