@@ -21,6 +21,18 @@ const MODE_BITS = 0xf << 28;
 /** No table's root has this number: its lower half is the whole one's all ones. */
 const NO_ROOT = -1;
 
+/** Regimes and context keys of one mode. */
+class Prepared {
+  valid = false;
+  readonly fetch = new Regime();
+  readonly data = new Regime();
+  codeKey = 0;
+  globalKey = 0;
+  dataKey = 0;
+  /** The data key while SUM is set. */
+  sumKey = 0;
+}
+
 /**
  * Which translation regime loads, stores and fetches are in, as `Regime`s for the walker and as context
  * keys for the engine. Nothing is flushed when the privilege mode, SUM, MXR or an ASID changes: each
@@ -28,14 +40,15 @@ const NO_ROOT = -1;
  */
 export class Contexts {
   /** Loads and stores. */
-  readonly data = new Regime();
+  data = new Regime();
   /** Instruction fetches. */
-  readonly fetch = new Regime();
+  fetch = new Regime();
   /** HLV, HLVX and HSV; current after `refreshHypervisor`. */
   readonly hypervisor = new Regime();
   private readonly hart: RiscvHart;
   private readonly spaces = new AddressSpaces(FIRST_SPACE);
-  private codeKey = -1;
+  /** By privilege mode | V << 2: worked out since the last change of anything else. Traps switch between them all the time. */
+  private readonly prepared = Array.from({ length: 8 }, () => new Prepared());
   // Ids of the current address spaces; -1 when a register they consist of was written.
   private space = -1;
   private guestSpace = -1;
@@ -51,32 +64,54 @@ export class Contexts {
     this.refresh();
   }
 
-  /** Privilege, virtualization, MPRV, SUM, MXR, ADUE or an address space changed. */
+  /** MPRV, SUM, MXR, ADUE or an address space changed. */
   refresh(): void {
+    this.forget();
+    this.modeChanged();
+  }
+
+  private forget(): void {
+    for (const p of this.prepared) p.valid = false;
+  }
+
+  /** Privilege or virtualization mode changed, and nothing else but status bits that translation does not depend on. */
+  modeChanged(): void {
+    const { core, priv, v } = this.hart;
+    const p = this.prepared[priv | (v << 2)] as Prepared;
+    if (!p.valid) this.prepare(p);
+    this.fetch = p.fetch;
+    this.data = p.data;
+    core.setCodeContext(p.codeKey, p.globalKey);
+    core.setDataContexts(p.dataKey, p.sumKey, p.dataKey !== p.sumKey && this.sum(p.data) ? 1 : 0);
+  }
+
+  private sum({ guest }: Regime): boolean {
+    return (this.hart.core.lo(guest ? VS.status : M.status) & SUM) !== 0;
+  }
+
+  /** Work everything out for the current mode. */
+  private prepare(p: Prepared): void {
     const hart = this.hart;
     const { core, priv, v } = hart;
     const status = core.lo(M.status);
-    const codeKey = this.describe(this.fetch, priv, v, status) + KEY_FETCH;
+    p.codeKey = this.describe(p.fetch, priv, v, status) + KEY_FETCH;
+    p.globalKey = this.globalKey(p.fetch, p.codeKey);
     let dataPriv = priv;
     let dataV = v;
     if ((status & MPRV) !== 0) {
       dataPriv = (status & MPP) >>> MPP_SHIFT;
       dataV = dataPriv < 3 && (core.hi(M.status) & MPV_HI) !== 0 ? 1 : 0;
     }
-    const { data } = this;
-    const dataKey = this.describe(data, dataPriv, dataV, status) + this.permissions(data);
-    const hasSum = data.levels !== 0 && !data.user;
-    if (codeKey !== this.codeKey) {
-      this.codeKey = codeKey;
-      core.setCodeContext(codeKey, this.globalKey(this.fetch));
-    }
-    core.setDataContexts(dataKey, hasSum ? dataKey + KEY_SUM : dataKey, hasSum && data.sum ? 1 : 0);
+    p.dataKey = this.describe(p.data, dataPriv, dataV, status) + this.permissions(p.data);
+    p.sumKey = p.data.levels !== 0 && !p.data.user ? p.dataKey + KEY_SUM : p.dataKey;
+    // With MPRV set, MPP and MPV count too: they change with the mode.
+    p.valid = (status & MPRV) === 0;
   }
 
   /** Regime of loads and stores. Guest code switches SUM without telling. */
   currentData(): Regime {
-    const { data, hart } = this;
-    data.sum = (hart.core.lo(data.guest ? VS.status : M.status) & SUM) !== 0;
+    const { data } = this;
+    data.sum = this.sum(data);
     return data;
   }
 
@@ -133,9 +168,9 @@ export class Contexts {
   }
 
   /** Key of the pages that all address spaces of the regime have in common: an address space of its own, by mode. */
-  private globalKey(r: Regime): number {
+  private globalKey(r: Regime, codeKey: number): number {
     const { core } = this.hart;
-    if (r.levels === 0) return this.codeKey;
+    if (r.levels === 0) return codeKey;
     const mode = (r.guest ? core.hi(VS.atp) : core.hi(S.atp)) & MODE_BITS;
     const [gatpLo, gatpHi] = r.guest ? [core.lo(H.gatp), core.hi(H.gatp)] : [0, 0];
     return (
@@ -169,6 +204,7 @@ export class Contexts {
     this.space = -1;
     this.guestSpace = -1;
     this.spaces.clear();
+    this.forget();
     this.hart.core.dropContexts();
   }
 

@@ -176,8 +176,8 @@ export class RiscvHart implements GuestCpu {
     this.core.set(privilege, priv, 0);
     this.core.set(virtualization, v, 0);
     this.status.refreshMode();
-    this.interrupts.refresh();
-    this.contexts.refresh();
+    this.interrupts.modeChanged();
+    this.contexts.modeChanged();
   }
 
   /** PMP registers changed. */

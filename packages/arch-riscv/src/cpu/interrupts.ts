@@ -45,6 +45,12 @@ export class Interrupts {
     if (this.deliverable !== 0) core.requestDispatch();
   }
 
+  /** The mode changed, or what lets interrupts in: nothing else becomes pending by that. */
+  modeChanged(): void {
+    if (this.hart.core.lo(interruptsWaiting) !== 0) this.refresh();
+    else this.deliverable = 0;
+  }
+
   /**
    * Can one be taken now? Guest code sets and clears sstatus.SIE without telling, so whatever waits is looked at
    * again.

@@ -73,19 +73,6 @@ export class CodeStore {
     return this.block(this.words[(address - 4) >> 2] as number);
   }
 
-  /** The block whose code a micro-op address lies in: blocks are laid out in the order of their numbers. */
-  containing(address: number): Block {
-    let low = 0;
-    let high = this.blocks.length - 1;
-    while (low < high) {
-      const middle = (low + high + 1) >> 1;
-      if ((this.blocks[middle] as Block).address <= address) low = middle;
-      else high = middle - 1;
-    }
-    return this.blocks[low] as Block;
-  }
-
-  /** The block that was translated from there, if it is still good. `key`: page offset, and the mode bits above it. */
   find(page: number, key: number, step: boolean): Block | undefined {
     const id = this.index.find(page, key, step);
     if (id < 0) return undefined;

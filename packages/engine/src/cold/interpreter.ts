@@ -88,6 +88,8 @@ class Machine {
   /** Link stub that is to be made anew, 0 if none. */
   readonly stub: Local;
   readonly status: Local;
+  /** The block being executed. */
+  readonly block: Local;
   next!: Label;
   /** Branch here with `pc` at a block to be entered. */
   entering!: Label;
@@ -117,6 +119,7 @@ class Machine {
     this.target = local("i32");
     this.stub = local("i32");
     this.status = local("i32");
+    this.block = local("i32");
   }
 
   private slot(at: number): Expr {
@@ -190,6 +193,7 @@ class Machine {
   spill(): Expr {
     return seq(
       this.setEngine32(E.microOp, this.pc),
+      this.setEngine32(E.block, this.block),
       this.setEngine32(E.budget, this.budget),
       ...(this.soft ? [this.setEngine32(E.fpFlags, this.soft.flags)] : []),
     );
@@ -215,6 +219,7 @@ class Machine {
   enterBlock(): Expr {
     const header = this.target;
     return seq(
+      this.block.set(this.pc),
       header.set(i32.sub(this.pc, BLOCK_HEADER_BYTES)),
       this.status.set(i32.sub(i32.load(header), 1)),
       i32.store(header, this.status),
@@ -706,7 +711,11 @@ export function buildInterpreter(
       mm.context.set(mm.engine64(E.dataContext)),
       mm.tlb.set(mm.engine32(E.tlb)),
       when(i32.eqz(mm.target), [mm.va.set(mm.engine64(E.pc)), br(mm.going)]),
-      when(i32.and(mm.target, RESUME), [mm.pc.set(i32.sub(mm.target, RESUME)), br(mm.next)]),
+      when(i32.and(mm.target, RESUME), [
+        mm.block.set(mm.engine32(E.block)),
+        mm.pc.set(i32.sub(mm.target, RESUME)),
+        br(mm.next),
+      ]),
       mm.enter(mm.target),
     ),
   );

@@ -54,6 +54,7 @@ const W = {
   pcBase: E.pcBase >> 2,
   budget: E.budget >> 2,
   microOp: E.microOp >> 2,
+  block: E.block >> 2,
   generation: E.generation >> 2,
   globalGeneration: E.globalGeneration >> 2,
   fetchContext: E.fetchContext >> 2,
@@ -119,9 +120,10 @@ export class Core implements CoreApi {
   private exhausting = false;
   private pcKnown = false;
   private stopRequested = false;
-  private readonly dataKeys = [NO_KEY, NO_KEY];
-  private codeKey = 0;
-  private globalKey = 0;
+  private dataKey0 = NO_KEY;
+  private dataKey1 = NO_KEY;
+  private codeKey = NO_KEY;
+  private globalKey = NO_KEY;
   /** The page that was fetched last is mapped globally: what leads there holds in every address space. */
   private fetchedGlobally = false;
   private foundGlobally = false;
@@ -251,10 +253,14 @@ export class Core implements CoreApi {
   private unexecuted(): number {
     if (!this.inside) return 0;
     const microOp = this.word(W.microOp);
-    const block = this.engine.code.containing(microOp);
+    const block = this.running();
     return block.instructions - ((this.words[(microOp >> 2) + 3] as number) >>> 16);
   }
   private inside = false;
+  /** The block that the interpreter is in or was left in. */
+  private running(): Block {
+    return this.engine.code.blockAt(this.word(W.block));
+  }
 
   /** Instructions that this core itself has executed, whatever a restored state says. */
   get executedHere(): number {
@@ -344,10 +350,11 @@ export class Core implements CoreApi {
     this.setDataContexts(key, key, 0);
   }
   setDataContexts(key0: number, key1: number, selected: 0 | 1): void {
-    const [old0, old1] = this.dataKeys;
-    this.dataKeys[0] = key0;
-    this.dataKeys[1] = key1;
-    if (key0 !== old0 || key1 !== old1) this.setDataIds();
+    if (key0 !== this.dataKey0 || key1 !== this.dataKey1) {
+      this.dataKey0 = key0;
+      this.dataKey1 = key1;
+      this.setDataIds();
+    }
     this.selectContext(selected);
   }
   private selectContext(selected: number): void {
@@ -356,11 +363,11 @@ export class Core implements CoreApi {
     this.setWord(W.tlb, this.tlb.bank(id));
   }
   private setDataIds(): void {
-    const [key0, key1] = this.dataKeys as [number, number];
-    this.dataIds.id(key0);
-    this.dataIds.id(key1);
-    // Making the second one may have started the ids anew, so both are asked for again.
-    const [id, other] = [this.dataIds.id(key0), this.dataIds.id(key1)];
+    const { dataIds, dataKey0, dataKey1 } = this;
+    dataIds.id(dataKey0);
+    const other = dataIds.id(dataKey1);
+    // Making the second one may have started the ids anew.
+    const id = dataIds.id(dataKey0);
     this.setWord(W.contexts, id);
     this.setWord(W.contexts + 2, this.tlb.bank(id));
     this.setWord(W.contexts + 4, other);
@@ -371,11 +378,16 @@ export class Core implements CoreApi {
     const selected = this.word(W.dataContext) === this.word(W.contexts) ? 0 : 1;
     this.setDataIds();
     this.selectContext(selected);
-    this.setCodeContext(this.codeKey, this.globalKey);
+    this.takeCodeContext();
   }
   setCodeContext(key: number, globalKey: number = key): void {
+    if (key === this.codeKey && globalKey === this.globalKey) return;
     this.codeKey = key;
     this.globalKey = globalKey;
+    this.takeCodeContext();
+  }
+  private takeCodeContext(): void {
+    const { codeKey: key, globalKey } = this;
     this.codeContext = this.codeContexts.get(key);
     this.globalContext = this.codeContexts.get(globalKey);
     this.setWord(W.fetchContext, this.codeContext.id);
@@ -407,8 +419,7 @@ export class Core implements CoreApi {
     // One address of a large mapping stands for all of it.
     if (this.large.hasLarge(vaLo, vaHi)) return this.dropContexts();
     this.tlb.dropPage(vaLo);
-    if (this.codeContexts.dropPage(pageNumber(vaLo, vaHi, 12)))
-      this.setCodeContext(this.codeKey, this.globalKey);
+    if (this.codeContexts.dropPage(pageNumber(vaLo, vaHi, 12))) this.takeCodeContext();
   }
 
   /** Ids are the low 12 bits of tags; when they run out the TLB starts anew. */
@@ -567,7 +578,7 @@ export class Core implements CoreApi {
     const status = this.status;
     if (status === Status.settled) return this.exit === null;
     const microOp = this.word(W.microOp);
-    const block = this.engine.code.containing(microOp);
+    const block = this.running();
     const meta = this.words[(microOp >> 2) + 3] as number;
     const index = meta >>> 16;
     if (step) this.slow.endStep();
@@ -689,7 +700,7 @@ export class Core implements CoreApi {
     const page = pageNumber(lo, hi, 12);
     const { codeContexts, codeKey } = this;
     while (codeContexts.fetchedFrom(page, codeKey) || codeContexts.fetchedFrom(page + 1, codeKey))
-      this.setCodeContext(codeKey, this.globalKey);
+      this.takeCodeContext();
   }
 
   private translate(
@@ -761,8 +772,7 @@ export class Core implements CoreApi {
     }
     // One page too many: everything was dropped, and this page is the first one of the new contexts.
     const key = this.fetchedGlobally ? this.globalKey : this.codeKey;
-    while (this.codeContexts.fetchedFrom(pageNumber(lo, hi, 12), key))
-      this.setCodeContext(this.codeKey, this.globalKey);
+    while (this.codeContexts.fetchedFrom(pageNumber(lo, hi, 12), key)) this.takeCodeContext();
     return page;
   }
 
@@ -788,7 +798,7 @@ export class Core implements CoreApi {
   private applyRecipe(): void {
     const microOp = this.word(W.microOp);
     if (((this.words[(microOp >> 2) + 3] as number) & HAS_RECIPE) === 0) return;
-    const block = this.engine.code.containing(microOp);
+    const block = this.running();
     const recipe = block.recipes?.get((microOp - block.address) >> 2);
     if (recipe === undefined) return;
     for (const { offset, lo, hi } of recipe) {
@@ -811,7 +821,7 @@ export class Core implements CoreApi {
     )
       return After.leave;
     const microOp = this.word(W.microOp);
-    const block = this.engine.code.containing(microOp);
+    const block = this.running();
     if (block.step) return After.leave;
     const index = (this.words[(microOp >> 2) + 3] as number) >>> 16;
     this.complete(status, block, index);
@@ -866,6 +876,6 @@ export class Core implements CoreApi {
 
   /** The running block is a single-step one. */
   get inStep(): boolean {
-    return this.engine.code.containing(this.word(W.microOp)).step;
+    return this.running().step;
   }
 }

@@ -325,7 +325,11 @@ export class RegionEmitter {
   private resume(block: RegionBlock, address: number): void {
     // The entry's first micro-op was replaced by the call of this region.
     const moved = block === this.order[0] ? this.plan.entryCopy - block.block.address : 0;
-    this.leave(block, () => this.w.i32((address + moved) | RESUME));
+    const { w, plan } = this;
+    w.i32(0);
+    w.i32(block.block.address + moved);
+    w.memory(W.i32Store, plan.state + E.block);
+    this.leave(block, () => w.i32((address + moved) | RESUME));
   }
 
   /** To the cold tier's `poll`, the last micro-op but one, if it would go to the dispatcher. */

@@ -29,6 +29,8 @@ export const ENGINE_STATE = {
   budget: 40,
   /** i32: address of the micro-op that left the interpreter. */
   microOp: 44,
+  /** i32: address of the block that `microOp` is in. */
+  block: 52,
   /** i32: mapping generation under which code may be linked. */
   generation: 48,
   /** i32: the same for pages that are mapped alike in every address space of the regime. */

@@ -74,12 +74,20 @@ export class SoftTlb {
   }
 }
 
+/** A power of two. */
+const RECENT = 8;
+/** No key: those of contexts are not below -1. */
+const EMPTY = -2;
+
 /**
  * Numbers for contexts: an architecture's key (address space and permission state) gets a small id that
  * is part of every TLB tag. Dropping a context gives it a new id at its next use, so nothing is searched.
  */
 export class ContextIds {
   private readonly ids = new Map<number, number>();
+  /** Ids asked for lately, by the low bits of the key: a hypervisor's or a kernel's few contexts alternate. */
+  private readonly recentKeys = new Array<number>(RECENT).fill(EMPTY);
+  private readonly recentIds = new Array<number>(RECENT).fill(0);
   private readonly allocate: () => number;
 
   constructor(allocate: () => number) {
@@ -87,21 +95,27 @@ export class ContextIds {
   }
 
   id(key: number): number {
+    const slot = key & (RECENT - 1);
+    if (this.recentKeys[slot] === key) return this.recentIds[slot] as number;
     let id = this.ids.get(key);
     if (id === undefined) {
       id = this.allocate();
       this.ids.set(key, id);
     }
+    this.recentKeys[slot] = key;
+    this.recentIds[slot] = id;
     return id;
   }
 
   drop(predicate?: (key: number) => boolean): void {
+    this.recentKeys.fill(EMPTY);
     if (predicate === undefined) return this.ids.clear();
     for (const key of this.ids.keys()) if (predicate(key)) this.ids.delete(key);
   }
 
   /** Drop `count` keys from `first`. */
   dropRange(first: number, count: number): void {
+    this.recentKeys.fill(EMPTY);
     for (let key = first; key < first + count; key++) this.ids.delete(key);
   }
 }
