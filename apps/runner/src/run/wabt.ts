@@ -28,7 +28,8 @@ export async function loadToText(): Promise<ToText | undefined> {
   }
   const wabt = await load();
   return (bytes, { fold = true } = {}) => {
-    const module = wabt.readWasm(bytes, { readDebugNames: true, tail_call: true, simd: true });
+    const features = { tail_call: true, simd: true, relaxed_simd: true };
+    const module = wabt.readWasm(bytes, { readDebugNames: true, ...features });
     try {
       module.applyNames();
       return module.toText({ foldExprs: fold, inlineExport: false });

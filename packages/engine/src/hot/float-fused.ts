@@ -1,5 +1,6 @@
 import { type Expr, expr, f32, f64, i32, i64 } from "../wasm/index.js";
-import { type Fast, type FastWriter, requireNormal, type Variable } from "./float-writer.js";
+import { VECTOR, VECTOR_PREFIX } from "../wasm/opcodes.js";
+import { type Fast, type FastWriter, type Float, requireNormal, type Variable } from "./float-writer.js";
 
 // a * b + c with one rounding: by the host's own instruction where `hostFuses`, or by doubles.
 
@@ -28,32 +29,26 @@ export const fusedDouble: Pick<Fast, "write" | "rescue"> = {
   },
 };
 
-/** SIMD opcodes, as they are encoded: make a vector of a number, multiply and add, take the number out again. */
-const RELAXED = {
-  f32: { splat: [0xfd, 0x13], madd: [0xfd, 0x85, 0x02], extract: [0xfd, 0x1f, 0] },
-  f64: { splat: [0xfd, 0x14], madd: [0xfd, 0x87, 0x02], extract: [0xfd, 0x21, 0] },
-} as const;
-
-/**
- * The relaxed multiply-add of WebAssembly's vectors, which rounds once or twice, always the same on one host.
- */
-export function relaxedMultiplyAdd(format: "f32" | "f64", operands: readonly Expr[]): Expr {
-  const { splat, madd, extract } = RELAXED[format];
+/** The relaxed multiply-add of WebAssembly's vectors, which rounds once or twice, always the same on one host. */
+export function relaxedMultiplyAdd(format: Float, operands: readonly Expr[]): Expr {
+  const shape = format === "f32" ? "f32x4" : "f64x2";
   return expr(format, (sink) => {
-    const write = (code: readonly number[]): void => {
-      for (const byte of code) sink.out.u8(byte);
+    const vector = (name: keyof typeof VECTOR): void => {
+      sink.out.u8(VECTOR_PREFIX);
+      sink.out.u32(VECTOR[name][0]);
     };
     for (const operand of operands) {
       operand.write(sink);
-      write(splat);
+      vector(`${shape}.splat`);
     }
-    write(madd);
-    write(extract);
+    vector(`${shape}.relaxed_madd`);
+    vector(`${shape}.extract_lane`);
+    sink.out.u8(0);
   });
 }
 
 /** For hosts whose relaxed multiply-add rounds once. */
-export function fusedByHost(format: "f32" | "f64"): Pick<Fast, "write" | "rescue"> {
+export function fusedByHost(format: Float): Pick<Fast, "write" | "rescue"> {
   return {
     ...(format === "f64" ? fusedDouble : fusedSingle),
     write(f) {

@@ -30,6 +30,15 @@ test("constants of every size, as they are written", () => {
   expect(lines([...out.view()])).toEqual(expected);
 });
 
+test("vector instructions, behind their prefix", () => {
+  expect(lines([0xfd, 0x14, 0xfd, 0x87, 0x02, 0xfd, 0x21, 0, 0xa0])).toEqual([
+    "f64x2.splat",
+    "f64x2.relaxed_madd",
+    "f64x2.extract_lane 0",
+    "f64.add",
+  ]);
+});
+
 test("offsets are those of the opcodes", () => {
   const body = [0x41, 0x80, 0x01, 0x20, 0x05, 0x6a, 0x21, 0x85, 0x01];
   expect(disassembleBody(Uint8Array.from(body)).map(({ offset }) => offset)).toEqual([0, 3, 5, 6]);

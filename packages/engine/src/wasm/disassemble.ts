@@ -13,6 +13,8 @@ import {
   LOADS,
   STORES,
   VALTYPE_BYTE,
+  VECTOR,
+  VECTOR_PREFIX,
 } from "./opcodes.js";
 
 // The text of function bodies, for people who read generated code. It knows the instructions that this package
@@ -32,7 +34,8 @@ type Immediate =
   | "i32"
   | "i64"
   | "f32"
-  | "f64";
+  | "f64"
+  | "lane";
 
 interface Instruction {
   readonly name: string;
@@ -108,6 +111,13 @@ for (const [accesses, pops] of [
   for (const [type, group] of Object.entries(accesses))
     for (const [name, [code, align]] of Object.entries(group as Record<string, readonly [number, number]>))
       define(code, `${type}.${name}`, pops, 2 - pops, "memory", align);
+}
+
+/** By the number behind the prefix. */
+const VECTOR_TABLE: (Instruction | undefined)[] = [];
+for (const [name, [code, pops]] of Object.entries(VECTOR)) {
+  const immediate = name.endsWith("_lane") ? "lane" : "none";
+  VECTOR_TABLE[code] = { name, immediate, pops, pushes: 1, align: 0 };
 }
 
 const TYPE_NAMES = new Map(Object.entries(VALTYPE_BYTE).map(([name, byte]) => [byte, name]));
@@ -207,7 +217,7 @@ class Disassembler {
     while (!reader.done) {
       const offset = reader.at;
       const code = reader.u8();
-      const instruction = TABLE[code];
+      const instruction = code === VECTOR_PREFIX ? VECTOR_TABLE[reader.u32()] : TABLE[code];
       if (instruction === undefined) {
         lines.push({ offset, depth: open.length, text: `;; unknown opcode 0x${code.toString(16)}` });
         return lines;
@@ -254,6 +264,8 @@ class Disassembler {
           return ` ${symbol(result, names.constant?.(result))}`;
         case "i64":
           return ` ${reader.signed(64)}`;
+        case "lane":
+          return ` ${reader.u8()}`;
         case "f32":
           return ` ${floatText(reader.float(4))}`;
         default:

@@ -139,3 +139,14 @@ export const STORES = {
   f32: { store: [0x38, 2] },
   f64: { store: [0x39, 3] },
 } as const;
+
+/** Vector instructions: the number behind the prefix byte, and how many operands they take. */
+export const VECTOR_PREFIX = 0xfd;
+export const VECTOR = {
+  "f32x4.splat": [0x13, 1],
+  "f64x2.splat": [0x14, 1],
+  "f32x4.extract_lane": [0x1f, 1],
+  "f64x2.extract_lane": [0x21, 1],
+  "f32x4.relaxed_madd": [0x105, 3],
+  "f64x2.relaxed_madd": [0x107, 3],
+} as const;
