@@ -3,7 +3,15 @@ import type { Block } from "./block.js";
 import { BlockIndex } from "./block-index.js";
 
 function block(id: number, page: number, start: number, mode = 0, step = false): Block {
-  const rest = { secondPage: -1, end: start + 4, instructions: 1, address: 0, length: 4, starts: 0 };
+  const rest = {
+    secondPage: -1,
+    end: start + 4,
+    instructions: 1,
+    address: 0,
+    length: 4,
+    starts: 0,
+    exact: true,
+  };
   return { ...rest, id, page, start, mode, step, recipes: null, dead: false, copy: null };
 }
 

@@ -1,6 +1,7 @@
 import type { Block } from "./block.js";
 
-const FIRST_SIZE = 0x10000;
+/** Enough for the boot of an operating system; it grows when three quarters are full. */
+const FIRST_SIZE = 0x20000;
 /** Words per entry: page, the rest of the key, number of the block + 1 (0: free). */
 const ENTRY = 3;
 
@@ -25,7 +26,7 @@ export class BlockIndex {
     const b = withKind(block.start | (block.mode << 12), block.step);
     let at = this.locate(a, b);
     if (this.words[at + 2] === 0) {
-      if (++this.used * 2 > this.size) {
+      if (++this.used * 4 > this.size * 3) {
         this.grow(blocks);
         at = this.locate(a, b);
       }

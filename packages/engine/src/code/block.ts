@@ -20,8 +20,13 @@ export interface Block {
   readonly length: number;
   /** One instruction only, never linked: used to finish an instruction with a slow access. */
   readonly step: boolean;
-  /** Byte address of the number of each instruction's first micro-op, 16 bits each; 0 for blocks of one instruction. */
+  /**
+   * Byte address of the number of each instruction's first micro-op, 16 bits each, with their page offsets behind
+   * them; 0 for blocks of one instruction.
+   */
   readonly starts: number;
+  /** At the start of each instruction, the state is what those before it made it. */
+  readonly exact: boolean;
   readonly recipes: ReadonlyMap<number, readonly RecipeEntry[]> | null;
   dead: boolean;
   /** A second copy of the micro-ops, made when the first one was replaced by the entry of a region. */

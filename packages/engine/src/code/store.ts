@@ -10,7 +10,11 @@ const JUMP = microOp("jump");
 const JUMP_PAGE = microOp("jump_page");
 const DEAD = microOp("dead");
 
+const LEAVE_AT = microOp("leave_at");
+
 const NEVER_HOT = 0x7fffffff;
+/** Bytes for the beginning of a block, and its header. */
+const SCRATCH_BYTES = 0x2000;
 
 /** What a block is, apart from its code. */
 export type BlockKey = Pick<
@@ -53,11 +57,12 @@ export class CodeStore {
     this.base = Math.ceil(base / 16) * 16;
     this.limit = base + size;
     this.next = this.base;
+    this.reserveScratch();
   }
 
   /** Bytes of code in the cache. */
   get used(): number {
-    return this.next - this.base;
+    return this.next - this.base - SCRATCH_BYTES;
   }
 
   page(page: number): CodePage | undefined {
@@ -73,6 +78,7 @@ export class CodeStore {
     return this.block(this.words[(address - 4) >> 2] as number);
   }
 
+  /** The block that was translated from there, if it is still good. `key`: page offset, and the mode bits above it. */
   find(page: number, key: number, step: boolean): Block | undefined {
     const id = this.index.find(page, key, step);
     if (id < 0) return undefined;
@@ -83,7 +89,7 @@ export class CodeStore {
   add(key: BlockKey, code: LoweredBlock): Block {
     const { length } = code;
     const starts = key.step ? 0 : code.starts.length;
-    const bytes = BLOCK_HEADER_BYTES + length * 4 + code.links.length * STUB_BYTES + starts * 2;
+    const bytes = BLOCK_HEADER_BYTES + length * 4 + code.links.length * STUB_BYTES + starts * 4;
     if (this.next + bytes > this.limit) this.flush();
     const address = this.next + BLOCK_HEADER_BYTES;
     const block: Block = {
@@ -98,6 +104,7 @@ export class CodeStore {
       address,
       length,
       starts: starts === 0 ? 0 : address + length * 4 + code.links.length * STUB_BYTES,
+      exact: code.exact,
       recipes: code.recipes,
       dead: false,
       copy: null,
@@ -116,8 +123,13 @@ export class CodeStore {
       this.stub(stub, block, target, (at + word) * 4);
       stub += STUB_BYTES;
     }
-    for (let i = 0; i < starts; i++) this.halves[(stub >> 1) + i] = (code.starts[i] as number) >> 2;
-    this.next = (stub + starts * 2 + 15) & ~15;
+    const { halves } = this;
+    const table = stub >> 1;
+    for (let i = 0; i < starts; i++) {
+      halves[table + i] = (code.starts[i] as number) >> 2;
+      halves[table + starts + i] = code.offsets[i] as number;
+    }
+    this.next = (stub + starts * 4 + 15) & ~15;
     this.register(block);
     return block;
   }
@@ -140,6 +152,48 @@ export class CodeStore {
     this.next = (address + block.length * 4 + 15) & ~15;
     block.copy = copy;
     return copy;
+  }
+
+  /**
+   * The first instructions of a block as a block of its own, which ends in JavaScript behind them. It is good until
+   * the next one is made. Undefined if the block cannot be divided.
+   */
+  beginning(block: Block, instructions: number): Block | undefined {
+    const source = block.copy ?? block;
+    const length = (this.instructionAddress(block, instructions) - block.address) >> 2;
+    if (!block.exact || block.starts === 0 || instructions <= 0) return undefined;
+    if (BLOCK_HEADER_BYTES + (length + 4) * 4 > SCRATCH_BYTES) return undefined;
+    const address = this.base + BLOCK_HEADER_BYTES;
+    const at = address >> 2;
+    const { words } = this;
+    words.copyWithin(at, source.address >> 2, (source.address >> 2) + length);
+    words[at + length] = LEAVE_AT;
+    words[at + length + 1] = 0;
+    words[at + length + 2] = this.halves[(block.starts >> 1) + block.instructions + instructions] as number;
+    words[at + length + 3] = 0;
+    const part: Block = { ...block, id: 0, address, length: length + 4, instructions, copy: null };
+    this.blocks[0] = part;
+    this.header(at, part);
+    words[at - 4] = NEVER_HOT;
+    return part;
+  }
+
+  /** Block 0, before all others, is the one that `beginning` makes. */
+  private reserveScratch(): void {
+    const address = this.next + BLOCK_HEADER_BYTES;
+    const key = { page: -1, secondPage: -1, start: 0, end: 0, mode: 0, instructions: 0, step: false };
+    this.blocks.push({
+      ...key,
+      id: 0,
+      address,
+      length: 0,
+      starts: 0,
+      exact: false,
+      recipes: null,
+      dead: true,
+      copy: null,
+    });
+    this.next += SCRATCH_BYTES;
   }
 
   /** Replace a block's first micro-op by the entry of a compiled region. */
@@ -243,6 +297,7 @@ export class CodeStore {
     this.next = this.base;
     for (const block of this.blocks) block.dead = true;
     this.blocks = [];
+    this.reserveScratch();
     this.pages.length = 0;
     this.index.clear();
     this.flushes++;

@@ -37,8 +37,11 @@ export interface LoweredBlock {
   /** Words used. */
   readonly length: number;
   readonly links: readonly LinkRequest[];
-  /** Word index at which each guest instruction begins. */
+  /** Word index at which each guest instruction begins, and its page offset. */
   readonly starts: readonly number[];
+  readonly offsets: readonly number[];
+  /** At the start of each instruction, the state is what those before it made it. */
+  readonly exact: boolean;
   /** Exit recipes that have delayed writes, by word index of their micro-op. */
   readonly recipes: ReadonlyMap<number, readonly RecipeEntry[]> | null;
 }
@@ -183,6 +186,8 @@ export class Lowering {
       length: this.used,
       links: this.links,
       starts: this.starts,
+      offsets: block.offsets,
+      exact: block.delayed !== true,
       recipes: this.recipes,
     };
   }

@@ -76,6 +76,64 @@ test("where a slice ends does not matter for what is translated", () => {
   expect(code.translatedInstructions - translatedInstructions).toBeLessThan(19 * 64 + 200);
 });
 
+test("the last instructions of a slice need no blocks of their own", () => {
+  const body = Array.from({ length: 30 }, (_, i) => toy("addi", 1 + (i % 3), 1 + (i % 3), 1));
+  program(0x1000, ...body, toy("jump", 0xe2, 0xff, 0xff));
+  start(0x1000, 31 * 3);
+  const before = engine.code.translated;
+  for (let at = 1; at < 31; at++) {
+    const instructions = core.instructions();
+    core.setPc(0x1000, 0);
+    expect(core.run(at)).toBe("budget");
+    expect(core.pcLo()).toBe(0x1000 + at * 4);
+    expect(core.instructions() - instructions).toBe(at);
+  }
+  // Three rounds, and of the first 1 to 30 instructions every third one.
+  expect([r(1), r(2), r(3)]).toEqual([30n + 165n, 30n + 155n, 30n + 145n]);
+  expect(engine.code.translated).toBe(before);
+});
+
+test("a slice may end between a write that was optimised away and the one that replaces it", () => {
+  program(
+    0x1000,
+    toy("li", 1, 0, 5),
+    toy("addi", 2, 2, 1),
+    toy("li", 1, 0, 6),
+    toy("jump", 0xfd, 0xff, 0xff),
+  );
+  start(0x1000, 4 * 3);
+  for (const [budget, value] of [
+    [1, 5n],
+    [2, 5n],
+    [3, 6n],
+  ] as const) {
+    core.setPc(0x1000, 0);
+    setR(1, 0n);
+    core.run(budget);
+    expect(r(1)).toBe(value);
+  }
+});
+
+test("the beginning of a block that is a region, and of one that faults", () => {
+  program(
+    0x1000,
+    toy("addi", 1, 1, 1),
+    toy("load", 2, 3, 0),
+    toy("addi", 1, 1, 1),
+    toy("jump", 0xfd, 0xff, 0xff),
+  );
+  program(0xf00, toy("addi", 5, 5, 1), toy("jump", 0xff, 0xff, 0xff));
+  setR(3, 0x2000n);
+  start(0x1000, 40);
+  cpu.unmapped.add(0x60);
+  setR(3, 0x60000n);
+  setR(1, 0n);
+  core.setPc(0x1000, 0);
+  // The load traps as the second instruction; the handler's first is the third.
+  expect(core.run(3)).toBe("budget");
+  expect([r(1), r(5), r(15)]).toEqual([1n, 1n, 0x1004n]);
+});
+
 test("counters read inside a block are exact", () => {
   program(
     0x1000,

@@ -116,7 +116,7 @@ export class Core implements CoreApi {
   private status: Status = Status.next;
   /** Status that means: execute the instruction at the pc alone. */
   private stepping = false;
-  /** Less budget is left than the block at the pc needs: the rest is executed one by one. */
+  /** Less budget is left than the block at the pc needs: what is not run as its beginning is executed one by one. */
   private exhausting = false;
   private pcKnown = false;
   private stopRequested = false;
@@ -544,6 +544,10 @@ export class Core implements CoreApi {
       case Leave.budget:
         this.stopBefore();
         this.exhausting = true;
+        this.found = this.engine.code.beginning(
+          this.engine.code.blockAt(this.word(W.microOp)),
+          this.word(W.budget),
+        );
         return true;
       case Leave.dispatch:
         if (step) this.slow.endStep();

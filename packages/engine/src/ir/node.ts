@@ -74,4 +74,6 @@ export interface IrBlock {
   readonly offsets: number[];
   /** Page offset just past the last instruction (may exceed the page size when it crosses). */
   end: number;
+  /** State writes were removed because later ones follow: between instructions, fields may hold older values. */
+  delayed?: boolean;
 }

@@ -45,7 +45,9 @@ export function removeDeadWrites(block: IrBlock): void {
       exits[exitCount++] = n;
     }
   }
-  if (dead > 0) compact(nodes);
+  if (dead === 0) return;
+  block.delayed = true;
+  compact(nodes);
 }
 
 type Field = NonNullable<Node["field"]>;
