@@ -1,5 +1,5 @@
 import { type SoftName, softFunction } from "../ir/soft.js";
-import { type Expr, expr, f32, f64, i32 } from "../wasm/index.js";
+import { type Expr, expr, f32, f64, i32, i64 } from "../wasm/index.js";
 import type { LocalType } from "./float.js";
 import { fusedByHost, fusedDouble, fusedSingle } from "./float-fused.js";
 import {
@@ -7,8 +7,9 @@ import {
   type FastWriter,
   type Float,
   type Guards,
-  LOWEST32,
-  LOWEST64,
+  LOW64,
+  RANGE32,
+  RANGE64,
   requireNormal,
   type Variable,
   variable,
@@ -269,7 +270,8 @@ export function enterFloats(w: FunctionWriter, flags: number): Guards {
     // 1 / 0 is infinite, and nothing lies below the NaN 0 / 0.
     finite64: define("f64", infinity),
     finite32: define("f32", f32.demote_f64(infinity)),
-    normal64: define("i32", i32.mul(inexact, 0x7ff - LOWEST64)),
-    normal32: define("i32", i32.mul(inexact, 0xff - LOWEST32)),
+    low64: define("i64", i64.mul(i64.extend_i32_u(inexact), LOW64)),
+    normal64: define("i64", i64.mul(i64.extend_i32_u(inexact), RANGE64)),
+    normal32: define("i32", i32.mul(inexact, RANGE32)),
   };
 }

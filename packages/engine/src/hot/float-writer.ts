@@ -28,14 +28,24 @@ export interface Guards {
   /** f64 and f32: magnitudes of finite results lie below. */
   readonly finite64: Variable;
   readonly finite32: Variable;
-  /** i32: the exponents from LOWEST64 or LOWEST32 on that are no overflow lie below, counted from there; or 0. */
+  /**
+   * f64 (i64): bits without the sign, less `low64`, of normal results lie below `normal64`. A constant would not
+   * stay in a register.
+   */
+  readonly low64: Variable;
   readonly normal64: Variable;
+  /** f32 (i32): bits without the sign, less LOW32, of normal results lie below. Zero if inexact was not set. */
   readonly normal32: Variable;
 }
 
-/** Biased exponents below are too near to underflow: by a margin that `float-fused.ts` needs. */
-export const LOWEST64 = 64;
-export const LOWEST32 = 2;
+/** Results with lower biased exponents are too near to underflow; for f64 by a margin `float-fused.ts` needs. */
+export const LOWEST64 = 64n;
+const LOWEST32 = 2;
+/** The bits are shifted left by one to lose the sign. */
+export const LOW64 = LOWEST64 << 53n;
+export const RANGE64 = (0x7ffn - LOWEST64) << 53n;
+export const LOW32 = LOWEST32 << 24;
+export const RANGE32 = (0xff - LOWEST32) << 24;
 
 /** Where an operation is written: its operands and result, and how to give up. */
 export interface FastWriter {
@@ -69,10 +79,10 @@ export type Float = "f32" | "f64";
 export function requireNormal(f: FastWriter, format: Float): void {
   const { result, guards } = f;
   if (format === "f64") {
-    const high = i32.wrap_i64(i64.shr_u(i64.reinterpret_f64(result), 52));
-    f.require(i32.lt_u(i32.sub(i32.and(high, 0x7ff), LOWEST64), guards.normal64));
+    const bits = i64.shl(i64.reinterpret_f64(result), 1);
+    f.require(i64.lt_u(i64.sub(bits, guards.low64), guards.normal64));
   } else {
-    const exponent = i32.and(i32.shr_u(i32.reinterpret_f32(result), 23), 0xff);
-    f.require(i32.lt_u(i32.sub(exponent, LOWEST32), guards.normal32));
+    const bits = i32.shl(i32.reinterpret_f32(result), 1);
+    f.require(i32.lt_u(i32.sub(bits, LOW32), guards.normal32));
   }
 }
