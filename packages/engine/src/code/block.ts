@@ -41,6 +41,8 @@ export class CodePage {
   /** Bit per 64 bytes: some block covers a byte there. */
   private coverLo = 0;
   private coverHi = 0;
+  /** Writes that killed blocks since the last one was made. */
+  overwritten = 0;
 
   constructor(page: number) {
     this.page = page;
@@ -55,6 +57,7 @@ export class CodePage {
   }
 
   add(block: Block): void {
+    this.overwritten = 0;
     this.blocks.push(block);
     this.cover(block);
   }

@@ -13,6 +13,8 @@ const DEAD = microOp("dead");
 const LEAVE_AT = microOp("leave_at");
 
 const NEVER_HOT = 0x7fffffff;
+/** A page in which so many writes killed blocks, and none was made in between, is data now: the rest of its code goes too. */
+const ABANDONED = 8;
 /** Bytes for the beginning of a block, and its header. */
 const SCRATCH_BYTES = 0x2000;
 
@@ -287,6 +289,7 @@ export class CodeStore {
     const code = this.pages[page];
     if (code === undefined || !code.covers(offset, length)) return false;
     const hit = code.take(offset, length);
+    if (hit.length > 0 && ++code.overwritten === ABANDONED) hit.push(...code.take(0, 4096));
     for (const block of hit) this.kill(block);
     if (code.empty) this.pages[page] = undefined;
     return hit.length > 0;

@@ -134,6 +134,28 @@ test("the beginning of a block that is a region, and of one that faults", () => 
   expect([r(1), r(5), r(15)]).toEqual([1n, 1n, 0x1004n]);
 });
 
+test("a page of code that is overwritten piece by piece becomes data", () => {
+  const pieces = Array.from({ length: 12 }, (_, i) => 0x1000 + i * 8);
+  const page = (ARENA + 0x1000) / 4096;
+  const make = (address: number) => {
+    program(address, toy("addi", 1, 1, 1), toy("halt"));
+    start(address);
+  };
+  for (const address of pieces) make(address);
+  const { code } = engine;
+  const living = () =>
+    pieces.filter((address) => code.find(page, address & 0xfff, false) !== undefined).length;
+  expect(living()).toBe(12);
+  // As long as there is new code in between, only what is overwritten goes.
+  for (const address of pieces) make(address);
+  expect(living()).toBe(12);
+  for (const address of pieces.slice(0, 7)) engine.ramWritten(ARENA + address, 4);
+  expect(living()).toBe(5);
+  engine.ramWritten(ARENA + (pieces[7] as number), 4);
+  expect(living()).toBe(0);
+  expect(code.page(page)).toBeUndefined();
+});
+
 test("counters read inside a block are exact", () => {
   program(
     0x1000,
