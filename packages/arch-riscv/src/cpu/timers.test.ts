@@ -135,6 +135,23 @@ describe("stimecmp and vstimecmp", () => {
     expect(hart.nextDeadline()).toBe(100_000);
   });
 
+  it("end the run for a new deadline when the one that the loop knows is over", () => {
+    const { hart, core, clock } = enabled();
+    hart.writeCsr("vstimecmp", U64(-1n));
+    hart.writeCsr("stimecmp", 1000n);
+    expect(hart.nextDeadline()).toBe(100_000);
+    // The loop asks when it is there, before the hart has looked at the clock.
+    clock.ns = 100_000;
+    expect(hart.nextDeadline()).toBe(100_000);
+    hart.updateTimers();
+    hart.writeCsr("stimecmp", U64(-1n));
+    expect(hart.takeInterrupt()).toBe(false);
+    hart.writeCsr("stimecmp", 3000n);
+    expect(hart.takeInterrupt()).toBe(true);
+    expect(core.exit).toEqual({ kind: "timer" });
+    expect(hart.nextDeadline()).toBe(300_000);
+  });
+
   it("end the run when a deadline comes nearer than the loop knows, and only then", () => {
     const { hart, core } = enabled();
     hart.writeCsr("vstimecmp", U64(-1n));

@@ -74,7 +74,8 @@ export class Timers {
   /** Compare again, from scratch: a comparator, an offset or an enable was written, or time has passed. */
   update(): void {
     const { core, features, interrupts } = this.hart;
-    this.sample();
+    // What was told and is over bounds the run loop no more.
+    if (this.sample() >= this.told) this.told = Number.POSITIVE_INFINITY;
     const on = features.sstc && (core.hi(M.envcfg) & ENVCFG.STCE_HI) !== 0;
     const changed = on !== this.supervisorOn;
     this.supervisorOn = on;

@@ -359,3 +359,119 @@ test("address arithmetic far from a block on another page", () => {
     return instructions;
   });
 });
+
+describe("interrupts of a virtual hart", () => {
+  // stimecmp becomes due while SIE is clear, and the guest spins on; then SIE is set in one way or another.
+  const WAYS = [
+    ["csrrsi", "csrrsi zero, sstatus, 2"],
+    ["csrrs", "csrrs t3, sstatus, s7"],
+    ["csrrw", "csrrw t3, sstatus, s7"],
+    ["csrrs with a change of FS", "csrrs t3, sstatus, s8"],
+    ["sret", "csrrw zero, sepc, s9; csrrw zero, sstatus, s10; sret"],
+  ] as const;
+
+  const timed = (enable: string, rounds: number) => `
+    la t0, handler
+    csrrw zero, stvec, t0
+    li t0, 0x22
+    csrrw zero, sie, t0
+    li s0, ${rounds}
+    li s7, 2
+    li s8, 0x2002
+    la s9, after
+    li s10, 0x120
+    loop: csrrc zero, sstatus, s8
+    rdtime t1
+    addi t1, t1, 3
+    csrrw zero, stimecmp, t1
+    li t2, 40
+    spin: addi t2, t2, -1
+    bne t2, zero, spin
+    bne s3, a1, wrong
+    ${enable}
+    after: addi a1, a1, 1
+    bne s3, a1, wrong
+    # Due in the middle of the next loop, or never.
+    rdtime t1
+    addi t1, t1, 2
+    csrrw zero, stimecmp, t1
+    li t2, 60
+    wait: csrrci zero, sstatus, 2
+    addi s5, s5, 1
+    addi s6, s6, 1
+    csrrsi zero, sstatus, 2
+    addi t2, t2, -1
+    bne t2, zero, wait
+    addi a1, a1, 1
+    bne s3, a1, wrong
+    addi s0, s0, -1
+    bne s0, zero, loop
+    ${STOP}
+    wrong: li s11, 1
+    ${STOP}
+    .align 4
+    handler: csrrs t6, sepc, zero
+    bne t6, s9, elsewhere
+    addi s4, s4, 1
+    elsewhere: sub t6, s5, s6
+    or s11, s11, t6
+    csrrs t6, scause, zero
+    andi t6, t6, 15
+    add s2, s2, t6
+    li t6, -1
+    csrrw zero, stimecmp, t6
+    addi s3, s3, 1
+    sret`;
+
+  test.each(WAYS)("a timer that is due is let in by %s", async (_, enable) => {
+    const rounds = 250;
+    const results = [];
+    for (const tier of TIERS)
+      for (const slice of [20_000, 333]) {
+        const rig = createRig(new InstructionClock(), tier);
+        const handlers = { hypercall: () => ({ kind: "end", result: { kind: "stopped" } }) as const };
+        const { vm, vcpu } = assembleGuest(timed(enable, rounds), { rig, handlers });
+        expect((await vm.run({ slice, onIdle: "stop" })).kind).toBe("stopped");
+        const list = ["s3", "s4", "s2", "a1", "s11", "s0"].map((name) => reg(vcpu, name));
+        const n = BigInt(rounds);
+        expect(list, `${tier}, slices of ${slice}`).toEqual([2n * n, n, 10n * n, 2n * n, 0n, 0n]);
+        if (tier === "hot") expect(rig.engine.hot?.statistics.regions).toBeGreaterThan(0);
+        results.push([vcpu.core.instructions(), vm.clock.now(), reg(vcpu, "t1")]);
+      }
+    for (const other of results) expect(other).toEqual(results[0]);
+  });
+
+  test("one that the guest makes pending itself", () => {
+    const rounds = 600;
+    const source = `
+      la t0, handler
+      csrrw zero, stvec, t0
+      csrrwi zero, sie, 2
+      li s0, ${rounds}
+      la s9, after
+      loop: csrrci zero, sstatus, 2
+      csrrsi zero, sip, 2
+      bne s3, a1, wrong
+      csrrsi zero, sstatus, 2
+      after: addi a1, a1, 1
+      bne s3, a1, wrong
+      addi s0, s0, -1
+      bne s0, zero, loop
+      ${STOP}
+      wrong: li s11, 1
+      ${STOP}
+      .align 4
+      handler: csrrs t6, sepc, zero
+      sub t6, t6, s9
+      or s11, s11, t6
+      csrrci zero, sip, 2
+      addi s3, s3, 1
+      sret`;
+    for (const slice of [1777, 7])
+      inAllTiers(source, (guest) => {
+        const instructions = finish(guest, slice);
+        expect(["s3", "a1", "s11"].map((name) => reg(guest.vcpu, name))).toEqual([600n, 600n, 0n]);
+        return instructions;
+      });
+  });
+});
