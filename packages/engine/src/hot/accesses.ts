@@ -41,7 +41,7 @@ export interface Stream {
 }
 
 /** Bytes that one check may cover: the more, the more often they lie on two pages. */
-const MAX_SPAN = 128;
+export const MAX_SPAN = 128;
 const MAX_STREAMS = 6;
 /** Accesses outside of loops that a stream takes, and what a loop multiplies them by. */
 const MIN_WEIGHT = 3;

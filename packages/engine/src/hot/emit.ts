@@ -6,7 +6,7 @@ import { Op, opInfo, RMW_NAMES } from "../ir/ops.js";
 import { ENGINE_STATE as E, type Field } from "../state/layout.js";
 import { JUMP_CACHE_ENTRIES, TLB_ENTRIES } from "../tlb/geometry.js";
 import type { ValType } from "../wasm/opcodes.js";
-import { type AccessPlan, type Group, planAccesses, type Stream } from "./accesses.js";
+import { type AccessPlan, type Group, MAX_SPAN, planAccesses, type Stream } from "./accesses.js";
 import { type FloatEmitter, type LocalType, NO_FLOATS, type RegionFloats } from "./float.js";
 import { chooseFloatLocals, type FloatLocals, NO_FLOAT_LOCALS } from "./float-locals.js";
 import { FunctionWriter, W } from "./function-writer.js";
@@ -70,6 +70,8 @@ export class RegionEmitter {
   private readonly page: number;
   private readonly base: number;
   private exitLabel = 0;
+  /** Branch here instead where a group's check failed. */
+  private groupMissLabel = 0;
   private readonly accesses: ReadonlyMap<Node, AccessPlan>;
   private readonly streams: Stream[] = [];
   /** Index of the node that next sets each field, while a block is looked through backwards. */
@@ -110,8 +112,11 @@ export class RegionEmitter {
     this.place(undefined, -1);
     this.prologue();
     this.exitLabel = w.open(W.block);
+    const hasGroups = [...this.accesses.values()].some(({ group }) => group !== null);
+    if (hasGroups) this.groupMissLabel = w.open(W.block);
     this.tree(this.order[0] as RegionBlock);
     this.place(undefined, -1);
+    if (hasGroups) this.groupMiss();
     w.close();
     this.epilogue();
     this.nameLocals();
@@ -213,6 +218,9 @@ export class RegionEmitter {
       w.memory(storeOf(w.typeOf(local)), plan.state + field.offset);
     }
     w.i32(0);
+    w.get(this.entry);
+    w.memory(W.i32Store, plan.state + E.block);
+    w.i32(0);
     w.get(this.base);
     w.memory(W.i64Store, plan.state + E.pcBase);
     w.i32(0);
@@ -289,12 +297,38 @@ export class RegionEmitter {
   }
 
   /** Set the result and go to the shared exit. */
-  private leave(block: RegionBlock, result: () => void): void {
+  private leave(block: RegionBlock, result: () => void, label = this.exitLabel): void {
     const { w } = this;
     result();
     w.set(this.result);
     this.setBase(block);
-    w.br(this.exitLabel);
+    w.br(label);
+  }
+
+  /**
+   * Count how often a group was close enough to the end of a page to be on two, so that its region can be compiled
+   * anew without it.
+   */
+  private groupMiss(): void {
+    const { w, plan } = this;
+    w.close();
+    w.get(this.va);
+    w.op(W.wrap);
+    w.i32(4095);
+    w.op(W.i32And);
+    w.i32(4096 - MAX_SPAN);
+    w.op(W.i32GtU);
+    w.open(W.if);
+    w.i32(0);
+    w.get(this.entry);
+    w.memory(W.i32Store, plan.state + E.twoPagesAt);
+    w.i32(0);
+    w.i32(0);
+    w.memory(W.i32Load, plan.state + E.twoPages);
+    w.i32(1);
+    w.op(W.i32Add);
+    w.memory(W.i32Store, plan.state + E.twoPages);
+    w.close();
   }
 
   private setBase(block: RegionBlock): void {
@@ -317,19 +351,18 @@ export class RegionEmitter {
     this.w.i64(value | 0, Math.floor(value / 0x1_0000_0000));
   }
 
-  private resumeAt(block: RegionBlock, insn: number): void {
-    this.resume(block, this.plan.code.instructionAddress(block.block, insn));
+  private resumeAt(block: RegionBlock, insn: number, label = this.exitLabel): void {
+    this.resume(block, this.plan.code.instructionAddress(block.block, insn), label);
   }
 
   /** Go on in the cold tier at a micro-op of the block. */
-  private resume(block: RegionBlock, address: number): void {
+  private resume(block: RegionBlock, address: number, label = this.exitLabel): void {
     // The entry's first micro-op was replaced by the call of this region.
     const moved = block === this.order[0] ? this.plan.entryCopy - block.block.address : 0;
-    const { w, plan } = this;
-    w.i32(0);
-    w.i32(block.block.address + moved);
-    w.memory(W.i32Store, plan.state + E.block);
-    this.leave(block, () => w.i32((address + moved) | RESUME));
+    // The shared exit tells the interpreter which block it is.
+    this.w.i32(block.block.address + moved);
+    this.w.set(this.entry);
+    this.leave(block, () => this.w.i32((address + moved) | RESUME), label);
   }
 
   /** To the cold tier's `poll`, the last micro-op but one, if it would go to the dispatcher. */
@@ -852,9 +885,8 @@ export class RegionEmitter {
     }
     w.hint("unlikely");
     w.open(W.if);
-    if (size > n.size) this.noteTwoPages(block, size);
     this.writePending(n);
-    this.resumeAt(block, n.insn);
+    this.resumeAt(block, n.insn, size > n.size ? this.groupMissLabel : this.exitLabel);
     w.close();
   }
 
@@ -888,7 +920,6 @@ export class RegionEmitter {
     const { group, stream } = plan;
     if (group === null) {
       this.push(n.a as Node);
-      this.w.set(this.va);
       this.follow(block, n, tagOffset, stream as Stream);
       return 0;
     }
@@ -918,9 +949,9 @@ export class RegionEmitter {
       this.i64Number(group.low);
       w.op(W.i64Add);
     }
-    w.set(this.va);
     const size = group.high - group.low;
     if (stream === null) {
+      w.set(this.va);
       this.probe(block, n, tagOffset, size);
       this.host();
     } else {
@@ -930,10 +961,10 @@ export class RegionEmitter {
     w.set(group.host);
   }
 
-  /** Push the host address of `va`, if it lies on the page that the stream knows or that the TLB knows. */
+  /** Push the host address of what is on the stack, if it lies on the page that the stream knows or that the TLB knows. */
   private follow(block: RegionBlock, n: Node, tagOffset: number, stream: Stream): void {
     const { w } = this;
-    w.get(this.va);
+    w.tee(this.va);
     // One that is not aligned may reach into the next page, so it takes the long way.
     w.i64(-4096 | (n.size - 1), -1);
     w.op(W.i64And);
@@ -945,7 +976,7 @@ export class RegionEmitter {
   /** The same for a group: its first and its last byte have to be on the page. */
   private followGroup(block: RegionBlock, n: Node, tagOffset: number, size: number, stream: Stream): void {
     const { w } = this;
-    w.get(this.va);
+    w.tee(this.va);
     w.i64(-4096, -1);
     w.op(W.i64And);
     w.get(stream.tag);
@@ -978,28 +1009,6 @@ export class RegionEmitter {
     w.op(W.wrap);
     w.get(stream.delta);
     w.op(W.i32Add);
-  }
-
-  /** Count how often a group was not on one page, so that the region can be compiled anew without it. */
-  private noteTwoPages(block: RegionBlock, size: number): void {
-    const { w, plan } = this;
-    w.get(this.va);
-    w.op(W.wrap);
-    w.i32(4095);
-    w.op(W.i32And);
-    w.i32(4096 - size);
-    w.op(W.i32GtU);
-    w.open(W.if);
-    w.i32(0);
-    w.i32(block.block.address);
-    w.memory(W.i32Store, plan.state + E.twoPagesAt);
-    w.i32(0);
-    w.i32(0);
-    w.memory(W.i32Load, plan.state + E.twoPages);
-    w.i32(1);
-    w.op(W.i32Add);
-    w.memory(W.i32Store, plan.state + E.twoPages);
-    w.close();
   }
 
   /** Write a load, and the `set` of a register behind it that is all its value is for. */

@@ -30,6 +30,20 @@ test("memory: the TLB is probed inline, and a miss leaves to the interpreter", a
   await expect(formatListing(listing, { frame: false })).toMatchFileSnapshot(golden("memory"));
 });
 
+test("accesses of one base: one check for both loads, which keeps the page it found", async () => {
+  const listing = compiledToy({
+    code: [
+      toy("load", 3, 4, 24),
+      toy("load", 5, 4, 8),
+      toy("addi", 1, 1, 1),
+      toy("bltu", 1, 2, -3),
+      toy("halt"),
+    ],
+    registers: { 2: 100n, 4: 0x4000n },
+  });
+  await expect(formatListing(listing)).toMatchFileSnapshot(golden("groups"));
+});
+
 test("exits: what is left to the interpreter, a way out, and an indirect jump through the jump cache", async () => {
   const listing = compiledToy({
     code: [

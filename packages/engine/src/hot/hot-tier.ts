@@ -55,7 +55,7 @@ export interface HotTierOptions {
 const BATCH = 24;
 /** At the end of a slice compile so many, or when something has waited for so many slices: a module costs by itself. */
 const SMALL_BATCH = 8;
-const PATIENCE = 6;
+const PATIENCE = 2;
 /**
  * A hot block that a region contains already, though not as its entry, has to be entered so many times the
  * threshold again, past that region: mostly it was only as hot as the region's entry.
@@ -120,7 +120,11 @@ export class HotTier {
     const often = (window[TWO_PAGES] as number) >= TWO_PAGES_LIMIT;
     window[TWO_PAGES] = 0;
     if (!often) return;
-    const block = this.options.code.blockAt(window[ENGINE_STATE.twoPagesAt >> 2] as number);
+    const { code } = this.options;
+    const { page, start, mode } = code.blockAt(window[ENGINE_STATE.twoPagesAt >> 2] as number);
+    // Of a region's entry it is the copy.
+    const block = code.find(page, start | (mode << 12), false);
+    if (block === undefined) return;
     this.unmerged.add(block);
     for (const compiled of [...(this.users.get(block) ?? [])]) {
       this.drop(compiled);
