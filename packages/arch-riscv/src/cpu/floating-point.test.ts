@@ -28,8 +28,9 @@ describe("floating-point state", () => {
           expect(unpackMode(hart.codeMode())).toEqual({
             privilege: priv,
             virtual: v === 1,
-            fpOn: host !== 0n && (v === 0 || guest !== 0n),
-            fpDirty: host === 3n && (v === 0 || guest === 3n),
+            // Kernels switch it at every trap: code of S-mode looks for itself.
+            fpOn: priv !== 1 && host !== 0n && (v === 0 || guest !== 0n),
+            fpDirty: priv !== 1 && host === 3n && (v === 0 || guest === 3n),
             frm: 3,
             cboZero: priv === 3,
           });
@@ -47,7 +48,30 @@ describe("floating-point state", () => {
       expect(hart.helper(Helper.fpDirty, 0, 0, 0, 0, 0)).toBe(Status.next);
       expect(hart.readCsr("mstatus") & (SD | FS(3n))).toBe(SD | FS(3n));
       expect(hart.readCsr("vsstatus") & (SD | FS(3n))).toBe(v === 1 ? SD | FS(3n) : FS(2n));
+      hart.setMode(0, v);
       expect(unpackMode(hart.codeMode()).fpDirty).toBe(true);
+    }
+  });
+
+  it("is looked at by instructions in S-mode", () => {
+    for (const writes of [0, 1]) {
+      for (const [host, guest, v] of [
+        [0n, 3n, 0],
+        [1n, 0n, 0],
+        [3n, 0n, 1],
+        [2n, 1n, 1],
+      ] as const) {
+        const { hart } = fakeMachine();
+        hart.writeCsr("mstatus", FS(host));
+        hart.writeCsr("vsstatus", FS(guest));
+        hart.setMode(1, v);
+        const on = host !== 0n && (v === 0 || guest !== 0n);
+        expect(hart.helper(Helper.fpUse, writes, 0, 0, 0, 0)).toBe(on ? Status.next : Status.trap);
+        const dirty = FS(on && writes !== 0 ? 3n : host);
+        expect(hart.readCsr("mstatus") & FS(3n)).toBe(dirty);
+        if (v === 1 && on && writes !== 0) expect(hart.readCsr("vsstatus") & FS(3n)).toBe(FS(3n));
+        else expect(hart.readCsr("vsstatus") & FS(3n)).toBe(FS(guest));
+      }
     }
   });
 

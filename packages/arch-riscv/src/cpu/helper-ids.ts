@@ -36,6 +36,8 @@ export const Helper = {
   cacheBlock: 14,
   /** First FP write since FS was Initial or Clean: mark FS (and vsstatus.FS) Dirty. The block must end afterwards (dispatch). */
   fpDirty: 15,
+  /** An FP instruction in S-mode while FS is not Dirty: const = 1 if it writes FP state. Illegal if FS is Off. */
+  fpUse: 20,
   /** ECALL: cause by mode. */
   ecall: 16,
   /** EBREAK: a = pc. */

@@ -42,6 +42,10 @@ export function runHelper(
     case Helper.fpDirty:
       hart.status.markFpDirty();
       return Status.next;
+    case Helper.fpUse:
+      if (!hart.status.fpOn) return hart.traps.illegal();
+      if (constant !== 0) hart.status.markFpDirty();
+      return Status.next;
     case Helper.wfi:
       return waitForInterrupt(hart);
     case Helper.hypervisorLoad:

@@ -7,7 +7,10 @@ export interface CodeMode {
   readonly privilege: number;
   /** V=1: VS or VU. */
   readonly virtual: boolean;
-  /** FP instructions are legal: mstatus.FS (and vsstatus.FS when V=1) is not Off. */
+  /**
+   * FP instructions are legal: mstatus.FS (and vsstatus.FS when V=1) is not Off. False in S-mode, where it is not
+   * known: kernels switch FS off and on at every trap, and look at it when they execute such an instruction.
+   */
   readonly fpOn: boolean;
   /** FP state is already Dirty in every status register concerned: writes need not mark it. */
   readonly fpDirty: boolean;

@@ -44,23 +44,29 @@ export class StatusRegisters {
 
   /** Privilege, virtualization, an FS field or an environment register changed. */
   refreshMode(): void {
-    const { core, priv, v } = this.hart;
-    const host = core.lo(M.status) & FS;
-    const guest = v !== 0 ? core.lo(VS.status) & FS : FS;
-    const on = host !== 0 && guest !== 0;
-    const dirty = (host & guest) === FS;
+    const { priv, v } = this.hart;
+    const known = priv !== 1;
+    const on = known && this.fpOn;
+    const dirty = known && this.fpDirty;
     const zero = this.hart.cacheBlocks.mayZero ? MODE_CBO_ZERO : 0;
     this.mode = priv | (v << 2) | (on ? MODE_FP_ON : 0) | (dirty ? MODE_FP_DIRTY : 0) | zero;
   }
 
   /** Is a floating-point instruction or CSR legal? */
   get fpOn(): boolean {
-    return (this.mode & MODE_FP_ON) !== 0;
+    const { core, v } = this.hart;
+    return (core.lo(M.status) & FS) !== 0 && (v === 0 || (core.lo(VS.status) & FS) !== 0);
+  }
+
+  /** Is FS Dirty wherever it is in effect? */
+  private get fpDirty(): boolean {
+    const { core, v } = this.hart;
+    return (core.lo(M.status) & (v === 0 ? FS : core.lo(VS.status)) & FS) === FS;
   }
 
   /** Floating-point state is modified: FS becomes Dirty wherever it is in effect. */
   markFpDirty(): void {
-    if ((this.mode & MODE_FP_DIRTY) !== 0) return;
+    if (this.fpDirty) return;
     const { core, v } = this.hart;
     core.set(M.status, core.lo(M.status) | FS, core.hi(M.status) | SD_HI);
     if (v !== 0) core.set(VS.status, core.lo(VS.status) | FS, core.hi(VS.status) | SD_HI);

@@ -1,7 +1,8 @@
 import type { AccessSize, DeclarationOptions, SoftName, Value } from "@hypercraft/engine";
 import { Helper } from "../cpu/helper-ids.js";
-import { F } from "../cpu/state.js";
-import type { RiscvBuilder } from "./lifter.js";
+import { F, M, VS } from "../cpu/state.js";
+import { FS } from "../cpu/status-bits.js";
+import { type RiscvBuilder, S_MODE } from "./lifter.js";
 
 // What the F and D extensions share. An FP register is an i64 field; a single in it is NaN-boxed: its
 // upper half is all ones, and anything else reads as the canonical NaN (unprivileged manual, "NaN Boxing
@@ -79,15 +80,27 @@ export function box(b: RiscvBuilder, single: Value): Value {
   return b.i64.or(b.i64.extend_i32_u(single), b.i64.const(BOX));
 }
 
+/** In S-mode the mode does not tell what FS is. */
+function checkFloat({ ir, i32, mode }: RiscvBuilder, writes: boolean): void {
+  let status = i32.wrap_i64(ir.get(M.status));
+  if (mode.virtual) status = i32.and(status, i32.wrap_i64(ir.get(VS.status)));
+  const notDirty = i32.xor(i32.and(status, i32.const(FS)), i32.const(FS));
+  ir.callIf(notDirty, Helper.fpUse, writes ? 1 : 0, ir.i64.const(0));
+}
+
 /** An instruction that reads FP state and writes neither registers nor flags. */
 export function readsFloat(b: RiscvBuilder, body: () => void): void {
-  if (b.mode.fpOn) body();
+  if (b.mode.privilege === S_MODE) checkFloat(b, false);
+  if (b.mode.fpOn || b.mode.privilege === S_MODE) body();
   else b.illegal();
 }
 
 /** An instruction that writes FP registers or flags: FP state becomes dirty. */
 export function writesFloat(b: RiscvBuilder, body: () => void): void {
-  if (!b.mode.fpOn) {
+  if (b.mode.privilege === S_MODE) {
+    checkFloat(b, true);
+    body();
+  } else if (!b.mode.fpOn) {
     b.illegal();
   } else if (b.mode.fpDirty) {
     body();

@@ -57,7 +57,7 @@ const SUM_SHIFT = 18;
 
 /**
  * sstatus in S-mode: mstatus' part of it, or vsstatus. SIE and SUM are switched all the time, so writes happen here
- * unless FS or MXR change, which the mode and the translations depend on.
+ * unless MXR changes, which the translations depend on.
  */
 function status({ mode }: RiscvBuilder, csr: number): Field | undefined {
   if (csr !== SSTATUS || mode.privilege !== S_MODE) return undefined;
@@ -68,6 +68,13 @@ function readStatus(b: RiscvBuilder, field: Field): Value {
   const value = b.ir.get(field);
   // vsstatus has no other bits.
   return b.mode.virtual ? value : b.i64.and(value, b.i64.pair(SSTATUS_MASK, SD_HI | UXL_64_HI));
+}
+
+/** Set SD to what FS says. */
+function summarise({ i64, i32 }: RiscvBuilder, value: Value): Value {
+  const dirty = i32.eq(i32.and(i32.wrap_i64(value), i32.const(FS)), i32.const(FS));
+  const sd = i64.shl(i64.extend_i32_u(dirty), i64.const(63));
+  return i64.or(i64.and(value, i64.pair(-1, ~SD_HI)), sd);
 }
 
 /** `bits`: those that the operand may have set. */
@@ -83,19 +90,15 @@ function changeStatus(
   const writable = SSTATUS_MASK & (operation === Operation.write ? -1 : bits);
   const whole = b.ir.get(field);
   const legal = i64.and(operand, i64.pair(writable, 0));
-  const value = {
+  const plain = {
     [Operation.write]: () => i64.or(i64.and(whole, i64.pair(~writable, -1)), legal),
     [Operation.set]: () => i64.or(whole, legal),
     [Operation.clear]: () => i64.and(whole, i64.xor(legal, i64.const(-1))),
   }[operation]();
+  const value = (writable & FS) === 0 ? plain : summarise(b, plain);
   const changed = i32.wrap_i64(i64.xor(whole, value));
-  if ((writable & (FS | MXR)) !== 0)
-    b.ir.callIf(
-      i32.and(changed, i32.const(FS | MXR)),
-      Helper.sstatusExchange,
-      operation | (rd << 2),
-      operand,
-    );
+  if ((writable & MXR) !== 0)
+    b.ir.callIf(i32.and(changed, i32.const(MXR)), Helper.sstatusExchange, operation | (rd << 2), operand);
   const old = readStatus(b, field);
   b.ir.set(field, value);
   b.setX(rd, old);
