@@ -1,6 +1,13 @@
 export type { CoreApi } from "./core/api.js";
 export { Core, type CoreState, type CoreStatistics, type RunEnd } from "./core/core.js";
-export { Engine, type EngineOptions, MAX_CORES, type RamMap, type Tier } from "./core/engine.js";
+export {
+  Engine,
+  type EngineOptions,
+  MAX_CORES,
+  type RamMap,
+  type RamRange,
+  type Tier,
+} from "./core/engine.js";
 export {
   Access,
   type CodeSource,
@@ -21,3 +28,6 @@ export { formatListing } from "./listing/format.js";
 export type { ListingRow, RegionListing } from "./listing/listing.js";
 export { RegionWatch, type RegionWatchOptions, type Unlisted } from "./listing/region-watch.js";
 export { type Field, type FieldType, StateLayout } from "./state/layout.js";
+export { type PageWalker, WALKED } from "./walk/page-walker.js";
+/** The language that a page walker is written in. */
+export * as wasm from "./wasm/index.js";

@@ -4,6 +4,7 @@ import { ATP_MODE_SHIFT, levelsOf, MODE_BARE, rootPage } from "./paging.js";
 import { Regime } from "./regime.js";
 import { H, M, S, VS } from "./state.js";
 import { ENVCFG, HSTATUS, MPP, MPP_SHIFT, MPRV, MPV_HI, MXR, SUM } from "./status-bits.js";
+import { WalkRecord } from "./walk-record.js";
 
 // Context keys: address space * 64 + permission state.
 const MACHINE = 0;
@@ -46,6 +47,7 @@ export class Contexts {
   /** HLV, HLVX and HSV; current after `refreshHypervisor`. */
   readonly hypervisor = new Regime();
   private readonly hart: RiscvHart;
+  private readonly walk: WalkRecord;
   private readonly spaces = new AddressSpaces(FIRST_SPACE);
   /** By privilege mode | V << 2: worked out since the last change of anything else. Traps switch between them all the time. */
   private readonly prepared = Array.from({ length: 8 }, () => new Prepared());
@@ -55,6 +57,7 @@ export class Contexts {
 
   constructor(hart: RiscvHart) {
     this.hart = hart;
+    this.walk = new WalkRecord(hart.core, hart.pmp);
   }
 
   /** satp, vsatp or hgatp was written. */
@@ -82,6 +85,7 @@ export class Contexts {
     this.fetch = p.fetch;
     this.data = p.data;
     core.setCodeContext(p.codeKey, p.globalKey);
+    this.walk.select(p.dataKey, p.data);
     core.setDataContexts(p.dataKey, p.sumKey, p.dataKey !== p.sumKey && this.sum(p.data) ? 1 : 0);
   }
 
@@ -205,6 +209,7 @@ export class Contexts {
     this.guestSpace = -1;
     this.spaces.clear();
     this.forget();
+    this.walk.forget();
     this.hart.core.dropContexts();
   }
 
@@ -231,6 +236,7 @@ export class Contexts {
 
   /** Forget everything: protection of physical memory changed, or the whole state did. */
   dropAll(): void {
+    this.walk.forget();
     this.hart.core.dropContexts();
   }
 

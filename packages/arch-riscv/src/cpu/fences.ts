@@ -49,14 +49,14 @@ export class Fences {
   }
 
   /**
-   * Fence the first stage of the current virtual machine. A fence of all addresses also forgets what is known
-   * of the second stage, as on harts that cache both stages as one.
+   * Fence the first stage of the current virtual machine. A fence of everything also forgets what is known of the
+   * second stage, as on harts that cache both stages as one.
    */
   guestVirtual(operands: number, lo: number, hi: number, asid: number): void {
     const { core, contexts, mmu } = this.hart;
     if ((operands & HAS_ADDRESS) !== 0) return void core.dropPage(lo, hi);
     const vmid = (core.hi(H.gatp) >>> ASID_SHIFT) & VMID_MASK;
-    mmu.gStage.flush();
+    if ((operands & HAS_ID) === 0) mmu.gStage.flush();
     contexts.dropGuest(vmid, (operands & HAS_ID) !== 0 ? asid & ASID_MASK : -1);
   }
 

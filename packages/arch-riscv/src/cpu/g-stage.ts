@@ -1,5 +1,6 @@
 import type { CoreApi } from "@hypercraft/engine";
 import { Fault, isWrite, type Need } from "./access.js";
+import { GUEST_PAGE_WORDS, GUEST_PAGES, WALK_RECORD } from "./page-walker.js";
 import {
   alignedLeaf,
   PTE_A,
@@ -18,8 +19,6 @@ import { PMP_R, PMP_W, type Pmp } from "./pmp.js";
 import type { Regime } from "./regime.js";
 
 const PAGE = 4096;
-/** Pages whose translation is remembered, a power of two; a walk of the first stage touches a few tables again and again. */
-const CACHED = 1024;
 /** Pages that three levels of 512 entries translate. */
 const LOW_PAGES = 2 ** 27;
 /** Pages a leaf translates, by level. */
@@ -45,19 +44,21 @@ export class GStage {
   faultPseudo = 0;
   private readonly core: CoreApi;
   private readonly pmp: Pmp;
-  private readonly tags = new Float64Array(CACHED).fill(-1);
-  private readonly pages = new Float64Array(CACHED);
-  /** Low byte of the leaf: R, W, X, D. */
-  private readonly leaves = new Uint8Array(CACHED);
+  /** What was translated, in the form that walks in WebAssembly share: see `WALK_RECORD.guestPages`. */
+  private readonly cache: Int32Array;
 
   constructor(core: CoreApi, pmp: Pmp) {
     this.core = core;
     this.pmp = pmp;
+    const words = GUEST_PAGES * GUEST_PAGE_WORDS;
+    const first = WALK_RECORD.guestPages / 4;
+    this.cache = core.walkWords?.subarray(first, first + words) ?? new Int32Array(words);
+    this.flush();
   }
 
   /** Forget every translation. */
   flush(): void {
-    this.tags.fill(-1);
+    this.cache.fill(-1);
   }
 
   /**
@@ -71,10 +72,14 @@ export class GStage {
       this.writable = true;
       return Fault.none;
     }
-    const slot = page & (CACHED - 1);
-    if (this.tags[slot] === page && this.allows(r, need, pseudo, this.leaves[slot] as number)) {
-      this.page = this.pages[slot] as number;
-      return Fault.none;
+    const { cache } = this;
+    const w = (page & (GUEST_PAGES - 1)) * GUEST_PAGE_WORDS;
+    if (cache[w] === (page | 0) && cache[w + 1] === Math.floor(page / 0x1_0000_0000)) {
+      const lo = cache[w + 2] as number;
+      if (this.allows(r, need, pseudo, lo & 0xff)) {
+        this.page = (cache[w + 3] as number) * 0x100_0000 + (lo >>> 8);
+        return Fault.none;
+      }
     }
     const fault = this.walk(r, need, page, pseudo);
     if (fault === Fault.guestPage) {
@@ -137,10 +142,12 @@ export class GStage {
   }
 
   private remember(page: number, leaf: number): void {
-    const slot = page & (CACHED - 1);
-    this.tags[slot] = page;
-    this.pages[slot] = this.page;
-    this.leaves[slot] = leaf;
+    const { cache } = this;
+    const w = (page & (GUEST_PAGES - 1)) * GUEST_PAGE_WORDS;
+    cache[w] = page | 0;
+    cache[w + 1] = Math.floor(page / 0x1_0000_0000);
+    cache[w + 2] = (this.page << 8) | (leaf & 0xff);
+    cache[w + 3] = Math.floor(this.page / 0x100_0000);
   }
 }
 

@@ -12,6 +12,7 @@ export const PTE_A = 64;
 export const PTE_D = 128;
 /** Bits 63..54: N, PBMT and reserved ones. None of them is implemented, so all must be zero. */
 export const PTE_RESERVED_HI = 0xffc0_0000;
+export const PTE_RESERVED_SHIFT = 54;
 /** What a pointer to the next table must have clear besides R, W and X. */
 export const PTE_LEAF_ONLY = PTE_U | PTE_A | PTE_D;
 

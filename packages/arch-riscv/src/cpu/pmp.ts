@@ -143,6 +143,16 @@ export class Pmp {
     this.last = 0;
   }
 
+  /** Ranges in which S- and U-mode may do everything: first byte, and the one behind the last. */
+  open(): readonly (readonly [number, number])[] {
+    const ranges: [number, number][] = [];
+    for (let i = 0; i < this.count; i++) {
+      if (this.otherPerms[i] !== PMP_RWX) continue;
+      ranges.push([this.starts[i] as number, this.starts[i + 1] as number]);
+    }
+    return ranges;
+  }
+
   /** Bytes an entry matches, half open; empty when start >= end. */
   private range(entry: number, mode: number): readonly [number, number] {
     const lo = this.core.lo(pmpaddr[entry]!);

@@ -1,6 +1,7 @@
 import type { LoweredBlock } from "../cold/lower.js";
 import { BLOCK_HEADER_BYTES, microOp, STUB_BYTES } from "../cold/micro-ops.js";
 import { ENGINE_STATE as E } from "../state/layout.js";
+import { HOST_PAGE, type HostPages } from "../tlb/host-pages.js";
 import { type Block, CodePage } from "./block.js";
 import { BlockIndex } from "./block-index.js";
 
@@ -52,8 +53,11 @@ export class CodeStore {
   onKill: (block: Block) => void = () => {};
   flushes = 0;
 
+  private readonly hostPages: HostPages;
+
   /** `base` and `size`: bytes of host memory for code. */
-  constructor(memory: WebAssembly.Memory, base: number, size: number) {
+  constructor(memory: WebAssembly.Memory, base: number, size: number, hostPages: HostPages) {
+    this.hostPages = hostPages;
     this.words = new Int32Array(memory.buffer);
     this.halves = new Uint16Array(memory.buffer);
     this.base = Math.ceil(base / 16) * 16;
@@ -291,7 +295,10 @@ export class CodeStore {
     const hit = code.take(offset, length);
     if (hit.length > 0 && ++code.overwritten === ABANDONED) hit.push(...code.take(0, 4096));
     for (const block of hit) this.kill(block);
-    if (code.empty) this.pages[page] = undefined;
+    if (code.empty) {
+      this.pages[page] = undefined;
+      this.hostPages.take(page, HOST_PAGE.code);
+    }
     return hit.length > 0;
   }
 
@@ -301,6 +308,10 @@ export class CodeStore {
     for (const block of this.blocks) block.dead = true;
     this.blocks = [];
     this.reserveScratch();
+    // Far apart, so not counted up to the last.
+    this.pages.forEach((_, page) => {
+      this.hostPages.take(page, HOST_PAGE.code);
+    });
     this.pages.length = 0;
     this.index.clear();
     this.flushes++;
@@ -346,6 +357,7 @@ export class CodeStore {
     if (found === undefined) {
       found = new CodePage(page);
       this.pages[page] = found;
+      this.hostPages.set(page, HOST_PAGE.code);
       this.onCodePage(page);
     }
     return found;

@@ -18,6 +18,8 @@ import {
   LOOKUP_TABLES,
   TLB_ENTRIES,
 } from "../tlb/geometry.js";
+import type { PageWalker } from "../walk/page-walker.js";
+import { emitRefill } from "../walk/refill.js";
 import {
   block,
   br,
@@ -40,6 +42,7 @@ import {
   when,
 } from "../wasm/index.js";
 import { BLOCK_HEADER_BYTES, BRANCH_CONDITIONS, Leave, MICRO_OP_NAMES, RESUME } from "./micro-ops.js";
+import { SlowAccess } from "./slow-access.js";
 
 /** Where the interpreter finds things in host memory: byte addresses fixed when it is generated. */
 export interface InterpreterPlan {
@@ -47,20 +50,12 @@ export interface InterpreterPlan {
   readonly state: number;
   /** The lookup tables (`LOOKUP_TABLES`). */
   readonly lookup: number;
+  /** `HostPages`. */
+  readonly hostPages: number;
   /** Size of the imported memory in 64 KiB pages. */
   readonly memoryPages: number;
   readonly sharedMemory: boolean;
 }
-
-/** Kinds of slow access, as passed to the import `access`. */
-export const SlowAccess = {
-  /** bits 0..3 size, bit 4 signed, bits 5..6 Access, bit 7 must be aligned, bit 8 the value is only probed, bit 9 atomic */
-  signed: 16,
-  accessShift: 5,
-  aligned: 128,
-  probe: 256,
-  atomic: 512,
-} as const;
 
 /** How the interpreter goes on after JavaScript did an access or a helper. */
 export const After = {
@@ -683,6 +678,7 @@ function findBlock(m: Machine): Expr {
 export function buildInterpreter(
   plan: InterpreterPlan,
   floatingPoint?: SoftFloatOptions,
+  walker?: PageWalker,
 ): Uint8Array<ArrayBuffer> {
   const module = new ModuleBuilder();
   module.importMemory("env", "memory", plan.memoryPages, plan.memoryPages, plan.sharedMemory);
@@ -691,6 +687,7 @@ export function buildInterpreter(
   const regions = module.importTable("env", "regions", [], "i32");
   const soft = floatingPoint && emitSoftFloat(module, floatingPoint);
   const mulHigh = emitMulHigh(module);
+  const refill = walker && emitRefill(module, plan, walker);
   module.export("mulh_u", mulHigh);
   const table = handlers(mulHigh);
 
@@ -734,6 +731,8 @@ export function buildInterpreter(
 
   const slowPath = (isLoad: boolean): Expr =>
     seq(
+      // The same micro-op again, which hits now.
+      ...(refill ? [when(refill.call(m.va, m.kind), [br(m.next)])] : []),
       m.setEngine64(E.accessAddress, m.va),
       ...(isLoad ? [] : [m.setEngine64(E.accessValue, m.value)]),
       m.spill(),

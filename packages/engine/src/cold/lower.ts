@@ -13,8 +13,8 @@ import {
 import { SOFT_FUNCTIONS } from "../ir/soft.js";
 import { ENGINE_STATE as E, TEMPORARY_COUNT } from "../state/layout.js";
 import { fuse, isSilent, SIGN_EXTENDED } from "./fuse.js";
-import { SlowAccess } from "./interpreter.js";
 import { HAS_RECIPE, LOAD_NAMES, microOp } from "./micro-ops.js";
+import { SlowAccess } from "./slow-access.js";
 
 /** A delayed state write: what a field holds when the block is left at some point. */
 export interface RecipeEntry {

@@ -1,4 +1,5 @@
 import type { Field } from "../state/layout.js";
+import type { RamRange } from "./engine.js";
 
 /** What the engine offers to an architecture's CPU model. Implemented by `Core`. */
 export interface CoreApi {
@@ -56,6 +57,10 @@ export interface CoreApi {
   // Physical memory.
   /** Byte offset in host memory of a physical address, -1 if it is not RAM. */
   ramOffset(physical: number): number;
+  /** All of RAM as ranges, if the engine was told. */
+  ramRanges(): readonly RamRange[];
+  /** Host memory of this core for its architecture's page walker, undefined without one. */
+  readonly walkWords: Int32Array | undefined;
   /** Host memory as words; index = byte offset / 4. */
   readonly words: Int32Array;
   /** Host memory as bytes. */

@@ -5,9 +5,10 @@ import { ENGINE_STATE as E, type Field } from "../state/layout.js";
 import { MAX_CONTEXT } from "../tlb/geometry.js";
 import { ContextIds, SoftTlb } from "../tlb/tlb.js";
 import { pageNumber, VirtualPages } from "../tlb/virtual-pages.js";
+import type { WalkMemory } from "../walk/walk-memory.js";
 import type { CoreApi } from "./api.js";
 import { type CodeContext, CodeContexts } from "./code-contexts.js";
-import type { Engine } from "./engine.js";
+import type { Engine, RamRange } from "./engine.js";
 import { Access, type GuestCpu, Status, type Translation } from "./guest-cpu.js";
 import { SlowPath } from "./slow-path.js";
 import { type Watchpoint, Watchpoints } from "./watchpoints.js";
@@ -42,6 +43,8 @@ export interface CoreStatistics {
   readonly instructions: number;
   readonly traps: number;
   readonly tlbFills: number;
+  /** Those of the TLB fills that took no JavaScript. */
+  readonly walks: number;
   readonly slowAccesses: number;
   readonly dispatches: number;
 }
@@ -66,6 +69,7 @@ const W = {
   reservedValue: E.reservedValue >> 2,
   attention: E.attention >> 2,
   tlb: E.tlb >> 2,
+  walk: E.walk >> 2,
   accessAddress: E.accessAddress >> 2,
   accessValue: E.accessValue >> 2,
 };
@@ -133,18 +137,22 @@ export class Core implements CoreApi {
   /** The address space of `codeKey`, and what it shares with the others (`globalKey`). */
   private codeContext: CodeContext;
   private globalContext: CodeContext;
-  /** Large mappings that TLB or fetch entries were made from. */
-  readonly large = new VirtualPages();
+  /** Large mappings that TLB or fetch entries were made from; where walks fill the TLB, they are in `walk` instead. */
+  private readonly large = new VirtualPages();
   /** Block found while following a link: run next without looking it up again. */
   private found: Block | undefined;
 
-  constructor(engine: Engine, home: number, tlbAddress: number) {
+  private readonly walk: WalkMemory | undefined;
+
+  constructor(engine: Engine, home: number, tlbAddress: number, walk?: WalkMemory) {
     this.engine = engine;
     this.words = engine.words;
     this.bytes = engine.bytes;
     this.home = home >> 2;
     this.base = this.home;
-    this.tlb = new SoftTlb(engine.memory, tlbAddress);
+    this.tlb = new SoftTlb(engine.memory, tlbAddress, engine.hostPages);
+    this.walk = walk;
+    this.allowWalks(true);
     this.slow = new SlowPath(this);
     this.codeContexts = new CodeContexts(() => engine.nextGeneration());
     this.codeContext = this.codeContexts.get(0);
@@ -267,11 +275,17 @@ export class Core implements CoreApi {
     return this.instructions() - this.foreign;
   }
 
+  /** TLB entries filled. */
+  get tlbFills(): number {
+    return this.tlb.fills + (this.walk?.fills ?? 0);
+  }
+
   statistics(): CoreStatistics {
     return {
       instructions: this.instructions(),
       traps: this.traps,
-      tlbFills: this.tlb.fills,
+      tlbFills: this.tlbFills,
+      walks: this.walk?.fills ?? 0,
       slowAccesses: this.slow.count,
       dispatches: this.dispatches,
     };
@@ -334,7 +348,13 @@ export class Core implements CoreApi {
   /** Replace the watchpoints. Their pages leave the TLB, so that each access of them is looked at. */
   setWatchpoints(list: readonly Watchpoint[]): void {
     this.watchpoints.set(list);
+    this.allowWalks(list.length === 0);
     this.dropContexts();
+  }
+
+  /** Let walks in WebAssembly fill the TLB, or have each miss looked at. */
+  private allowWalks(allowed: boolean): void {
+    this.setWord(W.walk, allowed && this.walk !== undefined ? this.walk.address : 0);
   }
 
   /** Is this access to be stopped? Then `run` ends before its instruction. */
@@ -403,7 +423,9 @@ export class Core implements CoreApi {
   private codeMode = 0;
 
   dropContexts(predicate?: (key: number) => boolean): void {
-    if (predicate === undefined) this.large.clear();
+    if (predicate === undefined) {
+      (this.walk ?? this.large).clear();
+    }
     this.dataIds.drop(predicate);
     this.codeContexts.drop(predicate);
     this.renewContexts();
@@ -417,9 +439,18 @@ export class Core implements CoreApi {
 
   dropPage(vaLo: number, vaHi: number): void {
     // One address of a large mapping stands for all of it.
-    if (this.large.hasLarge(vaLo, vaHi)) return this.dropContexts();
+    if ((this.walk ?? this.large).holdsLarge(vaLo, vaHi)) return this.dropContexts();
     this.tlb.dropPage(vaLo);
     if (this.codeContexts.dropPage(pageNumber(vaLo, vaHi, 12))) this.takeCodeContext();
+  }
+
+  /** An entry is about to be made from a mapping of 2^shift bytes. All others may be dropped for it. */
+  rememberLarge(lo: number, hi: number, shift: number): void {
+    const { walk } = this;
+    if (walk === undefined) return this.large.add(lo, hi, shift);
+    if (walk.addLarge(lo, hi, shift)) return;
+    this.dropContexts();
+    walk.addLarge(lo, hi, shift);
   }
 
   /** Ids are the low 12 bits of tags; when they run out the TLB starts anew. */
@@ -439,6 +470,12 @@ export class Core implements CoreApi {
 
   ramOffset(physical: number): number {
     return this.engine.ram.ramOffset(physical);
+  }
+  ramRanges(): readonly RamRange[] {
+    return this.engine.ram.ranges?.() ?? [];
+  }
+  get walkWords(): Int32Array | undefined {
+    return this.walk?.words;
   }
   ramWritten(hostOffset: number, length: number): void {
     this.engine.ramWritten(hostOffset, length);
@@ -771,8 +808,9 @@ export class Core implements CoreApi {
     this.fetchedGlobally = out.global ?? false;
     const page = Math.floor(offset / 4096);
     if (out.cacheable) {
-      lookup.fillFetch(lo, hi, this.fetchedGlobally ? globalContext.id : codeContext.id, page);
-      if (out.pageShift > 12) this.large.add(lo, hi, out.pageShift);
+      if (out.pageShift > 12) this.rememberLarge(lo, hi, out.pageShift);
+      const holder = this.fetchedGlobally ? this.globalContext : this.codeContext;
+      lookup.fillFetch(lo, hi, holder.id, page);
     }
     // One page too many: everything was dropped, and this page is the first one of the new contexts.
     const key = this.fetchedGlobally ? this.globalKey : this.codeKey;

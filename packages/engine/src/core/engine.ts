@@ -6,15 +6,27 @@ import { hostFuses } from "../hot/host-fuses.js";
 import { HotTier } from "../hot/hot-tier.js";
 import type { RegionWatch } from "../listing/region-watch.js";
 import type { SoftFloatOptions } from "../softfloat/index.js";
+import { HOST_PAGE, HostPages } from "../tlb/host-pages.js";
 import { LookupTables } from "../tlb/lookup-tables.js";
 import { SoftTlb } from "../tlb/tlb.js";
+import type { PageWalker } from "../walk/page-walker.js";
+import { WalkMemory } from "../walk/walk-memory.js";
 import { Core } from "./core.js";
 import { type EngineStatistics, Stopwatch } from "./statistics.js";
+
+/** A range of physical RAM: `size` bytes from a physical address lie at `offset` in host memory. */
+export interface RamRange {
+  readonly physical: number;
+  readonly size: number;
+  readonly offset: number;
+}
 
 /** Where physical RAM lies in host memory. */
 export interface RamMap {
   /** Byte offset in host memory of a physical address, -1 if it is not RAM. */
   ramOffset(physical: number): number;
+  /** The same as ranges, for a page walker, which cannot ask. Without it, or where it names none, walks are JavaScript's. */
+  ranges?(): readonly RamRange[];
 }
 
 export interface EngineOptions {
@@ -31,6 +43,8 @@ export interface EngineOptions {
   readonly tier?: Tier;
   /** The architecture's floating-point rules; without them no `fp` operation may be lifted. */
   readonly floatingPoint?: SoftFloatOptions;
+  /** The architecture's page walk in WebAssembly; without it, JavaScript fills the TLB. */
+  readonly pageWalker?: PageWalker;
   /** Milliseconds by any monotonic clock: measures how long translation takes, and is asked for nothing else. */
   readonly now?: () => number;
 }
@@ -56,6 +70,7 @@ export class Engine {
   readonly code: CodeStore;
   readonly source: PageSource;
   readonly lookup: LookupTables;
+  readonly hostPages: HostPages;
   readonly translator = new Translator();
   readonly stateBytes: number;
   readonly cores: Core[] = [];
@@ -80,6 +95,7 @@ export class Engine {
   private readonly arenaEnd: number;
   private active: Core | null = null;
   private nextCore: number;
+  private readonly walker: PageWalker | undefined;
   private generation = 0;
 
   constructor(options: EngineOptions) {
@@ -92,15 +108,19 @@ export class Engine {
     this.stateBytes = options.stateBytes ?? DEFAULT_STATE_BYTES;
     this.window = Math.ceil(arena.offset / 64) * 64;
     this.lookup = new LookupTables(memory, this.window + this.stateBytes);
-    this.nextCore = this.lookup.address + LookupTables.bytes;
+    this.walker = options.pageWalker;
+    this.hostPages = new HostPages(memory, this.lookup.address + LookupTables.bytes);
+    this.nextCore = Math.ceil((this.hostPages.address + HostPages.bytes(memory)) / 64) * 64;
     this.arenaEnd = arena.offset + arena.size;
-    const codeBase = this.nextCore + MAX_CORES * (this.stateBytes + SoftTlb.bytes);
+    const codeBase = this.nextCore + MAX_CORES * this.coreBytes;
     if (codeBase + MIN_CODE_BYTES > this.arenaEnd)
       throw new RangeError(`the engine's arena of ${arena.size} bytes is too small`);
     this.source = new PageSource(this.bytes);
-    this.code = new CodeStore(memory, codeBase, this.arenaEnd - codeBase);
+    this.code = new CodeStore(memory, codeBase, this.arenaEnd - codeBase, this.hostPages);
     this.code.statePage = (this.window >> 2) + STATE_PC_BASE_WORD;
     this.code.onCodePage = (page) => {
+      // Most pages of code are never written, so nothing is searched.
+      if (!this.hostPages.take(page, HOST_PAGE.writable)) return;
       for (const core of this.cores) core.tlb.protectHostPage(page * 4096);
     };
     const interpreter = this.instantiate(options.floatingPoint);
@@ -129,8 +149,11 @@ export class Engine {
   createCore(): Core {
     if (this.cores.length === MAX_CORES) throw new RangeError(`an engine has at most ${MAX_CORES} cores`);
     const home = this.nextCore;
-    this.nextCore += this.stateBytes + SoftTlb.bytes;
-    const core = new Core(this, home, home + this.stateBytes);
+    this.nextCore += this.coreBytes;
+    const tlb = home + this.stateBytes;
+    const { walker } = this;
+    const walk = walker && new WalkMemory(this.memory, tlb + SoftTlb.bytes, walker);
+    const core = new Core(this, home, tlb, walk);
     this.cores.push(core);
     return core;
   }
@@ -191,6 +214,9 @@ export class Engine {
     return ++this.generation;
   }
 
+  private get coreBytes(): number {
+    return this.stateBytes + SoftTlb.bytes + WalkMemory.bytes(this.walker);
+  }
   private get memoryPages(): number {
     return this.memory.buffer.byteLength / PAGE;
   }
@@ -231,10 +257,17 @@ export class Engine {
   }
 
   private instantiate(floatingPoint?: SoftFloatOptions): WebAssembly.Exports {
-    const { memoryPages, sharedMemory } = this;
+    const { memoryPages, sharedMemory, hostPages } = this;
     const bytes = buildInterpreter(
-      { state: this.window, lookup: this.lookup.address, memoryPages, sharedMemory },
+      {
+        state: this.window,
+        lookup: this.lookup.address,
+        hostPages: hostPages.address,
+        memoryPages,
+        sharedMemory,
+      },
       floatingPoint,
+      this.walker,
     );
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
       env: {

@@ -1,4 +1,4 @@
-import { SlowAccess } from "../cold/interpreter.js";
+import { SlowAccess } from "../cold/slow-access.js";
 import type { Core } from "./core.js";
 import { Access, Status, Translated, type Translation } from "./guest-cpu.js";
 
@@ -65,8 +65,8 @@ export class SlowPath {
     const code = access === 0 ? undefined : core.engine.code.page(Math.floor(offset / 4096));
     if (code === undefined && t.cacheable && !(watched && core.watchpoints.hasPage(lo, hi))) {
       const writable = t.writable && core.engine.code.page(Math.floor(offset / 4096)) === undefined;
+      if (t.pageShift > 12) core.rememberLarge(lo, hi, t.pageShift);
       core.tlb.fill(lo, hi, core.context, offset - (lo & 0xfff), t.readable, writable);
-      if (t.pageShift > 12) core.large.add(lo, hi, t.pageShift);
       return SlowPath.retry;
     }
     if ((kind & SlowAccess.probe) !== 0) return SlowPath.done;

@@ -20,7 +20,7 @@ const regions = new WebAssembly.Table({ element: "anyfunc", initial: 1 });
 const exact = new WebAssembly.Instance(
   new WebAssembly.Module(
     buildInterpreter(
-      { state: 4096, lookup: 65536, memoryPages: 4, sharedMemory: false },
+      { state: 4096, lookup: 65536, hostPages: 0, memoryPages: 4, sharedMemory: false },
       { nan: "canonical", tininess: "after" },
     ),
   ),

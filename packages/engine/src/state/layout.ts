@@ -42,6 +42,8 @@ export const ENGINE_STATE = {
   codeMode: 112,
   /** i32: address of the TLB bank of the current data context. */
   tlb: 56,
+  /** i32: address of what refills of the TLB without JavaScript need, 0 where there are none. */
+  walk: 60,
   /** i32: not zero when the dispatcher has something to look at (an interrupt, a stop). */
   attention: 104,
   /** i64: host address of the load reservation, -1 when there is none. */

@@ -1,4 +1,5 @@
 import { TLB_BANKS, TLB_ENTRIES, TLB_ENTRY_BYTES } from "./geometry.js";
+import { HOST_PAGE, type HostPages } from "./host-pages.js";
 
 const ENTRY_WORDS = TLB_ENTRY_BYTES / 4;
 const BANK_WORDS = TLB_ENTRIES * ENTRY_WORDS;
@@ -8,18 +9,17 @@ const ALL_WORDS = TLB_BANKS * BANK_WORDS;
 export class SoftTlb {
   private readonly words: Int32Array;
   private readonly base: number;
-  /** By host page: 1 if it may be writable in some entry. */
-  private readonly writable: Uint8Array;
+  private readonly pages: HostPages;
   /** Entries filled, for statistics. */
   fills = 0;
   /** Byte address in host memory. */
   readonly address: number;
 
-  constructor(memory: WebAssembly.Memory, address: number) {
+  constructor(memory: WebAssembly.Memory, address: number, pages: HostPages) {
     this.words = new Int32Array(memory.buffer);
     this.address = address;
     this.base = address >> 2;
-    this.writable = new Uint8Array(memory.buffer.byteLength / 4096);
+    this.pages = pages;
     this.flush();
   }
 
@@ -32,7 +32,6 @@ export class SoftTlb {
 
   flush(): void {
     this.words.fill(-1, this.base, this.base + ALL_WORDS);
-    this.writable.fill(0);
   }
 
   /** Map the page of a virtual address to a host page (byte offset) under a context. */
@@ -52,7 +51,7 @@ export class SoftTlb {
     words[w + 2] = writable ? tag : -1;
     words[w + 3] = writable ? vaHi : -1;
     words[w + 4] = (hostPage - (vaLo & ~0xfff)) | 0;
-    if (writable) this.writable[hostPage >>> 12] = 1;
+    if (writable) this.pages.set(hostPage >>> 12, HOST_PAGE.writable);
     this.fills++;
   }
 
@@ -62,10 +61,8 @@ export class SoftTlb {
       this.words.fill(-1, w, w + 4);
   }
 
-  /** Host page gets code: no write may hit it any more. Most such pages are never written, so nothing is searched. */
+  /** Host page gets code: no write may hit it any more. */
   protectHostPage(hostPage: number): void {
-    if (this.writable[hostPage >>> 12] === 0) return;
-    this.writable[hostPage >>> 12] = 0;
     const words = this.words;
     const end = this.base + ALL_WORDS;
     for (let w = this.base; w < end; w += ENTRY_WORDS) {

@@ -16,7 +16,7 @@ export class VirtualPages {
   }
 
   /** Does any page of any size hold the address? */
-  hasLarge(lo: number, hi: number): boolean {
+  holdsLarge(lo: number, hi: number): boolean {
     for (const [shift, set] of this.bySize) if (set.has(pageNumber(lo, hi, shift))) return true;
     return false;
   }

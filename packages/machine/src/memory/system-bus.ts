@@ -138,6 +138,12 @@ export class SystemBus implements PhysBus {
     return region !== undefined && region.kind === "ram" ? region.offset + (pa - region.base) : -1;
   }
 
+  /** All RAM on the bus, and where it lies in host memory. */
+  ramRanges(): { readonly physical: number; readonly size: number; readonly offset: number }[] {
+    const ram = this.#regions.filter((region) => region.kind === "ram");
+    return ram.map(({ base, size, offset }) => ({ physical: base, size, offset }));
+  }
+
   /** Bytes of RAM from `pa` to the end of its region, 0 if it is not RAM. */
   ramRun(pa: number): number {
     const region = this.find(pa);

@@ -3,6 +3,7 @@ import { InstructionClock } from "@hypercraft/hypercraft";
 import { expect } from "vitest";
 import { createHart, RISCV_FLOATING_POINT } from "../../cpu/create-hart.js";
 import type { RiscvHart } from "../../cpu/hart.js";
+import { RISCV_PAGE_WALKER } from "../../cpu/page-walker.js";
 import { X } from "../../cpu/state.js";
 import { X_NAMES } from "../../isa/registers.js";
 import { assemble } from "../vm/assembler.js";
@@ -34,8 +35,13 @@ export function createGuest(tier: Tier, image: Uint8Array): BareGuest {
   const engine = new Engine({
     memory,
     arena: { offset: 0, size: ARENA },
-    ram: { ramOffset: (physical) => (inRam(physical) ? ARENA + physical - RAM : -1) },
+    ram: {
+      ramOffset: (physical) => (inRam(physical) ? ARENA + physical - RAM : -1),
+      ranges: () => [{ physical: RAM, size: RAM_SIZE, offset: ARENA }],
+    },
     floatingPoint: RISCV_FLOATING_POINT,
+    // The reference does all in JavaScript.
+    ...(tier !== "cold" && { pageWalker: RISCV_PAGE_WALKER }),
     tier,
   });
   const bus = { read: () => -1, write: () => false };

@@ -101,6 +101,10 @@ export class FakeCore implements CoreApi {
     this.droppedPages.push((BigInt(vaHi >>> 0) << 32n) | BigInt(vaLo >>> 0));
   }
 
+  readonly walkWords = undefined;
+  ramRanges(): readonly [] {
+    return [];
+  }
   ramOffset(physical: number): number {
     return physical >= RAM && physical < RAM + this.ramBytes ? physical - RAM : -1;
   }

@@ -1,15 +1,22 @@
-import { type FakeCore, RAM } from "./fake-core.js";
+import { RAM } from "./fake-core.js";
+
+/** RAM from `RAM` on, by physical address. */
+export interface TestRam {
+  readonly ramBytes: number;
+  read64(physical: number): bigint;
+  write64(physical: number, value: bigint): void;
+}
 
 const V = 1n;
 const POINTER = V;
 const KNOWN_LEVEL_BITS = 9n;
 
-/** Hands out zeroed 4 KiB pages of a fake core's RAM, by page number. */
+/** Hands out zeroed 4 KiB pages of a test's RAM, by page number. */
 export class Pages {
   private next = 0;
-  private readonly core: FakeCore;
+  private readonly core: TestRam;
 
-  constructor(core: FakeCore) {
+  constructor(core: TestRam) {
     this.core = core;
   }
 
@@ -18,7 +25,7 @@ export class Pages {
     this.next = Math.ceil(this.next / count) * count;
     const page = this.next;
     this.next += count;
-    if (this.next * 4096 > this.core.ramBytes) throw new RangeError("the fake RAM is full");
+    if (this.next * 4096 > this.core.ramBytes) throw new RangeError("the RAM is full");
     return BigInt(RAM / 4096 + page);
   }
 }
@@ -35,12 +42,12 @@ export interface Table {
 export class TableBuilder {
   readonly entries: number[] = [];
   readonly root: Table;
-  private readonly core: FakeCore;
+  private readonly core: TestRam;
   private readonly levels: number;
   private readonly makeTable: () => Table;
   private readonly tables = new Map<bigint, Table>();
 
-  constructor(core: FakeCore, sv: number, root: Table, makeTable: () => Table) {
+  constructor(core: TestRam, sv: number, root: Table, makeTable: () => Table) {
     this.core = core;
     this.levels = (sv - 12) / 9;
     this.root = root;

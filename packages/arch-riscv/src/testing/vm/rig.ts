@@ -20,6 +20,7 @@ import {
 } from "@hypercraft/hypercraft";
 import { createHart, RISCV_FLOATING_POINT } from "../../cpu/create-hart.js";
 import type { HartFeatures } from "../../cpu/features.js";
+import { RISCV_PAGE_WALKER } from "../../cpu/page-walker.js";
 import type { RiscvExitCause } from "../../hypervisor/exit-cause.js";
 import { RiscvPerCpu } from "../../hypervisor/per-cpu.js";
 import { VMM_CALL } from "../../hypervisor/sbi/constants.js";
@@ -58,7 +59,11 @@ export function createRig(clock: Clock = new InstructionClock(), tier: Tier = "a
   };
   const arena = { offset: 0, size: ARENA };
   const floatingPoint = RISCV_FLOATING_POINT;
-  const engine = new Engine({ memory, arena, ram: { ramOffset }, floatingPoint, tier });
+  const ranges = () => [{ physical: HOST_RAM, size: HOST_RAM_SIZE, offset: ARENA }];
+  const ram = { ramOffset, ranges };
+  // The reference does all in JavaScript.
+  const walker = tier !== "cold" && { pageWalker: RISCV_PAGE_WALKER };
+  const engine = new Engine({ memory, arena, ram, floatingPoint, tier, ...walker });
   return { host: new Host({ hal }), engine, hal };
 }
 

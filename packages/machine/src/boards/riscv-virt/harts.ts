@@ -4,10 +4,17 @@ import {
   GuestInterrupt,
   type HartVCpu,
   RISCV_FLOATING_POINT,
+  RISCV_PAGE_WALKER,
   RiscvPerCpu,
 } from "@hypercraft/arch-riscv";
-import { Engine, type RegionWatch } from "@hypercraft/engine";
-import { type Clock, guestPhysAddr, type HyperCraftHal, PerCpuArea } from "@hypercraft/hypercraft";
+import { Engine, type RamMap, type RegionWatch } from "@hypercraft/engine";
+import {
+  type Clock,
+  guestPhysAddr,
+  type HyperCraftHal,
+  type MemoryHal,
+  PerCpuArea,
+} from "@hypercraft/hypercraft";
 import type { HostMemory } from "../../memory/host-memory.js";
 import type { SystemBus } from "../../memory/system-bus.js";
 import { DeterministicClock } from "../../time/clock.js";
@@ -41,15 +48,13 @@ interface Wiring {
   readonly regionWatch: RegionWatch | undefined;
 }
 
-function createEngine(
-  { host, tier, now, regionWatch }: Wiring,
-  ramOffset: (physical: number) => number,
-): Engine {
+function createEngine({ host, tier, now, regionWatch }: Wiring, ram: RamMap): Engine {
   const engine = new Engine({
     memory: host.memory,
     arena: { offset: 0, size: host.arenaSize },
-    ram: { ramOffset },
+    ram,
     floatingPoint: RISCV_FLOATING_POINT,
+    pageWalker: RISCV_PAGE_WALKER,
     tier,
     ...(now !== undefined && { now }),
   });
@@ -61,7 +66,10 @@ function createEngine(
 /** Harts that own the board: interrupts are inputs of the hart, devices lie on its physical bus. */
 export function bareHarts(wiring: Wiring): BoardHarts {
   const { bus, clock, cpus } = wiring;
-  const engine = createEngine(wiring, (physical) => bus.ramOffset(physical));
+  const engine = createEngine(wiring, {
+    ramOffset: (physical) => bus.ramOffset(physical),
+    ranges: () => bus.ramRanges(),
+  });
   const harts = Array.from({ length: cpus }, (_, hartId) => {
     const { core, hart } = createHart(engine, { hartId, mode: "bare", clock, bus });
     return new BareHart(hartId, RESET_ENTRY, core, hart);
@@ -81,9 +89,12 @@ export function bareHarts(wiring: Wiring): BoardHarts {
 }
 
 /** Harts under the hypervisor: external interrupts are injected, devices are reached by exits. */
-export function guestHarts(wiring: Wiring, hal: HyperCraftHal): BoardHarts {
+export function guestHarts(wiring: Wiring, hal: MemoryHal): BoardHarts {
   const { clock, cpus } = wiring;
-  const engine = createEngine(wiring, (physical) => ramOffset(hal, physical));
+  const engine = createEngine(wiring, {
+    ramOffset: (physical) => ramOffset(hal, physical),
+    ranges: () => [{ physical: hal.base, size: hal.size, offset: hal.physToVirt(hal.base) }],
+  });
   // A guest has no devices but through exits, so the hart's own bus is empty.
   const nothing = { read: () => -1, write: () => false };
   const area = new PerCpuArea((cpuId) => {

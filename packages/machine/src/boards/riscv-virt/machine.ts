@@ -142,7 +142,7 @@ export class RiscvVirtMachine {
       instructions: sum(({ core }) => core.instructions()),
       traps: sum(({ core }) => core.traps),
       exits: this.vm.stats.toJSON(),
-      tlbFills: sum(({ core }) => core.tlb.fills),
+      tlbFills: sum(({ core }) => core.tlbFills),
       ...engine.statistics(),
     };
   }
