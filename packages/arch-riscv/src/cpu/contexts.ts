@@ -85,7 +85,7 @@ export class Contexts {
     this.fetch = p.fetch;
     this.data = p.data;
     core.setCodeContext(p.codeKey, p.globalKey);
-    this.walk.select(p.dataKey, p.data);
+    this.walk.select(p.dataKey, Math.floor(p.dataKey / PER_SPACE), p.data);
     core.setDataContexts(p.dataKey, p.sumKey, p.dataKey !== p.sumKey && this.sum(p.data) ? 1 : 0);
   }
 
@@ -225,9 +225,16 @@ export class Contexts {
     this.drop(true, asid, vmid);
   }
 
+  /** Forget a page of all address spaces. */
+  dropPage(lo: number, hi: number): void {
+    this.walk.forgetTables();
+    this.hart.core.dropPage(lo, hi);
+  }
+
   private drop(guest: boolean, asid: number, vmid: number): void {
     const { core } = this.hart;
     const { spaces } = this;
+    this.walk.forgetTables();
     if (asid < 0) core.dropContexts((key) => spaces.matches(Math.floor(key / PER_SPACE), guest, asid, vmid));
     else
       for (const id of spaces.withAsid(asid))
@@ -238,6 +245,7 @@ export class Contexts {
   dropAll(): void {
     this.walk.forget();
     this.hart.core.dropContexts();
+    this.refresh();
   }
 
   /** After the state was replaced: nothing known about the past holds. */
@@ -246,7 +254,6 @@ export class Contexts {
     this.guestSpace = -1;
     this.spaces.clear();
     this.dropAll();
-    this.refresh();
   }
 }
 

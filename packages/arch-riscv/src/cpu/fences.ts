@@ -27,7 +27,7 @@ export class Fences {
       return Status.next;
     }
     if (priv === 0 || (priv === 1 && (core.lo(M.status) & TVM) !== 0)) return traps.illegal();
-    if ((operands & HAS_ADDRESS) !== 0) core.dropPage(lo, hi);
+    if ((operands & HAS_ADDRESS) !== 0) contexts.dropPage(lo, hi);
     else contexts.dropHost((operands & HAS_ID) !== 0 ? asid & ASID_MASK : -1);
     return Status.next;
   }
@@ -54,7 +54,7 @@ export class Fences {
    */
   guestVirtual(operands: number, lo: number, hi: number, asid: number): void {
     const { core, contexts, mmu } = this.hart;
-    if ((operands & HAS_ADDRESS) !== 0) return void core.dropPage(lo, hi);
+    if ((operands & HAS_ADDRESS) !== 0) return contexts.dropPage(lo, hi);
     const vmid = (core.hi(H.gatp) >>> ASID_SHIFT) & VMID_MASK;
     if ((operands & HAS_ID) === 0) mmu.gStage.flush();
     contexts.dropGuest(vmid, (operands & HAS_ID) !== 0 ? asid & ASID_MASK : -1);

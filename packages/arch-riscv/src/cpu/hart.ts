@@ -184,7 +184,6 @@ export class RiscvHart implements GuestCpu {
   readonly protectionChanged = (): void => {
     this.mmu.gStage.flush();
     this.contexts.dropAll();
-    this.contexts.refresh();
   };
 
   // --- The engine's side (GuestCpu) ----------------------------------------------------------

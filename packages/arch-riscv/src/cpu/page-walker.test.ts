@@ -15,6 +15,7 @@ import {
 } from "../testing/cpu/paging-cases.js";
 import { type PlainMemory, plainTranslate } from "../testing/cpu/plain-walker.js";
 import { WALK_ACCESSES, type WalkAccess, WalkMachine } from "../testing/cpu/walk-machine.js";
+import type { RiscvHart } from "./hart.js";
 import { SUM } from "./status-bits.js";
 
 const SCHEMES = [39, 48, 57] as const;
@@ -235,6 +236,40 @@ describe("walks in WebAssembly", () => {
     fence(4n * LARGE + 0x20000n);
     expect(access("ld", 4n * LARGE + 0x11000n)).toBe("cause 13");
     expect(access("ld", 4n * LARGE + 0x10000n)).toBe("cause 13");
+  });
+
+  describe("look tables up anew after", () => {
+    const [lo, hi] = [Number(PAGE), 0];
+    const fences: Record<string, (hart: RiscvHart) => unknown> = {
+      "a fence of everything": (hart) => hart.fences.sfenceVma(0, 0, 0, 0),
+      "a fence of an address": (hart) => hart.fences.sfenceVma(1, lo, hi, 0),
+      "a fence of an address space": (hart) => hart.fences.sfenceVma(2, 0, 0, 0),
+      "a change of protection": (hart) =>
+        protect(hart, [{ page: 40, offset: 0, part: false, permissions: 0 }]),
+      "another root, and a fence": (hart) => {
+        hart.writeCsr("satp", (8n << 60n) | BigInt(RAM / 4096 + 60));
+        hart.writeCsr("satp", (8n << 60n) | BigInt(RAM / 4096));
+        hart.fences.sfenceVma(2, 0, 0, 0);
+      },
+    };
+    it.each(Object.entries(fences))("%s", (_, fence) => {
+      supervisor([[PAGE, 0, A]]);
+      put(A, 1n);
+      put(B, 2n);
+      // Another table of level 1 with another of level 0, which has the other page.
+      put(RAM + 0x20000, (BigInt(RAM / 4096 + 0x21) << 10n) | 1n);
+      put(RAM + 0x21008, (BigInt(B / 4096) << 10n) | LEAF);
+      expect(access("ld", PAGE)).toBe(1n);
+      const before = pair.walking.fills.walks;
+      put(RAM, (BigInt(RAM / 4096 + 0x20) << 10n) | 1n);
+      for (const { hart } of both) {
+        hart.setMode(1, 0);
+        fence(hart);
+        hart.setMode(3, 0);
+      }
+      expect(access("ld", PAGE)).toBe(2n);
+      expect(pair.walking.fills.walks).toBe(before + 1);
+    });
   });
 
   it("remember more large mappings than there is room for by forgetting all", () => {

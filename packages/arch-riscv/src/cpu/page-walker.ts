@@ -33,13 +33,21 @@ export const WALK_RECORD = {
   windowOffset: 20,
   windowPage: 32,
   windowPages: 40,
+  /**
+   * Where the first stage's tables of level 1 are, by the GiB they are for, so that few walks begin at the root.
+   * Entries of 16 bytes: i64 number of the GiB, -1 for none | i32 offset in host memory | 4 bytes unused. They are of
+   * the current root, and every fence forgets them.
+   */
+  tables: 64,
   /** Entries of 16 bytes: i64 guest page number, -1 for none | i64 page number * 256 + low byte of the leaf. */
-  guestPages: 64,
+  guestPages: 64 + 64 * 16,
 } as const;
 
 export const WALK_ON = 1;
 export const WALK_USER = 2;
 
+/** Tables of level 1 that are remembered, a power of two. */
+export const TABLES = (WALK_RECORD.guestPages - WALK_RECORD.tables) / 16;
 /** Guest pages whose translation is remembered, a power of two; a walk of the first stage touches a few tables again and again. */
 export const GUEST_PAGES = 1024;
 export const GUEST_PAGE_WORDS = 4;
@@ -48,9 +56,11 @@ const RW = PTE_R | PTE_W;
 const RX = PTE_R | PTE_X;
 const WD = PTE_W | PTE_D;
 const EVERYTHING = PTE_R | PTE_W | PTE_X | PTE_U | PTE_A | PTE_D | PTE_V;
+/** log2 of what a table of level 1 is for. */
+const GIB = 30;
 const GIVE_UP = ret(i64.const(-1n));
 
-type Field = Exclude<keyof typeof WALK_RECORD, "guestPages">;
+type Field = Exclude<keyof typeof WALK_RECORD, "tables" | "guestPages">;
 
 /** One walk of tables in the window: what both stages have in common. */
 class Walk {
@@ -102,11 +112,10 @@ class Walk {
     return i64.or(i64.shr_u(this.pte, 10), i64.and(page, this.inLeaf));
   }
 
-  /** Read the entry `index` of a table at `page`, and give up on all that no table may hold. */
-  read(page: Expr, index: Expr): Expr {
+  /** Read the entry `index` of a table in host memory, and give up on all that no table may hold. */
+  read(host: Expr, index: Expr): Expr {
     return seq(
-      this.enter(page),
-      this.pte.set(i64.load(i32.add(this.host, i32.shl(index, 3)))),
+      this.pte.set(i64.load(i32.add(host, i32.shl(index, 3)))),
       when(i32.eqz(this.has(PTE_V)), [GIVE_UP]),
       when(i32.eq(this.has(RW), PTE_W), [GIVE_UP]),
       when(i64.ne(i64.shr_u(this.pte, PTE_RESERVED_SHIFT), 0n), [GIVE_UP]),
@@ -146,7 +155,8 @@ function emitSecondStage(module: wasm.ModuleBuilder): wasm.Callable {
     index.set(i64.shr_u(page, i64.sub(w.width, 9n))),
     loop((next) => [
       w.level.set(i32.sub(w.level, 1)),
-      w.read(i64.add(w.table, i64.shr_u(index, 9)), i32.and(i32.wrap_i64(index), 511)),
+      w.enter(i64.add(w.table, i64.shr_u(index, 9))),
+      w.read(w.host, i32.and(i32.wrap_i64(index), 511)),
       when(i32.eqz(w.has(RX)), [
         w.down(),
         index.set(i64.and(i64.shr_u(page, i64.sub(w.width, 9n)), 511n)),
@@ -174,10 +184,13 @@ function emitWalk(module: wasm.ModuleBuilder): wasm.Callable {
   const page = f.local("i64");
   const found = f.local("i64");
   const leaf = f.local("i32");
+  const slot = f.local("i32");
+  const host = f.local("i32");
+  const known = f.local("i32");
   const unused = f.local("i64");
   const user = i32.and(w.word("flags"), WALK_USER);
 
-  /** The page of a table, for the guest's behind the second stage: `found` is the host's. */
+  /** Where the table is, for the guest's behind the second stage. */
   const hostTable = seq(
     found.set(w.table),
     when(w.word("guestLevels"), [
@@ -186,16 +199,28 @@ function emitWalk(module: wasm.ModuleBuilder): wasm.Callable {
       when(i32.eqz(i32.and(i32.wrap_i64(found), PTE_R)), [GIVE_UP]),
       found.set(i64.shr_u(found, 8)),
     ]),
+    w.enter(found),
+    host.set(w.host),
   );
   const firstStage = seq(
     // The address must sign-extend from its highest translated bit.
     unused.set(i64.sub(52n, w.width)),
     when(i64.ne(i64.shr_s(i64.shl(va, unused), unused), va), [GIVE_UP]),
     w.table.set(w.wide("root")),
+    slot.set(i32.add(memory, i32.shl(i32.and(i32.wrap_i64(i64.shr_u(va, GIB)), TABLES - 1), 4))),
+    known.set(i64.eq(i64.load(slot, WALK_RECORD.tables), i64.shr_u(va, GIB))),
+    when(known, [w.level.set(i32.const(1)), host.set(i32.load(slot, WALK_RECORD.tables + 8))]),
     loop((next) => [
-      w.level.set(i32.sub(w.level, 1)),
-      hostTable,
-      w.read(found, i32.and(i32.wrap_i64(i64.shr_u(page, w.width)), 511)),
+      when(i32.eqz(known), [
+        w.level.set(i32.sub(w.level, 1)),
+        hostTable,
+        when(i32.eq(w.level, 1), [
+          i64.store(slot, i64.shr_u(va, GIB), WALK_RECORD.tables),
+          i32.store(slot, host, WALK_RECORD.tables + 8),
+        ]),
+      ]),
+      known.set(i32.const(0)),
+      w.read(host, i32.and(i32.wrap_i64(i64.shr_u(page, w.width)), 511)),
       when(i32.eqz(w.has(RX)), [w.down(), br(next)]),
     ]),
     w.aligned(),

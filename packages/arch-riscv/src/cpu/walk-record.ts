@@ -11,6 +11,7 @@ export class WalkRecord {
   private readonly pmp: Pmp;
   private readonly words: Int32Array | undefined;
   private key = Number.NaN;
+  private space = Number.NaN;
   private windowKnown = false;
 
   constructor(core: CoreApi, pmp: Pmp) {
@@ -22,12 +23,23 @@ export class WalkRecord {
   /** Keys mean something else from here on, or protection changed. */
   forget(): void {
     this.key = Number.NaN;
+    this.space = Number.NaN;
     this.windowKnown = false;
-    if (this.words !== undefined) this.words[WALK_RECORD.flags / 4] = 0;
+    if (this.words === undefined) return;
+    this.words[WALK_RECORD.flags / 4] = 0;
+    this.forgetTables();
   }
 
-  /** Loads and stores are of this regime now; an equal key stands for an equal one. */
-  select(key: number, r: Regime): void {
+  /** Where tables are is to be looked up from the root. */
+  forgetTables(): void {
+    this.words?.fill(-1, WALK_RECORD.tables / 4, WALK_RECORD.guestPages / 4);
+  }
+
+  /**
+   * Loads and stores are of this regime now: an equal key stands for an equal one, and an equal number of an address
+   * space for equal roots.
+   */
+  select(key: number, space: number, r: Regime): void {
     if (this.words === undefined || key === this.key) return;
     this.key = key;
     const mxr = (r.levels !== 0 && r.mxr) || (r.guestLevels !== 0 && r.guestMxr);
@@ -35,6 +47,9 @@ export class WalkRecord {
     this.words[WALK_RECORD.flags / 4] = on ? WALK_ON | (r.user ? WALK_USER : 0) : 0;
     if (!on) return;
     if (!this.windowKnown) this.findWindow();
+    if (space === this.space) return;
+    this.space = space;
+    this.forgetTables();
     this.words[WALK_RECORD.levels / 4] = r.levels;
     this.words[WALK_RECORD.guestLevels / 4] = r.guestLevels;
     this.setWide(WALK_RECORD.root, r.root);

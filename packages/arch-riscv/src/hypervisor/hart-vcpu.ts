@@ -107,7 +107,7 @@ export abstract class HartVCpu extends BaseVCpu<RiscvExitCause> {
     const { core, hart } = this;
     hart.save();
     // What a restored hart starts without, this one goes on without, so that both go the same way.
-    core.dropContexts();
+    hart.contexts.dropAll();
     hart.mmu.gStage.flush();
     return { version: 1, lifecycle, core: core.state() };
   }

@@ -62,15 +62,15 @@ export class VCpuSbiHost implements SbiHost {
     if (fence.kind !== "sfenceVma") return;
     const whole = fence.size === 0n || fence.size > MAX_FENCED_PAGES * 4096n;
     for (const id of hartIds) {
-      const core = (this.vm.vcpus.find(id) as RiscvVCpu | undefined)?.core;
-      if (core === undefined) continue;
+      const contexts = (this.vm.vcpus.find(id) as RiscvVCpu | undefined)?.hart.contexts;
+      if (contexts === undefined) continue;
       if (whole) {
-        core.dropContexts();
+        contexts.dropAll();
         continue;
       }
       const end = fence.start + fence.size;
       for (let at = fence.start & ~0xfffn; at < end; at += 4096n) {
-        core.dropPage(Number(BigInt.asIntN(32, at)), Number(BigInt.asIntN(32, at >> 32n)));
+        contexts.dropPage(Number(BigInt.asIntN(32, at)), Number(BigInt.asIntN(32, at >> 32n)));
       }
     }
   }
