@@ -115,6 +115,10 @@ export class FunctionWriter {
     this.out.u8(W.i64Const);
     this.out.s64(lo, hi);
   }
+  /** An i64 constant that is a safe integer. */
+  i64Number(value: number): void {
+    this.i64(value | 0, Math.floor(value / 0x1_0000_0000));
+  }
   /** The bit pattern on the stack as a value of another type of the same width. */
   convert(from: ValType, to: ValType): void {
     if (from === to) return;
@@ -127,6 +131,17 @@ export class FunctionWriter {
     this.out.u8(code);
     this.out.u8(0);
     this.out.u32(offset);
+  }
+  /** Load from a fixed address. */
+  load(code: number, address: number): void {
+    this.i32(0);
+    this.memory(code, address);
+  }
+  /** Store a local at a fixed address. */
+  store(code: number, address: number, local: number): void {
+    this.i32(0);
+    this.get(local);
+    this.memory(code, address);
   }
 
   /** Open a construct; gives its label for `br`. `type` is the block's result. */

@@ -7,7 +7,7 @@ import { listRegion } from "../listing/list-region.js";
 import type { RegionWatch } from "../listing/region-watch.js";
 import { ENGINE_STATE } from "../state/layout.js";
 import { type HotImports, HotModules, MUL_HIGH, REGION_TYPE } from "./compiler.js";
-import { RegionEmitter } from "./emit.js";
+import { emitRegion } from "./emit.js";
 import type { FunctionWriter } from "./function-writer.js";
 import { RegionNotes } from "./notes.js";
 import { RegionGrower } from "./region.js";
@@ -202,7 +202,7 @@ export class HotTier {
       unmerged: (b: Block) => this.unmerged.has(b),
       notes,
     };
-    const code = new RegionEmitter(region, plan, this.modules.float).emit();
+    const code = emitRegion(region, plan, this.modules.float);
     if (notes !== undefined)
       watch?.compiled(listRegion({ region, page, cpu, source, plan, notes, code, modules: this.modules }));
     const blocks = region.blocks.map((b) => b.block);

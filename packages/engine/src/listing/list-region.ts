@@ -2,7 +2,7 @@ import type { PageSource } from "../code/translator.js";
 import { RESUME } from "../cold/micro-ops.js";
 import type { GuestCpu } from "../core/guest-cpu.js";
 import type { HotModules } from "../hot/compiler.js";
-import type { EmitPlan } from "../hot/emit.js";
+import type { EmitPlan } from "../hot/emit/emission.js";
 import type { FunctionWriter } from "../hot/function-writer.js";
 import type { Place, RegionNotes } from "../hot/notes.js";
 import type { Region, RegionBlock } from "../hot/region.js";

@@ -1,0 +1,42 @@
+import type { Node } from "../../ir/node.js";
+import { Op, opInfo } from "../../ir/ops.js";
+import type { Field } from "../../state/layout.js";
+import type { RegionBlock } from "../region.js";
+
+/** Slot of a value that no local holds. */
+export const NO_LOCAL = -1;
+/** Slot of a `get` that has to be read where it stands, since its field changes before the value is used. */
+export const READ_NOW = -2;
+
+/**
+ * Find for every value of a block where it is needed last: a value used once is computed where it is used, and so
+ * are the values in it. Gives the number of nodes to write.
+ */
+export function findLastUses({ ir: { nodes }, stop }: RegionBlock): number {
+  let count = nodes.length;
+  while (stop >= 0 && count > 0 && (nodes[count - 1] as Node).insn >= stop) count--;
+  for (let i = 0; i < count; i++) {
+    const n = nodes[i] as Node;
+    n.slot = NO_LOCAL;
+    n.last = -1;
+  }
+  /** Index of the node that next sets each field, looking backwards. */
+  const nextSet = new Map<Field, number>();
+  for (let i = count - 1; i >= 0; i--) {
+    const n = nodes[i] as Node;
+    let at = i;
+    if (n.op === Op.get) {
+      if ((nextSet.get(n.field as Field) ?? count) < n.last) n.slot = READ_NOW;
+      continue;
+    }
+    if (n.op === Op.set) nextSet.set(n.field as Field, i);
+    else if (opInfo(n.op).effect === "pure") {
+      if (n.last < 0) continue;
+      if (n.uses === 1) at = n.last;
+    }
+    if (n.a !== null && n.a.last < at) n.a.last = at;
+    if (n.b !== null && n.b.last < at) n.b.last = at;
+    if (n.c !== null && n.c.last < at) n.c.last = at;
+  }
+  return count;
+}

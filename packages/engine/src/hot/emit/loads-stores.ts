@@ -1,0 +1,109 @@
+import type { Node } from "../../ir/node.js";
+import { Op } from "../../ir/ops.js";
+import type { AccessPlan, Stream } from "../accesses.js";
+import { W } from "../function-writer.js";
+import type { RegionBlock } from "../region.js";
+import type { CachedPages } from "./cached-pages.js";
+import type { Emission } from "./emission.js";
+import { GroupedAccesses } from "./grouped-accesses.js";
+import type { TlbProbe } from "./tlb-probe.js";
+import type { Values } from "./values.js";
+
+/** Loads and stores, each by the way to host memory that was planned for it. */
+export class LoadsStores {
+  private readonly emission: Emission;
+  private readonly values: Values;
+  private readonly probe: TlbProbe;
+  private readonly pages: CachedPages;
+  private readonly groups: GroupedAccesses;
+  private readonly accesses: ReadonlyMap<Node, AccessPlan>;
+
+  constructor(
+    emission: Emission,
+    values: Values,
+    probe: TlbProbe,
+    pages: CachedPages,
+    accesses: ReadonlyMap<Node, AccessPlan>,
+  ) {
+    this.emission = emission;
+    this.values = values;
+    this.probe = probe;
+    this.pages = pages;
+    this.groups = new GroupedAccesses(emission, values, probe, pages);
+    this.accesses = accesses;
+  }
+
+  /**
+   * Write the load `nodes[i]`, and the `set` of a register behind it that is all its value is for. Gives the index of
+   * the last node written.
+   */
+  load(block: RegionBlock, nodes: readonly Node[], i: number): number {
+    const { values } = this;
+    const { w, locals } = this.emission;
+    const n = nodes[i] as Node;
+    const type = values.resultType(n);
+    const offset = this.pushHost(block, n);
+    w.memory(type === "f64" ? W.f64Load : loadCode(n), offset);
+    const next = nodes[i + 1];
+    if (n.uses === 1 && next?.op === Op.set && next.a === n && next.insn === n.insn) {
+      const register = locals.register(next.field);
+      w.convert(type, w.typeOf(register));
+      w.set(register);
+      return i + 1;
+    }
+    values.keep(n);
+    return i;
+  }
+
+  store(block: RegionBlock, n: Node): void {
+    const { values } = this;
+    const { w } = this.emission;
+    const value = n.b as Node;
+    const offset = this.pushHost(block, n);
+    const isFloat = n.size === 8 && values.isFloat(value);
+    values.pushAs(value, isFloat ? "f64" : "i64");
+    w.memory(isFloat ? W.f64Store : storeCode(n), offset);
+  }
+
+  /** Push the host address, less the constant that is returned. */
+  private pushHost(block: RegionBlock, n: Node): number {
+    const { values, probe } = this;
+    const plan = this.accesses.get(n);
+    if (plan === undefined) {
+      probe.translate(block, n);
+      probe.pushHost();
+      return 0;
+    }
+    const { group, stream } = plan;
+    if (group !== null) return this.groups.pushHost(block, n, group, stream);
+    values.push(n.a as Node);
+    this.pages.pushHost(block, n, stream as Stream);
+    return 0;
+  }
+}
+
+function loadCode(n: Node): number {
+  switch (n.size) {
+    case 1:
+      return n.signed ? W.i64Load8S : W.i64Load8U;
+    case 2:
+      return n.signed ? W.i64Load16S : W.i64Load16U;
+    case 4:
+      return n.signed ? W.i64Load32S : W.i64Load32U;
+    default:
+      return W.i64Load;
+  }
+}
+
+function storeCode(n: Node): number {
+  switch (n.size) {
+    case 1:
+      return W.i64Store8;
+    case 2:
+      return W.i64Store16;
+    case 4:
+      return W.i64Store32;
+    default:
+      return W.i64Store;
+  }
+}
