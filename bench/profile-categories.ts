@@ -50,6 +50,7 @@ export const ROWS: readonly Row[] = [
   row("finding blocks to go on with", "engine/code/"),
   row("finding blocks to go on with", "engine/core/"),
   row("start-up and images", "engine/cold/interpreter"),
+  row("start-up and images", "engine/cold/interpreter/"),
   row("start-up and images", "machine/loaders/"),
   row("start-up and images", "machine/fdt/"),
   row("start-up and images", "machine/boards/"),

@@ -363,9 +363,8 @@ export class Lowering {
       return;
     }
     const b = this.operand(n.b as Node, i);
-    const access = 1 << SlowAccess.accessShift;
     if (n.aligned && n.size > 1)
-      this.emit(CHECK_ALIGN, n.size | SlowAccess.aligned | access, a, 0, n.lo, this.meta(n));
+      this.emit(CHECK_ALIGN, n.size | SlowAccess.aligned | SlowAccess.write, a, 0, n.lo, this.meta(n));
     this.exit(n, this.emit(STORES[n.size], 0, a, b, n.lo, this.meta(n)));
   }
 

@@ -3,6 +3,8 @@ export const SlowAccess = {
   /** bits 0..3 size, bit 4 signed, bits 5..6 Access, bit 7 must be aligned, bit 8 the value is only probed, bit 9 atomic */
   signed: 16,
   accessShift: 5,
+  write: 1 << 5,
+  rmw: 2 << 5,
   aligned: 128,
   probe: 256,
   atomic: 512,

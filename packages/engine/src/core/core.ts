@@ -1,5 +1,5 @@
 import type { Block } from "../code/block.js";
-import { After } from "../cold/interpreter.js";
+import { After } from "../cold/after.js";
 import { HAS_RECIPE, Leave } from "../cold/micro-ops.js";
 import type { WalkMemory } from "../walk/walk-memory.js";
 import type { CoreApi } from "./api.js";

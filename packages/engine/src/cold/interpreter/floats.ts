@@ -1,0 +1,28 @@
+import { SOFT_FUNCTIONS, type SoftFunction } from "../../ir/soft.js";
+import { ENGINE_STATE as E } from "../../state/layout.js";
+import { i32, seq, unreachable, type Val } from "../../wasm/index.js";
+import type { Handler, Handlers } from "./machine.js";
+
+/** Floating point: calls of the functions that are in the same module. Engines without it never get there. */
+export function addFloatHandlers(handlers: Handlers): void {
+  // The IR reads and writes the accumulated flags as a field; inside the interpreter they are a global.
+  handlers.set("flags_out", (m) => m.done(m.soft ? m.setEngine32(E.fpFlags, m.soft.flags) : seq()));
+  handlers.set("flags_in", (m) => m.done(m.soft ? m.soft.flags.set(m.engine32(E.fpFlags)) : seq()));
+  for (const fn of SOFT_FUNCTIONS) handlers.set(`fp.${fn.name}`, float(fn));
+}
+
+function float(fn: SoftFunction): Handler {
+  return (m) => {
+    if (m.soft === undefined) return unreachable();
+    const code = m.soft.get(fn.name);
+    const operands = [
+      { i64: m.a, i32: m.a32 },
+      { i64: m.b, i32: m.b32 },
+      { i64: m.c, i32: m.c32 },
+    ] as const;
+    const args: Val[] = fn.args.map((type, i) => operands[i as 0 | 1 | 2][type]);
+    if (code.params.length > args.length) args.push(i32.load16_u(m.pc, 10));
+    const result = code.call(...args);
+    return m.done(fn.result === "i64" ? m.setD(result) : m.setD32(result));
+  };
+}
