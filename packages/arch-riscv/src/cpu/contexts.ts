@@ -29,9 +29,8 @@ class Prepared {
   readonly data = new Regime();
   codeKey = 0;
   globalKey = 0;
-  dataKey = 0;
-  /** The data key while SUM is set. */
-  sumKey = 0;
+  /** The data keys while SUM is clear, and while it is set. */
+  dataKeys: readonly [clear: number, set: number] = [0, 0];
 }
 
 /**
@@ -85,8 +84,9 @@ export class Contexts {
     this.fetch = p.fetch;
     this.data = p.data;
     core.setCodeContext(p.codeKey, p.globalKey);
-    this.walk.select(p.dataKey, Math.floor(p.dataKey / PER_SPACE), p.data);
-    core.setDataContexts(p.dataKey, p.sumKey, p.dataKey !== p.sumKey && this.sum(p.data) ? 1 : 0);
+    const [key, sumKey] = p.dataKeys;
+    this.walk.select(key, Math.floor(key / PER_SPACE), p.data);
+    core.setDataContexts(p.dataKeys, key !== sumKey && this.sum(p.data) ? 1 : 0);
   }
 
   private sum({ guest }: Regime): boolean {
@@ -106,8 +106,8 @@ export class Contexts {
       dataPriv = (status & MPP) >>> MPP_SHIFT;
       dataV = dataPriv < 3 && (core.hi(M.status) & MPV_HI) !== 0 ? 1 : 0;
     }
-    p.dataKey = this.describe(p.data, dataPriv, dataV, status) + this.permissions(p.data);
-    p.sumKey = p.data.levels !== 0 && !p.data.user ? p.dataKey + KEY_SUM : p.dataKey;
+    const key = this.describe(p.data, dataPriv, dataV, status) + this.permissions(p.data);
+    p.dataKeys = [key, p.data.levels !== 0 && !p.data.user ? key + KEY_SUM : key];
     // With MPRV set, MPP and MPV count too: they change with the mode.
     p.valid = (status & MPRV) === 0;
   }

@@ -38,10 +38,11 @@ export interface CoreApi {
   /** Select the context of loads and stores: regime, address space and permission state. */
   setDataContext(key: number): void;
   /**
-   * The same with a choice: guest code changes between contexts 0 and 1 by itself (`IrBuilder.selectContext`), as
-   * it switches the right to access user pages on and off.
+   * The same with a choice of up to four: guest code changes between the contexts of these keys by itself
+   * (`IrBuilder.selectContext` with their index), as it switches the right to access user pages on and off. Indices
+   * without a key are as 0.
    */
-  setDataContexts(key0: number, key1: number, selected: 0 | 1): void;
+  setDataContexts(keys: readonly number[], selected: number): void;
   /**
    * Select the context of instruction fetch: regime and address space. `globalKey` stands for the regime
    * alone, for pages whose translation said `global`; without it there are none.

@@ -1,3 +1,4 @@
+import { DATA_CONTEXTS } from "../state/layout.js";
 import { MAX_CONTEXT } from "../tlb/geometry.js";
 import { ContextIds, SoftTlb } from "../tlb/tlb.js";
 import { pageNumber, VirtualPages } from "../tlb/virtual-pages.js";
@@ -13,8 +14,9 @@ const NO_KEY = -1;
 export abstract class CoreContexts extends CoreWords {
   readonly engine: Engine;
   readonly tlb: SoftTlb;
-  private dataKey0 = NO_KEY;
-  private dataKey1 = NO_KEY;
+  private readonly dataKeys = new Array<number>(DATA_CONTEXTS).fill(NO_KEY);
+  /** The only key of `setDataContext`. */
+  private readonly oneKey = [NO_KEY];
   protected codeKey = NO_KEY;
   protected globalKey = NO_KEY;
   private lastDataId = 0;
@@ -48,15 +50,24 @@ export abstract class CoreContexts extends CoreWords {
   }
 
   setDataContext(key: number): void {
-    this.setDataContexts(key, key, 0);
+    this.oneKey[0] = key;
+    this.setDataContexts(this.oneKey, 0);
   }
-  setDataContexts(key0: number, key1: number, selected: 0 | 1): void {
-    if (key0 !== this.dataKey0 || key1 !== this.dataKey1) {
-      this.dataKey0 = key0;
-      this.dataKey1 = key1;
-      this.setDataIds();
-    }
+  setDataContexts(keys: readonly number[], selected: number): void {
+    if (this.takeKeys(keys)) this.setDataIds();
     this.selectContext(selected);
+  }
+  /** Keys that are not given are the first one. False if nothing changes. */
+  private takeKeys(keys: readonly number[]): boolean {
+    const { dataKeys } = this;
+    let changed = false;
+    for (let i = 0; i < DATA_CONTEXTS; i++) {
+      const key = keys[i < keys.length ? i : 0] as number;
+      if (dataKeys[i] === key) continue;
+      dataKeys[i] = key;
+      changed = true;
+    }
+    return changed;
   }
   private selectContext(selected: number): void {
     const id = this.word(W.contexts + 4 * selected);
@@ -64,19 +75,20 @@ export abstract class CoreContexts extends CoreWords {
     this.setWord(W.tlb, this.tlb.bank(id));
   }
   private setDataIds(): void {
-    const { dataIds, dataKey0, dataKey1 } = this;
-    dataIds.id(dataKey0);
-    const other = dataIds.id(dataKey1);
-    // Making the second one may have started the ids anew.
-    const id = dataIds.id(dataKey0);
-    this.setWord(W.contexts, id);
-    this.setWord(W.contexts + 2, this.tlb.bank(id));
-    this.setWord(W.contexts + 4, other);
-    this.setWord(W.contexts + 6, this.tlb.bank(other));
+    const { dataIds, dataKeys } = this;
+    // Making a later one may start the ids anew, but not twice.
+    for (let i = 0; i < DATA_CONTEXTS; i++) dataIds.id(dataKeys[i] as number);
+    for (let i = 0; i < DATA_CONTEXTS; i++) {
+      const id = dataIds.id(dataKeys[i] as number);
+      this.setWord(W.contexts + 4 * i, id);
+      this.setWord(W.contexts + 4 * i + 2, this.tlb.bank(id));
+    }
   }
   /** The ids of the current contexts were dropped: take new ones. */
   private renewContexts(): void {
-    const selected = this.word(W.dataContext) === this.word(W.contexts) ? 0 : 1;
+    // Contexts with one id have one key, and so will have one id again.
+    let selected = 0;
+    while (this.word(W.dataContext) !== this.word(W.contexts + 4 * selected)) selected++;
     this.setDataIds();
     this.selectContext(selected);
     this.takeCodeContext();

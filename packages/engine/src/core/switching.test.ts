@@ -10,6 +10,8 @@ import {
   toySelected,
   toyWaiting,
 } from "../testing/toy-cpu.js";
+import { type PageWalker, WALKED } from "../walk/page-walker.js";
+import { i64 } from "../wasm/index.js";
 import type { Core } from "./core.js";
 import { Engine, type Tier } from "./engine.js";
 
@@ -27,18 +29,29 @@ interface Subject {
   readonly cpu: ToyCpu;
 }
 
-function create(tier: Tier): Subject {
+/** Translates as the CPU does, by the context it is told. */
+const selectingWalker: PageWalker = {
+  coreBytes: 8,
+  emit(module) {
+    const f = module.func("walk", ["i64", "i32", "i32"], "i64");
+    const page = i64.xor(i64.and(f.arg(0), -4096), i64.shl(i64.extend_i32_u(f.arg(1)), 12));
+    return f.body(i64.or(i64.add(page, ARENA), WALKED.readable | WALKED.writable | (12 << WALKED.shift)));
+  },
+};
+
+function create(tier: Tier, pageWalker?: PageWalker): Subject {
   const memory = new WebAssembly.Memory({ initial: 512, maximum: 512 });
   const engine = new Engine({
     memory,
     arena: { offset: 0, size: ARENA },
     ram: { ramOffset: (pa) => (pa < TOY_DEVICE ? ARENA + pa : -1) },
     tier,
+    ...(pageWalker && { pageWalker }),
   });
   const core = engine.createCore();
   const cpu = new ToyCpu(core);
   core.attach(cpu);
-  core.setDataContexts(10, 11, 0);
+  core.setDataContexts([10, 11], 0);
   return { engine, core, cpu };
 }
 
@@ -64,10 +77,12 @@ function seenAtEnd(subject: Subject) {
 
 /** Both tiers at once. */
 class Pair {
-  readonly cold = create("cold");
-  readonly hot = create("hot");
+  readonly cold: Subject;
+  readonly hot: Subject;
 
-  constructor(code: number[], registers: Readonly<Record<number, bigint>> = {}) {
+  constructor(code: number[], registers: Readonly<Record<number, bigint>> = {}, walker?: PageWalker) {
+    this.cold = create("cold", walker);
+    this.hot = create("hot", walker);
     // Traps and interrupts are counted in r12 and r11; what trapped is stepped over.
     const faults = [toy("addi", 12, 12, 1), toy("addi", 15, 15, 4), toy("jumpReg", 0, 15)];
     const interrupts = [toy("addi", 11, 11, 1), toy("jumpReg", 0, 13)];
@@ -453,9 +468,9 @@ describe("two data contexts", () => {
       // Some hundred address spaces come and go: 4094 numbers do not last.
       key += 300;
       pair.both(({ core }) => {
-        const selected = core.lo(toySelected) as 0 | 1;
-        for (let k = 0; k < 300; k++) core.setDataContexts(2 * (key + k), 2 * (key + k) + 1, 1);
-        core.setDataContexts(10, 11, selected);
+        const selected = core.lo(toySelected);
+        for (let k = 0; k < 300; k++) core.setDataContexts([2 * (key + k), 2 * (key + k) + 1], 1);
+        core.setDataContexts([10, 11], selected);
       });
     }
     expectSums(pair);
@@ -474,5 +489,57 @@ describe("two data contexts", () => {
     });
     pair.finish(777);
     expect(pair.cold.engine.words[(ARENA + 0x5000) >> 2]).toBe(1800);
+  });
+});
+
+describe("four data contexts", () => {
+  /** In context k the page at r2 is the kth behind 0x4000. r3 counts the rounds of each. */
+  const LOOP = [
+    toy("select", 0, 1, 3),
+    toy("load", 3, 2, 0),
+    toy("addi", 3, 3, 1),
+    toy("store", 3, 2, 0),
+    toy("addi", 1, 1, 1),
+    toy("bltu", 1, 8, -5),
+    toy("halt"),
+  ];
+  const ROUNDS = 2000;
+  const KEYS = [10, 11, 12, 13];
+  const start = (walker?: PageWalker): Pair => {
+    const pair = new Pair(LOOP, { 2: 0x4000n, 8: BigInt(ROUNDS) }, walker);
+    pair.both(({ core }) => core.setDataContexts(KEYS, 0));
+    return pair;
+  };
+  const expectCounts = (pair: Pair): void => {
+    const words = [0x4000, 0x5000, 0x6000, 0x7000].map((at) => pair.cold.engine.words[(ARENA + at) >> 2]);
+    expect(words).toEqual(new Array(4).fill(ROUNDS / 4));
+  };
+
+  test.each([1777, 13])("keep their translations apart, slices of %d", (budget) => {
+    const pair = start();
+    pair.finish(budget);
+    expectCounts(pair);
+    expect(pair.hot.core.tlb.fills).toBeLessThan(20);
+  });
+
+  test("are dropped each alone, and outlive their numbers", () => {
+    const pair = start();
+    for (let slice = 0; pair.run(97) !== "exit"; slice++)
+      pair.both(({ core }) => {
+        const key = KEYS[slice % 4] as number;
+        const selected = core.lo(toySelected);
+        if (slice % 3 === 0) core.dropContexts((k) => k === key);
+        else for (let k = 0; k < 300; k++) core.setDataContexts([1000 + k + 300 * slice, 2, 3, key], 3);
+        core.setDataContexts(KEYS, selected);
+      });
+    expectCounts(pair);
+  });
+
+  test("are told to a page walker", () => {
+    const pair = start(selectingWalker);
+    pair.finish(1777);
+    expectCounts(pair);
+    expect(pair.hot.core.statistics().walks).toBeGreaterThanOrEqual(4);
+    expect(pair.hot.core.statistics().slowAccesses).toBe(0);
   });
 });

@@ -216,7 +216,7 @@ export class IrBuilder {
     n.lo = constant;
   }
 
-  /** Loads and stores from here on use data context 0 or 1 of the core (`CoreApi.setDataContexts`). */
+  /** Loads and stores from here on use the data context of the core with that i32 index, 0..3 (`CoreApi.setDataContexts`). */
   selectContext(which: Value): void {
     this.emit(Op.selectContext, which, null, null);
   }

@@ -135,7 +135,7 @@ export const Op = {
    * the hot tier does the instruction again in the cold one when the condition holds.
    */
   callIf: define("call_if", "exit", "void", 2),
-  /** Loads and stores go on in one of the core's two data contexts: the i32 0 or 1. */
+  /** Loads and stores go on in one of the core's data contexts: the i32 0..3. */
   selectContext: define("select_context", "state", "void", 1),
   jump: define("jump", "end", "void", 0),
   branch: define("branch", "end", "void", 1),

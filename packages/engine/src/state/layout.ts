@@ -57,12 +57,14 @@ export const ENGINE_STATE = {
   /** i32: how often accesses that a compiled region checks together were not on one page, and the block where it happened last. */
   twoPages: 116,
   twoPagesAt: 120,
-  /** The two data contexts that guest code chooses from (`select_context`), 16 bytes each: i64 id | i32 TLB bank. */
+  /** The data contexts that guest code chooses from (`select_context`), `DATA_CONTEXTS` of 16 bytes each: i64 id | i32 TLB bank. */
   contexts: 128,
   /** Temporaries of the running block: 64 of 8 bytes. */
-  temporaries: 160,
+  temporaries: 192,
 } as const;
 
+/** Data contexts that guest code can choose from. */
+export const DATA_CONTEXTS = 4;
 export const TEMPORARY_COUNT = 64;
 const FIRST_ARCH_OFFSET = ENGINE_STATE.temporaries + TEMPORARY_COUNT * 8;
 /** Micro-op operands are 16-bit byte offsets. */

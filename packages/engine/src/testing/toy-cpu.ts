@@ -17,7 +17,7 @@ const layout = new StateLayout();
 export const toyRegisters = layout.array("r", "i64", 16);
 /** What `poll` looks at: nonzero when an interrupt waits. */
 export const toyWaiting = layout.i32("waiting");
-/** The data context that `select` chose last, 0 or 1. */
+/** The data context that `select` chose last, 0..3. */
 export const toySelected = layout.i32("selected");
 
 export const Toy = {
@@ -39,7 +39,7 @@ export const Toy = {
   li: 15,
   /** If the low word of `a` is not zero, the helper of the guard that `imm` names is called with `d`; else d += 1. */
   guard: 16,
-  /** Data context `a` & 1 from here on. */
+  /** Data context `a` & `imm` from here on, `a` & 1 if that is 0. */
   select: 17,
   poll: 18,
 } as const;
@@ -148,7 +148,7 @@ export class ToyCpu implements GuestCpu {
         set(d, b.i64.add(r(d), b.i64.const(1)));
         break;
       case Toy.select: {
-        const which = b.i32.and(b.i32.wrap_i64(r(a)), b.i32.const(1));
+        const which = b.i32.and(b.i32.wrap_i64(r(a)), b.i32.const(raw === 0 ? 1 : raw));
         b.set(toySelected, which);
         b.selectContext(which);
         break;
@@ -211,10 +211,10 @@ export class ToyCpu implements GuestCpu {
     return Translated.ok;
   }
 
-  /** Data context 1 sees each two pages of RAM exchanged. */
+  /** Data context 1 sees each two pages of RAM exchanged, context 2 each two pairs of them, 3 both. */
   private selectedPage(address: number): number {
-    if (address >= TOY_DEVICE || this.core.lo(toySelected) === 0) return address;
-    return address ^ 0x1000;
+    if (address >= TOY_DEVICE) return address;
+    return address ^ (this.core.lo(toySelected) << 12);
   }
 
   /** Faults go to a handler at 0xf00 with the faulting pc in r15. */

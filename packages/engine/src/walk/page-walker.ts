@@ -13,7 +13,7 @@ export interface PageWalker {
   readonly coreBytes: number;
   /**
    * Emit a function `(va: i64, selected: i32, memory: i32) -> i64` that translates for loads and stores. `selected`
-   * is the one of the two data contexts (`CoreApi.setDataContexts`) that applies, 0 where they are the same;
+   * is the index of the data context (`CoreApi.setDataContexts`) that applies, the lowest where several are the same;
    * `memory` the address of the core's bytes. It must change nothing that a guest can see, and answers -1 to leave
    * the access to JavaScript, or where in host memory the page is (`WALKED`) and what may be done with it without
    * asking again: accessed and dirty bits are set, protection is the same for the whole page, it is RAM.

@@ -1,5 +1,5 @@
 import { SlowAccess } from "../cold/slow-access.js";
-import { ENGINE_STATE as E } from "../state/layout.js";
+import { DATA_CONTEXTS, ENGINE_STATE as E } from "../state/layout.js";
 import { TLB_ENTRIES } from "../tlb/geometry.js";
 import { HOST_PAGE } from "../tlb/host-pages.js";
 import {
@@ -8,6 +8,7 @@ import {
   brIf,
   type Callable,
   type Expr,
+  either,
   i32,
   i64,
   loop,
@@ -54,6 +55,17 @@ export function emitRefill(module: ModuleBuilder, plan: RefillPlan, walker: Page
   const state64 = (offset: number): Expr => i64.load(0, plan.state + offset);
   const tag = (right: number): Expr => select("i64", i32.and(rights, right), key, -1n);
 
+  /** Index of the data context, from `from` on: most are the first. */
+  const selected = (from: number): Expr =>
+    from === DATA_CONTEXTS - 1
+      ? i32.const(from)
+      : either(
+          "i32",
+          i64.eq(context, state64(E.contexts + 16 * from)),
+          [i32.const(from)],
+          [selected(from + 1)],
+        );
+
   const remembered = seq(
     key.set(i64.or(i64.shl(i64.shr_u(va, shift), shift), shift)),
     page.set(i64.shr_u(va, shift)),
@@ -85,7 +97,7 @@ export function emitRefill(module: ModuleBuilder, plan: RefillPlan, walker: Page
     when(i32.and(kind, SlowAccess.aligned), [when(i32.and(i32.wrap_i64(va), i32.sub(size, 1)), [GIVE_UP])]),
     when(i32.gt_u(i32.add(i32.and(i32.wrap_i64(va), 0xfff), size), 4096), [GIVE_UP]),
     context.set(state64(E.dataContext)),
-    found.set(walk.call(va, i64.ne(context, state64(E.contexts)), i32.add(memory, WALK.walker))),
+    found.set(walk.call(va, selected(0), i32.add(memory, WALK.walker))),
     when(i64.lt_s(found, 0n), [GIVE_UP]),
     rights.set(i32.and(i32.wrap_i64(found), WALKED.readable | WALKED.writable)),
     // Writes to code are for JavaScript to see.

@@ -84,8 +84,8 @@ export class FakeCore implements CoreApi {
   setDataContext(key: number): void {
     this.dataContext = key;
   }
-  setDataContexts(key0: number, key1: number, selected: 0 | 1): void {
-    this.dataContext = selected === 0 ? key0 : key1;
+  setDataContexts(keys: readonly number[], selected: number): void {
+    this.dataContext = keys[selected] ?? (keys[0] as number);
   }
   setCodeContext(key: number): void {
     this.codeContext = key;
