@@ -1,29 +1,27 @@
 import { Plic } from "@hypercraft/arch-riscv";
-import { DeadlineQueue, HyperError, hostPhysAddr, MemoryHal, Vm, VmCpus } from "@hypercraft/hypercraft";
+import { sv39x4 } from "@hypercraft/guest-page-table";
+import { Vm, VmCpus } from "@hypercraft/hypercraft";
 import { InputQueue } from "../console/bytes.js";
 import { Htif } from "../devices/htif.js";
-import { bytesText, MachineError } from "../errors.js";
+import { MachineError } from "../errors.js";
 import { RISCV64 } from "../loaders/architecture.js";
 import { readKernel } from "../loaders/kernel.js";
 import { MachineBuilder } from "../machine/builder.js";
 import type { BusMemory } from "../memory/guest-memory.js";
-import { FRAME_SIZE, HostMemory, MAX_HOST_MEMORY, WASM_PAGE_SIZE } from "../memory/host-memory.js";
 import { readSnapshot } from "../snapshot/container.js";
 import { ADDRESS_MAPS, type AddressMap } from "./riscv-virt/address-map.js";
 import { type BootPlan, planBoot } from "./riscv-virt/boot.js";
 import { boardTree, plicNode } from "./riscv-virt/device-tree.js";
 import { addDevices } from "./riscv-virt/devices.js";
 import { type BoardHarts, bareHarts, guestHarts } from "./riscv-virt/harts.js";
-import { type MachineEnd, RiscvVirtMachine } from "./riscv-virt/machine.js";
-import {
-  DEFAULT_MEMORY,
-  MAX_CPUS,
-  type NamedBytes,
-  type RiscvVirtHost,
-  type RiscvVirtOptions,
-} from "./riscv-virt/options.js";
-import { mapGuestRam, noSecondStage } from "./riscv-virt/second-stage.js";
-import { type BoardVariant, boardVariant } from "./riscv-virt/variant.js";
+import { RiscvVirtMachine } from "./riscv-virt/machine.js";
+import type { RiscvVirtHost, RiscvVirtOptions } from "./riscv-virt/options.js";
+import type { MachineEnd } from "./virt/machine.js";
+import { checkSize, createMemory } from "./virt/memory.js";
+import { DEFAULT_MEMORY, MAX_CPUS, type NamedBytes } from "./virt/options.js";
+import { mapGuestRam, noSecondStage } from "./virt/second-stage.js";
+import { SliceCuttingQueue } from "./virt/slice-cutting-queue.js";
+import { type BoardVariant, boardVariant } from "./virt/variant.js";
 
 export {
   ADDRESS_MAPS,
@@ -32,24 +30,10 @@ export {
   HCHYPER_MAP,
   QEMU_MAP,
 } from "./riscv-virt/address-map.js";
-export {
-  type MachineEnd,
-  type MachineRunOptions,
-  type MachineStatistics,
-  RiscvVirtMachine,
-} from "./riscv-virt/machine.js";
-export type { NamedBytes, RiscvVirtHost, RiscvVirtOptions } from "./riscv-virt/options.js";
-
-/** The engine's share of host memory: states, TLBs and the code cache. */
-const ARENA = 64 << 20;
-/** Host-physical address of guest RAM and tables under the hypervisor; unlike any guest's, so that a mix-up shows. */
-const HOST_RAM_BASE = 0x1_0000_0000;
-/** Frames for second-stage tables. */
-const TABLE_SPACE = 4 << 20;
-/** RAM is aligned to the large pages of the second stage. */
-const LARGE_PAGE = 2 << 20;
-const MIN_MEMORY = 4 << 20;
-const MAX_MEMORY = MAX_HOST_MEMORY - ARENA - TABLE_SPACE - 2 * LARGE_PAGE;
+export { RiscvVirtMachine } from "./riscv-virt/machine.js";
+export type { RiscvVirtHost, RiscvVirtOptions } from "./riscv-virt/options.js";
+export type { MachineEnd, MachineRunOptions, MachineStatistics } from "./virt/machine.js";
+export type { NamedBytes } from "./virt/options.js";
 
 const A0 = 10;
 const A1 = 11;
@@ -57,29 +41,18 @@ const A2 = 12;
 
 type BoardVm = Vm<BoardHarts["vcpus"][number]>;
 
-/** Timers that move nearer while the guest runs end its slice, which is measured anew. */
-class SliceCuttingQueue extends DeadlineQueue {
-  onNearer: () => void = () => {};
-
-  override schedule(...args: Parameters<DeadlineQueue["schedule"]>): ReturnType<DeadlineQueue["schedule"]> {
-    const nearer = args[0] < this.nextDeadline();
-    const handle = super.schedule(...args);
-    if (nearer) this.onNearer();
-    return handle;
-  }
-}
-
 /**
  * A RISC-V machine laid out like QEMU's `virt`, its images loaded and its harts at their first instruction.
  * Throws MachineError or HyperError with one line that names what was wrong.
  */
 export async function createRiscvVirt(options: RiscvVirtOptions): Promise<RiscvVirtMachine> {
   const { mode = "vm", memory = DEFAULT_MEMORY, cpus = 1, clock } = options;
-  checkOptions(options, mode, memory, cpus);
+  checkSize(memory, cpus);
+  checkFirmware(options, mode);
   const map = ADDRESS_MAPS[options.map ?? "qemu"];
   const kernel = options.kernel && (await readKernel(options.kernel.bytes, options.kernel.name, RISCV64));
-  const variant = boardVariant(options, map, kernel);
-  const { host, hal, hpa } = createMemory(options, memory);
+  const variant = boardVariant(options, map.virtio.version, kernel);
+  const { host, hal, hpa } = createMemory(clock, memory);
 
   // Parts refer to each other in circles; these are filled in below, before anything runs.
   let harts: BoardHarts;
@@ -136,7 +109,7 @@ export async function createRiscvVirt(options: RiscvVirtOptions): Promise<RiscvV
   const vmid = 1;
   vm = new Vm({
     vcpus,
-    guestPageTable: mode === "vm" ? mapGuestRam(hal, map.ram.base, hpa, memory, vmid) : noSecondStage,
+    guestPageTable: mode === "vm" ? mapGuestRam(sv39x4, hal, map.ram.base, hpa, memory, vmid) : noSecondStage,
     vmid,
     clock,
     name: "riscv-virt",
@@ -153,13 +126,14 @@ export async function createRiscvVirt(options: RiscvVirtOptions): Promise<RiscvV
   htif = createHtif(boot, parts.memory, options, end);
   machine = new RiscvVirtMachine({
     machine: parts,
-    harts,
+    engine: harts.engine,
+    vcpus: harts.vcpus,
     vm,
     console: options.console,
     input,
     dtb: boot.dtb,
     elf: boot.elf,
-    htif,
+    polled: htif,
     config: {
       mode,
       memory,
@@ -203,44 +177,13 @@ export async function restoreRiscvVirt(file: NamedBytes, host: RiscvVirtHost): P
   return machine;
 }
 
-function checkOptions(options: RiscvVirtOptions, mode: string, memory: number, cpus: number): void {
-  if (!Number.isInteger(cpus) || cpus < 1 || cpus > MAX_CPUS) {
-    throw new MachineError("InvalidParam", `the board has 1 to ${MAX_CPUS} CPUs, not ${cpus}`);
-  }
-  if (!Number.isSafeInteger(memory) || memory % FRAME_SIZE !== 0) {
-    throw new MachineError("NotAligned", `memory of ${memory} bytes is not a multiple of 4 KiB`);
-  }
-  if (memory < MIN_MEMORY || memory > MAX_MEMORY) {
-    throw new MachineError(
-      "OutOfRange",
-      `memory of ${bytesText(memory)} is outside ${bytesText(MIN_MEMORY)} to ${bytesText(MAX_MEMORY)}`,
-    );
-  }
+function checkFirmware(options: RiscvVirtOptions, mode: string): void {
   if (options.firmware !== undefined && mode !== "bare") {
     throw new MachineError(
       "InvalidParam",
       `${options.firmware.name}: firmware needs M-mode, which only bare mode has`,
     );
   }
-}
-
-/** Host memory, the Hal over the part that guest RAM and second-stage tables come from, and the RAM itself. */
-function createMemory({ clock }: RiscvVirtOptions, memory: number) {
-  const run = Math.ceil((memory + TABLE_SPACE) / LARGE_PAGE) * LARGE_PAGE;
-  const size = Math.ceil((ARENA + run + LARGE_PAGE) / WASM_PAGE_SIZE) * WASM_PAGE_SIZE;
-  const host = new HostMemory({ size, arenaSize: ARENA });
-  const offset = host.allocZeroed(run / FRAME_SIZE, LARGE_PAGE / FRAME_SIZE);
-  if (offset === undefined) throw new HyperError("NoMemory", `no room for ${bytesText(run)} in host memory`);
-  const hal = new MemoryHal({
-    memory: host.memory,
-    clock,
-    base: hostPhysAddr(HOST_RAM_BASE),
-    offset,
-    size: run,
-  });
-  const hpa = hal.allocPages(memory / FRAME_SIZE, LARGE_PAGE / FRAME_SIZE);
-  if (hpa === undefined) throw new HyperError("NoMemory", `no room for ${bytesText(memory)} of guest RAM`);
-  return { host, hal, hpa };
 }
 
 /** Berkeley test programs talk through two words of their own. */

@@ -8,8 +8,9 @@ import { RISCV64 } from "../../loaders/architecture.js";
 import type { ElfFile } from "../../loaders/elf.js";
 import { type KernelImage, placeKernel, readKernel } from "../../loaders/kernel.js";
 import { LoadPlan, type RamRange } from "../../loaders/plan.js";
+import type { NamedBytes } from "../virt/options.js";
 import { type AddressMap, QEMU_MAP } from "./address-map.js";
-import type { NamedBytes, RiscvVirtOptions } from "./options.js";
+import type { RiscvVirtOptions } from "./options.js";
 
 /** Where a boot begins. */
 export interface BootPlan {

@@ -1,23 +1,22 @@
 import type { KernelImage } from "../../loaders/kernel.js";
-import type { AddressMap } from "./address-map.js";
-import type { RiscvVirtOptions } from "./options.js";
+import type { VirtOptions } from "./options.js";
 
 /** What of the board depends on what it is for. */
-export type BoardVariant = Required<Pick<RiscvVirtOptions, "graphics" | "virtioVersion" | "virtioSlots">>;
+export type BoardVariant = Required<Pick<VirtOptions, "graphics" | "virtioVersion" | "virtioSlots">>;
 
 /**
- * The options, or else their defaults. A flat image has been made for one machine and looks at no device
+ * The options, or else their defaults; `version` is the map's. A flat image has been made for one machine and looks at no device
  * tree; it finds its devices where command lines for QEMU put them: on legacy transports, at one end or the other.
  */
 export function boardVariant(
-  options: RiscvVirtOptions,
-  map: AddressMap,
+  options: VirtOptions,
+  version: 1 | 2,
   kernel: KernelImage | undefined,
 ): BoardVariant {
   const flat = kernel?.format === "flat";
   return {
     graphics: options.graphics ?? flat,
-    virtioVersion: options.virtioVersion ?? (flat ? 1 : map.virtio.version),
+    virtioVersion: options.virtioVersion ?? (flat ? 1 : version),
     virtioSlots: options.virtioSlots ?? (flat ? "both" : "first"),
   };
 }

@@ -1,20 +1,21 @@
 import {
   type GuestMemoryInterface,
   GuestPageTable,
+  type GuestPageTableFormat,
   MappingFlags,
-  sv39x4,
 } from "@hypercraft/guest-page-table";
 import { type HyperCraftHal, HyperError, hostPhysAddr, pagingOf } from "@hypercraft/hypercraft";
 
-/** The Sv39x4 table of a guest whose RAM at `gpa` is the run of host frames at `hpa`. */
+/** The second-stage table, in one of the architecture's formats, of a guest whose RAM at `gpa` is the run of host frames at `hpa`. */
 export function mapGuestRam(
+  format: GuestPageTableFormat,
   hal: HyperCraftHal,
   gpa: number,
   hpa: number,
   size: number,
   vmid: number,
 ): GuestPageTable {
-  const table = new GuestPageTable(sv39x4, pagingOf(hal), vmid);
+  const table = new GuestPageTable(format, pagingOf(hal), vmid);
   table.mapRegion(
     gpa,
     hpa,

@@ -1,0 +1,71 @@
+import { SeededEntropy } from "../../devices/seeded-entropy.js";
+import { VirtioBlock } from "../../devices/virtio/block.js";
+import type { VirtioDevice } from "../../devices/virtio/device.js";
+import { VirtioEntropy } from "../../devices/virtio/entropy.js";
+import { VirtioGpu } from "../../devices/virtio/gpu.js";
+import { VirtioMmio } from "../../devices/virtio/mmio.js";
+import { MachineError } from "../../errors.js";
+import type { DeviceContext, MachineBuilder } from "../../machine/builder.js";
+import { keyboard, mouse } from "./graphics.js";
+import type { VirtOptions } from "./options.js";
+import type { BoardVariant } from "./variant.js";
+
+/** Where the transports are: number `i` at `base + i * stride` with interrupt `irq + i`. */
+export interface VirtioPlaces {
+  readonly base: number;
+  readonly stride: number;
+  readonly size: number;
+  readonly count: number;
+  readonly irq: number;
+}
+
+/** QEMU's size, which teaching kernels have as constants. */
+const DISPLAY = { width: 1280, height: 800 };
+
+/** Makes what is behind a virtio transport. */
+type Behind = (context: DeviceContext) => VirtioDevice;
+
+/** Disks, then display, keyboard and mouse, then the entropy device; the other slots are empty. */
+export function addVirtio(
+  builder: MachineBuilder,
+  options: VirtOptions,
+  virtio: VirtioPlaces,
+  { graphics, virtioSlots, virtioVersion: version }: BoardVariant,
+): void {
+  const disks = options.disks ?? [];
+  const entropy = new SeededEntropy(options.seed ?? 1);
+  builder.component("entropy", entropy);
+  const devices: Behind[] = disks.map(
+    (backEnd) =>
+      ({ io }) =>
+        new VirtioBlock({ backEnd, io }),
+  );
+  if (graphics) devices.push(() => new VirtioGpu(DISPLAY), keyboard, mouse);
+  devices.push(() => new VirtioEntropy(entropy));
+  if (devices.length > virtio.count) {
+    throw new MachineError(
+      "OutOfRange",
+      `the board has ${virtio.count} virtio slots, not enough for ${disks.length} disks`,
+    );
+  }
+  disks.forEach((disk, i) => {
+    const { state, restore } = disk;
+    if (state === undefined || restore === undefined) return;
+    builder.component(`disk${i}`, {
+      state: () => state.call(disk),
+      restore: (saved) => restore.call(disk, saved),
+    });
+  });
+  const slots: (Behind | undefined)[] = Array.from({ length: virtio.count }, (_, slot) => devices[slot]);
+  if (virtioSlots !== "first") slots.reverse();
+  if (virtioSlots === "both" && disks.length > 0) slots[0] ??= devices[0];
+  for (let slot = 0; slot < virtio.count; slot++) {
+    const place = { base: virtio.base + slot * virtio.stride, size: virtio.size, irq: virtio.irq + slot };
+    builder.device(
+      `virtio${slot}`,
+      place,
+      (context) =>
+        new VirtioMmio({ irq: context.irq, memory: context.memory, device: slots[slot]?.(context), version }),
+    );
+  }
+}
