@@ -19,8 +19,8 @@ export {
 export type { ColdStatistics, EngineStatistics } from "./core/statistics.js";
 export type { Watchpoint } from "./core/watchpoints.js";
 export type { HotStatistics } from "./hot/hot-tier.js";
-export { type AccessOptions, IrBuilder, type Value } from "./ir/builder.js";
-export type { AccessSize, IrBlock, Node } from "./ir/node.js";
+export { type AccessOptions, type AtomicOptions, IrBuilder, type Value } from "./ir/builder.js";
+export type { AccessSize, AtomicSize, IrBlock, Node } from "./ir/node.js";
 export type { RmwName } from "./ir/ops.js";
 export type { SoftName } from "./ir/soft.js";
 export * from "./isa/index.js";

@@ -4,7 +4,7 @@ import type { PageWalker } from "../walk/page-walker.js";
 import { emitRefill } from "../walk/refill.js";
 import { block, i32, loop, ModuleBuilder } from "../wasm/index.js";
 import { addArithmeticHandlers } from "./interpreter/arithmetic.js";
-import { addAtomicHandlers } from "./interpreter/atomics.js";
+import { addAtomicHandlers, emitCombine } from "./interpreter/atomics.js";
 import { dispatch } from "./interpreter/dispatch.js";
 import { addFloatHandlers } from "./interpreter/floats.js";
 import { addHelperHandlers } from "./interpreter/helpers.js";
@@ -41,7 +41,7 @@ export function buildInterpreter(
   addArithmeticHandlers(handlers, mulHigh);
   addFloatHandlers(handlers);
   addLoadStoreHandlers(handlers);
-  addAtomicHandlers(handlers);
+  addAtomicHandlers(handlers, emitCombine(module));
   addContextHandlers(handlers);
   addHelperHandlers(handlers, helper);
   addJumpHandlers(handlers);

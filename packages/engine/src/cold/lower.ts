@@ -1,4 +1,4 @@
-import type { IrBlock, Node } from "../ir/node.js";
+import type { AtomicSize, IrBlock, Node } from "../ir/node.js";
 import {
   COMPARE_NAMES,
   I32_BINARY_NAMES,
@@ -106,10 +106,17 @@ const STORES = {
   4: microOp("store32"),
   8: microOp("store64"),
 } as const;
-const RMW = RMW_NAMES.map((n) => ({ 4: microOp(`rmw32.${n}`), 8: microOp(`rmw64.${n}`) }));
+const RMW = RMW_NAMES.map((n) => ({
+  1: microOp("rmw8"),
+  2: microOp("rmw16"),
+  4: microOp(`rmw32.${n}`),
+  8: microOp(`rmw64.${n}`),
+}));
 const FP = SOFT_FUNCTIONS.map((f) => microOp(`fp.${f.name}`));
 const CONST = microOp("const");
 const MOV = microOp("mov");
+const EXTEND_U = microOp("extend_u");
+const AND_IMMEDIATE = microOp("i64.and.imm");
 const ADD_IMMEDIATE = microOp("i64.add.imm");
 const PROBE_READ = microOp("probe_read");
 const PROBE_WRITE = microOp("probe_write");
@@ -127,11 +134,17 @@ const LEAVE_AT = microOp("leave_at");
 const LEAVE_INDIRECT = microOp("leave_indirect");
 const BRANCH_NZ = microOp("branch_nz");
 const CHECK_ALIGN = microOp("check_align");
-const ATOMIC = {
-  [Op.cas]: { 4: microOp("cas32"), 8: microOp("cas64") },
-  [Op.loadReserved]: { 4: microOp("load_reserved32"), 8: microOp("load_reserved64") },
-  [Op.storeConditional]: { 4: microOp("store_conditional32"), 8: microOp("store_conditional64") },
-} as Record<number, Record<4 | 8, number>>;
+const bySize = (name: string): Record<AtomicSize, number> => ({
+  1: microOp(`${name}8`),
+  2: microOp(`${name}16`),
+  4: microOp(`${name}32`),
+  8: microOp(`${name}64`),
+});
+const ATOMIC: Record<number, Record<AtomicSize, number>> = {
+  [Op.cas]: bySize("cas"),
+  [Op.loadReserved]: bySize("load_reserved"),
+  [Op.storeConditional]: bySize("store_conditional"),
+};
 
 /** A value that needs no computation, but a place to be read from. */
 function isConstant(n: Node): boolean {
@@ -294,14 +307,15 @@ export class Lowering {
         this.exit(
           n,
           this.emit(
-            RMW[n.sub]?.[n.size as 4 | 8] as number,
+            RMW[n.sub]?.[n.size as AtomicSize] as number,
             d,
             this.operand(n.a as Node, i),
             this.operand(n.b as Node, i),
-            0,
+            n.sub,
             this.meta(n),
           ),
         );
+        this.zeroExtend(n, d);
         return;
       case Op.cas:
       case Op.loadReserved:
@@ -309,7 +323,8 @@ export class Lowering {
         const a = this.operand(n.a as Node, i);
         const b = this.optional(n.b, i);
         const c = this.optional(n.c, i);
-        this.exit(n, this.emit(ATOMIC[n.op]?.[n.size as 4 | 8] as number, d, a, b, c, this.meta(n)));
+        this.exit(n, this.emit(ATOMIC[n.op]?.[n.size as AtomicSize] as number, d, a, b, c, this.meta(n)));
+        if (n.op !== Op.storeConditional) this.zeroExtend(n, d);
         return;
       }
       case Op.fp: {
@@ -329,6 +344,13 @@ export class Lowering {
       default:
         throw new Error(`cold tier cannot lower ${opInfo(n.op).name}`);
     }
+  }
+
+  /** Atomic accesses extend the sign of what they give. */
+  private zeroExtend(n: Node, d: number): void {
+    if (n.signed || n.size === 8) return;
+    if (n.size === 4) this.emit(EXTEND_U, d, d, 0, 0, 0);
+    else this.emit(AND_IMMEDIATE, d, d, 0, n.size === 1 ? 0xff : 0xffff, 0);
   }
 
   private callIf(n: Node, i: number): void {

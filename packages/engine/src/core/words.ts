@@ -56,7 +56,9 @@ export class CoreWords {
     this.words[w] = lo;
     this.words[w + 1] = hi;
   }
+  /** Unsigned. What lies above the 32 bits of an i32 does not count. */
   big(field: Field): bigint {
+    if (field.type === "i32") return BigInt(this.lo(field) >>> 0);
     return (BigInt(this.hi(field) >>> 0) << 32n) | BigInt(this.lo(field) >>> 0);
   }
   setBig(field: Field, value: bigint): void {

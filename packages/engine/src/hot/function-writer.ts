@@ -65,6 +65,8 @@ export const W = {
   i64ShrU: 0x88,
   wrap: 0xa7,
   extendU: 0xad,
+  extend8S: 0xc2,
+  extend16S: 0xc3,
   extend32S: 0xc4,
   i32FromF32: 0xbc,
   i64FromF64: 0xbd,

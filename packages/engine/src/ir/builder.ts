@@ -1,7 +1,7 @@
 import { foldBinary, foldUnary } from "../passes/fold.js";
 import { KnownFields } from "../passes/forward.js";
 import type { Field } from "../state/layout.js";
-import { type AccessSize, blankNode, type IrBlock, type Node } from "./node.js";
+import { type AccessSize, type AtomicSize, blankNode, type IrBlock, type Node } from "./node.js";
 import { type Operations32, type Operations64, operations32, operations64 } from "./operations.js";
 import { type IrType, Op, RESULT_TYPES, RMW_NAMES, type RmwName } from "./ops.js";
 import { type SoftName, softFunction } from "./soft.js";
@@ -13,6 +13,12 @@ export type Value = Node;
 export interface AccessOptions {
   /** The architecture faults on an address that is not a multiple of the size. */
   readonly aligned?: boolean;
+}
+
+/** Options of an atomic access. */
+export interface AtomicOptions {
+  /** A result of less than 8 bytes is sign-extended (default), or zero-extended. */
+  readonly signed?: boolean;
 }
 
 export interface IrBuilderOptions {
@@ -146,33 +152,25 @@ export class IrBuilder {
     n.signed = access === "write";
   }
 
-  /** Atomic read-modify-write of 4 or 8 bytes, aligned; gives the old value, a 4-byte one sign-extended. */
-  rmw(name: RmwName, size: 4 | 8, address: Value, value: Value): Value {
-    const n = this.access(Op.rmw, size, ALIGNED, address, value, null);
-    n.type = "i64";
-    n.signed = true;
+  /** Atomic read-modify-write of aligned memory; gives the old value. Operands are cut to the size, min and max compare at it. */
+  rmw(name: RmwName, size: AtomicSize, address: Value, value: Value, options?: AtomicOptions): Value {
+    const n = this.atomic(Op.rmw, size, options, address, value, null);
     n.sub = RMW_NAMES.indexOf(name);
     return n;
   }
 
-  /** Atomic compare and exchange of 4 or 8 bytes, aligned; gives the old value, a 4-byte one sign-extended. */
-  cas(size: 4 | 8, address: Value, expected: Value, value: Value): Value {
-    const n = this.access(Op.cas, size, ALIGNED, address, expected, value);
-    n.type = "i64";
-    n.signed = true;
-    return n;
+  /** Atomic compare and exchange of aligned memory; gives the old value. */
+  cas(size: AtomicSize, address: Value, expected: Value, value: Value, options?: AtomicOptions): Value {
+    return this.atomic(Op.cas, size, options, address, expected, value);
   }
 
-  /** Load and reserve 4 or 8 aligned bytes; a 4-byte value is sign-extended. */
-  loadReserved(size: 4 | 8, address: Value): Value {
-    const n = this.access(Op.loadReserved, size, ALIGNED, address, null, null);
-    n.type = "i64";
-    n.signed = true;
-    return n;
+  /** Load and reserve aligned memory. */
+  loadReserved(size: AtomicSize, address: Value, options?: AtomicOptions): Value {
+    return this.atomic(Op.loadReserved, size, options, address, null, null);
   }
 
   /** Store if the reservation still holds; gives i64 0 on success and 1 on failure, and ends the reservation. */
-  storeConditional(size: 4 | 8, address: Value, value: Value): Value {
+  storeConditional(size: AtomicSize, address: Value, value: Value): Value {
     return this.access(Op.storeConditional, size, ALIGNED, address, value, null);
   }
 
@@ -256,6 +254,20 @@ export class IrBuilder {
     n.lo = lo;
     n.hi = hi;
     this.ended = true;
+  }
+
+  private atomic(
+    op: number,
+    size: AtomicSize,
+    options: AtomicOptions | undefined,
+    a: Value,
+    b: Value | null,
+    c: Value | null,
+  ): Node {
+    const n = this.access(op, size, ALIGNED, a, b, c);
+    n.type = "i64";
+    n.signed = options?.signed !== false;
+    return n;
   }
 
   private access(

@@ -3,6 +3,8 @@ import type { IrType } from "./ops.js";
 
 /** Kind of data access, as the memory system sees it. */
 export type AccessSize = 1 | 2 | 4 | 8;
+/** Bytes of an atomic access. */
+export type AtomicSize = 1 | 2 | 4 | 8;
 
 /** A state write that a pass delayed: what the field holds if the block is left at this point. */
 export interface Pending {
@@ -26,7 +28,7 @@ export interface Node {
   field: Field | null;
   /** load/store/rmw: bytes accessed. */
   size: AccessSize;
-  /** load: sign-extend; rmw 4: sign-extend the result. */
+  /** load, rmw, cas, load_reserved: the result is sign-extended; probe: for writing. */
   signed: boolean;
   /** load/store: the address must be a multiple of the size. */
   aligned: boolean;

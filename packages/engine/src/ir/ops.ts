@@ -69,6 +69,8 @@ export const RMW_NAMES = [
   "min_u",
   "max_u",
   "sub",
+  /** Clears the bits of memory that the operand has set. */
+  "clear",
 ] as const;
 export type RmwName = (typeof RMW_NAMES)[number];
 

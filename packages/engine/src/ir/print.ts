@@ -16,6 +16,11 @@ function at(offset: number, page?: bigint): string {
   return offset < 0 ? `page-0x${(-offset).toString(16)}` : `page+0x${offset.toString(16)}`;
 }
 
+/** Atomics extend their sign unless they say otherwise. */
+function unsigned(n: Node): string {
+  return n.signed || n.size >= 8 ? "" : "_u";
+}
+
 /** What a node does, without its name and operands. Offsets are shown as addresses if the page's is given. */
 export function printNode(n: Node, page?: bigint): string {
   const name = opInfo(n.op).name;
@@ -33,7 +38,12 @@ export function printNode(n: Node, page?: bigint): string {
     case Op.store:
       return `store${n.size * 8}${n.lo ? ` +${n.lo}` : ""}`;
     case Op.rmw:
-      return `rmw${n.size * 8}.${RMW_NAMES[n.sub]}`;
+      return `rmw${n.size * 8}${unsigned(n)}.${RMW_NAMES[n.sub]}`;
+    case Op.cas:
+    case Op.loadReserved:
+      return `${name}${n.size * 8}${unsigned(n)}`;
+    case Op.storeConditional:
+      return `${name}${n.size * 8}`;
     case Op.fp:
       return `fp.${SOFT_FUNCTIONS[n.sub]?.name} rounding ${n.lo}`;
     case Op.call:

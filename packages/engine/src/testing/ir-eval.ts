@@ -162,6 +162,7 @@ const RMW: Record<RmwName, (a: bigint, b: bigint, width: number) => bigint> = {
   add: (a, b) => a + b,
   sub: (a, b) => a - b,
   and: (a, b) => a & b,
+  clear: (a, b) => a & ~b,
   or: (a, b) => a | b,
   xor: (a, b) => a ^ b,
   min_s: (a, b, w) => pick(a, b, BigInt.asIntN(w, a) < BigInt.asIntN(w, b)),

@@ -1,16 +1,57 @@
+import type { AtomicSize } from "../../ir/node.js";
 import { RMW_NAMES, type RmwName } from "../../ir/ops.js";
 import { ENGINE_STATE as E } from "../../state/layout.js";
-import { br, type Expr, i32, i64, select, seq, type Val, when } from "../../wasm/index.js";
+import {
+  block,
+  br,
+  brTable,
+  type Callable,
+  type Expr,
+  i32,
+  i64,
+  type Label,
+  type ModuleBuilder,
+  ret,
+  select,
+  seq,
+  type Val,
+  when,
+} from "../../wasm/index.js";
 import { SlowAccess } from "../slow-access.js";
 import type { Handler, Handlers, Machine } from "./machine.js";
 import { host, probe } from "./tlb.js";
 
-type Size = 4 | 8;
+/** `combine(operation, old, operand)`: what the read-modify-write of that number stores, for the rarer sizes. */
+export function emitCombine(module: ModuleBuilder): Callable {
+  const f = module.func("combine", ["i32", "i64", "i64"], "i64");
+  const [operation, old, operand] = [f.arg(0), f.arg(1), f.arg(2)];
+  const labels: Label[] = [];
+  const choose = (i: number): Expr => {
+    if (i < 0) return brTable(labels, labels[0] as Label, operation);
+    const body = block((label) => {
+      labels[i] = label;
+      return [choose(i - 1)];
+    });
+    return seq(body, ret(combine(RMW_NAMES[i] as RmwName, old, operand)));
+  };
+  return f.body(choose(RMW_NAMES.length - 1), i64.const(0));
+}
 
-export function addAtomicHandlers(handlers: Handlers): void {
-  for (const size of [4, 8] as const) {
+export function addAtomicHandlers(handlers: Handlers, combineBy: Callable): void {
+  for (const size of [1, 2, 4, 8] as const) {
     const bits = size * 8;
-    for (const name of RMW_NAMES) handlers.set(`rmw${bits}.${name}`, readModifyWrite(name, size));
+    if (size < 4) {
+      handlers.set(
+        `rmw${bits}`,
+        readModifyWrite(size, (m, old, operand) => combineBy.call(m.imm32, old, operand)),
+      );
+    } else {
+      for (const name of RMW_NAMES)
+        handlers.set(
+          `rmw${bits}.${name}`,
+          readModifyWrite(size, (_, old, operand) => combine(name, old, operand)),
+        );
+    }
     handlers.set(`cas${bits}`, compareAndSwap(size));
     handlers.set(`load_reserved${bits}`, loadReserved(size));
     handlers.set(`store_conditional${bits}`, storeConditional(size));
@@ -19,7 +60,7 @@ export function addAtomicHandlers(handlers: Handlers): void {
 
 /** An access that must be aligned; `body` finds its host address in `target`. */
 function atomic(
-  size: Size,
+  size: AtomicSize,
   tag: "read" | "write",
   access: number,
   body: (m: Machine) => readonly Expr[],
@@ -39,15 +80,15 @@ function atomic(
     );
 }
 
-function readModifyWrite(name: RmwName, size: Size): Handler {
+function readModifyWrite(size: AtomicSize, stored: (m: Machine, old: Expr, operand: Expr) => Expr): Handler {
   return atomic(size, "write", SlowAccess.rmw, (m) => [
     m.value.set(loadTarget(m, size)),
-    storeTarget(m, size, combine(name, m.value, narrow(m.b, size))),
+    storeTarget(m, size, stored(m, m.value, narrow(m.b, size))),
     m.setD(m.value),
   ]);
 }
 
-function compareAndSwap(size: Size): Handler {
+function compareAndSwap(size: AtomicSize): Handler {
   return atomic(size, "write", SlowAccess.rmw, (m) => [
     m.value.set(loadTarget(m, size)),
     when(i64.eq(m.value, narrow(m.b, size)), [storeTarget(m, size, m.c)]),
@@ -55,7 +96,7 @@ function compareAndSwap(size: Size): Handler {
   ]);
 }
 
-function loadReserved(size: Size): Handler {
+function loadReserved(size: AtomicSize): Handler {
   return atomic(size, "read", 0, (m) => [
     m.value.set(loadTarget(m, size)),
     m.setEngine64(E.reservation, i64.extend_i32_u(m.target)),
@@ -64,7 +105,7 @@ function loadReserved(size: Size): Handler {
   ]);
 }
 
-function storeConditional(size: Size): Handler {
+function storeConditional(size: AtomicSize): Handler {
   return atomic(size, "write", SlowAccess.write, (m) => [
     m.value.set(i64.const(1)),
     // The address and the value must be those of the load-reserved.
@@ -79,19 +120,29 @@ function storeConditional(size: Size): Handler {
   ]);
 }
 
-function loadTarget(m: Machine, size: Size): Expr {
-  return size === 4 ? i64.load32_s(m.target) : i64.load(m.target);
+/** By size. What is less than 8 bytes is sign-extended. */
+const LOAD = { 1: i64.load8_s, 2: i64.load16_s, 4: i64.load32_s, 8: i64.load } as const;
+const STORE = { 1: i64.store8, 2: i64.store16, 4: i64.store32, 8: i64.store } as const;
+const NARROW = {
+  1: i64.extend8_s,
+  2: i64.extend16_s,
+  4: i64.extend32_s,
+  8: (operand: Expr) => operand,
+} as const;
+
+function loadTarget(m: Machine, size: AtomicSize): Expr {
+  return LOAD[size](m.target);
 }
-function storeTarget(m: Machine, size: Size, value: Val): Expr {
-  return size === 4 ? i64.store32(m.target, value) : i64.store(m.target, value);
+function storeTarget(m: Machine, size: AtomicSize, value: Val): Expr {
+  return STORE[size](m.target, value);
 }
 
-/** An operand in the form that memory's value has: 32 bits sign-extended. */
-function narrow(operand: Expr, size: Size): Expr {
-  return size === 4 ? i64.extend32_s(operand) : operand;
+/** An operand in the form that memory's value has. */
+function narrow(operand: Expr, size: AtomicSize): Expr {
+  return NARROW[size](operand);
 }
 
-/** What a read-modify-write stores. Comparing sign-extended values, unsigned too, gives what comparing 32 bits would. */
+/** What a read-modify-write stores. Comparing sign-extended values, unsigned too, gives what comparing narrow ones would. */
 function combine(name: RmwName, old: Expr, operand: Expr): Expr {
   const pick = (test: Expr): Expr => select("i64", test, old, operand);
   switch (name) {
@@ -103,6 +154,8 @@ function combine(name: RmwName, old: Expr, operand: Expr): Expr {
       return i64.sub(old, operand);
     case "and":
       return i64.and(old, operand);
+    case "clear":
+      return i64.and(old, i64.xor(operand, -1));
     case "or":
       return i64.or(old, operand);
     case "xor":

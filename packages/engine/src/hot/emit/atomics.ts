@@ -1,7 +1,7 @@
 import type { Node } from "../../ir/node.js";
 import { Op, RMW_NAMES, type RmwName } from "../../ir/ops.js";
 import { ENGINE_STATE as E } from "../../state/layout.js";
-import { W } from "../function-writer.js";
+import { type FunctionWriter, W } from "../function-writer.js";
 import type { RegionBlock } from "../region.js";
 import type { Emission } from "./emission.js";
 import type { TlbProbe } from "./tlb-probe.js";
@@ -31,14 +31,35 @@ export function writeAtomic(
   const old = values.temporary("i64");
   probe.pushHost();
   w.tee(host);
-  w.memory(n.size === 4 ? W.i64Load32S : W.i64Load, 0);
+  const signed = isSigned(n);
+  w.memory(signed ? LOAD_SIGNED[n.size] : LOAD_UNSIGNED[n.size], 0);
   w.set(old);
   const atomic = { emission, values, n, host, old };
   if (n.op === Op.rmw) writeReadModifyWrite(atomic);
   else if (n.op === Op.cas) writeCompareAndSwap(atomic);
   else if (n.op === Op.loadReserved) writeReservation(atomic);
   else writeStoreConditional(atomic);
+  if (signed && !n.signed && n.op !== Op.storeConditional && n.size < 8) {
+    w.get(old);
+    zeroExtend(w, n.size);
+    w.set(old);
+  }
   n.slot = old;
+}
+
+/**
+ * How memory's value and what it is compared with are extended. Signed comparisons need the sign; a reservation has
+ * one form whatever the load gives, since cold code may look at it.
+ */
+function isSigned(n: Node): boolean {
+  if (n.op === Op.loadReserved || n.op === Op.storeConditional) return true;
+  const name = n.op === Op.rmw ? RMW_NAMES[n.sub] : undefined;
+  return n.signed || name === "min_s" || name === "max_s";
+}
+
+function zeroExtend(w: FunctionWriter, size: number): void {
+  w.i64(size === 4 ? -1 : size === 2 ? 0xffff : 0xff, 0);
+  w.op(W.i64And);
 }
 
 function writeReadModifyWrite(atomic: Atomic): void {
@@ -98,13 +119,20 @@ function writeStoreConditional({ emission: { w, plan }, values, n, host, old }: 
   w.memory(W.i64Store, plan.state + E.reservation);
 }
 
-/** Push an operand in the form that memory's value has: 32 bits sign-extended. */
+/** Push an operand in the form that memory's value has. */
 function pushNarrow({ emission: { w }, values, n }: Atomic, value: Node): void {
   values.push(value);
-  if (n.size === 4) w.op(W.extend32S);
+  if (n.size === 8) return;
+  if (isSigned(n)) w.op(EXTEND[n.size]);
+  else zeroExtend(w, n.size);
 }
 
-const storeCode = (n: Node): number => (n.size === 4 ? W.i64Store32 : W.i64Store);
+const LOAD_SIGNED = { 1: W.i64Load8S, 2: W.i64Load16S, 4: W.i64Load32S, 8: W.i64Load } as const;
+const LOAD_UNSIGNED = { 1: W.i64Load8U, 2: W.i64Load16U, 4: W.i64Load32U, 8: W.i64Load } as const;
+const STORE = { 1: W.i64Store8, 2: W.i64Store16, 4: W.i64Store32, 8: W.i64Store } as const;
+const EXTEND = { 1: W.extend8S, 2: W.extend16S, 4: W.extend32S } as const;
+
+const storeCode = (n: Node): number => STORE[n.size];
 
 /** Operations that are one instruction, and comparisons that say whether the old value stays. */
 const DIRECT: Partial<Record<RmwName, number>> = {
@@ -135,6 +163,11 @@ function combine({ emission: { w }, old }: Atomic, name: RmwName, operand: numbe
     both();
     w.op(pick);
     w.op(W.select);
+  } else if (name === "clear") {
+    both();
+    w.i64(-1, -1);
+    w.op(W.i64Xor);
+    w.op(W.i64And);
   } else {
     both();
     w.op(DIRECT[name] as number);

@@ -1,0 +1,249 @@
+import { expect, test } from "vitest";
+import type { IrBuilder, Value } from "../ir/builder.js";
+import { IrBuilder as Builder } from "../ir/builder.js";
+import {
+  COMPARE_NAMES,
+  I32_BINARY_NAMES,
+  I32_UNARY_NAMES,
+  I64_BINARY_NAMES,
+  I64_UNARY_NAMES,
+  RMW_NAMES,
+} from "../ir/ops.js";
+import { verify } from "../ir/verify.js";
+import { StateLayout } from "../state/layout.js";
+import { type EvalMachine, EvalMemory, EvalState, evaluate } from "../testing/ir-eval.js";
+import { SCRIPT_HALT, type Script, ScriptedCpu } from "../testing/scripted-cpu.js";
+import type { Core } from "./core.js";
+import { Engine, type Tier } from "./engine.js";
+
+// Random programs in the IR: the interpreter, compiled regions and the evaluator on bigints have to agree on every
+// field and every byte.
+
+const ARENA = 16 << 20;
+const START = 0x1000;
+/** Three pages of data: accesses cross from one to the next. */
+const DATA = 0x8000;
+const DATA_BYTES = 0x3000;
+const ROUNDS = 60;
+
+const layout = new StateLayout();
+const longs = layout.array("x", "i64", 6);
+const words = layout.array("w", "i32", 3);
+const counter = layout.i64("counter");
+const FIELDS = [...longs, ...words, counter];
+
+/** Numerical Recipes' generator: programs are the same each time. */
+class Random {
+  private seed: number;
+
+  constructor(seed: number) {
+    this.seed = seed;
+  }
+  next(): number {
+    this.seed = (Math.imul(this.seed, 1664525) + 1013904223) >>> 0;
+    return this.seed / 0x1_0000_0000;
+  }
+  below(n: number): number {
+    return Math.floor(this.next() * n);
+  }
+  of<T>(list: readonly T[]): T {
+    return list[this.below(list.length)] as T;
+  }
+  /** 32 bits, often near an edge. */
+  word(): number {
+    const edges = [0, 1, -1, 0x7fffffff, 0x80000000, 0xff, 0x80, 0x7f80, 0x8000];
+    return (this.next() < 0.4 ? this.of(edges) : this.below(0x1_0000_0000)) | 0;
+  }
+}
+
+type Make = (b: IrBuilder) => Value;
+const SIZES = [1, 2, 4, 8] as const;
+
+/** Makes random instructions; what they are is settled before they are lifted, each time alike. */
+class Generator {
+  private readonly random: Random;
+
+  constructor(seed: number) {
+    this.random = new Random(seed);
+  }
+
+  long(depth: number): Make {
+    const { random } = this;
+    if (depth === 0) {
+      const [field, lo, hi] = [random.of(longs), random.word(), random.word()];
+      return random.next() < 0.7 ? (b) => b.get(field) : (b) => b.i64.pair(lo, hi);
+    }
+    const [a, c] = [this.long(depth - 1), this.long(depth - 1)];
+    const choice = random.below(10);
+    if (choice < 5) {
+      const name = random.of(I64_BINARY_NAMES);
+      return (b) => b.i64[name](a(b), c(b));
+    }
+    if (choice < 6) {
+      const name = random.of(I64_UNARY_NAMES);
+      return (b) => b.i64[name](a(b));
+    }
+    const word = this.word(depth - 1);
+    if (choice < 7) return (b) => b.select(word(b), a(b), c(b));
+    return choice < 8 ? (b) => b.i64.extend_i32_s(word(b)) : (b) => b.i64.extend_i32_u(word(b));
+  }
+
+  word(depth: number): Make {
+    const { random } = this;
+    if (depth === 0) {
+      const [field, value] = [random.of(words), random.word()];
+      return random.next() < 0.7 ? (b) => b.get(field) : (b) => b.i32.const(value);
+    }
+    const [a, c] = [this.word(depth - 1), this.word(depth - 1)];
+    const choice = random.below(10);
+    if (choice < 4) {
+      const name = random.of(I32_BINARY_NAMES);
+      return (b) => b.i32[name](a(b), c(b));
+    }
+    if (choice < 5) {
+      const name = random.of(I32_UNARY_NAMES);
+      return (b) => b.i32[name](a(b));
+    }
+    if (choice < 6) {
+      const name = random.of(COMPARE_NAMES);
+      return (b) => b.i32[name](a(b), c(b));
+    }
+    const [p, q] = [this.long(depth - 1), this.long(depth - 1)];
+    if (choice < 8) {
+      const name = random.of(COMPARE_NAMES);
+      return (b) => b.i64[name](p(b), q(b));
+    }
+    return (b) => b.i32.wrap_i64(p(b));
+  }
+
+  /** An address in the data, a multiple of `align`, that leaves room for `size` bytes. */
+  private address(size: number, align: number): Make {
+    const { random } = this;
+    const value = this.long(1);
+    // Near the ends of pages, now and then.
+    const [base, mask] = random.next() < 0.3 ? [DATA + 0xff0, 0x1f] : [DATA, 0x1fff];
+    const displacement = random.below(4) * Math.max(align, 1);
+    return (b) =>
+      b.i64.add(
+        b.i64.add(b.i64.and(value(b), b.i64.const(mask & -align)), b.i64.const(base)),
+        b.i64.const(displacement + (size & 0)),
+      );
+  }
+
+  script(): Script {
+    const { random } = this;
+    const choice = random.below(12);
+    const [x, w] = [random.of(longs), random.of(words)];
+    const long = this.long(2);
+    const word = this.word(2);
+    if (choice < 3) return (b) => b.set(x, long(b));
+    if (choice < 5) return (b) => b.set(w, word(b));
+    const size = random.of(SIZES);
+    const signed = random.next() < 0.5;
+    if (choice < 7) {
+      const address = this.address(size, random.next() < 0.5 ? size : 1);
+      return (b) => b.set(x, b.load(size, signed, address(b)));
+    }
+    if (choice < 9) {
+      const address = this.address(size, random.next() < 0.5 ? size : 1);
+      return (b) => b.store(size, address(b), long(b));
+    }
+    const address = this.address(size, size);
+    const other = this.long(1);
+    if (choice < 10) {
+      const name = random.of(RMW_NAMES);
+      return (b) => b.set(x, b.rmw(name, size, address(b), long(b), { signed }));
+    }
+    if (choice < 11) {
+      // Half of them find what they expect.
+      const found = random.next() < 0.5;
+      return (b) => {
+        const at = address(b);
+        const expected = found ? b.load(size, false, at) : other(b);
+        b.set(x, b.cas(size, at, expected, long(b), { signed }));
+      };
+    }
+    const changed = random.next() < 0.5;
+    return (b) => {
+      const at = address(b);
+      const value = b.loadReserved(size, at, { signed });
+      if (changed) b.store(size, at, other(b));
+      b.set(x, b.i64.xor(b.i64.shl(value, b.i64.const(1)), b.storeConditional(size, at, long(b))));
+    };
+  }
+}
+
+interface Machine {
+  readonly engine: Engine;
+  readonly core: Core;
+}
+
+function create(tier: Tier, scripts: readonly Script[]): Machine {
+  const memory = new WebAssembly.Memory({ initial: 512, maximum: 512 });
+  const ram = { ramOffset: (pa: number) => (pa < 0x10_0000 ? ARENA + pa : -1) };
+  const engine = new Engine({ memory, arena: { offset: 0, size: ARENA }, ram, tier });
+  const core = engine.createCore();
+  core.attach(new ScriptedCpu(core, layout, scripts));
+  engine.words.set([...scripts.keys(), SCRIPT_HALT], (ARENA + START) / 4);
+  core.setPc(START, 0);
+  return { engine, core };
+}
+
+/** A loop of these instructions. */
+function looped(body: readonly Script[]): Script[] {
+  const back: Script = (b, offset) => {
+    const left = b.i64.sub(b.get(counter), b.i64.const(1));
+    b.set(counter, left);
+    b.branch(b.i64.eqz(left), offset + 4, offset - 4 * body.length);
+  };
+  return [...body, back];
+}
+
+function evaluated(scripts: readonly Script[], state: EvalState, memory: EvalMemory): void {
+  const machine: EvalMachine = {
+    ...{ state, memory, pcBase: BigInt(START), fpFlags: layout.fpFlags, reservation: null },
+    softFloat: { nan: "canonical", tininess: "after" },
+    call: () => 0n,
+  };
+  for (let round = 0; round < ROUNDS; round++) {
+    const b = new Builder({ simplify: false });
+    for (const [i, script] of scripts.entries()) {
+      b.instruction(4 * i);
+      script(b, 4 * i);
+    }
+    const block = b.finish(4 * scripts.length);
+    if (round === 0) verify(block);
+    evaluate(block, machine);
+  }
+}
+
+function check(seed: number): void {
+  const generator = new Generator(seed);
+  const random = new Random(seed ^ 0x5a5a5a);
+  const scripts = looped(Array.from({ length: 12 }, () => generator.script()));
+  const data = Uint8Array.from({ length: DATA_BYTES }, () => random.below(256));
+  const state = new EvalState();
+  const machines = (["cold", "hot"] as const).map((tier) => create(tier, scripts));
+  for (const field of FIELDS) {
+    const value =
+      field === counter ? BigInt(ROUNDS) : (BigInt(random.word() >>> 0) << 32n) | BigInt(random.word() >>> 0);
+    state.set(field, value);
+    for (const { core } of machines) core.setBig(field, state.get(field));
+  }
+  for (const { engine } of machines) engine.bytes.set(data, ARENA + DATA);
+  const memory = new EvalMemory();
+  memory.load(BigInt(DATA), data);
+  evaluated(scripts, state, memory);
+  for (const { engine, core } of machines) {
+    while (core.run(300) === "budget");
+    expect(core.exit).toBe("halt");
+    for (const field of FIELDS) expect([field.name, core.big(field)]).toEqual([field.name, state.get(field)]);
+    const bytes = engine.bytes.slice(ARENA + DATA, ARENA + DATA + DATA_BYTES);
+    expect(Buffer.compare(bytes, memory.slice(BigInt(DATA), DATA_BYTES))).toBe(0);
+  }
+  expect(machines[1]?.engine.compiledInstructions).toBeGreaterThan(0);
+}
+
+test.each(Array.from({ length: 12 }, (_, i) => i + 1))("random programs mean one thing, %d", (seed) => {
+  for (let i = 0; i < 2; i++) check(seed * 1000 + i);
+});
