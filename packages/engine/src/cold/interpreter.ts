@@ -16,6 +16,7 @@ import { emitMulHigh } from "./interpreter/mul-high.js";
 import { addRegionHandler } from "./interpreter/regions.js";
 import { slowPath } from "./interpreter/slow-path.js";
 import { addContextHandlers } from "./interpreter/tlb.js";
+import { addVectorHandlers, emitVectors } from "./interpreter/vectors.js";
 
 /**
  * The cold tier: one function `run(block)`, a loop over a br_table with a handler per micro-op.
@@ -46,6 +47,7 @@ export function buildInterpreter(
   addHelperHandlers(handlers, helper);
   addJumpHandlers(handlers);
   addRegionHandler(handlers, module, regions);
+  addVectorHandlers(handlers, emitVectors(module, plan.state));
 
   const run = module.func("run", ["i32"], "i32");
   const m = new Machine(plan, soft, (type) => run.local(type), run.arg(0));

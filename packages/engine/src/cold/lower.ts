@@ -11,9 +11,10 @@ import {
   RMW_NAMES,
 } from "../ir/ops.js";
 import { SOFT_FUNCTIONS } from "../ir/soft.js";
-import { ENGINE_STATE as E, TEMPORARY_COUNT } from "../state/layout.js";
+import { ENGINE_STATE as E, TEMPORARY_COUNT, VECTOR_TEMPORARY_COUNT } from "../state/layout.js";
+import { LANE_OPERATIONS, VECTOR_OPERATION_LIST } from "../wasm/vectors.js";
 import { fuse, isSilent, SIGN_EXTENDED } from "./fuse.js";
-import { HAS_RECIPE, LOAD_NAMES, microOp } from "./micro-ops.js";
+import { HAS_RECIPE, LOAD_NAMES, microOp, VECTOR_MICRO_OPS, vectorMicroOp } from "./micro-ops.js";
 import { SlowAccess } from "./slow-access.js";
 
 /** A delayed state write: what a field holds when the block is left at some point. */
@@ -105,7 +106,25 @@ const STORES = {
   2: microOp("store16"),
   4: microOp("store32"),
   8: microOp("store64"),
+  16: microOp("store128"),
 } as const;
+const LOAD_VECTOR = microOp("load128");
+const VECTOR = microOp("vector");
+const VECTOR_IMMEDIATE = microOp("vector_immediate");
+const MOVE_VECTOR = vectorMicroOp("mov");
+const CONST_VECTOR = vectorMicroOp("const");
+const SHUFFLE = vectorMicroOp("shuffle");
+const SELECT_VECTOR = vectorMicroOp("select");
+/** By IR operation number. */
+const VECTORS: (number | undefined)[] = [];
+for (const [name] of VECTOR_OPERATION_LIST) VECTORS[opCode(name)] = vectorMicroOp(name);
+/** By IR operation number: bytes of a lane, and what extracts or inserts one of less than 8 (extracting 4 is a scalar micro-op). */
+const LANES: ({ bytes: number; extracts: boolean; vectorOp: number } | undefined)[] = [];
+for (const [name, { bytes, operands }] of Object.entries(LANE_OPERATIONS)) {
+  const extracts = operands.length === 1;
+  const part = extracts ? `extract${bytes * 8}${name.slice(-2)}` : `insert${bytes * 8}`;
+  LANES[opCode(name)] = { bytes, extracts, vectorOp: VECTOR_MICRO_OPS.indexOf(part) };
+}
 const RMW = RMW_NAMES.map((n) => ({
   1: microOp("rmw8"),
   2: microOp("rmw16"),
@@ -155,7 +174,12 @@ function isTemporary(slot: number): boolean {
   return slot >= E.temporaries && slot < E.temporaries + TEMPORARY_COUNT * 8;
 }
 
+function isVectorTemporary(slot: number): boolean {
+  return slot >= E.vectorTemporaries && slot < E.vectorTemporaries + VECTOR_TEMPORARY_COUNT * 16;
+}
+
 function loadOp(n: Node): number {
+  if (n.size === 16) return LOAD_VECTOR;
   const index = n.size === 8 ? 6 : (n.size === 1 ? 0 : n.size === 2 ? 2 : 4) + (n.signed ? 0 : 1);
   return LOADS[index] as number;
 }
@@ -170,6 +194,8 @@ export class Lowering {
   private recipes: Map<number, RecipeEntry[]> | null = null;
   /** For each temporary, index of the last node that uses it. */
   private readonly busyUntil = new Int32Array(TEMPORARY_COUNT);
+  /** The same for those of vectors. */
+  private readonly busyVectors = new Int32Array(VECTOR_TEMPORARY_COUNT);
   /** Nodes whose value lies in a state field that a later `set` may overwrite. */
   private readonly aliases: Node[] = [];
   private offsets: readonly number[] = [];
@@ -181,6 +207,7 @@ export class Lowering {
     this.links = [];
     this.recipes = null;
     this.busyUntil.fill(-1);
+    this.busyVectors.fill(-1);
     this.aliases.length = 0;
     this.offsets = block.offsets;
     this.starts = [];
@@ -270,7 +297,7 @@ export class Lowering {
       if (n.last > next) this.alias(n, offset);
       return next;
     }
-    const slot = this.temporary(i, Math.max(n.last, i));
+    const slot = this.room(n, i, Math.max(n.last, i));
     this.value(n, i, slot);
     n.slot = slot;
     return i;
@@ -286,6 +313,7 @@ export class Lowering {
     }
     switch (n.op) {
       case Op.select: {
+        if (n.type === "v128") return this.vector(n, i, d, SELECT_VECTOR);
         const a = this.operand(n.a as Node, i);
         const b = this.operand(n.b as Node, i);
         this.emit(SELECT, d, a, b, this.operand(n.c as Node, i), 0);
@@ -341,9 +369,42 @@ export class Lowering {
         this.forgetConstants();
         return;
       }
-      default:
-        throw new Error(`cold tier cannot lower ${opInfo(n.op).name}`);
+      default: {
+        const vector = VECTORS[n.op];
+        if (vector !== undefined) this.vector(n, i, d, vector);
+        else this.otherVector(n, i, d);
+      }
     }
+  }
+
+  private vector(n: Node, i: number, d: number, vectorOp: number): void {
+    const a = this.operand(n.a as Node, i);
+    const b = this.optional(n.b, i);
+    this.emit(VECTOR, d, a, b, this.optional(n.c, i), vectorOp);
+  }
+
+  /** Vector operations with an immediate. */
+  private otherVector(n: Node, i: number, d: number): void {
+    if (n.op === Op.constVector || n.op === Op.shuffle) {
+      const [a, b] = [this.optional(n.a, i), this.optional(n.b, i)];
+      this.emit(VECTOR_IMMEDIATE, d, a, b, 0, n.op === Op.shuffle ? SHUFFLE : CONST_VECTOR);
+      this.append(n.bytes as Int32Array);
+      return;
+    }
+    const lane = LANES[n.op];
+    if (lane === undefined) throw new Error(`cold tier cannot lower ${opInfo(n.op).name}`);
+    const { bytes, extracts, vectorOp } = lane;
+    const offset = n.lo * bytes;
+    const a = this.operand(n.a as Node, i);
+    if (extracts) {
+      if (bytes >= 4) this.emit(bytes === 4 ? EXTEND_U : MOV, d, a + offset, 0, 0, 0);
+      else this.emit(VECTOR, d, a + offset, 0, 0, vectorOp);
+      return;
+    }
+    const b = this.operand(n.b as Node, i);
+    if (a !== d) this.emit(VECTOR, d, a, 0, 0, MOVE_VECTOR);
+    if (bytes === 8) this.emit(MOV, d + offset, b, 0, 0, 0);
+    else this.emit(VECTOR, d + offset, 0, b, 0, vectorOp);
   }
 
   /** Atomic accesses extend the sign of what they give. */
@@ -400,8 +461,14 @@ export class Lowering {
       // The flags' field changes without a `set`.
       if (value.slot === NO_SLOT && value.last > i && offset !== E.fpFlags) this.alias(value, offset);
     } else if (value.slot !== offset) {
-      this.emit(MOV, offset, value.slot, 0, 0, 0);
+      this.move(value, offset, value.slot);
     }
+  }
+
+  /** Copy a value of the type of `n` from slot to slot. */
+  private move(n: Node, to: number, from: number): void {
+    if (n.type === "v128") this.emit(VECTOR, to, from, 0, 0, MOVE_VECTOR);
+    else this.emit(MOV, to, from, 0, 0, 0);
   }
 
   private afterSet(offset: number): void {
@@ -449,8 +516,8 @@ export class Lowering {
         continue;
       }
       if (slot === NO_SLOT) {
-        slot = this.temporary(i, n.last);
-        this.emit(MOV, slot, offset, 0, 0, 0);
+        slot = this.room(n, i, n.last);
+        this.move(n, slot, offset);
       } else {
         this.keep(slot, n.last);
       }
@@ -496,6 +563,18 @@ export class Lowering {
     return n === null ? E.zero : this.operand(n, i);
   }
 
+  /** A temporary for a value of the type of `n`. */
+  private room(n: Node, from: number, until: number): number {
+    return n.type === "v128" ? this.vectorTemporary(from, until) : this.temporary(from, until);
+  }
+
+  private vectorTemporary(from: number, until: number): number {
+    const t = this.busyVectors.findIndex((last) => last < from);
+    if (t < 0) throw new Error("a block needs more temporaries for vectors than the state has");
+    this.busyVectors[t] = until;
+    return E.vectorTemporaries + t * 16;
+  }
+
   private temporary(from: number, until: number): number {
     for (let t = 0; t < TEMPORARY_COUNT; t++) {
       // Free when its last use lies before this node: operands of the node itself are still read.
@@ -508,6 +587,10 @@ export class Lowering {
   }
 
   private keep(slot: number, until: number): void {
+    if (isVectorTemporary(slot)) {
+      const v = (slot - E.vectorTemporaries) >> 4;
+      this.busyVectors[v] = Math.max(this.busyVectors[v] as number, until);
+    }
     if (!isTemporary(slot)) return;
     const t = (slot - E.temporaries) >> 3;
     if ((this.busyUntil[t] as number) < until) this.busyUntil[t] = until;
@@ -532,6 +615,13 @@ export class Lowering {
 
   private link(target: number, word: number): void {
     this.links.push({ word, target });
+  }
+
+  /** Append the immediate of the micro-op before. */
+  private append([op, ab, x, y]: Int32Array): void {
+    const at = this.emit(0, 0, 0, 0, x as number, y as number);
+    this.words[at] = op as number;
+    this.words[at + 1] = ab as number;
   }
 
   /** Append a micro-op; gives the index of its first word. */

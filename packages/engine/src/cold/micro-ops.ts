@@ -7,6 +7,7 @@ import {
   RMW_NAMES,
 } from "../ir/ops.js";
 import { SOFT_FUNCTIONS } from "../ir/soft.js";
+import { VECTOR_OPERATION_LIST } from "../wasm/vectors.js";
 
 // The cold tier's instruction set. A micro-op is 16 bytes:
 //
@@ -78,6 +79,11 @@ const names: string[] = [
   "rmw8",
   "rmw16",
   ...[8, 16, 32, 64].flatMap((n) => [`cas${n}`, `load_reserved${n}`, `store_conditional${n}`]),
+  "load128",
+  "store128",
+  // Operations on vectors: y is the place in VECTOR_MICRO_OPS. The second has 16 bytes of immediate behind it.
+  "vector",
+  "vector_immediate",
   "check_align",
   "call",
   "call_if",
@@ -99,6 +105,28 @@ const names: string[] = [
   "branch_nz",
   ...BRANCH_CONDITIONS.flatMap((n) => [`branch64.${n}`, `branch32.${n}`]),
 ];
+
+/** What `vector` does. Lanes are parts of a slot: they are extracted from `a`, and inserted at `d`. */
+export const VECTOR_MICRO_OPS: readonly string[] = [
+  "mov",
+  "const",
+  "shuffle",
+  "select",
+  "extract8_s",
+  "extract8_u",
+  "extract16_s",
+  "extract16_u",
+  "insert8",
+  "insert16",
+  "insert32",
+  ...VECTOR_OPERATION_LIST.map(([name]) => name),
+];
+
+export function vectorMicroOp(name: string): number {
+  const index = VECTOR_MICRO_OPS.indexOf(name);
+  if (index < 0) throw new Error(`no vector micro-op ${name}`);
+  return index;
+}
 
 const codes = new Map(names.map((name, code) => [name, code]));
 

@@ -1,11 +1,12 @@
 /** Kinds of slow access, as passed to the import `access`. */
 export const SlowAccess = {
-  /** bits 0..3 size, bit 4 signed, bits 5..6 Access, bit 7 must be aligned, bit 8 the value is only probed, bit 9 atomic */
-  signed: 16,
+  /** bits 0..4 size, bits 5..6 Access, bit 7 must be aligned, bit 8 the value is only probed, bit 9 atomic, bit 10 signed */
+  size: 31,
   accessShift: 5,
   write: 1 << 5,
   rmw: 2 << 5,
   aligned: 128,
   probe: 256,
   atomic: 512,
+  signed: 1024,
 } as const;

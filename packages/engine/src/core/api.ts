@@ -3,7 +3,8 @@ import type { RamRange } from "./engine.js";
 
 /** What the engine offers to an architecture's CPU model. Implemented by `Core`. */
 export interface CoreApi {
-  // State by field. Halves are int32 (signed); `big` is for cold paths and public faces.
+  // State by field. Halves are int32 (signed), those of a v128 are of its low 64 bits; `big` is all of it, unsigned, for
+  // cold paths and public faces.
   lo(field: Field): number;
   hi(field: Field): number;
   set(field: Field, lo: number, hi: number): void;

@@ -104,6 +104,13 @@ export class Core extends CoreCode implements CoreApi {
     this.words[w] = lo;
     this.words[w + 1] = hi;
   }
+  /** The upper half of a 16-byte load's value; the interpreter puts the lower one in its place. */
+  setUpperResult(lo: number, hi: number): void {
+    const d = (this.words[this.word(W.microOp) >> 2] as number) >>> 16;
+    const w = this.base + (d >> 2);
+    this.words[w + 2] = lo;
+    this.words[w + 3] = hi;
+  }
   setAnswer(lo: number, hi: number): void {
     this.answerLo = lo;
     this.answerHi = hi;

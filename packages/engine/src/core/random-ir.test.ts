@@ -10,9 +10,10 @@ import {
   RMW_NAMES,
 } from "../ir/ops.js";
 import { verify } from "../ir/verify.js";
-import { StateLayout } from "../state/layout.js";
+import { type Field, StateLayout } from "../state/layout.js";
 import { type EvalMachine, EvalMemory, EvalState, evaluate } from "../testing/ir-eval.js";
 import { SCRIPT_HALT, type Script, ScriptedCpu } from "../testing/scripted-cpu.js";
+import { VECTOR_OPERATION_LIST } from "../wasm/vectors.js";
 import type { Core } from "./core.js";
 import { Engine, type Tier } from "./engine.js";
 
@@ -30,7 +31,8 @@ const layout = new StateLayout();
 const longs = layout.array("x", "i64", 6);
 const words = layout.array("w", "i32", 3);
 const counter = layout.i64("counter");
-const FIELDS = [...longs, ...words, counter];
+const vectors = layout.array("v", "v128", 5);
+const FIELDS = [...longs, ...words, ...vectors, counter];
 
 /** Numerical Recipes' generator: programs are the same each time. */
 class Random {
@@ -116,6 +118,71 @@ class Generator {
     return (b) => b.i32.wrap_i64(p(b));
   }
 
+  vector(depth: number): Make {
+    const { random } = this;
+    if (depth === 0) {
+      const field = random.of(vectors);
+      const constant = [random.word(), random.word(), random.word(), random.word()] as const;
+      return random.next() < 0.8 ? (b) => b.get(field) : (b) => b.v128.const(...constant);
+    }
+    const choice = random.below(10);
+    if (choice < 7) return this.operation(random.of(TO_VECTOR), depth);
+    const [a, c] = [this.vector(depth - 1), this.vector(depth - 1)];
+    if (choice < 8) {
+      const lanes = Array.from({ length: 16 }, () => random.below(32));
+      return (b) => b.i8x16.shuffle(a(b), c(b), lanes);
+    }
+    const word = this.word(depth - 1);
+    if (choice < 9) return (b) => b.select(word(b), a(b), c(b));
+    const [long, shape, lane] = [this.long(depth - 1), random.below(4), random.below(16)];
+    return (b) => {
+      if (shape === 0) return b.i8x16.replace_lane(a(b), lane, word(b));
+      if (shape === 1) return b.i16x8.replace_lane(a(b), lane >> 1, word(b));
+      if (shape === 2) return b.i32x4.replace_lane(a(b), lane >> 2, word(b));
+      return b.i64x2.replace_lane(a(b), lane >> 3, long(b));
+    };
+  }
+
+  /** One of the operations without immediate. */
+  operation([name, { operands }]: (typeof VECTOR_OPERATION_LIST)[number], depth: number): Make {
+    const [shape, method] = name.split(".") as ["i8x16", "add"];
+    const args = operands.map((type) =>
+      type === "v128" ? this.vector(depth - 1) : type === "i32" ? this.word(depth - 1) : this.long(depth - 1),
+    ) as [Make, Make];
+    return (b) => b[shape][method](...(args.map((make) => make(b)) as [Value, Value]));
+  }
+
+  /** An i32 made of a vector. */
+  private ofVector(): Make {
+    const { random } = this;
+    if (random.next() < 0.4) return this.operation(random.of(TO_WORD), 2);
+    const [a, name, lane] = [this.vector(1), random.below(5), random.below(16)];
+    return (b) => {
+      if (name === 0) return b.i8x16.extract_lane_s(a(b), lane);
+      if (name === 1) return b.i8x16.extract_lane_u(a(b), lane);
+      if (name === 2) return b.i16x8.extract_lane_s(a(b), lane >> 1);
+      if (name === 3) return b.i16x8.extract_lane_u(a(b), lane >> 1);
+      return b.i32x4.extract_lane(a(b), lane >> 2);
+    };
+  }
+
+  vectorScript(): Script {
+    const { random } = this;
+    const [v, w, x] = [random.of(vectors), random.of(words), random.of(longs)];
+    const choice = random.below(10);
+    const vector = this.vector(2);
+    if (choice < 5) return (b) => b.set(v, vector(b));
+    if (choice < 7) {
+      const made = this.ofVector();
+      return (b) => b.set(w, made(b));
+    }
+    const lane = random.below(2);
+    if (choice < 8) return (b) => b.set(x, b.i64x2.extract_lane(vector(b), lane));
+    const address = this.address(16, random.next() < 0.5 ? 16 : 1);
+    if (choice < 9) return (b) => b.set(v, b.load(16, false, address(b)));
+    return (b) => b.store(16, address(b), vector(b));
+  }
+
   /** An address in the data, a multiple of `align`, that leaves room for `size` bytes. */
   private address(size: number, align: number): Make {
     const { random } = this;
@@ -173,6 +240,9 @@ class Generator {
   }
 }
 
+const TO_VECTOR = VECTOR_OPERATION_LIST.filter(([, { result }]) => result === "v128");
+const TO_WORD = VECTOR_OPERATION_LIST.filter(([, { result }]) => result === "i32");
+
 interface Machine {
   readonly engine: Engine;
   readonly core: Core;
@@ -217,10 +287,19 @@ function evaluated(scripts: readonly Script[], state: EvalState, memory: EvalMem
   }
 }
 
-function check(seed: number): void {
+function check(seed: number, withVectors: boolean): void {
   const generator = new Generator(seed);
+  checkScripts(
+    seed,
+    Array.from({ length: 12 }, (_, i) =>
+      withVectors && i % 4 !== 0 ? generator.vectorScript() : generator.script(),
+    ),
+  );
+}
+
+function checkScripts(seed: number, body: readonly Script[]): void {
   const random = new Random(seed ^ 0x5a5a5a);
-  const scripts = looped(Array.from({ length: 12 }, () => generator.script()));
+  const scripts = looped(body);
   const data = Uint8Array.from({ length: DATA_BYTES }, () => random.below(256));
   const state = new EvalState();
   const machines = (["cold", "hot"] as const).map((tier) => create(tier, scripts));
@@ -244,6 +323,30 @@ function check(seed: number): void {
   expect(machines[1]?.engine.compiledInstructions).toBeGreaterThan(0);
 }
 
-test.each(Array.from({ length: 12 }, (_, i) => i + 1))("random programs mean one thing, %d", (seed) => {
-  for (let i = 0; i < 2; i++) check(seed * 1000 + i);
+const seeds = (count: number): number[] => Array.from({ length: count }, (_, i) => i + 1);
+
+test.each(seeds(12))("random programs mean one thing, %d", (seed) => {
+  for (let i = 0; i < 2; i++) check(seed * 1000 + i, false);
+});
+
+test.each(seeds(20))("random programs with vectors mean one thing, %d", (seed) => {
+  for (let i = 0; i < 2; i++) check(seed * 1000 + i, true);
+});
+
+test("each operation on vectors means one thing", () => {
+  const generator = new Generator(1);
+  const operations = [...TO_VECTOR, ...TO_WORD];
+  for (let first = 0; first < operations.length; first += 12) {
+    const scripts = operations.slice(first, first + 12).map((operation, i): Script => {
+      const make = generator.operation(operation, 1);
+      const [v, w] = [vectors[i % 5], words[i % 3]] as [Field, Field];
+      return (b) => {
+        const value = make(b);
+        b.set(value.type === "v128" ? v : w, value);
+        // Something new in each round.
+        b.set(v, b.v128.xor(b.get(v), b.i32x4.splat(b.get(w))));
+      };
+    });
+    checkScripts(first, scripts);
+  }
 });

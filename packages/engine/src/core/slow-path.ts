@@ -1,6 +1,7 @@
 import { SlowAccess } from "../cold/slow-access.js";
 import type { Core } from "./core.js";
 import { Access, Status, Translated, type Translation } from "./guest-cpu.js";
+import { W } from "./words.js";
 
 /** A physical address at which there is nothing. */
 const NOWHERE = -8;
@@ -48,7 +49,7 @@ export class SlowPath {
   access(kind: number, lo: number, hi: number, valueLo: number, valueHi: number): number {
     this.count++;
     const core = this.core;
-    const size = kind & 15;
+    const size = kind & SlowAccess.size;
     const access = ((kind >> SlowAccess.accessShift) & 3) as Access;
     if ((kind & SlowAccess.aligned) !== 0 && (lo & (size - 1)) !== 0) {
       const status = core.cpu.misaligned(access, lo, hi);
@@ -120,6 +121,8 @@ export class SlowPath {
     const core = this.core;
     if ((kind & SlowAccess.probe) !== 0) return SlowPath.done;
     if (!core.inStep) return Status.exitBefore;
+    if (size === 16 && (kind & SlowAccess.atomic) === 0)
+      return this.wideDevice(access, physical, valueLo, valueHi, lo, hi);
     // Devices take no atomics; a load-reserved fails like the load it is.
     const atomic = (kind & SlowAccess.atomic) !== 0;
     const where = atomic ? NOWHERE : physical;
@@ -134,6 +137,28 @@ export class SlowPath {
     );
     if (status !== Status.next) return status;
     if (access === 0) this.answer(size, (kind & SlowAccess.signed) !== 0);
+    return SlowPath.done;
+  }
+
+  /** 16 bytes of a device are two accesses of 8, the low one first. If that does not go on, the other one is not made. */
+  private wideDevice(
+    access: Access,
+    physical: number,
+    valueLo: number,
+    valueHi: number,
+    lo: number,
+    hi: number,
+  ): number {
+    const { core } = this;
+    let status = core.cpu.physicalAccess(access, physical, 8, valueLo, valueHi, lo, hi);
+    if (status !== Status.next) return status;
+    if (access === Access.read) core.setAccessValue(core.answerLo, core.answerHi);
+    const nextLo = (lo + 8) | 0;
+    const nextHi = nextLo >= 0 && lo < 0 ? (hi + 1) | 0 : hi;
+    const [highLo, highHi] = [core.word(W.accessValue + 2), core.word(W.accessValue + 3)];
+    status = core.cpu.physicalAccess(access, physical + 8, 8, highLo, highHi, nextLo, nextHi);
+    if (status !== Status.next) return status;
+    if (access === Access.read) core.setUpperResult(core.answerLo, core.answerHi);
     return SlowPath.done;
   }
 
@@ -182,6 +207,7 @@ export class SlowPath {
     valueHi: number,
     signed: boolean,
   ): void {
+    if (size === 16) return this.wideBytes(read, a, b, inFirst);
     const bytes = this.core.bytes;
     let lo = 0;
     let hi = 0;
@@ -196,6 +222,19 @@ export class SlowPath {
     this.answer(size, signed);
   }
 
+  /** The same of a vector. */
+  private wideBytes(read: boolean, a: number, b: number, inFirst: number): void {
+    const { core } = this;
+    const { bytes } = core;
+    const value = (core.base + W.accessValue) * 4;
+    for (let i = 0; i < 16; i++) {
+      const at = i < inFirst ? a + i : b + i - inFirst;
+      if (read) bytes[value + i] = bytes[at] as number;
+      else bytes[at] = bytes[value + i] as number;
+    }
+    if (read) core.setUpperResult(core.word(W.accessValue + 2), core.word(W.accessValue + 3));
+  }
+
   private load(offset: number, size: number, signed: boolean): void {
     this.bytewise(true, offset, 0, size, size, 0, 0, signed);
   }
@@ -207,6 +246,8 @@ export class SlowPath {
   /** The answer's low `size` bytes become the load's value. */
   private answer(size: number, signed: boolean): void {
     let { answerLo: lo, answerHi: hi } = this.core;
+    // A host answers with 8 bytes.
+    if (size === 16) this.core.setUpperResult(0, 0);
     if (size < 8) {
       const shift = 32 - 8 * Math.min(size, 4);
       lo = signed ? (lo << shift) >> shift : (lo << shift) >>> shift;

@@ -59,10 +59,13 @@ export class CoreWords {
   /** Unsigned. What lies above the 32 bits of an i32 does not count. */
   big(field: Field): bigint {
     if (field.type === "i32") return BigInt(this.lo(field) >>> 0);
+    const w = (field.offset >> 2) + 2;
+    if (field.type === "v128") return (this.wide(w) << 64n) | this.wide(w - 2);
     return (BigInt(this.hi(field) >>> 0) << 32n) | BigInt(this.lo(field) >>> 0);
   }
   setBig(field: Field, value: bigint): void {
     this.set(field, Number(BigInt.asIntN(32, value)), Number(BigInt.asIntN(32, value >> 32n)));
+    if (field.type === "v128") this.setWide((field.offset >> 2) + 2, value >> 64n);
   }
 
   /** Word `index` (`W`) of the state. */
@@ -76,6 +79,11 @@ export class CoreWords {
   /** Two words of the state as an unsigned 64-bit number. */
   wide(index: number): bigint {
     return (BigInt(this.word(index + 1) >>> 0) << 32n) | BigInt(this.word(index) >>> 0);
+  }
+
+  setWide(index: number, value: bigint): void {
+    this.setWord(index, Number(BigInt.asIntN(32, value)));
+    this.setWord(index + 1, Number(BigInt.asIntN(32, value >> 32n)));
   }
 
   // --- Program counter -----------------------------------------------------------------------

@@ -4,7 +4,7 @@ import type { ValType } from "../wasm/opcodes.js";
 import type { FunctionWriter } from "./function-writer.js";
 
 /** What an IR value can be held in: its bit pattern, or a float of the host with that pattern. */
-export type LocalType = Exclude<ValType, "v128">;
+export type LocalType = ValType;
 
 /** What floating-point code is written with. */
 export interface FloatContext {

@@ -1,5 +1,6 @@
 import { ByteWriter } from "../wasm/bytes.js";
-import { VALTYPE_BYTE, type ValType } from "../wasm/opcodes.js";
+import { VALTYPE_BYTE, type ValType, VECTOR_PREFIX } from "../wasm/opcodes.js";
+import { V128_LOAD, V128_STORE } from "../wasm/vectors.js";
 
 /** Opcodes the region emitter writes by name. */
 export const W = {
@@ -72,6 +73,9 @@ export const W = {
   i64FromF64: 0xbd,
   f32FromI32: 0xbe,
   f64FromI64: 0xbf,
+  // Behind the prefix of vectors.
+  v128Load: (VECTOR_PREFIX << 8) | V128_LOAD,
+  v128Store: (VECTOR_PREFIX << 8) | V128_STORE,
 } as const;
 
 /** Room for the code of most regions. */
@@ -128,9 +132,16 @@ export class FunctionWriter {
     else if (to === "f32") this.op(W.f32FromI32);
     else this.op(from === "f64" ? W.i64FromF64 : W.i32FromF32);
   }
+  /** A vector instruction, with its immediate. */
+  vector(code: number, immediate: ArrayLike<number> = []): void {
+    this.out.u8(VECTOR_PREFIX);
+    this.out.u32(code);
+    for (let i = 0; i < immediate.length; i++) this.out.u8(immediate[i] as number);
+  }
   /** Load or store with a constant offset; alignment is never promised. */
   memory(code: number, offset: number): void {
-    this.out.u8(code);
+    if (code > 0xff) this.out.u8(VECTOR_PREFIX);
+    this.out.u8(code & 0xff);
     this.out.u8(0);
     this.out.u32(offset);
   }

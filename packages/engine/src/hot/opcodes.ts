@@ -8,6 +8,7 @@ import {
   opCode,
 } from "../ir/ops.js";
 import { I32_BINARY, I32_COMPARE, I32_UNARY, I64_BINARY, I64_COMPARE, I64_UNARY } from "../wasm/opcodes.js";
+import { I8X16_SHUFFLE, LANE_OPERATIONS, V128_CONST, VECTOR_OPERATION_LIST } from "../wasm/vectors.js";
 
 /** WebAssembly opcodes of the IR operations that are exactly one instruction, by IR operation number. */
 export const DIRECT: (number | undefined)[] = [];
@@ -29,6 +30,15 @@ DIRECT[Op.extendS] = 0xac;
 DIRECT[Op.extendU] = 0xad;
 DIRECT[Op.eqz32] = 0x45;
 DIRECT[Op.eqz64] = 0x50;
+
+/** Numbers of the vector instructions that IR operations are, by IR operation number. */
+export const VECTORS: (number | undefined)[] = [];
+for (const [name, { code }] of VECTOR_OPERATION_LIST) VECTORS[opCode(name)] = code;
+VECTORS[Op.constVector] = V128_CONST;
+VECTORS[Op.shuffle] = I8X16_SHUFFLE;
+/** The same of those with the number of a lane. */
+export const LANES: (number | undefined)[] = [];
+for (const [name, { code }] of Object.entries(LANE_OPERATIONS)) LANES[opCode(name)] = code;
 
 /** Divisions, whose edge cases need spelling out: opcode, is it 64 bits wide, signed, a quotient. */
 export interface Division {

@@ -45,7 +45,7 @@ function same(a: Node, b: Node): boolean {
  * operands can still be evaluated).
  */
 export function signForm(n: Node, open: (inner: Node) => boolean): SignForm | undefined {
-  if (n.type === "void" || n.a === null || n.b === null) return undefined;
+  if ((n.type !== "i32" && n.type !== "i64") || n.a === null || n.b === null) return undefined;
   const { a, b } = n;
   const { and, or, xor, isSign, isRest } = WIDTHS[n.type];
   const signOf = (v: Node): Node | undefined =>

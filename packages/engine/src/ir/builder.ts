@@ -5,6 +5,7 @@ import { type AccessSize, type AtomicSize, blankNode, type IrBlock, type Node } 
 import { type Operations32, type Operations64, operations32, operations64 } from "./operations.js";
 import { type IrType, Op, RESULT_TYPES, RMW_NAMES, type RmwName } from "./ops.js";
 import { type SoftName, softFunction } from "./soft.js";
+import { type VectorOperations, vectorOperations } from "./vectors.js";
 
 /** A value in the IR. */
 export type Value = Node;
@@ -46,11 +47,22 @@ export class IrBuilder {
 
   readonly i64: Operations64;
   readonly i32: Operations32;
+  readonly v128: VectorOperations["v128"];
+  readonly i8x16: VectorOperations["i8x16"];
+  readonly i16x8: VectorOperations["i16x8"];
+  readonly i32x4: VectorOperations["i32x4"];
+  readonly i64x2: VectorOperations["i64x2"];
 
   constructor({ simplify = true }: IrBuilderOptions = {}) {
     this.simplify = simplify;
     this.i64 = operations64(this);
     this.i32 = operations32(this);
+    const { v128, i8x16, i16x8, i32x4, i64x2 } = vectorOperations(this);
+    this.v128 = v128;
+    this.i8x16 = i8x16;
+    this.i16x8 = i16x8;
+    this.i32x4 = i32x4;
+    this.i64x2 = i64x2;
   }
 
   /** Start over for the next block. */
@@ -107,7 +119,7 @@ export class IrBuilder {
       if (value !== null) return value;
     }
     const n = this.emit(Op.get, null, null, null);
-    n.type = field.type === "i32" ? "i32" : "i64";
+    n.type = field.type;
     n.field = field;
     this.known.read(field, n);
     return n;
@@ -132,16 +144,16 @@ export class IrBuilder {
     return n;
   }
 
-  // Memory. Results of loads are i64, extended from the size.
+  // Memory. Results of loads are i64, extended from the size; those of 16 bytes are v128.
 
   load(size: AccessSize, signed: boolean, address: Value, options?: AccessOptions): Value {
     const n = this.access(Op.load, size, options, address, null, null);
-    n.type = "i64";
+    n.type = size === 16 ? "v128" : "i64";
     n.signed = signed;
     return n;
   }
 
-  /** Stores the low `size` bytes of an i64. */
+  /** Stores the low `size` bytes of an i64, or a v128. */
   store(size: AccessSize, address: Value, value: Value, options?: AccessOptions): void {
     this.access(Op.store, size, options, address, value, null);
   }
@@ -302,6 +314,21 @@ export class IrBuilder {
     return (this.simplify ? foldUnary(this, op, a) : null) ?? this.emit(op, a, null, null);
   }
 
+  /** A pure operation on vectors by its number. */
+  vector(
+    op: number,
+    a: Value | null,
+    b: Value | null,
+    c: Value | null,
+    lane: number,
+    bytes: Int32Array | null,
+  ) {
+    const n = this.emit(op, a, b, c);
+    n.lo = lane;
+    n.bytes = bytes;
+    return n;
+  }
+
   private emit(op: number, a: Value | null, b: Value | null, c: Value | null): Node {
     const { pool } = this;
     const at = this.used++;
@@ -315,6 +342,7 @@ export class IrBuilder {
     n.lo = 0;
     n.hi = 0;
     n.field = null;
+    n.bytes = null;
     n.size = 8;
     n.signed = false;
     n.aligned = false;

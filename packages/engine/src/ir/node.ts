@@ -1,8 +1,8 @@
 import type { Field } from "../state/layout.js";
 import type { IrType } from "./ops.js";
 
-/** Kind of data access, as the memory system sees it. */
-export type AccessSize = 1 | 2 | 4 | 8;
+/** Bytes of a data access; of 16 are loads and stores of vectors. */
+export type AccessSize = 1 | 2 | 4 | 8 | 16;
 /** Bytes of an atomic access. */
 export type AtomicSize = 1 | 2 | 4 | 8;
 
@@ -22,10 +22,12 @@ export interface Node {
   a: Node | null;
   b: Node | null;
   c: Node | null;
-  /** Constant in two halves; `pc` offset; branch target; helper argument. What it means depends on `op`. */
+  /** Constant in two halves; `pc` offset; branch target; helper argument; lane. What it means depends on `op`. */
   lo: number;
   hi: number;
   field: Field | null;
+  /** Vectors: an immediate of 16 bytes, four words. */
+  bytes: Int32Array | null;
   /** load/store/rmw: bytes accessed. */
   size: AccessSize;
   /** load, rmw, cas, load_reserved: the result is sign-extended; probe: for writing. */
@@ -57,6 +59,7 @@ export function blankNode(): Node {
     lo: 0,
     hi: 0,
     field: null,
+    bytes: null,
     size: 8,
     signed: false,
     aligned: false,

@@ -1,9 +1,13 @@
+import { LANE_OPERATIONS, VECTOR_OPERATION_LIST } from "../wasm/vectors.js";
+
 // The operations of the intermediate representation. Numeric ones carry WebAssembly's names but have
 // a total meaning: nothing traps. Division by zero gives 0, the remainder by zero gives the dividend,
 // and the overflowing division MIN / -1 gives MIN with remainder 0; an instruction set with other edge
 // cases says so with `select`.
 
-export type IrType = "i32" | "i64" | "void";
+export type IrType = "i32" | "i64" | "v128" | "void";
+
+// Vectors are WebAssembly's: `v128` values with operations by the shape of their lanes (`wasm/vectors.ts`).
 
 export const I64_BINARY_NAMES = [
   "add",
@@ -139,6 +143,10 @@ export const Op = {
   callIf: define("call_if", "exit", "void", 2),
   /** Loads and stores go on in one of the core's data contexts: the i32 0..3. */
   selectContext: define("select_context", "state", "void", 1),
+  /** A vector from the node's immediate. */
+  constVector: define("v128.const", "pure", "v128", 0),
+  /** Lanes of two vectors by the numbers in the node's immediate. */
+  shuffle: define("i8x16.shuffle", "pure", "v128", 2),
   jump: define("jump", "end", "void", 0),
   branch: define("branch", "end", "void", 1),
   jumpIndirect: define("jump_indirect", "end", "void", 1),
@@ -148,6 +156,10 @@ export const Op = {
   dispatch: define("dispatch", "end", "void", 0),
 } as const;
 
+for (const [name, { operands, result }] of VECTOR_OPERATION_LIST)
+  define(name, "pure", result as IrType, operands.length);
+for (const [name, { operands, result }] of Object.entries(LANE_OPERATIONS))
+  define(name, "pure", result, operands.length);
 defineAll("i64", I64_BINARY_NAMES, "i64", 2);
 defineAll("i32", I32_BINARY_NAMES, "i32", 2);
 defineAll("i64", COMPARE_NAMES, "i32", 2);

@@ -1,3 +1,4 @@
+import { LANE_OPERATIONS } from "../wasm/vectors.js";
 import type { IrBlock, Node } from "./node.js";
 import { Op, opInfo, RMW_NAMES } from "./ops.js";
 import { SOFT_FUNCTIONS } from "./soft.js";
@@ -34,7 +35,7 @@ export function printNode(n: Node, page?: bigint): string {
     case Op.set:
       return `set ${n.field?.name}`;
     case Op.load:
-      return `load${n.size * 8}_${n.signed ? "s" : "u"}${n.lo ? ` +${n.lo}` : ""}`;
+      return `load${n.size * 8}${n.size === 16 ? "" : n.signed ? "_s" : "_u"}${n.lo ? ` +${n.lo}` : ""}`;
     case Op.store:
       return `store${n.size * 8}${n.lo ? ` +${n.lo}` : ""}`;
     case Op.rmw:
@@ -56,9 +57,19 @@ export function printNode(n: Node, page?: bigint): string {
       return `${name} ${at(n.lo, page)}`;
     case Op.branch:
       return `branch ${at(n.lo, page)} else ${at(n.hi, page)}`;
+    case Op.constVector:
+      return `v128.const 0x${BigInt.asUintN(128, words(n)).toString(16)}`;
+    case Op.shuffle:
+      return `${name} ${Array.from(new Uint8Array((n.bytes as Int32Array).buffer)).join(" ")}`;
     default:
-      return name;
+      return name in LANE_OPERATIONS ? `${name} ${n.lo}` : name;
   }
+}
+
+function words({ bytes }: Node): bigint {
+  return Array.from(bytes as Int32Array, (word) => BigInt(word >>> 0)).reduceRight(
+    (v, word) => (v << 32n) | word,
+  );
 }
 
 /** What is to be shown of a block. */

@@ -1,5 +1,6 @@
+import { LANE_OPERATIONS, VECTOR_OPERATION_LIST } from "../wasm/vectors.js";
 import type { IrBlock, Node } from "./node.js";
-import { type IrType, Op, opInfo } from "./ops.js";
+import { type IrType, Op, opCode, opInfo } from "./ops.js";
 import { printNode } from "./print.js";
 import { SOFT_FUNCTIONS } from "./soft.js";
 
@@ -20,6 +21,16 @@ const OPERANDS: Record<number, readonly IrType[]> = {
   [Op.storeConditional]: ["i64", "i64"],
   [Op.callIf]: ["i32", "i64"],
   [Op.selectContext]: ["i32"],
+  [Op.shuffle]: ["v128", "v128"],
+};
+
+for (const [name, { operands }] of VECTOR_OPERATION_LIST)
+  OPERANDS[opCode(name)] = operands as readonly IrType[];
+for (const [name, { operands }] of Object.entries(LANE_OPERATIONS)) OPERANDS[opCode(name)] = operands;
+
+/** The same of accesses of 16 bytes. */
+const WIDE_OPERANDS: Record<number, readonly IrType[]> = {
+  [Op.store]: ["i64", "v128"],
 };
 
 /** What must not happen twice, as it would if the hot tier left an instruction behind it to do it again. */
@@ -58,6 +69,7 @@ export function verify(block: IrBlock): void {
     lastInsn = n.insn;
     for (const p of n.pending ?? []) {
       if (info.effect !== "exit") fail("only exits have recipes");
+      if (p.field.type === "v128") fail("values of v128 are not delayed");
       if (!seen.has(p.value)) fail(`the recipe for ${p.field.name} uses a value not defined yet`);
     }
     seen.add(n);
@@ -77,10 +89,14 @@ function checkTypes(n: Node, fail: (why: string) => never): void {
   }
   if (n.op === Op.select && (n.b?.type !== n.c?.type || n.b?.type !== n.type))
     fail("the values to select from differ in type");
-  if (n.op === Op.set && n.a?.type !== (n.field?.type === "i32" ? "i32" : "i64"))
-    fail(`${n.field?.name} is ${n.field?.type}`);
+  if (n.op === Op.set && n.a?.type !== n.field?.type) fail(`${n.field?.name} is ${n.field?.type}`);
+  if ((n.op === Op.constVector || n.op === Op.shuffle) && n.bytes?.length !== 4)
+    fail("its immediate is missing");
+  if (n.op === Op.load && n.type !== (n.size === 16 ? "v128" : "i64")) fail(`it loads ${n.type}`);
   const named = /^(i32|i64)\.(?!wrap|extend_i32)/.exec(info.name)?.[1] as IrType | undefined;
-  const expected = OPERANDS[n.op] ?? (named === undefined ? [] : Array<IrType>(info.args).fill(named));
+  const wide = n.size === 16 ? WIDE_OPERANDS[n.op] : undefined;
+  const expected =
+    wide ?? OPERANDS[n.op] ?? (named === undefined ? [] : Array<IrType>(info.args).fill(named));
   [n.a, n.b, n.c].forEach((operand, i) => {
     const type = expected[i];
     if (type === undefined) return;

@@ -21,8 +21,6 @@ export const ENGINE_STATE = {
   zero: 8,
   /** i64: virtual address of the access that left the interpreter. */
   accessAddress: 16,
-  /** i64: value to be stored, or the answer to a load. */
-  accessValue: 24,
   /** i64: context id, the low 12 bits of every TLB tag. */
   dataContext: 32,
   /** i32: instructions left in the slice. */
@@ -59,14 +57,18 @@ export const ENGINE_STATE = {
   twoPagesAt: 120,
   /** The data contexts that guest code chooses from (`select_context`), `DATA_CONTEXTS` of 16 bytes each: i64 id | i32 TLB bank. */
   contexts: 128,
-  /** Temporaries of the running block: 64 of 8 bytes. */
-  temporaries: 192,
+  /** v128: value to be stored, or the answer to a load; the low half of it if the access is narrower. */
+  accessValue: 192,
+  /** Temporaries of the running block: 64 of 8 bytes, and 32 of 16 bytes. */
+  temporaries: 208,
+  vectorTemporaries: 720,
 } as const;
 
 /** Data contexts that guest code can choose from. */
 export const DATA_CONTEXTS = 4;
 export const TEMPORARY_COUNT = 64;
-const FIRST_ARCH_OFFSET = ENGINE_STATE.temporaries + TEMPORARY_COUNT * 8;
+export const VECTOR_TEMPORARY_COUNT = 32;
+const FIRST_ARCH_OFFSET = ENGINE_STATE.vectorTemporaries + VECTOR_TEMPORARY_COUNT * 16;
 /** Micro-op operands are 16-bit byte offsets. */
 export const MAX_STATE_BYTES = 65536;
 

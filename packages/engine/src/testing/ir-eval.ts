@@ -4,10 +4,18 @@ import { SOFT_FUNCTIONS, type SoftName } from "../ir/soft.js";
 import type { SoftFloatOptions } from "../softfloat/index.js";
 import { type Outcome, Reference, SHAPES } from "../softfloat/testing/reference.js";
 import type { Field } from "../state/layout.js";
+import {
+  evaluateExtract,
+  evaluateReplace,
+  evaluateShuffle,
+  evaluateVector,
+  fromLanes,
+} from "./vector-eval.js";
 
 // A second, obvious implementation of the IR's meaning: one node after the other on bigints. Tests hold
 // lifters against it, and the execution tiers too. All values are unsigned.
 
+const WIDTHS = { i32: 32, i64: 64, v128: 128, void: 0 } as const;
 const s32 = (v: bigint): bigint => BigInt.asIntN(32, v);
 const bool = (v: boolean): bigint => (v ? 1n : 0n);
 
@@ -20,7 +28,7 @@ export class EvalState {
   }
 
   set(field: Field, value: bigint): void {
-    this.values.set(field, BigInt.asUintN(field.type === "i32" ? 32 : 64, value));
+    this.values.set(field, BigInt.asUintN(WIDTHS[field.type], value));
   }
 }
 
@@ -237,7 +245,7 @@ class Evaluation {
       const end = this.end(n);
       if (end !== null) return end;
       const value = this.compute(n);
-      if (n.type !== "void") this.values.set(n, BigInt.asUintN(n.type === "i32" ? 32 : 64, value));
+      if (n.type !== "void") this.values.set(n, BigInt.asUintN(WIDTHS[n.type], value));
     }
     return { kind: "none", address: 0n };
   }
@@ -299,9 +307,18 @@ class Evaluation {
   }
 
   private numeric(n: Node): bigint {
-    const f = NUMERIC.get(opInfo(n.op).name);
-    if (f === undefined) throw new Error(`no meaning for ${opInfo(n.op).name}`);
-    return f(this.of(n.a), this.of(n.b));
+    const { name } = opInfo(n.op);
+    const f = NUMERIC.get(name);
+    return f === undefined ? this.vector(name, n) : f(this.of(n.a), this.of(n.b));
+  }
+
+  private vector(name: string, n: Node): bigint {
+    const [a, b, c] = [this.of(n.a), this.of(n.b), this.of(n.c)];
+    if (n.op === Op.constVector) return fromLanes(Array.from(n.bytes as Int32Array, BigInt), 32);
+    if (n.op === Op.shuffle) return evaluateShuffle(a, b, new Uint8Array((n.bytes as Int32Array).buffer));
+    if (name.includes("extract_lane")) return evaluateExtract(name, a, n.lo);
+    if (name.includes("replace_lane")) return evaluateReplace(name, a, b, n.lo);
+    return evaluateVector(name, a, b, c);
   }
 
   private float(n: Node): bigint {

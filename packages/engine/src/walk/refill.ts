@@ -93,7 +93,7 @@ export function emitRefill(module: ModuleBuilder, plan: RefillPlan, walker: Page
     // None while each access has to be looked at.
     memory.set(state32(E.walk)),
     when(i32.eqz(memory), [GIVE_UP]),
-    size.set(i32.and(kind, 15)),
+    size.set(i32.and(kind, SlowAccess.size)),
     when(i32.and(kind, SlowAccess.aligned), [when(i32.and(i32.wrap_i64(va), i32.sub(size, 1)), [GIVE_UP])]),
     when(i32.gt_u(i32.add(i32.and(i32.wrap_i64(va), 0xfff), size), 4096), [GIVE_UP]),
     context.set(state64(E.dataContext)),

@@ -16,6 +16,14 @@ import {
   VECTOR,
   VECTOR_PREFIX,
 } from "./opcodes.js";
+import {
+  I8X16_SHUFFLE,
+  LANE_OPERATIONS,
+  V128_CONST,
+  V128_LOAD,
+  V128_STORE,
+  VECTOR_OPERATION_LIST,
+} from "./vectors.js";
 
 // The text of function bodies, for people who read generated code. It knows the instructions that this package
 // writes, from the tables it writes them with; anything else is shown as a byte, and ends the text.
@@ -35,7 +43,8 @@ type Immediate =
   | "i64"
   | "f32"
   | "f64"
-  | "lane";
+  | "lane"
+  | "bytes";
 
 interface Instruction {
   readonly name: string;
@@ -119,6 +128,15 @@ for (const [name, [code, pops]] of Object.entries(VECTOR)) {
   const immediate = name.endsWith("_lane") ? "lane" : "none";
   VECTOR_TABLE[code] = { name, immediate, pops, pushes: 1, align: 0 };
 }
+
+for (const [name, { code, operands }] of VECTOR_OPERATION_LIST)
+  VECTOR_TABLE[code] = { name, immediate: "none", pops: operands.length, pushes: 1, align: 0 };
+for (const [name, { code, operands }] of Object.entries(LANE_OPERATIONS))
+  VECTOR_TABLE[code] = { name, immediate: "lane", pops: operands.length, pushes: 1, align: 0 };
+VECTOR_TABLE[V128_LOAD] = { name: "v128.load", immediate: "memory", pops: 1, pushes: 1, align: 4 };
+VECTOR_TABLE[V128_STORE] = { name: "v128.store", immediate: "memory", pops: 2, pushes: 0, align: 4 };
+VECTOR_TABLE[V128_CONST] = { name: "v128.const i8x16", immediate: "bytes", pops: 0, pushes: 1, align: 0 };
+VECTOR_TABLE[I8X16_SHUFFLE] = { name: "i8x16.shuffle", immediate: "bytes", pops: 2, pushes: 1, align: 0 };
 
 const TYPE_NAMES = new Map(Object.entries(VALTYPE_BYTE).map(([name, byte]) => [byte, name]));
 const EMPTY_BLOCK = 0x40;
@@ -266,6 +284,8 @@ class Disassembler {
           return ` ${reader.signed(64)}`;
         case "lane":
           return ` ${reader.u8()}`;
+        case "bytes":
+          return ` ${Array.from({ length: 16 }, () => reader.u8()).join(" ")}`;
         case "f32":
           return ` ${floatText(reader.float(4))}`;
         default:

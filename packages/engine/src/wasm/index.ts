@@ -16,4 +16,4 @@ export {
 } from "./control.js";
 export { type Callable, FunctionBuilder, type Global, type Local, ModuleBuilder } from "./module.js";
 export type { ValType } from "./opcodes.js";
-export { type Expr, expr, f32, f64, i32, i64, type Label, type Val } from "./ops.js";
+export { type Expr, expr, f32, f64, i32, i64, type Label, type Val, v128, vector } from "./ops.js";

@@ -14,7 +14,9 @@ import {
   LOADS,
   STORES,
   type ValType,
+  VECTOR_PREFIX,
 } from "./opcodes.js";
+import { V128_LOAD, V128_STORE, type VectorShape } from "./vectors.js";
 
 // A small expression language over WebAssembly: `i64.add(x, 1)` is a tree that writes itself as bytes.
 // It is for code written once per process (the interpreter, the soft floating point); code generated
@@ -117,6 +119,40 @@ function store(op: number, type: ValType) {
       sink.out.u32(offset);
     });
   };
+}
+
+/** A vector instruction: its number behind the prefix, and 0 to 16 bytes behind that. */
+export function vector(
+  code: number,
+  { operands, result }: VectorShape,
+  values: readonly Val[],
+  immediate: readonly number[] = [],
+): Expr {
+  const list = values.map((value, i) => operand(operands[i] as ValType, value));
+  return expr(result, (sink) => {
+    for (const value of list) value.write(sink);
+    sink.out.u8(VECTOR_PREFIX);
+    sink.out.u32(code);
+    for (const byte of immediate) sink.out.u8(byte);
+  });
+}
+
+/** Loads and stores of vectors. */
+export const v128 = {
+  load: (address: Val, offset = 0): Expr =>
+    vectorMemory(V128_LOAD, "v128", [operand("i32", address)], offset),
+  store: (address: Val, value: Val, offset = 0): Expr =>
+    vectorMemory(V128_STORE, "void", [operand("i32", address), operand("v128", value)], offset),
+};
+
+function vectorMemory(code: number, type: ValType | "void", values: readonly Expr[], offset: number): Expr {
+  return expr(type, (sink) => {
+    for (const value of values) value.write(sink);
+    sink.out.u8(VECTOR_PREFIX);
+    sink.out.u32(code);
+    sink.out.u32(0);
+    sink.out.u32(offset);
+  });
 }
 
 type Binary = (a: Val, b: Val) => Expr;

@@ -1,4 +1,5 @@
-import { br, type Expr, i32, i64, seq, when } from "../../wasm/index.js";
+import { ENGINE_STATE as E } from "../../state/layout.js";
+import { br, type Expr, i32, i64, seq, v128, when } from "../../wasm/index.js";
 import type { LOAD_NAMES, STORE_NAMES } from "../micro-ops.js";
 import { SlowAccess } from "../slow-access.js";
 import type { Handler, Handlers, Machine } from "./machine.js";
@@ -23,6 +24,30 @@ const STORES: readonly [(typeof STORE_NAMES)[number], number, (at: Expr, v: Expr
 export function addLoadStoreHandlers(handlers: Handlers): void {
   for (const [name, size, signed, read] of LOADS) handlers.set(name, load(size, signed, read));
   for (const [name, size, write] of STORES) handlers.set(name, store(size, write));
+  handlers.set("load128", (m) =>
+    seq(
+      address(m),
+      probe(m, 16, "read"),
+      // The upper half of the answer is put in its place by JavaScript.
+      when(m.status, [m.kind.set(16), br(m.slowLoad)]),
+      m.setVector(v128.load(host(m))),
+      m.advance(),
+    ),
+  );
+  handlers.set("store128", (m) =>
+    seq(
+      address(m),
+      probe(m, 16, "write"),
+      when(m.status, [
+        m.value.set(m.b),
+        m.setEngine64(E.accessValue + 8, m.bHigh),
+        m.kind.set(16 | SlowAccess.write),
+        br(m.slowStore),
+      ]),
+      v128.store(host(m), m.bVector),
+      m.advance(),
+    ),
+  );
   handlers.set("probe_read", probeByte("read", 1 | SlowAccess.probe));
   handlers.set("probe_write", probeByte("write", 1 | SlowAccess.write | SlowAccess.probe));
   handlers.set("check_align", (m) =>
@@ -30,7 +55,7 @@ export function addLoadStoreHandlers(handlers: Handlers): void {
       address(m),
       // d holds the kind of the access that follows, size included.
       m.kind.set(i32.load16_u(m.pc, 2)),
-      when(i32.and(i32.wrap_i64(m.va), i32.sub(i32.and(m.kind, 15), 1)), [br(m.slowStore)]),
+      when(i32.and(i32.wrap_i64(m.va), i32.sub(i32.and(m.kind, SlowAccess.size), 1)), [br(m.slowStore)]),
       m.advance(),
     ),
   );

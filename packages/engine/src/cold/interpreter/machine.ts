@@ -1,6 +1,17 @@
 import type { SoftFloat } from "../../softfloat/index.js";
 import { ENGINE_STATE as E } from "../../state/layout.js";
-import { br, type Expr, i32, i64, type Label, type Local, ret, seq, type Val } from "../../wasm/index.js";
+import {
+  br,
+  type Expr,
+  i32,
+  i64,
+  type Label,
+  type Local,
+  ret,
+  seq,
+  type Val,
+  v128,
+} from "../../wasm/index.js";
 
 /** Where the interpreter finds things in host memory: byte addresses fixed when it is generated. */
 export interface InterpreterPlan {
@@ -79,6 +90,13 @@ export class Machine {
   get b(): Expr {
     return i64.load(this.slot(6), this.plan.state);
   }
+  /** The second operand as a vector, and its upper half. */
+  get bVector(): Expr {
+    return v128.load(this.slot(6), this.plan.state);
+  }
+  get bHigh(): Expr {
+    return i64.load(this.slot(6), this.plan.state + 8);
+  }
   /** Third operand, in the low half of x. */
   get c(): Expr {
     return i64.load(this.slot(8), this.plan.state);
@@ -100,6 +118,9 @@ export class Machine {
   }
   setD(value: Val): Expr {
     return i64.store(this.slot(2), value, this.plan.state);
+  }
+  setVector(value: Expr): Expr {
+    return v128.store(this.slot(2), value, this.plan.state);
   }
   setD32(value: Expr): Expr {
     return this.setD(i64.extend_i32_u(value));

@@ -1,4 +1,4 @@
-import type { Node } from "../../ir/node.js";
+import type { AtomicSize, Node } from "../../ir/node.js";
 import { Op, RMW_NAMES, type RmwName } from "../../ir/ops.js";
 import { ENGINE_STATE as E } from "../../state/layout.js";
 import { type FunctionWriter, W } from "../function-writer.js";
@@ -32,7 +32,7 @@ export function writeAtomic(
   probe.pushHost();
   w.tee(host);
   const signed = isSigned(n);
-  w.memory(signed ? LOAD_SIGNED[n.size] : LOAD_UNSIGNED[n.size], 0);
+  w.memory(signed ? LOAD_SIGNED[sizeOf(n)] : LOAD_UNSIGNED[sizeOf(n)], 0);
   w.set(old);
   const atomic = { emission, values, n, host, old };
   if (n.op === Op.rmw) writeReadModifyWrite(atomic);
@@ -122,17 +122,20 @@ function writeStoreConditional({ emission: { w, plan }, values, n, host, old }: 
 /** Push an operand in the form that memory's value has. */
 function pushNarrow({ emission: { w }, values, n }: Atomic, value: Node): void {
   values.push(value);
-  if (n.size === 8) return;
-  if (isSigned(n)) w.op(EXTEND[n.size]);
-  else zeroExtend(w, n.size);
+  const size = sizeOf(n);
+  if (size === 8) return;
+  if (isSigned(n)) w.op(EXTEND[size]);
+  else zeroExtend(w, size);
 }
+
+const sizeOf = (n: Node): AtomicSize => n.size as AtomicSize;
 
 const LOAD_SIGNED = { 1: W.i64Load8S, 2: W.i64Load16S, 4: W.i64Load32S, 8: W.i64Load } as const;
 const LOAD_UNSIGNED = { 1: W.i64Load8U, 2: W.i64Load16U, 4: W.i64Load32U, 8: W.i64Load } as const;
 const STORE = { 1: W.i64Store8, 2: W.i64Store16, 4: W.i64Store32, 8: W.i64Store } as const;
 const EXTEND = { 1: W.extend8S, 2: W.extend16S, 4: W.extend32S } as const;
 
-const storeCode = (n: Node): number => STORE[n.size];
+const storeCode = (n: Node): number => STORE[sizeOf(n)];
 
 /** Operations that are one instruction, and comparisons that say whether the old value stays. */
 const DIRECT: Partial<Record<RmwName, number>> = {

@@ -69,7 +69,13 @@ function writeChaining({ w, plan, locals }: Emission): void {
   w.close();
 }
 
-const loadOf = (type: ValType): number =>
-  type === "i32" ? W.i32Load : type === "f64" ? W.f64Load : W.i64Load;
-const storeOf = (type: ValType): number =>
-  type === "i32" ? W.i32Store : type === "f64" ? W.f64Store : W.i64Store;
+const LOADS = { i32: W.i32Load, i64: W.i64Load, f32: W.i32Load, f64: W.f64Load, v128: W.v128Load } as const;
+const STORES = {
+  i32: W.i32Store,
+  i64: W.i64Store,
+  f32: W.i32Store,
+  f64: W.f64Store,
+  v128: W.v128Store,
+} as const;
+const loadOf = (type: ValType): number => LOADS[type];
+const storeOf = (type: ValType): number => STORES[type];

@@ -90,6 +90,8 @@ function loadCode(n: Node): number {
       return n.signed ? W.i64Load16S : W.i64Load16U;
     case 4:
       return n.signed ? W.i64Load32S : W.i64Load32U;
+    case 16:
+      return W.v128Load;
     default:
       return W.i64Load;
   }
@@ -103,6 +105,8 @@ function storeCode(n: Node): number {
       return W.i64Store16;
     case 4:
       return W.i64Store32;
+    case 16:
+      return W.v128Store;
     default:
       return W.i64Store;
   }

@@ -38,7 +38,7 @@ export class RegionLocals {
     const fields = new Set<Field>();
     const written = new Set<Field>();
     for (const block of blocks) noteFields(block, fields, written);
-    const typeOf = (field: Field) => (floats.has(field) ? "f64" : field.type === "i32" ? "i32" : "i64");
+    const typeOf = (field: Field) => (floats.has(field) ? "f64" : field.type);
     this.registers = new Map([...fields].map((field) => [field, w.local(typeOf(field))]));
     this.written = written;
   }

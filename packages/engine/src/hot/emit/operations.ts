@@ -2,7 +2,7 @@ import type { Node } from "../../ir/node.js";
 import { Op, opInfo } from "../../ir/ops.js";
 import type { LocalType } from "../float.js";
 import { type FunctionWriter, W } from "../function-writer.js";
-import { DIRECT, DIVISION, type Division, MULH_S, MULH_SU, MULH_U } from "../opcodes.js";
+import { DIRECT, DIVISION, type Division, LANES, MULH_S, MULH_SU, MULH_U, VECTORS } from "../opcodes.js";
 
 /** What operations are written with. */
 export interface OperationWriter {
@@ -29,10 +29,19 @@ export function writeOperation(to: OperationWriter, n: Node): void {
   const division = DIVISION[n.op];
   if (division !== undefined) return writeDivision(to, n, division);
   const code = DIRECT[n.op];
-  if (code === undefined) throw new Error(`the hot tier cannot emit ${opInfo(n.op).name}`);
+  if (code === undefined) return writeVector(to, n);
   to.push(n.a as Node);
   if (n.b !== null) to.push(n.b);
   w.op(code);
+}
+
+function writeVector(to: OperationWriter, n: Node): void {
+  const lane = LANES[n.op];
+  const code = lane ?? VECTORS[n.op];
+  if (code === undefined) throw new Error(`the hot tier cannot emit ${opInfo(n.op).name}`);
+  for (const operand of [n.a, n.b, n.c]) if (operand !== null) to.push(operand);
+  if (lane !== undefined) to.w.vector(code, [n.lo]);
+  else to.w.vector(code, n.bytes === null ? [] : new Uint8Array(n.bytes.buffer));
 }
 
 function writeMulHigh(to: OperationWriter, n: Node): void {

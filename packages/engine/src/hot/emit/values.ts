@@ -21,7 +21,7 @@ export class Values implements OperationWriter, FloatContext {
   private readonly floatNodes: ReadonlySet<Node>;
   /** Distance of the block's page from that of the entry: `pc` values are relative to it. */
   private delta = 0;
-  private readonly free: Record<LocalType, number[]> = { i32: [], i64: [], f32: [], f64: [] };
+  private readonly free: Record<LocalType, number[]> = { i32: [], i64: [], f32: [], f64: [], v128: [] };
   private inUse: { type: LocalType; local: number }[] = [];
 
   constructor({ w, plan, locals }: Emission, floats: FloatLocals) {
@@ -65,7 +65,7 @@ export class Values implements OperationWriter, FloatContext {
   /** Push a value as a float or as its bit pattern. */
   pushAs(n: Node, type: LocalType): void {
     const { w } = this;
-    if (type === "i32" || type === "i64") return this.push(n);
+    if (type !== "f32" && type !== "f64") return this.push(n);
     const local = this.localOf(n);
     if (local !== NO_LOCAL) {
       w.get(local);
@@ -140,6 +140,7 @@ export class Values implements OperationWriter, FloatContext {
   }
 
   resultType(n: Node): LocalType {
+    if (n.type === "v128") return "v128";
     return this.floatNodes.has(n) ? "f64" : n.type === "i32" ? "i32" : "i64";
   }
 
