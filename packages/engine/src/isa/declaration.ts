@@ -7,6 +7,8 @@ export type Lift<B, N extends string> = (builder: B, operands: Readonly<Record<N
 export type Alias = readonly [text: string, when: string];
 
 export interface DeclarationOptions {
+  /** Unique name, where several instructions share a mnemonic. The mnemonic when absent. */
+  readonly name?: string;
   /** Operand values the encoding allows, as `rd != 0, rd != 2`; others are another instruction or reserved. */
   readonly where?: string;
   /** Pseudo-instructions, first match wins. */

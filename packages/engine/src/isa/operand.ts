@@ -19,6 +19,13 @@ export interface OperandKind {
   readonly signed?: boolean;
   /** Added to the encoded number: 8 where three bits name registers 8 to 15. */
   readonly bias?: number;
+  /** Values the encoding allows; others are another instruction or reserved. All when absent. */
+  allows?(value: number, bits: number): boolean;
+  /**
+   * For names that stand in texts and conditions only, in no pattern: the value, computed from the instruction. What
+   * an alias shows is often not what the encoding holds (a shift to the left is encoded as a rotation to the right).
+   */
+  derive?(bits: number): number;
   /** Assembly text; `undefined` leaves the operand and the comma before it out. Decimal when absent. */
   format?(value: number, context: FormatContext): string | undefined;
 }

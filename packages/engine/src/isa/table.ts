@@ -38,7 +38,8 @@ export class Instruction<B = unknown> implements Encoding {
 
   constructor(index: number, declaration: Declaration<B>, kinds: Readonly<Record<string, OperandKind>>) {
     const pattern = parsePattern(declaration.pattern);
-    const name = (declaration.text.split(" ")[0] as string).replace(/\{[^}]*\}/g, "");
+    const mnemonic = (declaration.text.split(" ")[0] as string).replace(/\{[^}]*\}/g, "");
+    const name = declaration.options.name ?? mnemonic;
     const kind = (operand: string): OperandKind => {
       const found = kinds[operand];
       if (found === undefined) throw new Error(`${name}: nothing is said about operand ${operand}`);
@@ -59,8 +60,7 @@ export class Instruction<B = unknown> implements Encoding {
       ]),
     );
     const extracts = new Map([...this.operands].map(([operand, { extract }]) => [operand, extract]));
-    const where = declaration.options.where ?? "";
-    this.accepts = where === "" ? null : this.condition(where, extracts);
+    this.accepts = this.acceptance(declaration.options.where ?? "", extracts);
     const lifted = declaration.expansion === null ? extracts : this.expandedOperands(declaration.expansion);
     this.view = makeView(lifted);
     this.bareText = this.text(declaration.text, "", extracts);
@@ -82,7 +82,7 @@ export class Instruction<B = unknown> implements Encoding {
       pc,
       bits,
       operand: (name) => {
-        const extract = operands.get(name) ?? this.operands.get(name)?.extract;
+        const extract = operands.get(name) ?? this.operands.get(name)?.extract ?? this.kinds[name]?.derive;
         if (extract === undefined) throw new Error(`${this.name} has no operand ${name}`);
         return extract(bits);
       },
@@ -103,9 +103,24 @@ export class Instruction<B = unknown> implements Encoding {
     return this.width === 32 ? bits >>> 0 : bits & lowBits(this.width);
   }
 
+  /** Which encodings the condition and the kinds of the operands allow; null if all. */
+  private acceptance(
+    where: string,
+    extracts: ReadonlyMap<string, Extract>,
+  ): ((bits: number) => boolean) | null {
+    const tests = [...this.operands.values()].flatMap(({ kind, extract }) => {
+      const { allows } = kind;
+      return allows === undefined ? [] : [(bits: number) => allows(extract(bits), bits)];
+    });
+    if (where !== "") tests.push(this.condition(where, extracts));
+    const [first, ...rest] = tests;
+    if (first === undefined) return null;
+    return rest.length === 0 ? first : (bits) => tests.every((test) => test(bits));
+  }
+
   private condition(text: string, extracts: ReadonlyMap<string, Extract>): (bits: number) => boolean {
     return compileConstraints(parseConstraints(text), (operand) => {
-      const extract = extracts.get(operand);
+      const extract = extracts.get(operand) ?? this.kinds[operand]?.derive;
       if (extract === undefined) throw new Error(`${this.name} has no operand ${operand}`);
       return extract;
     });
@@ -113,7 +128,7 @@ export class Instruction<B = unknown> implements Encoding {
 
   private text(text: string, when: string, extracts: ReadonlyMap<string, Extract>): CompiledText {
     return {
-      template: parseText(text, (operand) => extracts.has(operand)),
+      template: parseText(text, (operand) => extracts.has(operand) || this.kinds[operand]?.derive !== undefined),
       applies: this.condition(when, extracts),
       operands: extracts,
     };

@@ -1,0 +1,58 @@
+import {
+  type CodeSource,
+  type DisassembleOptions,
+  type IrBuilder,
+  instructionGenerator,
+  type Prng,
+  type RandomFilter,
+  type RandomInstruction,
+} from "@hypercraft/engine";
+import { A64Builder } from "./lifter.js";
+import { armInstructions } from "./table.js";
+
+const LENGTH = 4;
+
+/** The wrapper of the IR builder that was used last; a process has one or few. */
+let wrapper: A64Builder | undefined;
+
+function wrap(builder: IrBuilder): A64Builder {
+  if (wrapper?.ir !== builder) wrapper = new A64Builder(builder);
+  return wrapper;
+}
+
+/**
+ * Lift the instruction at a page offset, as `GuestCpu.lift` asks: emits it and returns its length in bytes;
+ * 0, with nothing emitted, if it cannot be fetched.
+ */
+export function liftInstruction(
+  builder: IrBuilder,
+  source: CodeSource,
+  offset: number,
+  mode: number,
+): number {
+  const low = source.u16(offset);
+  const high = source.u16(offset + 2);
+  if (low < 0 || high < 0) return 0;
+  const bits = low | (high << 16);
+  const b = wrap(builder);
+  b.begin(offset, bits, mode);
+  const instruction = armInstructions.find(bits);
+  if (instruction === undefined) b.undefined();
+  else instruction.lift(b, bits);
+  return LENGTH;
+}
+
+/** Assembly text of an instruction at a virtual address, in the manual's syntax. */
+export function disassemble(bits: number, pc: bigint, options?: DisassembleOptions): string {
+  return armInstructions.disassemble(bits, pc, 32, options);
+}
+
+/** Assembly text of the instruction at a page offset, as `GuestCpu.disassemble` asks. */
+export function disassembleAt(source: CodeSource, offset: number, pc: bigint): string {
+  return disassemble(source.u16(offset) | (source.u16(offset + 2) << 16), pc);
+}
+
+/** A random instruction. For many with one filter, `instructionGenerator(armInstructions, filter)` is cheaper. */
+export function randomInstruction(prng: Prng, filter?: RandomFilter): RandomInstruction {
+  return instructionGenerator(armInstructions, filter)(prng);
+}

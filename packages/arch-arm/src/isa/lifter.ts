@@ -1,0 +1,299 @@
+import { type AccessSize, type Field, type IrBuilder, instructionsOf, type Value } from "@hypercraft/engine";
+import { Helper } from "../cpu/helper-ids.js";
+import { type CodeMode, unpackMode } from "../cpu/mode.js";
+import { FLAGS, PSTATE, SP, X } from "../cpu/state.js";
+import { type Comparison, compareBy } from "./comparison.js";
+
+/** The register number that means the zero register or the stack pointer. */
+export const ZR = 31;
+export const LINK = 30;
+
+/** Data contexts (`IrBuilder.selectContext`). */
+const UNPRIVILEGED = 2;
+
+/** The instruction being lifted, with A64's names for what the IR offers. */
+export class A64Builder {
+  readonly ir: IrBuilder;
+  readonly i64: IrBuilder["i64"];
+  readonly i32: IrBuilder["i32"];
+  /** Page offset of the instruction. */
+  offset = 0;
+  /** Page offset of the instruction after it. */
+  next = 0;
+  /** The encoding. */
+  bits = 0;
+  mode: CodeMode = unpackMode(0);
+  private modeBits = 0;
+  /** What the flags were set by, if that was in this block. */
+  private compared: Comparison | null = null;
+
+  constructor(ir: IrBuilder) {
+    this.ir = ir;
+    this.i64 = ir.i64;
+    this.i32 = ir.i32;
+  }
+
+  /** Go on to another instruction. */
+  begin(offset: number, bits: number, mode: number): void {
+    this.offset = offset;
+    this.next = offset + 4;
+    this.bits = bits;
+    if (mode === this.modeBits) return;
+    this.modeBits = mode;
+    this.mode = unpackMode(mode);
+  }
+
+  // Registers
+
+  /** X0 to X30; 31 is zero. */
+  x(index: number): Value {
+    return index === ZR ? this.i64.const(0) : this.ir.get(X[index]!);
+  }
+
+  /** W0 to W30: low halves. */
+  w(index: number): Value {
+    return index === ZR ? this.i32.const(0) : this.i32.wrap_i64(this.x(index));
+  }
+
+  /** Write X0 to X30; a write of 31 is dropped. */
+  setX(index: number, value: Value): void {
+    if (index !== ZR) this.ir.set(X[index]!, value);
+  }
+
+  /** Write an i32 to a W register: the upper half becomes zero. */
+  setW(index: number, value: Value): void {
+    if (index !== ZR) this.ir.set(X[index]!, this.i64.extend_i32_u(value));
+  }
+
+  /** X or W by bit 31 of the encoding, as an i64 or i32. */
+  r(wide: boolean, index: number): Value {
+    return wide ? this.x(index) : this.w(index);
+  }
+
+  setR(wide: boolean, index: number, value: Value): void {
+    if (wide) this.setX(index, value);
+    else this.setW(index, value);
+  }
+
+  /** The stack pointer of this exception level and PSTATE.SP. */
+  get sp(): Field {
+    return SP[this.mode.spSel && this.mode.el !== 0 ? (this.mode.el as 1 | 2) : 0];
+  }
+
+  /** X0 to X30 or the stack pointer. */
+  xSp(index: number): Value {
+    return this.ir.get(index === ZR ? this.sp : X[index]!);
+  }
+
+  /** As `r`, where 31 is the stack pointer. */
+  rSp(wide: boolean, index: number): Value {
+    return wide ? this.xSp(index) : this.i32.wrap_i64(this.xSp(index));
+  }
+
+  setXSp(index: number, value: Value): void {
+    this.ir.set(index === ZR ? this.sp : X[index]!, value);
+  }
+
+  setRSp(wide: boolean, index: number, value: Value): void {
+    this.setXSp(index, wide ? value : this.i64.extend_i32_u(value));
+  }
+
+  /** A constant as wide as the operation. */
+  constant(wide: boolean, value: number): Value {
+    return wide ? this.i64.const(value) : this.i32.const(value);
+  }
+
+  /** The operations on i64 or i32. */
+  ops(wide: boolean): IrBuilder["i32"] {
+    // Both have the operations the integer instructions need; conversions are named by type where they are used.
+    return wide ? (this.i64 as unknown as IrBuilder["i32"]) : this.i32;
+  }
+
+  // Flags
+
+  /** x + y with flags; i64 or i32 as `wide` says. Gives the sum. */
+  addFlags(wide: boolean, x: Value, y: Value): Value {
+    const { ir } = this;
+    const o = this.ops(wide);
+    const sum = o.add(x, y);
+    this.setResult(wide, sum);
+    ir.set(FLAGS.c, o.lt_u(sum, x));
+    ir.set(FLAGS.v, this.widened(wide, o.and(o.xor(x, sum), o.xor(y, sum))));
+    this.compared = null;
+    return sum;
+  }
+
+  /** x - y with flags. Gives the difference. */
+  subFlags(wide: boolean, x: Value, y: Value): Value {
+    const { ir } = this;
+    const o = this.ops(wide);
+    const difference = o.sub(x, y);
+    this.setResult(wide, difference);
+    ir.set(FLAGS.c, o.ge_u(x, y));
+    ir.set(FLAGS.v, this.widened(wide, o.and(o.xor(x, y), o.xor(x, difference))));
+    this.compared = { nodes: ir.nodes, wide, x, y };
+    return difference;
+  }
+
+  /** x + y + C, with flags if asked. */
+  addWithCarry(wide: boolean, x: Value, y: Value, setFlags: boolean): Value {
+    const { ir, i32 } = this;
+    const o = this.ops(wide);
+    const carry = ir.get(FLAGS.c);
+    const partial = o.add(x, y);
+    const sum = o.add(partial, wide ? this.i64.extend_i32_u(carry) : carry);
+    if (!setFlags) return sum;
+    this.setResult(wide, sum);
+    ir.set(FLAGS.c, i32.or(o.lt_u(partial, x), o.lt_u(sum, partial)));
+    ir.set(FLAGS.v, this.widened(wide, o.and(o.xor(x, sum), o.xor(y, sum))));
+    this.compared = null;
+    return sum;
+  }
+
+  /** N and Z of a result, C and V clear. */
+  logicFlags(wide: boolean, result: Value): void {
+    this.setResult(wide, result);
+    this.ir.set(FLAGS.c, this.i32.const(0));
+    this.ir.set(FLAGS.v, this.i64.const(0));
+    this.compared = null;
+  }
+
+  /** Set the flags, each in the form it is kept in. */
+  setFlags(n: Value, z: Value, c: Value, v: Value): void {
+    this.ir.set(FLAGS.n, n);
+    this.ir.set(FLAGS.z, z);
+    this.ir.set(FLAGS.c, c);
+    this.ir.set(FLAGS.v, v);
+    this.compared = null;
+  }
+
+  /** Set the flags to NZCV, 4 bits. */
+  setNzcv(nzcv: number): void {
+    const [n, z, c, v] = this.constantFlags(nzcv);
+    this.setFlags(n, z, c, v);
+  }
+
+  /** NZCV, 4 bits, in the form the flags are kept in. */
+  constantFlags(nzcv: number): readonly [n: Value, z: Value, c: Value, v: Value] {
+    const top = (set: number) => this.i64.pair(0, set === 0 ? 0 : 1 << 31);
+    const { i64, i32 } = this;
+    return [top(nzcv & 8), i64.const(nzcv & 4 ? 0 : 1), i32.const((nzcv >> 1) & 1), top(nzcv & 1)];
+  }
+
+  /** Flags of `first` if the condition holds, else the constant NZCV (conditional compare). */
+  flagsIf(condition: Value, first: () => void, nzcv: number): void {
+    const { ir } = this;
+    first();
+    const fields = [FLAGS.n, FLAGS.z, FLAGS.c, FLAGS.v];
+    const constants = this.constantFlags(nzcv);
+    for (const [i, field] of fields.entries())
+      ir.set(field, ir.select(condition, ir.get(field), constants[i] as Value));
+    this.compared = null;
+  }
+
+  /** A condition (EQ 0 ... AL 14, NV 15) as an i32 that is not zero if it holds. */
+  condition(code: number): Value {
+    const { ir, compared } = this;
+    if (compared !== null && compared.nodes === ir.nodes) {
+      const value = compareBy(this.ops(compared.wide), compared, code);
+      if (value !== null) return value;
+    }
+    if (code >= 14) return this.i32.const(1);
+    const positive = this.positiveCondition(code >> 1);
+    return (code & 1) === 0 ? positive : this.i32.eqz(positive);
+  }
+
+  private positiveCondition(code: number): Value {
+    const { ir, i64, i32 } = this;
+    const zero = () => i64.eqz(ir.get(FLAGS.z));
+    const greaterOrEqual = () => i64.ge_s(i64.xor(ir.get(FLAGS.n), ir.get(FLAGS.v)), i64.const(0));
+    switch (code) {
+      case 0:
+        return zero();
+      case 1:
+        return ir.get(FLAGS.c);
+      case 2:
+        return i64.lt_s(ir.get(FLAGS.n), i64.const(0));
+      case 3:
+        return i64.lt_s(ir.get(FLAGS.v), i64.const(0));
+      case 4:
+        return i32.and(ir.get(FLAGS.c), i64.ne(ir.get(FLAGS.z), i64.const(0)));
+      case 5:
+        return greaterOrEqual();
+      default:
+        return i32.and(greaterOrEqual(), i64.ne(ir.get(FLAGS.z), i64.const(0)));
+    }
+  }
+
+  private setResult(wide: boolean, result: Value): void {
+    const kept = this.widened(wide, result);
+    this.ir.set(FLAGS.n, kept);
+    this.ir.set(FLAGS.z, kept);
+  }
+
+  /** A 32-bit result so that bit 63 is its sign and it is zero if it was. */
+  private widened(wide: boolean, value: Value): Value {
+    return wide ? value : this.i64.extend_i32_s(value);
+  }
+
+  // Memory
+
+  /** A base register; a stack pointer is checked where SCTLR_ELx.SA asks for it. */
+  base(index: number): Value {
+    const base = this.xSp(index);
+    if (index === ZR && this.mode.stackChecked) {
+      const low = this.i32.and(this.i32.wrap_i64(base), this.i32.const(15));
+      this.ir.callIf(low, Helper.stackAlignment, 0, base);
+    }
+    return base;
+  }
+
+  displaced(base: Value, displacement: number): Value {
+    return displacement === 0 ? base : this.i64.add(base, this.i64.const(displacement));
+  }
+
+  load(size: AccessSize, signed: boolean, address: Value, ordered = false): Value {
+    return this.ir.load(size, signed, address, { aligned: ordered || this.mode.alignmentChecked });
+  }
+
+  store(size: AccessSize, address: Value, value: Value, ordered = false): void {
+    this.ir.store(size, address, value, { aligned: ordered || this.mode.alignmentChecked });
+  }
+
+  /** Do accesses as EL0 would (LDTR, STTR). Only at EL1 that is another data context. */
+  unprivileged(accesses: () => void): void {
+    if (this.mode.el !== 1) return accesses();
+    this.ir.selectContext(this.i32.const(UNPRIVILEGED));
+    accesses();
+    this.ir.selectContext(this.ir.get(PSTATE.pan));
+  }
+
+  // Control
+
+  /** Call a helper after which the dispatcher decides how to go on. */
+  callAndDispatch(helper: number, constant = 0, a?: Value, b?: Value): void {
+    this.ir.call(helper, constant, a, b);
+    this.dispatch();
+  }
+
+  /** End the block here: what follows must be looked up anew. */
+  dispatch(): void {
+    this.ir.dispatch(this.next);
+  }
+
+  /** UNDEFINED. */
+  undefined(): void {
+    this.callAndDispatch(Helper.undefined, 0, this.i64.pair(this.bits, 0));
+  }
+
+  /** Branch to a register; with the link written or not. A target that is no multiple of 4 is for the helper. */
+  branchTo(target: Value, link: boolean): void {
+    const low = this.i32.and(this.i32.wrap_i64(target), this.i32.const(3));
+    this.ir.callIf(low, Helper.pcAlignment, link ? 1 : 0, target);
+    if (link) this.setX(LINK, this.ir.pc(this.next));
+    this.ir.jumpIndirect(target);
+  }
+}
+
+/** Declares the instructions of A64 features. */
+export const a64 = (...features: readonly string[]) => instructionsOf<A64Builder>(...features);

@@ -1,0 +1,83 @@
+import type { RmwName } from "@hypercraft/engine";
+import { type A64Builder, a64 } from "./lifter.js";
+
+// Large System Extensions (FEAT_LSE): atomic operations on memory, words and doublewords.
+
+const { insn } = a64("LSE");
+
+const SIZES = [
+  { size: 4, bits: "10", r: "w" },
+  { size: 8, bits: "11", r: "x" },
+] as const;
+type Size = (typeof SIZES)[number];
+
+/** Acquire and release bits with their suffix. */
+const ORDERS = [
+  { a: "0", l: "0", suffix: "" },
+  { a: "1", l: "0", suffix: "a" },
+  { a: "0", l: "1", suffix: "l" },
+  { a: "1", l: "1", suffix: "al" },
+] as const;
+
+type Operands = { xs: number; ws: number; xt: number; wt: number; xnSp: number };
+type Pattern = "xs:1 ws:1 xt:1 wt:1 xnSp:1";
+
+const registers = ({ r }: Size, o: Operands) => (r === "x" ? [o.xs, o.xt] : [o.ws, o.wt]) as [number, number];
+
+/** Write the old value, zero-extended. */
+function setOld(b: A64Builder, { size }: Size, index: number, old: ReturnType<A64Builder["x"]>): void {
+  if (size === 8) b.setX(index, old);
+  else b.setW(index, b.i32.wrap_i64(old));
+}
+
+/** Name, bits 15:12, the IR's operation. LDCLR is AND with the complement. */
+const OPERATIONS: readonly (readonly [string, string, RmwName])[] = [
+  ["add", "0000", "add"],
+  ["clr", "0001", "and"],
+  ["eor", "0010", "xor"],
+  ["set", "0011", "or"],
+  ["smax", "0100", "max_s"],
+  ["smin", "0101", "min_s"],
+  ["umax", "0110", "max_u"],
+  ["umin", "0111", "min_u"],
+  ["swp", "1000", "xchg"],
+];
+
+const atomics = SIZES.flatMap((s) =>
+  ORDERS.flatMap(({ a, l, suffix }) =>
+    OPERATIONS.map(([operation, opc, rmw]) => {
+      const mnemonic = operation === "swp" ? `swp${suffix}` : `ld${operation}${suffix}`;
+      const short = operation !== "swp" && a === "0";
+      return insn(
+        `${s.bits} 111000 ${a} ${l} 1 ${s.r}s:5 ${opc} 00 xnSp:5 ${s.r}t:5` as Pattern,
+        `${mnemonic} ${s.r}s, ${s.r}t, [xnSp]`,
+        (b, o) => {
+          const [source, target] = registers(s, o);
+          const operand =
+            operation === "clr" ? b.i64.xor(b.x(source), b.i64.const(-1)) : b.x(source);
+          setOld(b, s, target, b.ir.rmw(rmw, s.size, b.base(o.xnSp), operand));
+        },
+        {
+          name: `${mnemonic}.${s.r}`,
+          aliases: short ? [[`st${operation}${suffix} ${s.r}s, [xnSp]`, `${s.r}t == 31`]] : [],
+        },
+      );
+    }),
+  ),
+);
+
+const compareAndSwap = SIZES.flatMap((s) =>
+  ORDERS.map(({ a, l, suffix }) =>
+    insn(
+      `${s.bits} 001000 1 ${a} 1 ${s.r}s:5 ${l} 11111 xnSp:5 ${s.r}t:5` as Pattern,
+      `cas${suffix} ${s.r}s, ${s.r}t, [xnSp]`,
+      (b, o) => {
+        const [compared, stored] = registers(s, o);
+        setOld(b, s, compared, b.ir.cas(s.size, b.base(o.xnSp), b.x(compared), b.x(stored)));
+      },
+      { name: `cas${suffix}.${s.r}` },
+    ),
+  ),
+);
+
+export const lse = [...atomics, ...compareAndSwap];

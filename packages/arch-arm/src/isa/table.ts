@@ -1,0 +1,33 @@
+import { type Declaration, InstructionTable, supportMatrix } from "@hypercraft/engine";
+import { branches } from "./branches.js";
+import { crc32 } from "./crc32.js";
+import { exclusives } from "./exclusives.js";
+import { immediate } from "./immediate.js";
+import type { A64Builder } from "./lifter.js";
+import { loadsStores } from "./loads-stores.js";
+import { lse } from "./lse.js";
+import { OPERANDS } from "./operands.js";
+import { nonTemporalPairs, pairs } from "./pairs.js";
+import { register } from "./register.js";
+import { sources } from "./sources.js";
+import { system } from "./system.js";
+
+const declarations: readonly Declaration<A64Builder>[] = [
+  ...immediate,
+  ...register,
+  ...sources,
+  ...branches,
+  ...loadsStores,
+  ...pairs,
+  ...nonTemporalPairs,
+  ...exclusives,
+  ...lse,
+  ...crc32,
+  ...system,
+];
+
+/** The integer instructions of A64. */
+export const armInstructions = new InstructionTable(declarations, OPERANDS);
+
+/** Supported instructions by feature. */
+export const armSupport = supportMatrix(armInstructions);
