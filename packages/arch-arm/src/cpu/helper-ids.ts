@@ -26,6 +26,8 @@ export const Helper = {
   fpTrap: 14,
   /** A base register SP that is no multiple of 16. */
   stackAlignment: 15,
-  /** A branch to an address that is no multiple of 4: a = target. */
+  /** A branch to an address that is no multiple of 4: a = target. const = 1: X30 is to become the return address. */
   pcAlignment: 16,
+  /** CLREX: give up the exclusive monitor's mark (`Core.clearReservation`). */
+  clearExclusive: 17,
 } as const;

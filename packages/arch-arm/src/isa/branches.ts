@@ -9,26 +9,32 @@ const wideOf = (b: A64Builder): boolean => b.bits < 0;
 
 type Compare = { rd: number; offset: number };
 
-const compareWithZero = (equal: boolean) => (b: A64Builder, { rd, offset }: Compare) => {
-  const wide = wideOf(b);
-  const zero = b.ops(wide).eqz(b.r(wide, rd));
-  b.ir.branch(equal ? zero : b.i32.eqz(zero), b.offset + offset, b.next);
-};
+const compareWithZero =
+  (equal: boolean) =>
+  (b: A64Builder, { rd, offset }: Compare) => {
+    const wide = wideOf(b);
+    const zero = b.ops(wide).eqz(b.r(wide, rd));
+    b.ir.branch(equal ? zero : b.i32.eqz(zero), b.offset + offset, b.next);
+  };
 
 type Test = { bit: number; rd: number; offset: number };
 
-const testBit = (set: boolean) => (b: A64Builder, { bit, rd, offset }: Test) => {
-  const { i64, i32 } = b;
-  const mask = bit < 32 ? i64.pair(1 << bit, 0) : i64.pair(0, 1 << (bit - 32));
-  const clear = i64.eqz(i64.and(b.x(rd), mask));
-  b.ir.branch(set ? i32.eqz(clear) : clear, b.offset + offset, b.next);
-};
+const testBit =
+  (set: boolean) =>
+  (b: A64Builder, { bit, rd, offset }: Test) => {
+    const { i64, i32 } = b;
+    const mask = bit < 32 ? i64.pair(1 << bit, 0) : i64.pair(0, 1 << (bit - 32));
+    const clear = i64.eqz(i64.and(b.x(rd), mask));
+    b.ir.branch(set ? i32.eqz(clear) : clear, b.offset + offset, b.next);
+  };
 
 /** An instruction that takes an exception with a 16-bit immediate; below `level` it is undefined. */
-const exception = (helper: number, level: number) => (b: A64Builder, { imm }: { imm: number }) => {
-  if (b.mode.el < level) b.undefined();
-  else b.callAndDispatch(helper, imm);
-};
+const exception =
+  (helper: number, level: number) =>
+  (b: A64Builder, { imm }: { imm: number }) => {
+    if (b.mode.el < level) b.undefined();
+    else b.callAndDispatch(helper, imm);
+  };
 
 export const branches = [
   insn("000101 offset[27:2]", "b offset", (b, { offset }) => b.ir.jump(b.offset + offset)),

@@ -197,9 +197,7 @@ const bfm = insn(
     const position = inserts ? (wide ? 64 : 32) - immr : 0;
     const ones = BigInt.asIntN(64, ((1n << BigInt(width)) - 1n) << BigInt(position));
     const source = wide ? b.x(rn) : i64.extend_i32_u(b.w(rn));
-    const shifted = inserts
-      ? i64.shl(source, i64.const(position))
-      : i64.shr_u(source, i64.const(immr));
+    const shifted = inserts ? i64.shl(source, i64.const(position)) : i64.shr_u(source, i64.const(immr));
     const keep = wide ? ~ones : ~ones & 0xffff_ffffn;
     b.setX(rd, i64.or(i64.and(b.x(rd), i64.const(keep)), i64.and(shifted, i64.const(ones))));
   },
@@ -243,6 +241,21 @@ const extr = insn(
 );
 
 export const immediate = [
-  adr, adrp, addImm, addsImm, subImm, subsImm, andImm, orrImm, eorImm, andsImm, movn, movz, movk,
-  sbfm, bfm, ubfm, extr,
+  adr,
+  adrp,
+  addImm,
+  addsImm,
+  subImm,
+  subsImm,
+  andImm,
+  orrImm,
+  eorImm,
+  andsImm,
+  movn,
+  movz,
+  movk,
+  sbfm,
+  bfm,
+  ubfm,
+  extr,
 ];

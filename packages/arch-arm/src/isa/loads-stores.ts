@@ -147,8 +147,10 @@ const literals = [
     (b, { xt, offset }) => b.setX(xt, b.load(8, false, b.ir.pc(b.offset + offset))),
     { name: "ldr.x.literal" },
   ),
-  insn("10 011000 offset[20:2] xt:5", "ldrsw xt, offset", (b, { xt, offset }) =>
-    b.setX(xt, b.load(4, true, b.ir.pc(b.offset + offset))),
+  insn(
+    "10 011000 offset[20:2] xt:5",
+    "ldrsw xt, offset",
+    (b, { xt, offset }) => b.setX(xt, b.load(4, true, b.ir.pc(b.offset + offset))),
     { name: "ldrsw.literal" },
   ),
 ];

@@ -53,8 +53,7 @@ const atomics = SIZES.flatMap((s) =>
         `${mnemonic} ${s.r}s, ${s.r}t, [xnSp]`,
         (b, o) => {
           const [source, target] = registers(s, o);
-          const operand =
-            operation === "clr" ? b.i64.xor(b.x(source), b.i64.const(-1)) : b.x(source);
+          const operand = operation === "clr" ? b.i64.xor(b.x(source), b.i64.const(-1)) : b.x(source);
           setOld(b, s, target, b.ir.rmw(rmw, s.size, b.base(o.xnSp), operand));
         },
         {

@@ -86,16 +86,43 @@ function prefetch(value: number): string {
 }
 
 const BARRIERS: Readonly<Record<number, string>> = {
-  1: "oshld", 2: "oshst", 3: "osh", 5: "nshld", 6: "nshst", 7: "nsh",
-  9: "ishld", 10: "ishst", 11: "ish", 13: "ld", 14: "st", 15: "sy",
+  1: "oshld",
+  2: "oshst",
+  3: "osh",
+  5: "nshld",
+  6: "nshst",
+  7: "nsh",
+  9: "ishld",
+  10: "ishst",
+  11: "ish",
+  13: "ld",
+  14: "st",
+  15: "sy",
 };
 
 export const OPERANDS: Readonly<Record<string, OperandKind>> = {
   sf: plain,
   n: plain,
-  rd: r, rn: r, rm: r, ra: r, rdSp: rSp, rnSp: rSp,
-  xd: x, xn: x, xm: x, xa: x, xt: x, xt2: x, xs: x,
-  wd: w, wn: w, wm: w, wa: w, wt: w, wt2: w, ws: w,
+  rd: r,
+  rn: r,
+  rm: r,
+  ra: r,
+  rdSp: rSp,
+  rnSp: rSp,
+  xd: x,
+  xn: x,
+  xm: x,
+  xa: x,
+  xt: x,
+  xt2: x,
+  xs: x,
+  wd: w,
+  wn: w,
+  wm: w,
+  wa: w,
+  wt: w,
+  wt2: w,
+  ws: w,
   xdSp: xSp,
   xnSp: xSp,
   // Immediates and displacements.
@@ -144,7 +171,10 @@ export const OPERANDS: Readonly<Record<string, OperandKind>> = {
   // What aliases show.
   inverted: { derive: (bits) => field(bits, 12, 4) ^ 1, format: (value) => CONDITIONS[value] },
   conditional: flag((bits) => field(bits, 13, 3) !== 7),
-  wideMove: { ...flag((bits) => wideMove(bits) !== null), format: (_, { bits }) => hex(wideMove(bits) ?? 0n) },
+  wideMove: {
+    ...flag((bits) => wideMove(bits) !== null),
+    format: (_, { bits }) => hex(wideMove(bits) ?? 0n),
+  },
   notWideMove: flag((bits) => !isWideMove(bits)),
   toEnd: flag((bits) => imms(bits) === size(bits) - 1),
   toTop: flag((bits) => imms(bits) + 1 === immr(bits)),
@@ -166,7 +196,10 @@ export const OPERANDS: Readonly<Record<string, OperandKind>> = {
     format: (value, { bits }) => operationName(value, field(bits, 0, 5)),
   },
   knownOperation: flag((bits) => operationName(field(bits, 5, 14), field(bits, 0, 5)) !== undefined),
-  pstateName: { derive: (bits) => (field(bits, 16, 3) << 3) | field(bits, 5, 3), format: (v) => PSTATE_FIELDS.get(v) },
+  pstateName: {
+    derive: (bits) => (field(bits, 16, 3) << 3) | field(bits, 5, 3),
+    format: (v) => PSTATE_FIELDS.get(v),
+  },
   sysText: {
     derive: (bits) => field(bits, 5, 14),
     format: (v) => `#${(v >> 11) & 7}, c${(v >> 7) & 15}, c${(v >> 3) & 15}, #${v & 7}`,

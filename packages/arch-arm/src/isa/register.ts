@@ -187,7 +187,8 @@ const carry = [
 type Compare = { rn: number; cond: number; nzcv: number };
 
 const comparing =
-  (compute: Binary, second: (b: A64Builder, wide: boolean, o: never) => Value) => (b: A64Builder, o: Compare) => {
+  (compute: Binary, second: (b: A64Builder, wide: boolean, o: never) => Value) =>
+  (b: A64Builder, o: Compare) => {
     const wide = wideOf(b);
     const condition = b.condition(o.cond);
     const compare = () => {
@@ -203,12 +204,22 @@ const second = (b: A64Builder, wide: boolean, { rm }: { rm: number }) => b.r(wid
 const conditionalCompare = [
   insn("sf:1 0111010010 rm:5 cond:4 00 rn:5 0 nzcv:4", "ccmn rn, rm, nzcv, cond", comparing(adds, second)),
   insn("sf:1 1111010010 rm:5 cond:4 00 rn:5 0 nzcv:4", "ccmp rn, rm, nzcv, cond", comparing(subs, second)),
-  insn("sf:1 0111010010 imm:5 cond:4 10 rn:5 0 nzcv:4", "ccmn rn, imm, nzcv, cond", comparing(adds, immediate), {
-    name: "ccmn.imm",
-  }),
-  insn("sf:1 1111010010 imm:5 cond:4 10 rn:5 0 nzcv:4", "ccmp rn, imm, nzcv, cond", comparing(subs, immediate), {
-    name: "ccmp.imm",
-  }),
+  insn(
+    "sf:1 0111010010 imm:5 cond:4 10 rn:5 0 nzcv:4",
+    "ccmn rn, imm, nzcv, cond",
+    comparing(adds, immediate),
+    {
+      name: "ccmn.imm",
+    },
+  ),
+  insn(
+    "sf:1 1111010010 imm:5 cond:4 10 rn:5 0 nzcv:4",
+    "ccmp rn, imm, nzcv, cond",
+    comparing(subs, immediate),
+    {
+      name: "ccmp.imm",
+    },
+  ),
 ];
 
 type Select = Three & { cond: number };
@@ -225,7 +236,11 @@ const increment = (b: A64Builder, wide: boolean, y: Value) => b.ops(wide).add(y,
 const negate = (b: A64Builder, wide: boolean, y: Value) => b.ops(wide).sub(b.constant(wide, 0), y);
 
 const conditionalSelect = [
-  insn("sf:1 0011010100 rm:5 cond:4 00 rn:5 rd:5", "csel rd, rn, rm, cond", selecting((_, __, y) => y)),
+  insn(
+    "sf:1 0011010100 rm:5 cond:4 00 rn:5 rd:5",
+    "csel rd, rn, rm, cond",
+    selecting((_, __, y) => y),
+  ),
   insn("sf:1 0011010100 rm:5 cond:4 01 rn:5 rd:5", "csinc rd, rn, rm, cond", selecting(increment), {
     aliases: [
       ["cset rd, inverted", "rn == 31, rm == 31, conditional == 1"],

@@ -1,6 +1,21 @@
 /** Conditions by number. */
 export const CONDITIONS = [
-  "eq", "ne", "hs", "lo", "mi", "pl", "vs", "vc", "hi", "ls", "ge", "lt", "gt", "le", "al", "nv",
+  "eq",
+  "ne",
+  "hs",
+  "lo",
+  "mi",
+  "pl",
+  "vs",
+  "vc",
+  "hi",
+  "ls",
+  "ge",
+  "lt",
+  "gt",
+  "le",
+  "al",
+  "nv",
 ] as const;
 
 export const xName = (index: number): string => (index === 31 ? "xzr" : `x${index}`);

@@ -11,10 +11,12 @@ type Two = { rm: number; rn: number; rd: number };
 type Binary = "div_u" | "div_s" | "shl" | "shr_u" | "shr_s" | "rotr";
 
 /** The IR's division has A64's meaning: by zero gives zero, MIN / -1 gives MIN. Shifts take their amount modulo the size. */
-const two = (operation: Binary) => (b: A64Builder, { rm, rn, rd }: Two) => {
-  const wide = wideOf(b);
-  b.setR(wide, rd, b.ops(wide)[operation](b.r(wide, rn), b.r(wide, rm)));
-};
+const two =
+  (operation: Binary) =>
+  (b: A64Builder, { rm, rn, rd }: Two) => {
+    const wide = wideOf(b);
+    b.setR(wide, rd, b.ops(wide)[operation](b.r(wide, rn), b.r(wide, rm)));
+  };
 
 const twoSources = [
   insn("sf:1 0011010110 rm:5 000010 rn:5 rd:5", "udiv rd, rn, rm", two("div_u")),
@@ -48,7 +50,11 @@ function bytes(b: A64Builder, wide: boolean, x: Value): Value {
 
 function bitsReversed(b: A64Builder, wide: boolean, x: Value): Value {
   let value = x;
-  for (const [by, mask] of [[1, 0x55555555], [2, 0x33333333], [4, 0x0f0f0f0f]] as const)
+  for (const [by, mask] of [
+    [1, 0x55555555],
+    [2, 0x33333333],
+    [4, 0x0f0f0f0f],
+  ] as const)
     value = swapped(b, wide, value, by, mask);
   return bytes(b, wide, value);
 }
@@ -73,7 +79,11 @@ const oneSource = [
   insn("0 101101011000000 000010 rn:5 rd:5", "rev rd, rn", one(bytes), { name: "rev.w" }),
   insn("1 101101011000000 000010 rn:5 rd:5", "rev32 rd, rn", one(bytes32)),
   insn("1 101101011000000 000011 rn:5 rd:5", "rev rd, rn", one(bytes), { name: "rev.x" }),
-  insn("sf:1 101101011000000 000100 rn:5 rd:5", "clz rd, rn", one((b, wide, x) => b.ops(wide).clz(x))),
+  insn(
+    "sf:1 101101011000000 000100 rn:5 rd:5",
+    "clz rd, rn",
+    one((b, wide, x) => b.ops(wide).clz(x)),
+  ),
   insn("sf:1 101101011000000 000101 rn:5 rd:5", "cls rd, rn", one(leadingSigns)),
 ];
 
@@ -81,25 +91,28 @@ const oneSource = [
 
 type Three = { rm: number; ra: number; rn: number; rd: number };
 
-const multiplying = (subtract: boolean) => (b: A64Builder, { rm, ra, rn, rd }: Three) => {
-  const wide = wideOf(b);
-  const o = b.ops(wide);
-  const product = o.mul(b.r(wide, rn), b.r(wide, rm));
-  if (ra === 31 && !subtract) return b.setR(wide, rd, product);
-  const addend = b.r(wide, ra);
-  b.setR(wide, rd, subtract ? o.sub(addend, product) : o.add(addend, product));
-};
+const multiplying =
+  (subtract: boolean) =>
+  (b: A64Builder, { rm, ra, rn, rd }: Three) => {
+    const wide = wideOf(b);
+    const o = b.ops(wide);
+    const product = o.mul(b.r(wide, rn), b.r(wide, rm));
+    if (ra === 31 && !subtract) return b.setR(wide, rd, product);
+    const addend = b.r(wide, ra);
+    b.setR(wide, rd, subtract ? o.sub(addend, product) : o.add(addend, product));
+  };
 
 type Long = { wm: number; xa: number; wn: number; xd: number };
 
-const long = (signed: boolean, subtract: boolean) => (b: A64Builder, { wm, xa, wn, xd }: Long) => {
-  const { i64 } = b;
-  const extend = (index: number) =>
-    signed ? i64.extend32_s(b.x(index)) : i64.extend_i32_u(b.w(index));
-  const product = i64.mul(extend(wn), extend(wm));
-  if (xa === 31 && !subtract) return b.setX(xd, product);
-  b.setX(xd, subtract ? i64.sub(b.x(xa), product) : i64.add(b.x(xa), product));
-};
+const long =
+  (signed: boolean, subtract: boolean) =>
+  (b: A64Builder, { wm, xa, wn, xd }: Long) => {
+    const { i64 } = b;
+    const extend = (index: number) => (signed ? i64.extend32_s(b.x(index)) : i64.extend_i32_u(b.w(index)));
+    const product = i64.mul(extend(wn), extend(wm));
+    if (xa === 31 && !subtract) return b.setX(xd, product);
+    b.setX(xd, subtract ? i64.sub(b.x(xa), product) : i64.add(b.x(xa), product));
+  };
 
 const threeSources = [
   insn("sf:1 0011011000 rm:5 0 ra:5 rn:5 rd:5", "madd rd, rn, rm, ra", multiplying(false), {

@@ -63,10 +63,7 @@ function readFlags({ ir, i64 }: A64Builder): Value {
   const sign = (field: Field, bit: number) =>
     i64.shl(i64.shr_u(ir.get(field), i64.const(63)), i64.const(bit));
   const zero = flag(i64.eqz(ir.get(FLAGS.z)), 30);
-  return i64.or(
-    i64.or(sign(FLAGS.n, 31), zero),
-    i64.or(flag(ir.get(FLAGS.c), 29), sign(FLAGS.v, 28)),
-  );
+  return i64.or(i64.or(sign(FLAGS.n, 31), zero), i64.or(flag(ir.get(FLAGS.c), 29), sign(FLAGS.v, 28)));
 }
 
 function writeFlags(b: A64Builder, value: Value): void {
@@ -144,24 +141,44 @@ const moves = [
 // --- MSR (immediate) -------------------------------------------------------------------------------
 
 const immediates = [
-  insn("1101010100000 000 0100 crm:4 101 11111", "msr pstateName, crm", (b, { crm }) => {
-    if (b.mode.el === 0) b.undefined();
-    else b.callAndDispatch(Helper.writePstate, (crm << 3) | 5);
-  }, { name: "msr.spsel" }),
-  insn("1101010100000 011 0100 crm:4 110 11111", "msr pstateName, crm", (b, { crm }) => {
-    if (b.mode.el === 0) b.callAndDispatch(Helper.writePstate, (3 << 7) | (crm << 3) | 6);
-    // Masking interrupts lets none in.
-    else b.ir.set(PSTATE.daif, b.i32.or(b.ir.get(PSTATE.daif), b.i32.const(crm << DAIF_SHIFT)));
-  }, { name: "msr.daifset" }),
-  insn("1101010100000 011 0100 crm:4 111 11111", "msr pstateName, crm", (b, { crm }) => {
-    const { ir, i32 } = b;
-    if (b.mode.el === 0) b.callAndDispatch(Helper.writePstate, (3 << 7) | (crm << 3) | 7);
-    else setDaif(b, i32.and(ir.get(PSTATE.daif), i32.const(~(crm << DAIF_SHIFT))));
-  }, { name: "msr.daifclr" }),
-  pan.insn("1101010100000 000 0100 crm:4 100 11111", "msr pstateName, crm", (b, { crm }) => {
-    if (b.mode.el === 0) b.undefined();
-    else setPan(b, b.i32.const(crm & 1));
-  }, { name: "msr.pan" }),
+  insn(
+    "1101010100000 000 0100 crm:4 101 11111",
+    "msr pstateName, crm",
+    (b, { crm }) => {
+      if (b.mode.el === 0) b.undefined();
+      else b.callAndDispatch(Helper.writePstate, (crm << 3) | 5);
+    },
+    { name: "msr.spsel" },
+  ),
+  insn(
+    "1101010100000 011 0100 crm:4 110 11111",
+    "msr pstateName, crm",
+    (b, { crm }) => {
+      if (b.mode.el === 0) b.callAndDispatch(Helper.writePstate, (3 << 7) | (crm << 3) | 6);
+      // Masking interrupts lets none in.
+      else b.ir.set(PSTATE.daif, b.i32.or(b.ir.get(PSTATE.daif), b.i32.const(crm << DAIF_SHIFT)));
+    },
+    { name: "msr.daifset" },
+  ),
+  insn(
+    "1101010100000 011 0100 crm:4 111 11111",
+    "msr pstateName, crm",
+    (b, { crm }) => {
+      const { ir, i32 } = b;
+      if (b.mode.el === 0) b.callAndDispatch(Helper.writePstate, (3 << 7) | (crm << 3) | 7);
+      else setDaif(b, i32.and(ir.get(PSTATE.daif), i32.const(~(crm << DAIF_SHIFT))));
+    },
+    { name: "msr.daifclr" },
+  ),
+  pan.insn(
+    "1101010100000 000 0100 crm:4 100 11111",
+    "msr pstateName, crm",
+    (b, { crm }) => {
+      if (b.mode.el === 0) b.undefined();
+      else setPan(b, b.i32.const(crm & 1));
+    },
+    { name: "msr.pan" },
+  ),
 ];
 
 // --- Hints and barriers ----------------------------------------------------------------------------
@@ -184,6 +201,9 @@ const hints = [
 
 // One PE runs at a time, in program order: there is nothing to order.
 const barriers = [
+  insn("11010101000000110011 crm:4 010 11111", "clrex crm", (b) => void b.ir.call(Helper.clearExclusive, 0), {
+    aliases: [["clrex", "crm == 15"]],
+  }),
   insn("11010101000000110011 barrier:4 100 11111", "dsb barrier", () => {}),
   insn("11010101000000110011 barrier:4 101 11111", "dmb barrier", () => {}),
   // Code is looked up anew: what changed it (IC IVAU, a store) was seen before.

@@ -1,22 +1,13 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { instructionLines, inTemporaryFolder, runs } from "@hypercraft/engine/testing/tools";
 
 // Other people's disassemblers as oracles for ours. Test support: needs Node and the tools.
 
 const ARCH = "rv64gch_zicsr_zifencei_zba_zbb_zbs_zicbom_zicboz_svinval_zihintpause";
 const LLVM_FEATURES = "+m,+a,+f,+d,+c,+zba,+zbb,+zbs";
 const PREFIX = "riscv64-linux-gnu-";
-
-function runs(command: string): boolean {
-  try {
-    execFileSync(command, ["--version"], { stdio: "ignore" });
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 /** Is the GNU disassembler for RISC-V here? */
 export const haveBinutils = (): boolean => runs(`${PREFIX}objdump`) && runs(`${PREFIX}as`);
@@ -32,15 +23,6 @@ export interface Encoded {
   readonly width: 16 | 32;
 }
 
-function inTemporaryFolder<T>(body: (folder: string) => T): T {
-  const folder = mkdtempSync(join(tmpdir(), "hypercraft-oracle-"));
-  try {
-    return body(folder);
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
-}
-
 function assemble(folder: string, encodings: readonly Encoded[]): string {
   const lines = encodings.map(({ bits, width }) => `.insn ${width / 8}, 0x${(bits >>> 0).toString(16)}`);
   const source = join(folder, "a.s");
@@ -48,14 +30,6 @@ function assemble(folder: string, encodings: readonly Encoded[]): string {
   writeFileSync(source, `.option norelax\n${lines.join("\n")}\n`);
   execFileSync(`${PREFIX}as`, [`-march=${ARCH}`, source, "-o", object]);
   return object;
-}
-
-/** One line of output per instruction: address, encoding, text. */
-function instructionLines(output: string): string[] {
-  return output
-    .split("\n")
-    .map((line) => /^\s*[0-9a-f]+:\s+(?:[0-9a-f]{2}(?: [0-9a-f]{2})*|[0-9a-f]+)\s+(.*)$/.exec(line)?.[1])
-    .filter((text) => text !== undefined);
 }
 
 /** Text of each encoding at consecutive addresses from 0, as the GNU disassembler writes it without pseudo-instructions. */

@@ -183,3 +183,28 @@ test("the support matrix lists every instruction once", () => {
   ]);
   expect(supportMarkdown(supportMatrix(table))).toContain("| base+extra | 1 | `ldxr` |");
 });
+
+test("kinds can refuse values and compute what texts show, and a mnemonic can have several names", () => {
+  const nothing = () => {};
+  const special: Record<string, OperandKind> = {
+    rd: {},
+    imm: { allows: (value, bits) => value < 4 || (bits & 1) === 0 },
+    double: { derive: (bits) => 2 * (bits & 0x1f), format: (value) => `#${value}` },
+    small: { derive: (bits) => ((bits & 0x1f) < 3 ? 1 : 0) },
+  };
+  const made = new InstructionTable<Log>(
+    [
+      insn("0000000000000000000 imm:8 rd:5", "add rd, imm", nothing, { name: "add.imm" }),
+      insn("1000000000000000000 00000000 rd:5", "add rd, double", nothing, {
+        name: "add.double",
+        aliases: [["little rd", "small == 1"]],
+      }),
+    ],
+    special,
+  );
+  expect(made.named("add.imm").encode({ rd: 2, imm: 9 })).toBe((9 << 5) | 2);
+  expect(() => made.named("add.imm").encode({ rd: 3, imm: 9 })).toThrow(RangeError);
+  expect(made.disassemble((9 << 5) | 3, 0n)).toBe(".4byte 0x00000123");
+  expect(made.disassemble(0x80000007, 0n)).toBe("add 7, #14");
+  expect(made.disassemble(0x80000002, 0n)).toBe("little 2");
+});

@@ -128,7 +128,10 @@ export class Instruction<B = unknown> implements Encoding {
 
   private text(text: string, when: string, extracts: ReadonlyMap<string, Extract>): CompiledText {
     return {
-      template: parseText(text, (operand) => extracts.has(operand) || this.kinds[operand]?.derive !== undefined),
+      template: parseText(
+        text,
+        (operand) => extracts.has(operand) || this.kinds[operand]?.derive !== undefined,
+      ),
       applies: this.condition(when, extracts),
       operands: extracts,
     };

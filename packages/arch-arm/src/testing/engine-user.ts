@@ -1,0 +1,45 @@
+import { type CodeSource, type IrBuilder, Status, type Tier } from "@hypercraft/engine";
+import { createFlatUser, FlatUserCpu, SYSTEM_CALL } from "@hypercraft/engine/testing/flat-user";
+import { Helper } from "../cpu/helper-ids.js";
+import { armLayout } from "../cpu/state.js";
+import { liftInstruction } from "../isa/lift.js";
+import { buildUserProgram, readRecords, type UserExecutor } from "./user-program.js";
+
+// User-level cases on the engine: a flat CPU at EL0.
+
+class UserCpu extends FlatUserCpu {
+  override readonly layout = armLayout;
+
+  override codeMode(): number {
+    return 0;
+  }
+
+  override lift(builder: IrBuilder, source: CodeSource, offset: number, mode: number): number {
+    return liftInstruction(builder, source, offset, mode);
+  }
+
+  override helper(id: number): Status {
+    const { core } = this;
+    if (id === Helper.clearExclusive) {
+      core.clearReservation();
+      return Status.next;
+    }
+    if (id !== Helper.svc) return this.fail(`helper ${id}`);
+    core.exit = SYSTEM_CALL;
+    core.setPc(core.pcLo() + 4, core.pcHi());
+    return Status.exit;
+  }
+}
+
+/** Runs all cases in one go on one of the engine's execution tiers. */
+export function runOnTier(tier: Tier): UserExecutor {
+  return (cases) => {
+    const program = createFlatUser(buildUserProgram(cases), {
+      cpu: (core) => new UserCpu(core),
+      floatingPoint: { nan: "canonical", tininess: "after" },
+      tier,
+    });
+    program.finish();
+    return readRecords(program.memory(), cases.length);
+  };
+}

@@ -1,0 +1,255 @@
+import { instructionGenerator, type Prng, type RandomFilter } from "@hypercraft/engine";
+import { armInstructions } from "../isa/table.js";
+import {
+  DATA_BYTES,
+  DATA_MIDDLE,
+  RECORD_POINTER,
+  recordAddress,
+  type UserCase,
+  type UserState,
+} from "./user-program.js";
+
+// Random user-level instruction sequences that end: they branch forwards, or back in loops that count down, touch no
+// memory but their record's, and use no encoding whose result the manual leaves open.
+
+/** Registers that hold addresses or counts and are written by nothing else. */
+const BASE = 26;
+const POINTER = 27;
+const COUNTER = 25;
+const SP = 31;
+const RESERVED: readonly number[] = [COUNTER, BASE, POINTER, RECORD_POINTER];
+const BASES = [BASE, SP];
+
+const range = (first: number, last: number, step = 1): number[] =>
+  Array.from({ length: Math.floor((last - first) / step) + 1 }, (_, i) => first + i * step);
+
+const writable = range(0, 31).filter((i) => !RESERVED.includes(i));
+const numbered = writable.filter((i) => i !== SP);
+const DESTINATIONS: RandomFilter["operands"] = {
+  rd: writable,
+  rdSp: numbered,
+  xd: writable,
+  wd: writable,
+  xt: writable,
+  wt: writable,
+  xt2: writable,
+  wt2: writable,
+  xs: writable,
+  ws: writable,
+};
+
+type Make = (prng: Prng) => number;
+/** Encodings of a few instructions that belong together. */
+type Unit = (prng: Prng) => readonly number[];
+
+function generator(accept: RegExp, operands: RandomFilter["operands"] = {}): Make {
+  const make = instructionGenerator(armInstructions, {
+    accept: ({ name }) => accept.test(name),
+    operands: { ...DESTINATIONS, ...operands },
+  });
+  return (prng) => make(prng).bits;
+}
+
+const named = (name: string, operands: Readonly<Record<string, number>>): number =>
+  armInstructions.named(name).encode(operands);
+
+const MEMORY = /^(ld|st|cas|swp|prf)/;
+const CONTROL = /^(b|bl|br|blr|ret|b\.cond|cbn?z|tbn?z)$/;
+const SYSTEM = /^(svc|hvc|smc|brk|hlt|eret|udf|wf[ei]|msr.*|mrs|sys|sysl|isb|dsb|dmb|hint|clrex)$/;
+const ORDERED = /^(ldar|stlr)/;
+const EXCLUSIVE = /^(ldx|ldax|stx|stlx)/;
+const ATOMIC = /^(ld(add|clr|eor|set|smax|smin|umax|umin)|swp|cas)/;
+
+const others = (...excluded: readonly RegExp[]): readonly string[] =>
+  armInstructions.instructions
+    .map(({ name }) => name)
+    .filter((name) => !excluded.some((pattern) => pattern.test(name)));
+const oneOf = (names: readonly string[]): RegExp =>
+  new RegExp(`^(${names.map((name) => name.replaceAll(".", "\\.")).join("|")})$`);
+
+const compute = generator(oneOf(others(MEMORY, CONTROL, SYSTEM)));
+const hints = generator(/^(dsb|dmb|isb|hint|prf.*)$/, { imm: [0, 1, 7, 25, 29, 34] });
+const plainMemory = armInstructions.instructions
+  .map(({ name }) => name)
+  .filter(
+    (name) => [MEMORY].some((p) => p.test(name)) && ![ORDERED, EXCLUSIVE, ATOMIC].some((p) => p.test(name)),
+  );
+const displaced = plainMemory.filter((name) => !/\.(pre|post|reg|literal)$|^prf/.test(name));
+const access = generator(oneOf(displaced), { xnSp: BASES, disp: range(0, 2040) });
+const updating = generator(oneOf(plainMemory.filter((name) => /\.(pre|post)$/.test(name))), {
+  xnSp: [POINTER],
+});
+const literal = generator(oneOf(plainMemory.filter((name) => /^ld.*\.literal$/.test(name))), {
+  offset: range(-64, 64, 4),
+});
+const ordered = generator(ORDERED, { xnSp: BASES });
+const atomic = generator(ATOMIC, { xnSp: BASES });
+const registers = (bits: number) => [bits & 31, (bits >>> 10) & 31];
+
+/** A pair may not load one register twice. */
+function distinct(make: Make): Make {
+  return (prng) => {
+    for (;;) {
+      const bits = make(prng);
+      const [first, second] = registers(bits);
+      if (first !== second) return bits;
+    }
+  };
+}
+
+const single =
+  (make: Make): Unit =>
+  (prng) => [make(prng)];
+
+/** Access at a pointer that the access moves. */
+const walking: Unit = (prng) => [
+  named("add.imm", { sf: 1, rdSp: POINTER, rnSp: SP, imm: prng.below(1000) }),
+  distinct(updating)(prng),
+];
+
+/** Access with an index register, small enough for any scale. */
+function indexing(): Unit {
+  const names = plainMemory.filter((name) => name.endsWith(".reg") && !name.startsWith("prf"));
+  return (prng) => {
+    const index = prng.pick(numbered);
+    const make = generator(oneOf([prng.pick(names)]), { xnSp: BASES, rm: [index] });
+    // AND with 0x7f: N:immr:imms with seven ones.
+    return [
+      named("and.imm", { sf: 1, rdSp: index, rn: prng.pick(writable), bitmask: (1 << 12) | 6 }),
+      make(prng),
+    ];
+  };
+}
+
+/** An exclusive load and a store to the same place. */
+const exclusive: Unit = (prng) => {
+  const [r, xnSp] = [prng.pick(["x", "w"]), prng.pick(BASES)];
+  const load = generator(new RegExp(`^lda?xr\\.${r}$`), { xnSp: [xnSp] })(prng);
+  for (;;) {
+    const store = generator(new RegExp(`^stl?xr\\.${r}$`), { xnSp: [xnSp] })(prng);
+    // The status register may be neither the data nor the base.
+    if (((store >>> 16) & 31) === (store & 31)) continue;
+    return prng.oneIn(6) ? [load, named("clrex", { crm: 15 }), store] : [load, store];
+  }
+};
+
+/** A branch over some instructions, on a condition or not. */
+const skipping: Unit = (prng) => {
+  const skipped = range(1, 1 + prng.below(3)).map(() => compute(prng));
+  const branch = generator(/^(b|bl|b\.cond|cbn?z|tbn?z)$/, {
+    offset: [4 * (skipped.length + 1)],
+    rd: range(0, 31),
+  });
+  return [branch(prng), ...skipped];
+};
+
+/** A comparison and what depends on it. */
+const deciding: Unit = (prng) => [
+  generator(/^(subs|adds|ands|bics|ccmp|ccmn)(\..*)?$/)(prng),
+  generator(/^(csel|csinc|csinv|csneg|ccmp|ccmn|adc|sbc|adcs|sbcs)(\..*)?$/)(prng),
+];
+
+/** An indirect branch over some instructions. */
+const jumping: Unit = (prng) => {
+  const skipped = range(1, 1 + prng.below(3)).map(() => compute(prng));
+  const xn = prng.pick(numbered);
+  return [
+    named("adr", { xd: xn, offset: 8 + 4 * skipped.length }),
+    named(prng.pick(["br", "blr", "ret"]), { xn }),
+    ...skipped,
+  ];
+};
+
+const flags: Unit = (prng) => [
+  generator(/^mrs$/, { system: [0x5a10] })(prng),
+  ...(prng.oneIn(2) ? [named("msr", { system: 0x5a10, xt: prng.pick(writable) })] : []),
+];
+
+const UNITS: readonly Unit[] = [
+  ...range(1, 4).map(() => single(compute)),
+  single(distinct(access)),
+  single(distinct(access)),
+  single(hints),
+  single(literal),
+  single(ordered),
+  single(atomic),
+  walking,
+  indexing(),
+  exclusive,
+  skipping,
+  deciding,
+  jumping,
+  flags,
+];
+
+const CORNERS = [
+  0n,
+  1n,
+  2n,
+  0x7fn,
+  0x80n,
+  0xffn,
+  0x7fffn,
+  0x8000n,
+  0x7fffffffn,
+  0x80000000n,
+  0xffffffffn,
+].flatMap((v) => [v, BigInt.asUintN(64, -v), BigInt.asUintN(64, v << 32n), BigInt.asUintN(64, ~v << 31n)]);
+
+function integerValue(prng: Prng): bigint {
+  switch (prng.below(4)) {
+    case 0:
+      return prng.pick(CORNERS);
+    case 1:
+      return BigInt.asUintN(64, BigInt(prng.below(200) - 100));
+    case 2:
+      return BigInt.asUintN(64, BigInt(prng.bits()));
+    default:
+      return prng.bits64();
+  }
+}
+
+function startState(prng: Prng, record: number): UserState {
+  const middle = BigInt(record + DATA_MIDDLE);
+  return {
+    x: range(0, 30).map((i) => (i === BASE || i === POINTER ? middle : integerValue(prng))),
+    sp: middle,
+    nzcv: BigInt(prng.below(16)) << 28n,
+    data: Uint8Array.from({ length: DATA_BYTES }, () => prng.below(256)),
+  };
+}
+
+const encode = (words: readonly number[]): Uint8Array => new Uint8Array(Uint32Array.from(words).buffer);
+
+function sequence(prng: Prng, length: number): number[] {
+  const words: number[] = [];
+  while (words.length < length) words.push(...prng.pick(UNITS)(prng));
+  return words;
+}
+
+/** `count` random cases of about `length` instructions each, for one program. */
+export function randomUserCases(prng: Prng, count: number, length: number): readonly UserCase[] {
+  return range(0, count - 1).map((i) => ({
+    start: startState(prng, recordAddress(i)),
+    code: encode(sequence(prng, length)),
+  }));
+}
+
+/** As `randomUserCases`, in a loop that runs often enough for a compiler to be worth its while. */
+export function randomLoopingCases(
+  prng: Prng,
+  count: number,
+  length: number,
+  rounds: number,
+): readonly UserCase[] {
+  return range(0, count - 1).map((i) => {
+    const body = sequence(prng, length);
+    const code = [
+      named("movz", { sf: 1, rd: COUNTER, imm: rounds }),
+      ...body,
+      named("sub.imm", { sf: 1, rdSp: COUNTER, rnSp: COUNTER, imm: 1 }),
+      named("cbnz", { sf: 1, rd: COUNTER, offset: -4 * (body.length + 1) }),
+    ];
+    return { start: startState(prng, recordAddress(i)), code: encode(code) };
+  });
+}
