@@ -60,7 +60,7 @@ function excused(bits: number, theirs: string, ours: string, pc: bigint): boolea
         /^(swp|cas)a?l?[bh]$|^casp/.test(name) ||
         /^(ldx|ldax|stx|stlx)(r[bh]|p)$/.test(name) ||
         /^(ldlar|stllr)[bh]?$/.test(name) ||
-        /^dcps[123]$/.test(name)))
+        /^(dcps[123]|drps)$/.test(name)))
   );
 }
 

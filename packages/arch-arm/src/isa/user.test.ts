@@ -61,7 +61,9 @@ describe.skipIf(!haveQemuUser())("against the emulator", () => {
 
 test("the programs hold every user-level instruction", () => {
   const seen = new Set(
-    cases.flatMap(({ code }) => [...new Uint32Array(code.buffer)].map((bits) => armInstructions.find(bits)?.name)),
+    cases.flatMap(({ code }) =>
+      [...new Uint32Array(code.buffer)].map((bits) => armInstructions.find(bits)?.name),
+    ),
   );
   // Traps, what is not for EL0, and what waits.
   const left = /^(svc|hvc|smc|brk|hlt|udf|eret|wfe|wfi|sysl?|msr\..*)$/;
