@@ -2,6 +2,7 @@ export * from "./address.js";
 export * from "./clock.js";
 export * from "./console.js";
 export * from "./device-bus.js";
+export * from "./emulated-vcpu.js";
 export * from "./error.js";
 export * from "./event-loop.js";
 export * from "./exit.js";

@@ -1,14 +1,12 @@
-/** Why a hart left `run`: what it puts in `core.exit`. */
-export type HartExit =
-  /** vm mode: a trap into HS-mode. Its CSRs are written, V is 0, and `RiscvHart.enterGuest` goes back. */
-  | { readonly kind: "trap" }
-  /** WFI found nothing pending; the pc is behind it. */
-  | { readonly kind: "wait" }
-  /** A timer deadline moved: ask `nextDeadline` again. Nothing else happened. */
-  | { readonly kind: "timer" }
-  /** The hart cannot go on. */
-  | FatalExit;
+import type { CpuExit } from "@hypercraft/hypercraft";
 
+/**
+ * Why a hart left `run`: what it puts in `core.exit`. In vm mode a trap into HS-mode has its CSRs written and V is 0, and
+ * `RiscvHart.enterGuest` goes back; the pc of one that waits is behind the WFI.
+ */
+export type HartExit = CpuExit<FatalExit>;
+
+/** The hart cannot go on. */
 export interface FatalExit {
   readonly kind: "fatal";
   /** One line in the manual's terms. */

@@ -169,6 +169,12 @@ export class RiscvHart implements GuestCpu {
     this.counters.sync();
   }
 
+  /** Forget all translations: a restored hart starts without any. */
+  forget(): void {
+    this.contexts.dropAll();
+    this.mmu.gStage.flush();
+  }
+
   /** Change privilege and virtualization mode; also due after status registers were stored silently. */
   setMode(priv: number, v: 0 | 1): void {
     this.priv = priv;

@@ -1,13 +1,13 @@
 import type { Core, CoreState, Translation } from "@hypercraft/engine";
 import {
-  BaseVCpu,
+  EmulatedVCpu,
+  type EmulatedVCpuState,
   type GuestPhysAddr,
   HyperError,
   type RegisterValue,
-  type VCpuLifecycleSnapshot,
   type VmExitInfo,
 } from "@hypercraft/hypercraft";
-import type { FatalExit, HartExit } from "../cpu/exit.js";
+import type { FatalExit } from "../cpu/exit.js";
 import type { RiscvHart } from "../cpu/hart.js";
 import { registerReport } from "../cpu/report.js";
 import { X } from "../cpu/state.js";
@@ -25,10 +25,6 @@ const RAW = (reason: string): RiscvExitCause => ({
   htinst: 0n,
   spvp: 0,
 });
-const BUDGET_SPENT: VmExitInfo<RiscvExitCause> = { kind: "budgetSpent", raw: RAW("the slice is used up") };
-const TIMER: VmExitInfo<RiscvExitCause> = { kind: "timer", raw: RAW("a timer deadline moved") };
-const WAIT: VmExitInfo<RiscvExitCause> = { kind: "wait", raw: RAW("WFI") };
-
 const NOWHERE: Translation = {
   physical: 0,
   readable: false,
@@ -38,111 +34,25 @@ const NOWHERE: Translation = {
 };
 
 /** A hart's state as plain data. */
-export interface HartVCpuState {
-  readonly version: 1;
-  readonly lifecycle: VCpuLifecycleSnapshot;
-  readonly core: CoreState;
-}
+export type HartVCpuState = EmulatedVCpuState<CoreState>;
 
 /**
- * A hart as a vCPU of the contracts: registers, the run loop and the exits that any hart has. What a trap
- * into the hypervisor means is the subclass's.
+ * A hart as a vCPU of the contracts: registers, and the exits that any hart has. What a trap into the hypervisor
+ * means is the subclass's.
  */
-export abstract class HartVCpu extends BaseVCpu<RiscvExitCause> {
+export abstract class HartVCpu extends EmulatedVCpu<RiscvExitCause, FatalExit, CoreState> {
   readonly gprNames: readonly string[] = X_NAMES;
   readonly core: Core;
   readonly hart: RiscvHart;
 
   constructor(vcpuId: number, entry: GuestPhysAddr, core: Core, hart: RiscvHart) {
-    super(vcpuId, entry);
+    super(vcpuId, entry, core, hart, RAW, "WFI");
     this.core = core;
     this.hart = hart;
   }
 
-  /** A trap into the level above: an exit, or undefined when it was served and the guest goes on. */
-  protected abstract trapped(): VmExitInfo<RiscvExitCause> | undefined;
-
-  get retired(): number {
-    return this.core.instructions();
-  }
-
-  protected override enter(budget: number): VmExitInfo<RiscvExitCause> {
-    const { core, hart } = this;
-    hart.updateTimers();
-    hart.sliceStart = core.instructions();
-    try {
-      return this.slice(hart.sliceStart + budget);
-    } finally {
-      hart.sliceStart = -1;
-    }
-  }
-
-  private slice(end: number): VmExitInfo<RiscvExitCause> {
-    const { core } = this;
-    for (;;) {
-      const left = end - core.instructions();
-      if (left <= 0) return BUDGET_SPENT;
-      const why = core.run(left);
-      if (why === "budget") return BUDGET_SPENT;
-      if (why === "stopped") return TIMER;
-      if (why === "breakpoint") {
-        return { kind: "debugStop", cause: "breakpoint", address: this.getPc(), raw: RAW("breakpoint") };
-      }
-      if (why === "watchpoint") {
-        return {
-          kind: "debugStop",
-          cause: "watchpoint",
-          address: core.watchHit ?? 0n,
-          raw: RAW("watchpoint"),
-        };
-      }
-      const exit = this.exited(core.exit as HartExit);
-      if (exit !== undefined) return exit;
-    }
-  }
-
-  /** Everything the vCPU is, as plain data. Throws BadState while it runs or waits for an answer. */
-  save(): HartVCpuState {
-    const lifecycle = this.lifecycleState();
-    const { core, hart } = this;
-    hart.save();
-    // What a restored hart starts without, this one goes on without, so that both go the same way.
-    hart.contexts.dropAll();
-    hart.mmu.gStage.flush();
-    return { version: 1, lifecycle, core: core.state() };
-  }
-
-  /** Throws InvalidParam for a state of another version or shape. */
-  load(state: HartVCpuState): void {
-    if (state.version !== 1) {
-      throw new HyperError("InvalidParam", `hart state version ${state.version} is not 1`);
-    }
-    for (const name of this.hart.layout.fields.keys()) {
-      if (typeof state.core.fields[name] === "bigint") continue;
-      throw new HyperError("InvalidParam", `the saved hart state has no field ${name}`);
-    }
-    this.restoreLifecycle(state.lifecycle);
-    this.core.restore(state.core);
-    this.hart.reload();
-  }
-
-  private exited(exit: HartExit): VmExitInfo<RiscvExitCause> | undefined {
-    switch (exit.kind) {
-      case "wait":
-        return WAIT;
-      case "timer":
-        return TIMER;
-      case "trap":
-        return this.trapped();
-      case "fatal":
-        return this.fatal(exit);
-      default:
-        throw new HyperError("Internal", `the hart left with ${JSON.stringify(exit satisfies never)}`);
-    }
-  }
-
   /** The hart cannot go on. */
-  protected fatal({ cause, interrupt, reason, pc, value }: FatalExit): VmExitInfo<RiscvExitCause> {
+  protected override fatal({ cause, interrupt, reason, pc, value }: FatalExit): VmExitInfo<RiscvExitCause> {
     const scause = (interrupt ? 1n << 63n : 0n) | BigInt(cause);
     return {
       kind: "failEntry",
@@ -173,14 +83,6 @@ export abstract class HartVCpu extends BaseVCpu<RiscvExitCause> {
   }
   override setPc(pc: bigint): void {
     this.core.setBig(this.hart.layout.pc, pc);
-  }
-
-  override nextDeadline(): number {
-    return this.hart.nextDeadline();
-  }
-  override hasWakeEvent(): boolean {
-    this.hart.updateTimers();
-    return this.hart.wakeUp;
   }
 
   override registers(): RegisterValue[] {
