@@ -17,6 +17,8 @@ export interface Encoding {
 
 /** No field may be wider than this: a node has 2^width children. */
 const MAX_FIELD = 8;
+/** So few candidates are compared one by one. */
+const LEAF = 2;
 /** What a doubling of a node's size must win, in expected candidates. */
 const SIZE_PENALTY = 0.02;
 
@@ -35,9 +37,13 @@ function admits(e: Encoding, shift: number, width: number, value: number): boole
   return (((value << shift) ^ e.value) & e.mask & field(shift, width)) === 0;
 }
 
+/** Candidates by value of the field looked at; a table tries thousands of fields. */
+const counts = new Uint32Array(1 << MAX_FIELD);
+
 /** Expected number of candidates left for one of them after looking at a field. */
 function expectedLeft(candidates: readonly Encoding[], shift: number, width: number): number {
-  const sizes = new Uint32Array(1 << width);
+  const values = 1 << width;
+  const sizes = counts.fill(0, 0, values);
   for (const e of candidates) {
     // A bit the encoding leaves open puts it in both halves.
     const open = field(0, width) & ~(e.mask >>> shift);
@@ -49,7 +55,7 @@ function expectedLeft(candidates: readonly Encoding[], shift: number, width: num
     }
   }
   let squares = 0;
-  for (const size of sizes) squares += size * size;
+  for (let value = 0; value < values; value++) squares += (sizes[value] as number) ** 2;
   return squares / candidates.length;
 }
 
@@ -89,8 +95,10 @@ function bestField(candidates: readonly Encoding[], width: number): Choice | nul
 
 /** Rejects two encodings where it would be unclear which of them an instruction is. */
 function checkOverlaps(encodings: readonly Encoding[]): void {
-  for (const [i, a] of encodings.entries()) {
-    for (const b of encodings.slice(i + 1)) {
+  for (let i = 0; i < encodings.length; i++) {
+    const a = encodings[i] as Encoding;
+    for (let k = i + 1; k < encodings.length; k++) {
+      const b = encodings[k] as Encoding;
       if (((a.value ^ b.value) & a.mask & b.mask) !== 0) continue;
       const nested = a.mask !== b.mask && ((a.mask & b.mask) === a.mask || (a.mask & b.mask) === b.mask);
       if (nested || a.accepts !== null || b.accepts !== null) continue;
@@ -117,7 +125,7 @@ export class Decoder {
     const nodes: number[] = [];
     const leaves: number[] = [];
     const build = (candidates: readonly Encoding[]): number => {
-      const choice = candidates.length > 1 ? bestField(candidates, width) : null;
+      const choice = candidates.length > LEAF ? bestField(candidates, width) : null;
       if (choice === null) {
         const at = leaves.length;
         leaves.push(
