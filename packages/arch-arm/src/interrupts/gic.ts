@@ -32,6 +32,9 @@ export interface GicDesign {
   readonly hcrMask: number;
 }
 
+/** IRQ, FIQ, virtual IRQ and virtual FIQ. */
+const ALL_OUTPUTS = 15;
+
 /** List registers of each virtual interface. */
 export const LIST_REGISTERS = 4;
 
@@ -202,6 +205,11 @@ export abstract class Gic {
     state.virtual.forEach((saved, cpu) => {
       this.virtual[cpu]?.restore(saved);
     });
+    // Whatever the CPUs were told or restored to before, they are told anew.
+    for (let cpu = 0; cpu < this.told.length; cpu++) {
+      this.told[cpu] = ALL_OUTPUTS;
+      this.tell(cpu, 0);
+    }
     this.update();
   }
 }

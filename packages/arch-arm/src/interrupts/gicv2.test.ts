@@ -212,11 +212,16 @@ describe("GICv2", () => {
     c.get(0x0c);
     gic.line(33).set(true);
     d.set(0xf00, (2 << 24) | 3);
+    d.set(0x400, 0x20a0a0a0);
     const saved = JSON.parse(JSON.stringify(gic.state()));
     const others = [new CpuLines(), new CpuLines()];
     const other = make(others);
     other.restore(saved);
     expect([others, other.state()]).toEqual([lines, gic.state()]);
+    // A CPU that lost its input meanwhile gets it back.
+    others[0]?.setIrq(false);
+    other.restore(saved);
+    expect(others).toEqual(lines);
     other.cpuInterface.write(0x10, 4, 32);
     expect([others[0]?.irq, other.cpuInterface.read(0x0c, 4)]).toEqual([true, 3]);
     other.reset();
