@@ -1,4 +1,4 @@
-import type { AtomicSize, IrBlock, Node } from "../ir/node.js";
+import type { AccessSize, AtomicSize, IrBlock, Node } from "../ir/node.js";
 import {
   COMPARE_NAMES,
   I32_BINARY_NAMES,
@@ -153,13 +153,14 @@ const LEAVE_AT = microOp("leave_at");
 const LEAVE_INDIRECT = microOp("leave_indirect");
 const BRANCH_NZ = microOp("branch_nz");
 const CHECK_ALIGN = microOp("check_align");
-const bySize = (name: string): Record<AtomicSize, number> => ({
+const bySize = (name: string): Record<AccessSize, number> => ({
   1: microOp(`${name}8`),
   2: microOp(`${name}16`),
   4: microOp(`${name}32`),
   8: microOp(`${name}64`),
+  16: microOp(`${name}128`),
 });
-const ATOMIC: Record<number, Record<AtomicSize, number>> = {
+const ATOMIC: Record<number, Record<AccessSize, number>> = {
   [Op.cas]: bySize("cas"),
   [Op.loadReserved]: bySize("load_reserved"),
   [Op.storeConditional]: bySize("store_conditional"),
@@ -351,7 +352,7 @@ export class Lowering {
         const a = this.operand(n.a as Node, i);
         const b = this.optional(n.b, i);
         const c = this.optional(n.c, i);
-        this.exit(n, this.emit(ATOMIC[n.op]?.[n.size as AtomicSize] as number, d, a, b, c, this.meta(n)));
+        this.exit(n, this.emit(ATOMIC[n.op]?.[n.size] as number, d, a, b, c, this.meta(n)));
         if (n.op !== Op.storeConditional) this.zeroExtend(n, d);
         return;
       }
@@ -409,7 +410,7 @@ export class Lowering {
 
   /** Atomic accesses extend the sign of what they give. */
   private zeroExtend(n: Node, d: number): void {
-    if (n.signed || n.size === 8) return;
+    if (n.signed || n.size >= 8) return;
     if (n.size === 4) this.emit(EXTEND_U, d, d, 0, 0, 0);
     else this.emit(AND_IMMEDIATE, d, d, 0, n.size === 1 ? 0xff : 0xffff, 0);
   }

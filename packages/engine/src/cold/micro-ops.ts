@@ -78,7 +78,7 @@ const names: string[] = [
   // With the number of the operation in x.
   "rmw8",
   "rmw16",
-  ...[8, 16, 32, 64].flatMap((n) => [`cas${n}`, `load_reserved${n}`, `store_conditional${n}`]),
+  ...[8, 16, 32, 64, 128].flatMap((n) => [`cas${n}`, `load_reserved${n}`, `store_conditional${n}`]),
   "load128",
   "store128",
   // Operations on vectors: y is the place in VECTOR_MICRO_OPS. The second has 16 bytes of immediate behind it.

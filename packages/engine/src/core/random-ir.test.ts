@@ -178,9 +178,31 @@ class Generator {
     }
     const lane = random.below(2);
     if (choice < 8) return (b) => b.set(x, b.i64x2.extract_lane(vector(b), lane));
-    const address = this.address(16, random.next() < 0.5 ? 16 : 1);
+    const atomic = random.next() < 0.4;
+    const address = this.address(16, atomic || random.next() < 0.5 ? 16 : 1);
+    if (atomic) return this.wideAtomic(v, x, address);
     if (choice < 9) return (b) => b.set(v, b.load(16, false, address(b)));
     return (b) => b.store(16, address(b), vector(b));
+  }
+
+  private wideAtomic(v: Field, x: Field, address: Make): Script {
+    const { random } = this;
+    const [value, other] = [this.vector(1), this.vector(1)];
+    const found = random.next() < 0.6;
+    if (random.next() < 0.5)
+      return (b) => {
+        const at = address(b);
+        b.set(v, b.cas(16, at, found ? b.load(16, false, at) : other(b), value(b)));
+      };
+    return (b) => {
+      const at = address(b);
+      const seen = b.loadReserved(16, at);
+      // One of the halves, or both.
+      if (!found) b.store(8, b.i64.add(at, b.i64.const(8 * (x.offset & 8 ? 1 : 0))), b.get(x));
+      const failed = b.storeConditional(16, at, value(b));
+      b.set(v, seen);
+      b.set(x, failed);
+    };
   }
 
   /** An address in the data, a multiple of `align`, that leaves room for `size` bytes. */

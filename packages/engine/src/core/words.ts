@@ -16,6 +16,7 @@ export const W = {
   contexts: E.contexts >> 2,
   reservation: E.reservation >> 2,
   reservedValue: E.reservedValue >> 2,
+  reservedHigh: E.reservedHigh >> 2,
   attention: E.attention >> 2,
   tlb: E.tlb >> 2,
   walk: E.walk >> 2,
@@ -23,7 +24,7 @@ export const W = {
   accessValue: E.accessValue >> 2,
 } as const;
 
-/** A load reservation: an offset in host memory (equal machines lay theirs out alike), and the value seen. */
+/** A load reservation: an offset in host memory (equal machines lay theirs out alike), and the value seen: its low half sign-extended, if it is less than 8 bytes. */
 export interface Reservation {
   readonly address: bigint;
   readonly value: bigint;
@@ -118,7 +119,10 @@ export class CoreWords {
 
   reservation(): Reservation | null {
     if (this.word(W.reservation + 1) === -1) return null;
-    return { address: this.wide(W.reservation), value: this.wide(W.reservedValue) };
+    return {
+      address: this.wide(W.reservation),
+      value: (this.wide(W.reservedHigh) << 64n) | this.wide(W.reservedValue),
+    };
   }
 
   setReservation(reservation: Reservation | null): void {
@@ -126,10 +130,9 @@ export class CoreWords {
     for (const [index, half] of [
       [W.reservation, address],
       [W.reservedValue, value],
-    ] as const) {
-      this.setWord(index, Number(BigInt.asIntN(32, half)));
-      this.setWord(index + 1, Number(BigInt.asIntN(32, half >> 32n)));
-    }
+      [W.reservedHigh, value >> 64n],
+    ] as const)
+      this.setWide(index, half);
   }
 
   clearReservation(): void {

@@ -171,18 +171,18 @@ export class IrBuilder {
     return n;
   }
 
-  /** Atomic compare and exchange of aligned memory; gives the old value. */
-  cas(size: AtomicSize, address: Value, expected: Value, value: Value, options?: AtomicOptions): Value {
+  /** Atomic compare and exchange of aligned memory; gives the old value. Of 16 bytes, all three values are v128. */
+  cas(size: AtomicSize | 16, address: Value, expected: Value, value: Value, options?: AtomicOptions): Value {
     return this.atomic(Op.cas, size, options, address, expected, value);
   }
 
-  /** Load and reserve aligned memory. */
-  loadReserved(size: AtomicSize, address: Value, options?: AtomicOptions): Value {
+  /** Load and reserve aligned memory, of 16 bytes as a v128. */
+  loadReserved(size: AtomicSize | 16, address: Value, options?: AtomicOptions): Value {
     return this.atomic(Op.loadReserved, size, options, address, null, null);
   }
 
   /** Store if the reservation still holds; gives i64 0 on success and 1 on failure, and ends the reservation. */
-  storeConditional(size: AtomicSize, address: Value, value: Value): Value {
+  storeConditional(size: AtomicSize | 16, address: Value, value: Value): Value {
     return this.access(Op.storeConditional, size, ALIGNED, address, value, null);
   }
 
@@ -270,14 +270,14 @@ export class IrBuilder {
 
   private atomic(
     op: number,
-    size: AtomicSize,
+    size: AtomicSize | 16,
     options: AtomicOptions | undefined,
     a: Value,
     b: Value | null,
     c: Value | null,
   ): Node {
     const n = this.access(op, size, ALIGNED, a, b, c);
-    n.type = "i64";
+    n.type = size === 16 ? "v128" : "i64";
     n.signed = options?.signed !== false;
     return n;
   }

@@ -3,7 +3,7 @@ import type { IrType } from "./ops.js";
 
 /** Bytes of a data access; of 16 are loads and stores of vectors. */
 export type AccessSize = 1 | 2 | 4 | 8 | 16;
-/** Bytes of an atomic access. */
+/** Bytes of an atomic access of a scalar. */
 export type AtomicSize = 1 | 2 | 4 | 8;
 
 /** A state write that a pass delayed: what the field holds if the block is left at this point. */

@@ -31,6 +31,8 @@ for (const [name, { operands }] of Object.entries(LANE_OPERATIONS)) OPERANDS[opC
 /** The same of accesses of 16 bytes. */
 const WIDE_OPERANDS: Record<number, readonly IrType[]> = {
   [Op.store]: ["i64", "v128"],
+  [Op.cas]: ["i64", "v128", "v128"],
+  [Op.storeConditional]: ["i64", "v128"],
 };
 
 /** What must not happen twice, as it would if the hot tier left an instruction behind it to do it again. */

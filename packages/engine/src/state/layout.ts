@@ -21,6 +21,8 @@ export const ENGINE_STATE = {
   zero: 8,
   /** i64: virtual address of the access that left the interpreter. */
   accessAddress: 16,
+  /** i64: upper half of the value seen by a load-reserved of 16 bytes. */
+  reservedHigh: 24,
   /** i64: context id, the low 12 bits of every TLB tag. */
   dataContext: 32,
   /** i32: instructions left in the slice. */

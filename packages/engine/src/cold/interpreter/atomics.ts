@@ -1,4 +1,4 @@
-import type { AtomicSize } from "../../ir/node.js";
+import type { AccessSize, AtomicSize } from "../../ir/node.js";
 import { RMW_NAMES, type RmwName } from "../../ir/ops.js";
 import { ENGINE_STATE as E } from "../../state/layout.js";
 import {
@@ -15,8 +15,11 @@ import {
   select,
   seq,
   type Val,
+  v128,
+  vector,
   when,
 } from "../../wasm/index.js";
+import { VECTOR_OPERATIONS } from "../../wasm/vectors.js";
 import { SlowAccess } from "../slow-access.js";
 import type { Handler, Handlers, Machine } from "./machine.js";
 import { host, probe } from "./tlb.js";
@@ -56,11 +59,57 @@ export function addAtomicHandlers(handlers: Handlers, combineBy: Callable): void
     handlers.set(`load_reserved${bits}`, loadReserved(size));
     handlers.set(`store_conditional${bits}`, storeConditional(size));
   }
+  addWideHandlers(handlers);
+}
+
+/** Those of 16 bytes. Values are in two halves, so that the interpreter needs no local for vectors. */
+function addWideHandlers(handlers: Handlers): void {
+  const [low, high] = [(m: Machine) => i64.load(m.target), (m: Machine) => i64.load(m.target, 8)];
+  handlers.set(
+    "cas128",
+    atomic(16, "write", SlowAccess.rmw, (m) => [
+      m.status.set(differ(v128.load(m.target), m.bVector)),
+      m.value.set(low(m)),
+      m.va.set(high(m)),
+      when(i32.eqz(m.status), [v128.store(m.target, m.cVector)]),
+      m.setD(m.value),
+      m.setDHigh(m.va),
+    ]),
+  );
+  handlers.set(
+    "load_reserved128",
+    atomic(16, "read", 0, (m) => [
+      m.setEngine64(E.reservation, i64.extend_i32_u(m.target)),
+      m.setEngine64(E.reservedValue, low(m)),
+      m.setEngine64(E.reservedHigh, high(m)),
+      m.setVector(v128.load(m.target)),
+    ]),
+  );
+  handlers.set(
+    "store_conditional128",
+    atomic(16, "write", SlowAccess.write, (m) => [
+      m.value.set(i64.const(1)),
+      when(i64.eq(m.engine64(E.reservation), i64.extend_i32_u(m.target)), [
+        when(
+          i32.and(i64.eq(m.engine64(E.reservedValue), low(m)), i64.eq(m.engine64(E.reservedHigh), high(m))),
+          [v128.store(m.target, m.bVector), m.value.set(i64.const(0))],
+        ),
+      ]),
+      m.setEngine64(E.reservation, -1),
+      m.setD(m.value),
+    ]),
+  );
+}
+
+/** i32: not 0 if two vectors differ. */
+function differ(a: Expr, b: Expr): Expr {
+  const { xor, any_true } = VECTOR_OPERATIONS.v128;
+  return vector(any_true.code, any_true, [vector(xor.code, xor, [a, b])]);
 }
 
 /** An access that must be aligned; `body` finds its host address in `target`. */
 function atomic(
-  size: AtomicSize,
+  size: AccessSize,
   tag: "read" | "write",
   access: number,
   body: (m: Machine) => readonly Expr[],

@@ -90,6 +90,10 @@ export class Machine {
   get b(): Expr {
     return i64.load(this.slot(6), this.plan.state);
   }
+  /** The third operand as a vector. */
+  get cVector(): Expr {
+    return v128.load(this.slot(8), this.plan.state);
+  }
   /** The second operand as a vector, and its upper half. */
   get bVector(): Expr {
     return v128.load(this.slot(6), this.plan.state);
@@ -121,6 +125,10 @@ export class Machine {
   }
   setVector(value: Expr): Expr {
     return v128.store(this.slot(2), value, this.plan.state);
+  }
+  /** The upper half of a vector. */
+  setDHigh(value: Val): Expr {
+    return i64.store(this.slot(2), value, this.plan.state + 8);
   }
   setD32(value: Expr): Expr {
     return this.setD(i64.extend_i32_u(value));

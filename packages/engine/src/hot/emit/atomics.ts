@@ -1,6 +1,7 @@
 import type { AtomicSize, Node } from "../../ir/node.js";
 import { Op, RMW_NAMES, type RmwName } from "../../ir/ops.js";
 import { ENGINE_STATE as E } from "../../state/layout.js";
+import { VECTOR_OPERATIONS } from "../../wasm/vectors.js";
 import { type FunctionWriter, W } from "../function-writer.js";
 import type { RegionBlock } from "../region.js";
 import type { Emission } from "./emission.js";
@@ -27,6 +28,7 @@ export function writeAtomic(
 ): void {
   const { w } = emission;
   probe.translate(block, n);
+  if (n.size === 16) return writeWide(emission, values, probe, n);
   const host = values.temporary("i32");
   const old = values.temporary("i64");
   probe.pushHost();
@@ -45,6 +47,76 @@ export function writeAtomic(
     w.set(old);
   }
   n.slot = old;
+}
+
+/** The same of 16 bytes. */
+function writeWide(emission: Emission, values: Values, probe: TlbProbe, n: Node): void {
+  const { w, plan } = emission;
+  const host = values.temporary("i32");
+  probe.pushHost();
+  w.set(host);
+  if (n.op === Op.storeConditional) return writeWideConditional(emission, values, n, host);
+  const old = values.temporary("v128");
+  w.get(host);
+  w.memory(W.v128Load, 0);
+  w.set(old);
+  if (n.op === Op.cas) {
+    w.get(old);
+    values.push(n.b as Node);
+    w.vector(VECTOR_OPERATIONS.v128.xor.code);
+    w.vector(VECTOR_OPERATIONS.v128.any_true.code);
+    w.op(W.i32Eqz);
+    w.open(W.if);
+    w.get(host);
+    values.push(n.c as Node);
+    w.memory(W.v128Store, 0);
+    w.close();
+  } else {
+    w.i32(0);
+    w.get(host);
+    w.op(W.extendU);
+    w.memory(W.i64Store, plan.state + E.reservation);
+    for (const [half, offset] of RESERVED_HALVES) {
+      w.i32(0);
+      w.get(host);
+      w.memory(W.i64Load, half);
+      w.memory(W.i64Store, plan.state + offset);
+    }
+  }
+  n.slot = old;
+}
+
+const RESERVED_HALVES = [
+  [0, E.reservedValue],
+  [8, E.reservedHigh],
+] as const;
+
+function writeWideConditional({ w, plan }: Emission, values: Values, n: Node, host: number): void {
+  const failed = values.temporary("i64");
+  w.i64(1, 0);
+  w.set(failed);
+  w.load(W.i64Load, plan.state + E.reservation);
+  w.get(host);
+  w.op(W.extendU);
+  w.op(W.i64Eq);
+  for (const [half, offset] of RESERVED_HALVES) {
+    w.load(W.i64Load, plan.state + offset);
+    w.get(host);
+    w.memory(W.i64Load, half);
+    w.op(W.i64Eq);
+    w.op(W.i32And);
+  }
+  w.open(W.if);
+  w.get(host);
+  values.push(n.b as Node);
+  w.memory(W.v128Store, 0);
+  w.i64(0, 0);
+  w.set(failed);
+  w.close();
+  w.i32(0);
+  w.i64(-1, -1);
+  w.memory(W.i64Store, plan.state + E.reservation);
+  n.slot = failed;
 }
 
 /**
