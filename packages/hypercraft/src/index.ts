@@ -8,6 +8,7 @@ export * from "./event-loop.js";
 export * from "./exit.js";
 export * from "./exit-handlers.js";
 export * from "./exit-stats.js";
+export * from "./firmware.js";
 export * from "./frame-allocator.js";
 export * from "./guest-memory.js";
 export * from "./hal.js";

@@ -216,11 +216,11 @@ export class RiscvVCpu extends HartVCpu {
       case "ipi":
         this.legacy = outcome.legacy;
         return { kind: "ipi", targets: outcome.targets, vector: GuestInterrupt.software, raw };
-      case "startHart":
-        return { kind: "cpuUp", target: outcome.hartId, entry: outcome.entry, arg: outcome.opaque, raw };
-      case "stopHart":
+      case "startCpu":
+        return { kind: "cpuUp", target: outcome.target, entry: outcome.entry, arg: outcome.arg, raw };
+      case "stopCpu":
         return { kind: "cpuDown", raw };
-      case "suspendHart":
+      case "suspendCpu":
         return this.suspend(outcome.resume, raw);
       case "shutdown":
         return { kind: "systemShutdown", failure: outcome.failure, code: outcome.code, raw };
@@ -238,14 +238,14 @@ export class RiscvVCpu extends HartVCpu {
   }
 
   private suspend(
-    resume: { entry: bigint; opaque: bigint } | undefined,
+    resume: { entry: number; arg: bigint } | undefined,
     raw: RiscvExitCause,
   ): VmExitInfo<RiscvExitCause> {
     this.setResult(SbiError.success, 0n);
     if (resume !== undefined) {
-      resumeWorld(this.hart, resume.entry);
+      resumeWorld(this.hart, BigInt(resume.entry));
       this.setGpr(A0, BigInt(this.vcpuId));
-      this.setGpr(A1, resume.opaque);
+      this.setGpr(A1, resume.arg);
     }
     this.inSuspend = true;
     return { kind: "wait", raw };

@@ -87,16 +87,16 @@ test("remote fences reach the harts asked for; those of the hypervisor extension
 });
 
 test("harts start once, at an address that is RAM", () => {
-  expect(call(Eid.hsm, 0, 5, RAM, 77)).toEqual({ kind: "startHart", hartId: 5, entry: RAM, opaque: 77n });
+  expect(call(Eid.hsm, 0, 5, RAM, 77)).toEqual({ kind: "startCpu", target: 5, entry: RAM, arg: 77n });
   expect(call(Eid.hsm, 0, 0, RAM, 0)).toEqual(failed(SbiError.alreadyAvailable));
   expect(call(Eid.hsm, 0, 9, RAM, 0)).toEqual(failed(SbiError.invalidParam));
   expect(call(Eid.hsm, 0, 1, 0x1000, 0)).toEqual(failed(SbiError.invalidAddress));
   expect(call(Eid.hsm, 2, 1)).toEqual(returned(HsmState.stopped));
   expect(call(Eid.hsm, 2, 3)).toEqual(failed(SbiError.invalidParam));
-  expect(call(Eid.hsm, 3, 0)).toEqual({ kind: "suspendHart", resume: undefined });
+  expect(call(Eid.hsm, 3, 0)).toEqual({ kind: "suspendCpu", resume: undefined });
   expect(call(Eid.hsm, 3, 0x8000_0000, RAM, 5)).toEqual({
-    kind: "suspendHart",
-    resume: { entry: BigInt(RAM), opaque: 5n },
+    kind: "suspendCpu",
+    resume: { entry: RAM, arg: 5n },
   });
   expect(call(Eid.hsm, 3, 1)).toEqual(failed(SbiError.invalidParam));
 });

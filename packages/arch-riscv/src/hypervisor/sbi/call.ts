@@ -1,3 +1,4 @@
+import { entryAddress } from "@hypercraft/hypercraft";
 import {
   Eid,
   HsmState,
@@ -108,7 +109,7 @@ function hartStateManagement(call: SbiCall, host: SbiHost): SbiOutcome {
     case 0:
       return startHart(call, host);
     case 1:
-      return { kind: "stopHart" };
+      return { kind: "stopCpu" };
     case 2: {
       const hartId = hartOf(call, host);
       if (hartId === undefined) return failure(SbiError.invalidParam);
@@ -125,18 +126,18 @@ function startHart(call: SbiCall, host: SbiHost): SbiOutcome {
   const hartId = hartOf(call, host);
   if (hartId === undefined) return failure(SbiError.invalidParam);
   if (host.hartState(hartId) !== HsmState.stopped) return failure(SbiError.alreadyAvailable);
-  const entry = arg(call, 1);
-  if (!isCode(entry, host)) return failure(SbiError.invalidAddress);
-  return { kind: "startHart", hartId, entry: Number(entry), opaque: arg(call, 2) };
+  const entry = entryOf(call, host);
+  if (entry === undefined) return failure(SbiError.invalidAddress);
+  return { kind: "startCpu", target: hartId, entry, arg: arg(call, 2) };
 }
 
 function suspendHart(call: SbiCall, host: SbiHost): SbiOutcome {
   const type = low32(arg(call, 0));
-  if (type === SUSPEND_RETENTIVE) return { kind: "suspendHart", resume: undefined };
+  if (type === SUSPEND_RETENTIVE) return { kind: "suspendCpu", resume: undefined };
   if (type !== SUSPEND_NON_RETENTIVE) return failure(SbiError.invalidParam);
-  const entry = arg(call, 1);
-  if (!isCode(entry, host)) return failure(SbiError.invalidAddress);
-  return { kind: "suspendHart", resume: { entry, opaque: arg(call, 2) } };
+  const entry = entryOf(call, host);
+  if (entry === undefined) return failure(SbiError.invalidAddress);
+  return { kind: "suspendCpu", resume: { entry, arg: arg(call, 2) } };
 }
 
 /** The hart that a0 names, if there is one. */
@@ -145,9 +146,9 @@ function hartOf(call: SbiCall, host: SbiHost): number | undefined {
   return host.hartIds.find((id) => BigInt(id) === wanted);
 }
 
-/** May a hart start here: is it RAM, and an address that a pc can hold? */
-function isCode(address: bigint, host: SbiHost): boolean {
-  return (address & 1n) === 0n && address < 1n << 53n && host.isRam(Number(address), 2);
+/** The address in a1 if a hart may start there. */
+function entryOf(call: SbiCall, host: SbiHost): number | undefined {
+  return entryAddress(arg(call, 1), 2, (gpa, length) => host.isRam(gpa, length));
 }
 
 function systemReset(call: SbiCall): SbiOutcome {

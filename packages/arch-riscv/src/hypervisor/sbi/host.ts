@@ -1,3 +1,4 @@
+import type { FirmwarePowerOutcome } from "@hypercraft/hypercraft";
 import type { HsmState, SbiError } from "./constants.js";
 
 /** A remote fence of the RFENCE extension. Addresses and sizes are what the guest gave. */
@@ -63,14 +64,6 @@ export type SbiOutcome =
   | { readonly kind: "legacy"; readonly value: bigint }
   /** Interrupt these harts, then return success (legacy calls: a0 only). */
   | { readonly kind: "ipi"; readonly targets: readonly number[]; readonly legacy: boolean }
-  | { readonly kind: "startHart"; readonly hartId: number; readonly entry: number; readonly opaque: bigint }
-  | { readonly kind: "stopHart" }
-  /** Wait for an interrupt; `resume` is where a non-retentive suspend goes on. */
-  | {
-      readonly kind: "suspendHart";
-      readonly resume: { readonly entry: bigint; readonly opaque: bigint } | undefined;
-    }
-  | { readonly kind: "shutdown"; readonly failure: boolean; readonly code: number }
-  | { readonly kind: "reset"; readonly warm: boolean; readonly failure: boolean; readonly code: number }
+  | FirmwarePowerOutcome
   /** No such extension: the hypervisor's owner may answer it as a hypercall. */
   | { readonly kind: "unknown" };
