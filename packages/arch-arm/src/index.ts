@@ -1,3 +1,6 @@
+export { psciCall } from "./hypervisor/psci/call.js";
+export { AffinityState, PsciError, psciName } from "./hypervisor/psci/constants.js";
+export type { PsciCpu, PsciHost, PsciOutcome } from "./hypervisor/psci/host.js";
 export type { GicOutputs } from "./interrupts/cpu-interface.js";
 export { Gic, type GicOptions, type GicState, MAINTENANCE_INTERRUPT } from "./interrupts/gic.js";
 export * from "./interrupts/gicv2.js";
