@@ -16,7 +16,10 @@ export const Helper = {
   readSystem: 8,
   /** MSR (register): const = system register, a = value. The block ends by `dispatch` behind it. */
   writeSystem: 9,
-  /** SYS and SYSL (TLBI, DC, IC, AT): const = the register number of the operation, a = operand; result for SYSL. */
+  /**
+   * SYS and SYSL (TLBI, DC, IC, AT): const = the register number of the operation, a = operand; result for SYSL.
+   * DC ZVA comes here only if it traps, on a condition.
+   */
   systemOperation: 10,
   /** MSR (immediate) that translated code does not do alone: const = op1 << 7 | CRm << 3 | op2. */
   writePstate: 11,
@@ -24,9 +27,12 @@ export const Helper = {
   wfe: 13,
   /** Access of floating point or Advanced SIMD while it is trapped. */
   fpTrap: 14,
-  /** A base register SP that is no multiple of 16. */
+  /** A base register SP that is no multiple of 16. Called on a condition, so the value is b. */
   stackAlignment: 15,
-  /** A branch to an address that is no multiple of 4: a = target. const = 1: X30 is to become the return address. */
+  /**
+   * A branch to an address that is no multiple of 4: b = target (called on a condition). const = 1: X30 is to become
+   * the return address.
+   */
   pcAlignment: 16,
   /** CLREX: give up the exclusive monitor's mark (`Core.clearReservation`). */
   clearExclusive: 17,

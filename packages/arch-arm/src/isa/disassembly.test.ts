@@ -54,11 +54,10 @@ function excused(bits: number, theirs: string, ours: string, pc: bigint): boolea
     // Names that newer versions of the architecture give to some barriers.
     /^(ssbb|pssbb)$/.test(name) ||
     (name === "isb" && ours.startsWith("isb")) ||
-    // Not here: byte and halfword atomics, pairs of exclusives, FEAT_LOR, halting debug.
+    // Not here: exclusives of two doublewords, CASP, FEAT_LOR, halting debug.
     (isData(ours) &&
-      (/^(ld|st)(add|clr|eor|set|smax|smin|umax|umin)a?l?[bh]$/.test(name) ||
-        /^(swp|cas)a?l?[bh]$|^casp/.test(name) ||
-        /^(ldx|ldax|stx|stlx)(r[bh]|p)$/.test(name) ||
+      (/^casp/.test(name) ||
+        /^(ldxp|ldaxp|stxp|stlxp)$/.test(name) ||
         /^(ldlar|stllr)[bh]?$/.test(name) ||
         /^(dcps[123]|drps)$/.test(name)))
   );

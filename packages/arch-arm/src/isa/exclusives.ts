@@ -29,26 +29,55 @@ const ordered = SIZES.flatMap(({ size, bits, suffix, rt }) => [
   ),
 ]);
 
-/** Exclusives of 4 and 8 bytes. `o0` is 1 with acquire or release. */
-const exclusive = SIZES.filter(({ size }) => size >= 4).flatMap(({ size, bits, rt }) =>
-  (["0", "1"] as const).flatMap((o0) => [
+/** Acquire and release are bit 15 of exclusives. */
+const ORDERS = [
+  { o0: "0", load: "ldx", store: "stx" },
+  { o0: "1", load: "ldax", store: "stlx" },
+] as const;
+
+const exclusive = SIZES.flatMap(({ size, bits, suffix, rt }) =>
+  ORDERS.flatMap(({ o0, load, store }) => [
     insn(
       `${bits} 001000 0 1 0 ----- ${o0} ----- xnSp:5 ${rt}:5` as `xnSp:1 xt:1 wt:1`,
-      `${o0 === "1" ? "ldaxr" : "ldxr"} ${rt}, [xnSp]`,
-      (b, o) => {
-        const value = b.ir.loadReserved(size as 4 | 8, b.base(o.xnSp));
-        if (rt === "wt") b.setW(o.wt, b.i32.wrap_i64(value));
-        else b.setX(o.xt, value);
-      },
-      named(o0 === "1" ? "ldaxr" : "ldxr", rt),
+      `${load}r${suffix} ${rt}, [xnSp]`,
+      (b, o) => b.setX(o[rt], b.ir.loadReserved(size, b.base(o.xnSp), { signed: false })),
+      named(`${load}r${suffix}`, rt),
     ),
     insn(
       `${bits} 001000 0 0 0 ws:5 ${o0} ----- xnSp:5 ${rt}:5` as `ws:1 xnSp:1 xt:1 wt:1`,
-      `${o0 === "1" ? "stlxr" : "stxr"} ws, ${rt}, [xnSp]`,
-      (b, o) => b.setX(o.ws, b.ir.storeConditional(size as 4 | 8, b.base(o.xnSp), b.x(o[rt]))),
-      named(o0 === "1" ? "stlxr" : "stxr", rt),
+      `${store}r${suffix} ws, ${rt}, [xnSp]`,
+      (b, o) => b.setX(o.ws, b.ir.storeConditional(size, b.base(o.xnSp), b.x(o[rt]))),
+      named(`${store}r${suffix}`, rt),
     ),
   ]),
 );
 
-export const exclusives = [...ordered, ...exclusive];
+type Pair = { xnSp: number; wt: number; wt2: number; ws: number };
+
+/** A pair of words is one access of 8 bytes. Pairs of doublewords need one of 16. */
+const wordPairs = ORDERS.flatMap(({ o0, load, store }) => [
+  insn(
+    `10 001000 0 1 1 ----- ${o0} wt2:5 xnSp:5 wt:5` as `wt2:1 xnSp:1 wt:1`,
+    `${load}p wt, wt2, [xnSp]`,
+    (b, o: Omit<Pair, "ws">) => {
+      const { i64, i32 } = b;
+      const both = b.ir.loadReserved(8, b.base(o.xnSp));
+      b.setW(o.wt, i32.wrap_i64(both));
+      b.setX(o.wt2, i64.shr_u(both, i64.const(32)));
+    },
+    named(`${load}p`, "wt"),
+  ),
+  insn(
+    `10 001000 0 0 1 ws:5 ${o0} wt2:5 xnSp:5 wt:5` as `ws:1 wt2:1 xnSp:1 wt:1`,
+    `${store}p ws, wt, wt2, [xnSp]`,
+    (b, o: Pair) => {
+      const { i64 } = b;
+      const low = i64.extend_i32_u(b.w(o.wt));
+      const both = i64.or(low, i64.shl(b.x(o.wt2), i64.const(32)));
+      b.setX(o.ws, b.ir.storeConditional(8, b.base(o.xnSp), both));
+    },
+    named(`${store}p`, "wt"),
+  ),
+]);
+
+export const exclusives = [...ordered, ...exclusive, ...wordPairs];

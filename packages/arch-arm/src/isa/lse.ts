@@ -1,13 +1,15 @@
 import type { RmwName } from "@hypercraft/engine";
-import { type A64Builder, a64 } from "./lifter.js";
+import { a64 } from "./lifter.js";
 
-// Large System Extensions (FEAT_LSE): atomic operations on memory, words and doublewords.
+// Large System Extensions (FEAT_LSE): atomic operations on memory.
 
 const { insn } = a64("LSE");
 
 const SIZES = [
-  { size: 4, bits: "10", r: "w" },
-  { size: 8, bits: "11", r: "x" },
+  { size: 1, bits: "00", r: "w", suffix: "b" },
+  { size: 2, bits: "01", r: "w", suffix: "h" },
+  { size: 4, bits: "10", r: "w", suffix: "" },
+  { size: 8, bits: "11", r: "x", suffix: "" },
 ] as const;
 type Size = (typeof SIZES)[number];
 
@@ -24,11 +26,8 @@ type Pattern = "xs:1 ws:1 xt:1 wt:1 xnSp:1";
 
 const registers = ({ r }: Size, o: Operands) => (r === "x" ? [o.xs, o.xt] : [o.ws, o.wt]) as [number, number];
 
-/** Write the old value, zero-extended. */
-function setOld(b: A64Builder, { size }: Size, index: number, old: ReturnType<A64Builder["x"]>): void {
-  if (size === 8) b.setX(index, old);
-  else b.setW(index, b.i32.wrap_i64(old));
-}
+/** Old values are zero-extended. */
+const UNSIGNED = { signed: false };
 
 /** Name, bits 15:12, the IR's operation. LDCLR is AND with the complement. */
 const OPERATIONS: readonly (readonly [string, string, RmwName])[] = [
@@ -46,7 +45,7 @@ const OPERATIONS: readonly (readonly [string, string, RmwName])[] = [
 const atomics = SIZES.flatMap((s) =>
   ORDERS.flatMap(({ a, l, suffix }) =>
     OPERATIONS.map(([operation, opc, rmw]) => {
-      const mnemonic = operation === "swp" ? `swp${suffix}` : `ld${operation}${suffix}`;
+      const mnemonic = `${operation === "swp" ? "" : "ld"}${operation}${suffix}${s.suffix}`;
       const short = operation !== "swp" && a === "0";
       return insn(
         `${s.bits} 111000 ${a} ${l} 1 ${s.r}s:5 ${opc} 00 xnSp:5 ${s.r}t:5` as Pattern,
@@ -54,11 +53,11 @@ const atomics = SIZES.flatMap((s) =>
         (b, o) => {
           const [source, target] = registers(s, o);
           const operand = operation === "clr" ? b.i64.xor(b.x(source), b.i64.const(-1)) : b.x(source);
-          setOld(b, s, target, b.ir.rmw(rmw, s.size, b.base(o.xnSp), operand));
+          b.setX(target, b.ir.rmw(rmw, s.size, b.base(o.xnSp), operand, UNSIGNED));
         },
         {
           name: `${mnemonic}.${s.r}`,
-          aliases: short ? [[`st${operation}${suffix} ${s.r}s, [xnSp]`, `${s.r}t == 31`]] : [],
+          aliases: short ? [[`st${operation}${suffix}${s.suffix} ${s.r}s, [xnSp]`, `${s.r}t == 31`]] : [],
         },
       );
     }),
@@ -69,12 +68,12 @@ const compareAndSwap = SIZES.flatMap((s) =>
   ORDERS.map(({ a, l, suffix }) =>
     insn(
       `${s.bits} 001000 1 ${a} 1 ${s.r}s:5 ${l} 11111 xnSp:5 ${s.r}t:5` as Pattern,
-      `cas${suffix} ${s.r}s, ${s.r}t, [xnSp]`,
+      `cas${suffix}${s.suffix} ${s.r}s, ${s.r}t, [xnSp]`,
       (b, o) => {
         const [compared, stored] = registers(s, o);
-        setOld(b, s, compared, b.ir.cas(s.size, b.base(o.xnSp), b.x(compared), b.x(stored)));
+        b.setX(compared, b.ir.cas(s.size, b.base(o.xnSp), b.x(compared), b.x(stored), UNSIGNED));
       },
-      { name: `cas${suffix}.${s.r}` },
+      { name: `cas${suffix}${s.suffix}.${s.r}` },
     ),
   ),
 );

@@ -195,6 +195,8 @@ const hints = [
       ["yield", "imm == 1"],
       ["sev", "imm == 4"],
       ["sevl", "imm == 5"],
+      ["dgh", "imm == 6"],
+      ["csdb", "imm == 20"],
     ],
   }),
 ];

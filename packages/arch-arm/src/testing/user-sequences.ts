@@ -123,12 +123,12 @@ function indexing(): Unit {
 
 /** An exclusive load and a store to the same place. */
 const exclusive: Unit = (prng) => {
-  const [r, xnSp] = [prng.pick(["x", "w"]), prng.pick(BASES)];
-  const load = generator(new RegExp(`^lda?xr\\.${r}$`), { xnSp: [xnSp] })(prng);
+  const [form, xnSp] = [prng.pick(["rb\\.w", "rh\\.w", "r\\.w", "r\\.x", "p\\.w"]), prng.pick(BASES)];
+  const load = distinct(generator(new RegExp(`^lda?x${form}$`), { xnSp: [xnSp] }))(prng);
   for (;;) {
-    const store = generator(new RegExp(`^stl?xr\\.${r}$`), { xnSp: [xnSp] })(prng);
-    // The status register may be neither the data nor the base.
-    if (((store >>> 16) & 31) === (store & 31)) continue;
+    const store = generator(new RegExp(`^stl?x${form}$`), { xnSp: [xnSp] })(prng);
+    // The status register may not be the data.
+    if (registers(store).includes((store >>> 16) & 31)) continue;
     return prng.oneIn(6) ? [load, named("clrex", { crm: 15 }), store] : [load, store];
   }
 };
@@ -172,7 +172,7 @@ const UNITS: readonly Unit[] = [
   single(hints),
   single(literal),
   single(ordered),
-  single(atomic),
+  ...range(1, 4).map(() => single(atomic)),
   walking,
   indexing(),
   exclusive,
