@@ -1,5 +1,5 @@
+export type { DeviceBus } from "@hypercraft/engine";
 export { createHart, RISCV_FLOATING_POINT } from "./cpu/create-hart.js";
-export type { DeviceBus } from "./cpu/device-access.js";
 export type { FatalExit, HartExit } from "./cpu/exit.js";
 export { DEFAULT_FEATURES, type HartFeatures } from "./cpu/features.js";
 export { type HartOptions, type Lift, RiscvHart } from "./cpu/hart.js";

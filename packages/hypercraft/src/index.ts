@@ -25,3 +25,4 @@ export * from "./vcpu-state.js";
 export * from "./vcpus.js";
 export * from "./vm.js";
 export * from "./vmid.js";
+export { Timebase } from "./timebase.js";

@@ -1,6 +1,6 @@
-import { AddressSpaces } from "./address-spaces.js";
+import { AddressSpaces } from "@hypercraft/engine";
 import type { RiscvHart } from "./hart.js";
-import { ATP_MODE_SHIFT, levelsOf, MODE_BARE, rootPage } from "./paging.js";
+import { ASID_MASK, ASID_SHIFT, ATP_MODE_SHIFT, levelsOf, MODE_BARE, rootPage, VMID_MASK } from "./paging.js";
 import { Regime } from "./regime.js";
 import { H, M, S, VS } from "./state.js";
 import { ENVCFG, HSTATUS, MPP, MPP_SHIFT, MPRV, MPV_HI, MXR, SUM } from "./status-bits.js";
@@ -48,6 +48,7 @@ export class Contexts {
   private readonly hart: RiscvHart;
   private readonly walk: WalkRecord;
   private readonly spaces = new AddressSpaces(FIRST_SPACE);
+  private readonly identity = [0, 0, 0, 0];
   /** By privilege mode | V << 2: worked out since the last change of anything else. Traps switch between them all the time. */
   private readonly prepared = Array.from({ length: 8 }, () => new Prepared());
   // Ids of the current address spaces; -1 when a register they consist of was written.
@@ -178,7 +179,7 @@ export class Contexts {
     const mode = (r.guest ? core.hi(VS.atp) : core.hi(S.atp)) & MODE_BITS;
     const [gatpLo, gatpHi] = r.guest ? [core.lo(H.gatp), core.hi(H.gatp)] : [0, 0];
     return (
-      this.spaces.id(r.guest, NO_ROOT, mode, gatpLo, gatpHi) * PER_SPACE +
+      this.identify(r.guest, NO_ROOT, mode, gatpLo, gatpHi) * PER_SPACE +
       KEY_GLOBAL +
       (r.user ? 0 : KEY_SUPERVISOR)
     );
@@ -188,7 +189,7 @@ export class Contexts {
     if (this.space < 0) {
       const { core } = this.hart;
       this.makeRoom();
-      this.space = this.spaces.id(false, core.lo(S.atp), core.hi(S.atp), 0, 0);
+      this.space = this.identify(false, core.lo(S.atp), core.hi(S.atp), 0, 0);
     }
     return this.space;
   }
@@ -198,9 +199,24 @@ export class Contexts {
       const { core } = this.hart;
       this.makeRoom();
       const [atpLo, atpHi] = [core.lo(VS.atp), core.hi(VS.atp)];
-      this.guestSpace = this.spaces.id(true, atpLo, atpHi, core.lo(H.gatp), core.hi(H.gatp));
+      this.guestSpace = this.identify(true, atpLo, atpHi, core.lo(H.gatp), core.hi(H.gatp));
     }
     return this.guestSpace;
+  }
+
+  /** The space of satp, or of vsatp and hgatp. */
+  private identify(guest: boolean, atpLo: number, atpHi: number, gatpLo: number, gatpHi: number): number {
+    const { identity } = this;
+    identity[0] = atpLo;
+    identity[1] = atpHi;
+    identity[2] = gatpLo;
+    identity[3] = gatpHi;
+    return this.spaces.id(
+      guest,
+      (atpHi >>> ASID_SHIFT) & ASID_MASK,
+      (gatpHi >>> ASID_SHIFT) & VMID_MASK,
+      identity,
+    );
   }
 
   private makeRoom(): void {

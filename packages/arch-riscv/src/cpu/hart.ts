@@ -2,6 +2,8 @@ import {
   Access,
   type CodeSource,
   type CoreApi,
+  DeviceAccess,
+  type DeviceBus,
   type GuestCpu,
   type IrBuilder,
   Status,
@@ -19,7 +21,6 @@ import { defineHypervisorCsrs } from "./csrs/hypervisor.js";
 import { defineMachineCsrs } from "./csrs/machine.js";
 import { defineSupervisorCsrs } from "./csrs/supervisor.js";
 import { defineUserCsrs } from "./csrs/user.js";
-import { DeviceAccess, type DeviceBus } from "./device-access.js";
 import { TIMER_EXIT } from "./exit.js";
 import { DEFAULT_FEATURES, type HartFeatures } from "./features.js";
 import { Fences } from "./fences.js";

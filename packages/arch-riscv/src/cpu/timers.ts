@@ -1,3 +1,4 @@
+import { Timebase } from "@hypercraft/hypercraft";
 import type { RiscvHart } from "./hart.js";
 import { H, M, S, VS } from "./state.js";
 import { ENVCFG } from "./status-bits.js";
@@ -21,7 +22,7 @@ export class Timers {
   /** The deadline is nearer than what the run loop was last told: it has to ask again. */
   moved = false;
   private readonly hart: RiscvHart;
-  private readonly hz: number;
+  private readonly timebase: Timebase;
   private offsetLo = 0;
   private offsetHi = 0;
   private deadline = Number.POSITIVE_INFINITY;
@@ -31,13 +32,13 @@ export class Timers {
 
   constructor(hart: RiscvHart, timebaseHz: number) {
     this.hart = hart;
-    this.hz = timebaseHz;
+    this.timebase = new Timebase(timebaseHz);
   }
 
   /** Take the clock's time into `lo`, `hi`; gives nanoseconds. */
   sample(): number {
     const ns = this.hart.clock.now(this.hart.pendingInstructions);
-    const ticks = this.ticks(ns);
+    const ticks = this.timebase.ticks(ns);
     this.now = ticks;
     const low = (ticks % TWO_32) + (this.offsetLo >>> 0);
     this.lo = low | 0;
@@ -115,25 +116,7 @@ export class Timers {
     const high = (cmpHi >>> 0) - (timeHi >>> 0);
     const left = high * TWO_32 + ((cmpLo >>> 0) - (timeLo >>> 0));
     if (high < 0 || left <= 0) return true;
-    this.deadline = Math.min(this.deadline, this.nanoseconds(this.now + left));
+    this.deadline = Math.min(this.deadline, this.timebase.nanoseconds(this.now + left));
     return false;
-  }
-
-  /** Whole ticks in a time, exact for 2^53 ns. */
-  private ticks(ns: number): number {
-    if (1e9 % this.hz === 0) return Math.floor(ns / (1e9 / this.hz));
-    const seconds = Math.floor(ns / 1e9);
-    return seconds * this.hz + Math.floor(((ns - seconds * 1e9) * this.hz) / 1e9);
-  }
-
-  /** The earliest nanosecond at which `ticks` have passed; Infinity beyond 2^53 ns (104 days). */
-  private nanoseconds(ticks: number): number {
-    const seconds = Math.floor(ticks / this.hz);
-    let ns = seconds * 1e9 + Math.ceil((ticks - seconds * this.hz) * (1e9 / this.hz));
-    if (ns >= Number.MAX_SAFE_INTEGER) return Number.POSITIVE_INFINITY;
-    // The product is rounded; the answer is not.
-    while (this.ticks(ns) < ticks) ns++;
-    while (this.ticks(ns - 1) >= ticks) ns--;
-    return ns;
   }
 }

@@ -1,141 +1,16 @@
-import { type CoreApi, type Field, StateLayout } from "@hypercraft/engine";
+import { FakeBus, FakeClock, FakeCore as SharedFakeCore } from "@hypercraft/engine/testing/fake-core";
 import { type HartOptions, RiscvHart } from "../../cpu/hart.js";
 import { riscvLayout } from "../../cpu/state.js";
 
+export { FakeClock };
+
 /** Where the fake machine's RAM lies. */
 export const RAM = 0x8000_0000;
-const PC = new StateLayout().pc;
 
-/** A core without an engine: state in an array, RAM in another, and a record of what it was asked for. */
-export class FakeCore implements CoreApi {
-  readonly words: Int32Array;
-  readonly bytes: Uint8Array;
-  readonly ramBytes: number;
-  exit: unknown = null;
-  hasAnswer = false;
-  executed = 0;
-  pending = 0;
-  result = 0n;
-  answer = 0n;
-  dataContext = -1;
-  codeContext = -1;
-  drops = 0;
-  droppedPages: bigint[] = [];
-  /** The predicate of the last `dropContexts`. */
-  lastDrop: ((key: number) => boolean) | undefined;
-  written: [number, number][] = [];
-  reservationCleared = 0;
-  dispatchRequested = false;
-  private readonly state: Int32Array;
-
-  constructor(ramBytes = 1 << 20) {
-    this.ramBytes = ramBytes;
-    this.state = new Int32Array(riscvLayout.size / 4);
-    this.words = new Int32Array(ramBytes / 4);
-    this.bytes = new Uint8Array(this.words.buffer);
-  }
-
-  lo(field: Field): number {
-    return this.state[field.offset >> 2] as number;
-  }
-  hi(field: Field): number {
-    return this.state[(field.offset >> 2) + 1] as number;
-  }
-  set(field: Field, lo: number, hi: number): void {
-    this.state[field.offset >> 2] = lo;
-    this.state[(field.offset >> 2) + 1] = hi;
-  }
-  big(field: Field): bigint {
-    return (BigInt(this.hi(field) >>> 0) << 32n) | BigInt(this.lo(field) >>> 0);
-  }
-  setBig(field: Field, value: bigint): void {
-    this.set(field, Number(BigInt.asIntN(32, value)), Number(BigInt.asIntN(32, value >> 32n)));
-  }
-
-  pcLo(): number {
-    return this.lo(PC);
-  }
-  pcHi(): number {
-    return this.hi(PC);
-  }
-  setPc(lo: number, hi: number): void {
-    this.set(PC, lo, hi);
-  }
-  get pc(): bigint {
-    return this.big(PC);
-  }
-  set pc(value: bigint) {
-    this.setBig(PC, value);
-  }
-
-  setResult(lo: number, hi: number): void {
-    this.result = (BigInt(hi >>> 0) << 32n) | BigInt(lo >>> 0);
-  }
-  setAnswer(lo: number, hi: number): void {
-    this.answer = (BigInt(hi >>> 0) << 32n) | BigInt(lo >>> 0);
-  }
-  instructions(): number {
-    return this.executed;
-  }
-  pendingInstructions(): number {
-    return this.pending;
-  }
-
-  setDataContext(key: number): void {
-    this.dataContext = key;
-  }
-  setDataContexts(keys: readonly number[], selected: number): void {
-    this.dataContext = keys[selected] ?? (keys[0] as number);
-  }
-  setCodeContext(key: number): void {
-    this.codeContext = key;
-  }
-  dropContexts(predicate?: (key: number) => boolean): void {
-    this.drops++;
-    this.lastDrop = predicate;
-  }
-  dropContextRange(first: number, count: number): void {
-    this.dropContexts((key) => key >= first && key < first + count);
-  }
-  dropPage(vaLo: number, vaHi: number): void {
-    this.droppedPages.push((BigInt(vaHi >>> 0) << 32n) | BigInt(vaLo >>> 0));
-  }
-
-  readonly walkWords = undefined;
-  ramRanges(): readonly [] {
-    return [];
-  }
-  ramOffset(physical: number): number {
-    return physical >= RAM && physical < RAM + this.ramBytes ? physical - RAM : -1;
-  }
-  ramWritten(hostOffset: number, length: number): void {
-    this.written.push([hostOffset, length]);
-  }
-  clearReservation(): void {
-    this.reservationCleared++;
-  }
-  requestDispatch(): void {
-    this.dispatchRequested = true;
-  }
-
-  // --- Memory by physical address, for tests ---------------------------------------------------
-
-  write64(physical: number, value: bigint): void {
-    new DataView(this.bytes.buffer).setBigUint64(physical - RAM, BigInt.asUintN(64, value), true);
-  }
-  read64(physical: number): bigint {
-    return new DataView(this.bytes.buffer).getBigUint64(physical - RAM, true);
-  }
-  write32(physical: number, value: number): void {
-    new DataView(this.bytes.buffer).setUint32(physical - RAM, value >>> 0, true);
-  }
-}
-
-/** A clock that stands where it is put. */
-export class FakeClock {
-  ns = 0;
-  now(pending = 0): number {
-    return this.ns + pending;
+/** A core without an engine, with a hart's state. */
+export class FakeCore extends SharedFakeCore {
+  constructor(ramBytes?: number) {
+    super(riscvLayout, RAM, ramBytes);
   }
 }
 
@@ -143,6 +18,7 @@ export interface FakeMachine {
   readonly core: FakeCore;
   readonly hart: RiscvHart;
   readonly clock: FakeClock;
+  readonly bus: FakeBus;
   /** Device accesses: "r4 10000000", "w1 10000000=2a". */
   readonly log: string[];
   /** What devices answer; -1 is a bus fault. */
@@ -153,21 +29,22 @@ export interface FakeMachine {
 export function fakeMachine(options: Partial<HartOptions> = {}, ramBytes?: number): FakeMachine {
   const core = new FakeCore(ramBytes);
   const clock = new FakeClock();
-  const log: string[] = [];
-  const machine = { core, clock, log, device: -1 };
-  const bus = {
-    read: (physical: number, width: number): number => {
-      log.push(`r${width} ${physical.toString(16)}`);
-      return machine.device;
-    },
-    write: (physical: number, width: number, value: number): boolean => {
-      log.push(`w${width} ${physical.toString(16)}=${value.toString(16)}`);
-      return machine.device >= 0;
-    },
-  };
+  const bus = new FakeBus();
   const lift = (): number => {
     throw new Error("a fake core lifts nothing");
   };
   const hart = new RiscvHart(core, { hartId: 0, mode: "bare", clock, bus, lift, ...options });
-  return Object.assign(machine, { hart });
+  return {
+    core,
+    clock,
+    bus,
+    hart,
+    log: bus.log,
+    get device() {
+      return bus.device;
+    },
+    set device(value: number) {
+      bus.device = value;
+    },
+  };
 }

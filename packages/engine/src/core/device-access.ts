@@ -1,4 +1,4 @@
-/** The physical bus as a hart uses it. Widths are bytes; values are unsigned. */
+/** The physical bus as a CPU uses it. Widths are bytes; values are unsigned. */
 export interface DeviceBus {
   /** -1: nothing there that holds the whole access. */
   read(physical: number, width: 1 | 2 | 4): number;

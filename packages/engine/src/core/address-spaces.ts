@@ -1,13 +1,10 @@
-/** What identifies an address space: for V=0 satp, for V=1 vsatp and hgatp. */
+/** What identifies an address space. */
 interface Space {
   readonly id: number;
   readonly guest: boolean;
   readonly asid: number;
   readonly vmid: number;
-  readonly atpLo: number;
-  readonly atpHi: number;
-  readonly gatpLo: number;
-  readonly gatpHi: number;
+  readonly words: readonly number[];
   /** Next space with the same hash. */
   next: Space | undefined;
 }
@@ -16,7 +13,7 @@ interface Space {
 const LIMIT = 4096;
 
 /**
- * Small numbers for address spaces. The whole register makes the identity, not the ASID alone, so that even
+ * Small numbers for address spaces. The whole registers make the identity, not the ASID alone, so that even
  * software that forgets a fence sees what it wrote; a fence for an ASID drops all spaces which have it.
  */
 export class AddressSpaces {
@@ -35,28 +32,28 @@ export class AddressSpaces {
     return this.byId.length >= LIMIT;
   }
 
-  /** The id of an address space, made if it is new. For V=0 the gatp is zero. */
-  id(guest: boolean, atpLo: number, atpHi: number, gatpLo: number, gatpHi: number): number {
-    const hash =
-      (Math.imul(atpLo, 31) + atpHi + Math.imul(gatpLo, 17) + Math.imul(gatpHi, 7) + (guest ? 1 : 0)) | 0;
+  /**
+   * The id of an address space, made if it is new: of the host's or a guest's regime, with its ASID and VMID as fences
+   * name them, and the registers (halves, int32) that it depends on.
+   */
+  id(guest: boolean, asid: number, vmid: number, words: readonly number[]): number {
+    let hash = (Math.imul(asid, 17) + Math.imul(vmid, 7) + (guest ? 1 : 0)) | 0;
+    for (let i = 0; i < words.length; i++) hash = (Math.imul(hash, 31) + (words[i] as number)) | 0;
     const head = this.byHash.get(hash);
     for (let s = head; s !== undefined; s = s.next) {
-      if (s.atpLo !== atpLo || s.atpHi !== atpHi || s.gatpLo !== gatpLo) continue;
-      if (s.gatpHi === gatpHi && s.guest === guest) return s.id;
+      if (s.asid === asid && s.vmid === vmid && s.guest === guest && alike(s.words, words)) return s.id;
     }
     const id = this.first + this.byId.length;
-    const asid = (atpHi >>> 12) & 0xffff;
-    const vmid = (gatpHi >>> 12) & 0x3fff;
-    const space: Space = { id, guest, asid, vmid, atpLo, atpHi, gatpLo, gatpHi, next: head };
+    const space: Space = { id, guest, asid, vmid, words: [...words], next: head };
     this.byHash.set(hash, space);
     this.byId.push(space);
-    const alike = this.byAsid.get(asid);
-    if (alike === undefined) this.byAsid.set(asid, [id]);
-    else alike.push(id);
+    const others = this.byAsid.get(asid);
+    if (others === undefined) this.byAsid.set(asid, [id]);
+    else others.push(id);
     return id;
   }
 
-  /** Is this a space of V=0 (`guest` false) with the ASID, or of V=1 with VMID and ASID? -1 stands for any. */
+  /** Is this a space of that regime with the ASID and the VMID? -1 stands for any. */
   matches(id: number, guest: boolean, asid: number, vmid: number): boolean {
     const space = this.byId[id - this.first];
     if (space === undefined || space.guest !== guest) return false;
@@ -74,4 +71,10 @@ export class AddressSpaces {
     this.byAsid.clear();
     this.byId.length = 0;
   }
+}
+
+function alike(a: readonly number[], b: readonly number[]): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
 }
