@@ -1,0 +1,24 @@
+/** What an access needs; the first four are the engine's `Access`. */
+export const Need = { read: 0, write: 1, rmw: 2, fetch: 3 } as const;
+export type Need = (typeof Need)[keyof typeof Need];
+
+/** How a translation ended, beside the fault status code. */
+export class FaultRecord {
+  /** Fault status code with its level; 0 to 3 are address size faults. */
+  code = 0;
+  /** The second stage made it. */
+  stage2 = false;
+  /** ... for an access to the first stage's tables. */
+  s1ptw = false;
+  /** WnR. */
+  write = false;
+  /** Intermediate physical address of a fault of the second stage. */
+  ipa = 0;
+}
+
+export function needsRead(need: Need): boolean {
+  return need === Need.read || need === Need.rmw;
+}
+export function needsWrite(need: Need): boolean {
+  return need === Need.write || need === Need.rmw;
+}

@@ -1,0 +1,177 @@
+import { type Field, Status } from "@hypercraft/engine";
+import { Need } from "./access.js";
+import { HCR, MDCR, SCTLR, SPSR } from "./control-bits.js";
+import { TRAP_EXITS, type VectorKind } from "./exit.js";
+import { EL1, EL2 } from "./fields.js";
+import type { ArmPe } from "./pe.js";
+import { readSpsr, writeFlags } from "./processor-state.js";
+import { PSTATE } from "./state.js";
+import { accessDescription, Ec, esr, Fsc, ISS_CM, ISS_S1PTW, ISS_WNR, isStoreExclusive } from "./syndrome.js";
+import { accessSyndrome } from "./system-register.js";
+
+const VECTOR: Readonly<Record<VectorKind, number>> = { sync: 0, irq: 0x80, fiq: 0x100, serror: 0x180 };
+const FROM_LOWER = 0x400;
+const WITH_SPX = 0x200;
+
+/** Exception entry to EL1 and EL2, and ERET (Arm ARM, "Exception levels", AArch64.TakeException). */
+export class Exceptions {
+  private readonly pe: ArmPe;
+
+  constructor(pe: ArmPe) {
+    this.pe = pe;
+  }
+
+  // --- Routing -------------------------------------------------------------------------------
+
+  /** Where exceptions go that the current level takes itself: EL0 has EL1, or EL2 with HCR_EL2.TGE. */
+  get target(): 1 | 2 {
+    const { core, el } = this.pe;
+    return el === 2 || (el === 0 && (core.lo(EL2.hcr) & HCR.TGE) !== 0) ? 2 : 1;
+  }
+
+  /** Where debug exceptions go: to EL2 with MDCR_EL2.TDE too. */
+  private get debugTarget(): 1 | 2 {
+    return (this.pe.core.lo(EL2.mdcr) & MDCR.TDE) !== 0 ? 2 : this.target;
+  }
+
+  // --- Raising -------------------------------------------------------------------------------
+
+  /** An exception of the current instruction, which is where it returns to. */
+  raise(target: 1 | 2, ec: number, iss: number): Status {
+    const { core } = this.pe;
+    return this.enter(target, "sync", esr(ec, iss), core.pcLo(), core.pcHi());
+  }
+
+  undefined(): Status {
+    return this.raise(this.target, Ec.unknown, 0);
+  }
+
+  /** SVC and HVC return behind themselves. */
+  call(target: 1 | 2, ec: number, immediate: number): Status {
+    const { core } = this.pe;
+    const next = (core.pcLo() + 4) | 0;
+    return this.enter(target, "sync", esr(ec, immediate), next, (core.pcHi() + (next === 0 ? 1 : 0)) | 0);
+  }
+
+  brk(immediate: number): Status {
+    return this.raise(this.debugTarget, Ec.brk, immediate);
+  }
+
+  /** MSR, MRS or a system instruction is trapped; Rt is in the instruction. */
+  systemAccess(target: 1 | 2, number: number, read: boolean): Status {
+    const routed = target === 1 ? this.target : 2;
+    return this.raise(routed, Ec.systemAccess, accessSyndrome(number, this.pe.instructionBits() & 31, read));
+  }
+
+  pcAlignment(lo: number, hi: number): Status {
+    const { core } = this.pe;
+    const target = this.target;
+    core.set(target === 2 ? EL2.far : EL1.far, lo, hi);
+    return this.enter(target, "sync", esr(Ec.pcAlignment, 0), lo, hi);
+  }
+
+  /** The translation that `pe.mmu.fault` tells about failed. `cache`: for cache maintenance by address. */
+  translationFault(need: Need, lo: number, hi: number, cache = false): Status {
+    const { core, mmu } = this.pe;
+    const { fault } = mmu;
+    let iss = fault.code | (fault.s1ptw ? ISS_S1PTW : 0);
+    if (cache) iss |= ISS_CM | ISS_WNR;
+    if (!fault.stage2) return this.abort(this.target, need, iss | this.wnr(need), lo, hi);
+    const page = Math.floor(fault.ipa / 4096) * 16;
+    core.set(EL2.hpfar, (page % 0x1_0000_0000) | 0, Math.floor(page / 0x1_0000_0000));
+    if (need !== Need.fetch && !cache && !fault.s1ptw) iss |= accessDescription(this.pe.instructionBits());
+    return this.abort(2, need, iss | this.wnr(need), lo, hi);
+  }
+
+  private wnr(need: Need): number {
+    const { fault } = this.pe.mmu;
+    if (fault.write) return ISS_WNR;
+    // The engine's read and write may be a store-exclusive, which reads nothing.
+    if (need !== Need.rmw || fault.s1ptw || (fault.code & 0x3c) === Fsc.permission) return 0;
+    return isStoreExclusive(this.pe.instructionBits()) ? ISS_WNR : 0;
+  }
+
+  /** An abort that is none of translation's: external or alignment. */
+  simpleAbort(code: number, need: Need, lo: number, hi: number): Status {
+    const write = need === Need.write || (need === Need.rmw && isStoreExclusive(this.pe.instructionBits()));
+    return this.abort(this.target, need, code | (write ? ISS_WNR : 0), lo, hi);
+  }
+
+  private abort(target: 1 | 2, need: Need, iss: number, lo: number, hi: number): Status {
+    const { core, el } = this.pe;
+    core.set(target === 2 ? EL2.far : EL1.far, lo, hi);
+    const ec = need === Need.fetch ? Ec.instructionAbort : Ec.dataAbort;
+    return this.raise(target, ec + (target === el ? 1 : 0), iss);
+  }
+
+  /** IRQ, FIQ or SError. */
+  asynchronous(target: 1 | 2, kind: VectorKind): Status {
+    const { core } = this.pe;
+    const syndrome = kind === "serror" ? esr(Ec.sError, 0) : 0;
+    return this.enter(target, kind, syndrome, core.pcLo(), core.pcHi());
+  }
+
+  // --- Entry ---------------------------------------------------------------------------------
+
+  private enter(target: 1 | 2, kind: VectorKind, syndrome: number, elrLo: number, elrHi: number): Status {
+    const { core, el, vm } = this.pe;
+    const registers = target === 2 ? EL2 : EL1;
+    core.set(registers.spsr, readSpsr(core), 0);
+    core.set(registers.elr, elrLo, elrHi);
+    if (kind === "sync" || kind === "serror") core.set(registers.esr, syndrome, 0);
+    const from = target > el ? FROM_LOWER : core.lo(PSTATE.spSel) !== 0 ? WITH_SPX : 0;
+    core.set(PSTATE.daif, SPSR.DAIF, 0);
+    core.set(PSTATE.ss, 0, 0);
+    core.set(PSTATE.il, 0, 0);
+    if (target === 1 && (core.lo(EL1.sctlr) & SCTLR.SPAN) === 0) core.set(PSTATE.pan, 1, 0);
+    core.clearReservation();
+    if (vm && target === 2) {
+      this.pe.setLevel(2, 1);
+      core.exit = TRAP_EXITS[kind];
+      return Status.exitBefore;
+    }
+    this.vector(registers.vbar, from + VECTOR[kind]);
+    this.pe.setLevel(target, 1);
+    return Status.trap;
+  }
+
+  private vector(vbar: Field, offset: number): void {
+    const { core } = this.pe;
+    core.setPc((core.lo(vbar) & ~0x7ff) | offset, core.hi(vbar));
+  }
+
+  // --- Return --------------------------------------------------------------------------------
+
+  eret(): Status {
+    const { core, el } = this.pe;
+    if (el === 0) return this.undefined();
+    const registers = el === 2 ? EL2 : EL1;
+    this.returnTo(core.lo(registers.spsr), core.lo(registers.elr), core.hi(registers.elr));
+    return Status.redispatch;
+  }
+
+  /** What ERET does with SPSR_ELx and ELR_ELx of the current level (AArch64.ExceptionReturn). */
+  returnTo(spsr: number, elrLo: number, elrHi: number): void {
+    const { core } = this.pe;
+    const legal = this.legalReturn(spsr);
+    writeFlags(core, spsr);
+    core.set(PSTATE.daif, spsr & SPSR.DAIF, 0);
+    core.set(PSTATE.pan, (spsr & SPSR.PAN) !== 0 ? 1 : 0, 0);
+    core.set(PSTATE.ss, 0, 0);
+    core.set(PSTATE.il, !legal || (spsr & SPSR.IL) !== 0 ? 1 : 0, 0);
+    core.clearReservation();
+    const level = legal ? (spsr >>> 2) & 3 : this.pe.el;
+    const selection = legal ? spsr & 1 : core.lo(PSTATE.spSel);
+    this.pe.setLevel(level, selection);
+    core.setPc(elrLo, this.pe.contexts.branchTop(elrHi));
+  }
+
+  private legalReturn(spsr: number): boolean {
+    const { core, el } = this.pe;
+    const level = (spsr >>> 2) & 3;
+    // AArch32, the reserved bit, a higher level, EL0 with a stack pointer of its own.
+    if ((spsr & (SPSR.AARCH32 | 2)) !== 0 || level > el || level === 3) return false;
+    if (level === 0 && (spsr & 1) !== 0) return false;
+    return level !== 1 || (core.lo(EL2.hcr) & HCR.TGE) === 0;
+  }
+}

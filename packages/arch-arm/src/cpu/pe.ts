@@ -1,0 +1,299 @@
+import {
+  Access,
+  type CodeSource,
+  type CoreApi,
+  DeviceAccess,
+  type DeviceBus,
+  type GuestCpu,
+  type IrBuilder,
+  Status,
+  Translated,
+  type Translation,
+} from "@hypercraft/engine";
+import { Need } from "./access.js";
+import { Contexts } from "./contexts.js";
+import { HCR } from "./control-bits.js";
+import { Exceptions } from "./exceptions.js";
+import { TIMER_EXIT } from "./exit.js";
+import { EL2 } from "./fields.js";
+import { runHelper } from "./helpers.js";
+import { InterruptControllerAccess } from "./interrupt-controller.js";
+import { Interrupts, Line } from "./interrupts.js";
+import { Mmu } from "./mmu.js";
+import { ModeBits } from "./mode-bits.js";
+import { Operations } from "./operations.js";
+import { defineDebug } from "./registers/debug.js";
+import { defineIdentification } from "./registers/identification.js";
+import { defineProcessorState } from "./registers/processor-state.js";
+import { defineTimers } from "./registers/timers.js";
+import { defineControl } from "./registers/translation.js";
+import { resetState } from "./reset.js";
+import { armLayout, PSTATE } from "./state.js";
+import { Ec, Fsc } from "./syndrome.js";
+import { SystemRegisters } from "./system-registers.js";
+import { Timers } from "./timers.js";
+import { TlbMaintenance } from "./tlb-maintenance.js";
+
+/** Lifts one instruction: `GuestCpu.lift`. */
+export type Lift = (builder: IrBuilder, source: CodeSource, offset: number, mode: number) => number;
+
+export interface PeOptions {
+  /** Affinity 0: MPIDR_EL1 bits 7..0. */
+  readonly index: number;
+  /** `vm`: EL2 is TypeScript, so exceptions to it end the run. `bare`: the guest owns all levels. */
+  readonly mode: "bare" | "vm";
+  /** Nanoseconds since the machine started; `pending` instructions were executed since `run` was entered. */
+  readonly clock: { now(pending?: number): number };
+  /** CNTFRQ_EL0 at reset; default 62.5 MHz. */
+  readonly timerHz?: number;
+  readonly bus: DeviceBus;
+  readonly lift: Lift;
+  /** For listings of compiled code. */
+  readonly disassemble?: NonNullable<GuestCpu["disassemble"]>;
+  /** First pc; default 0. */
+  readonly resetVector?: bigint;
+}
+
+/**
+ * A processing element as hardware: AArch64 with EL0, EL1 and EL2, system registers, exceptions, two-stage
+ * translation and the generic timer. It has no instructions of its own: the lifter that it is given calls it.
+ */
+export class ArmPe implements GuestCpu {
+  readonly layout = armLayout;
+  readonly core: CoreApi;
+  readonly vm: boolean;
+  readonly mpidr: number;
+  readonly clock: PeOptions["clock"];
+  readonly lift: Lift;
+  readonly disassemble: NonNullable<GuestCpu["disassemble"]>;
+  /** Exception level 0..2. The state has a copy. */
+  el = 2;
+  /** `core.instructions()` when the present slice began, -1 outside of slices. */
+  sliceStart = -1;
+  /** The PEs that broadcast maintenance reaches, this one among them. */
+  domain: readonly ArmPe[] = [this];
+  /** Plays the firmware behind SMC where there is no EL3. Undefined: SMC is UNDEFINED. */
+  firmware: ((immediate: number) => Status) | undefined;
+
+  readonly mmu: Mmu;
+  readonly contexts: Contexts;
+  readonly modeBits: ModeBits;
+  readonly timers: Timers;
+  readonly interrupts: Interrupts;
+  readonly exceptions: Exceptions;
+  readonly tlb: TlbMaintenance;
+  readonly operations: Operations;
+  readonly interruptController: InterruptControllerAccess;
+  readonly devices: DeviceAccess;
+  readonly registers: SystemRegisters;
+
+  private readonly probed: Translation = {
+    physical: 0,
+    readable: false,
+    writable: false,
+    cacheable: false,
+    pageShift: 12,
+  };
+
+  constructor(core: CoreApi, options: PeOptions) {
+    this.core = core;
+    this.vm = options.mode === "vm";
+    this.mpidr = (1 << 31) | (options.index & 0xff);
+    this.clock = options.clock;
+    this.lift = options.lift;
+    this.disassemble = options.disassemble ?? (() => "");
+    this.mmu = new Mmu(core);
+    this.contexts = new Contexts(this);
+    this.modeBits = new ModeBits(this);
+    this.timers = new Timers(this, options.timerHz ?? 62_500_000);
+    this.interrupts = new Interrupts(this);
+    this.exceptions = new Exceptions(this);
+    this.tlb = new TlbMaintenance(this);
+    this.operations = new Operations(this);
+    this.interruptController = new InterruptControllerAccess(this);
+    this.devices = new DeviceAccess(options.bus);
+    this.registers = new SystemRegisters(this);
+    defineIdentification(this);
+    defineProcessorState(this);
+    defineControl(this);
+    defineTimers(this);
+    defineDebug(this);
+    this.reset(options.resetVector ?? 0n);
+  }
+
+  // --- State as a whole ----------------------------------------------------------------------
+
+  /** Reset: EL2 at `pc` (bare), or EL1 (vm). */
+  reset(pc: bigint): void {
+    resetState(this, pc);
+    this.reload();
+  }
+
+  /** The state's fields were replaced (a snapshot was restored): take everything derived from them anew. */
+  reload(): void {
+    this.el = this.core.lo(PSTATE.currentEl);
+    this.modeBits.refresh();
+    this.contexts.reset();
+    this.timers.restored();
+    this.interrupts.refresh();
+  }
+
+  /** Instructions that the clock has not been told of. */
+  get pendingInstructions(): number {
+    const { core, sliceStart } = this;
+    return sliceStart < 0 ? core.pendingInstructions() : core.instructions() - sliceStart;
+  }
+
+  /** Change the exception level and PSTATE.SP. */
+  setLevel(el: number, selection: number): void {
+    this.el = el;
+    this.core.set(PSTATE.currentEl, el, 0);
+    this.core.set(PSTATE.spSel, selection, 0);
+    this.modeBits.refresh();
+    this.contexts.modeChanged();
+    this.interrupts.refresh();
+  }
+
+  // --- The engine's side (GuestCpu) ----------------------------------------------------------
+
+  codeMode(): number {
+    return this.modeBits.value;
+  }
+
+  translateFetch(lo: number, hi: number, out: Translation): Translated {
+    const { exceptions, mmu, contexts, core } = this;
+    if ((lo & 3) !== 0) return exceptions.pcAlignment(lo, hi) as Translated;
+    if (!mmu.translate(contexts.fetch, Need.fetch, lo, hi, 4, out))
+      return exceptions.translationFault(Need.fetch, lo, hi) as Translated;
+    if (core.ramOffset(out.physical) >= 0) return Translated.ok;
+    return exceptions.simpleAbort(Fsc.external, Need.fetch, lo, hi) as Translated;
+  }
+
+  translate(access: Access, lo: number, hi: number, size: number, out: Translation): Translated {
+    const { mmu, core } = this;
+    if (mmu.translate(this.contexts.currentData(), access, lo, hi, size, out)) return Translated.ok;
+    const { fault } = mmu;
+    if (this.vm && core.hasAnswer && fault.stage2 && !fault.s1ptw) return Translated.answered;
+    return this.exceptions.translationFault(access, lo, hi) as Translated;
+  }
+
+  misaligned(access: Access, lo: number, hi: number): Status {
+    return this.exceptions.simpleAbort(Fsc.alignment, access, lo, hi);
+  }
+
+  physicalAccess(
+    access: Access,
+    physical: number,
+    size: number,
+    valueLo: number,
+    valueHi: number,
+    vaLo: number,
+    vaHi: number,
+  ): Status {
+    const { devices, core, exceptions } = this;
+    // An access that crosses pages comes in one piece.
+    if ((vaLo & (size - 1)) !== 0) return exceptions.simpleAbort(Fsc.alignment, access, vaLo, vaHi);
+    if (access === Access.read && devices.read(physical, size)) {
+      core.setAnswer(devices.lo, devices.hi);
+      return Status.next;
+    }
+    if (access === Access.write && devices.write(physical, size, valueLo, valueHi)) return Status.next;
+    // Devices take neither atomics nor fetches.
+    return exceptions.simpleAbort(Fsc.external, access, vaLo, vaHi);
+  }
+
+  helper(id: number, constant: number, aLo: number, aHi: number): Status {
+    return runHelper(this, id, constant, aLo, aHi);
+  }
+
+  takeInterrupt(): boolean {
+    const { core, interrupts, exceptions, timers } = this;
+    // An access that the host has answered is carried out first: to a device it has happened already.
+    if (!core.hasAnswer) {
+      const arrival = interrupts.arrived();
+      if (arrival !== undefined) {
+        if (arrival.virtualError) core.set(EL2.hcr, core.lo(EL2.hcr) & ~HCR.VSE, core.hi(EL2.hcr));
+        exceptions.asynchronous(arrival.target, arrival.kind);
+        return true;
+      }
+    }
+    // Whatever instruction comes next is illegal; and links may lead past the check of a fetch.
+    if (core.lo(PSTATE.il) !== 0) {
+      exceptions.raise(exceptions.target, Ec.illegalState, 0);
+      return true;
+    }
+    if ((core.pcLo() & 3) !== 0) {
+      exceptions.pcAlignment(core.pcLo(), core.pcHi());
+      return true;
+    }
+    if (!timers.moved) return false;
+    timers.tellDeadline();
+    core.exit = TIMER_EXIT;
+    return true;
+  }
+
+  /** The instruction at the pc; 0 if it cannot be read. */
+  instructionBits(): number {
+    const { core, mmu, contexts, probed } = this;
+    // Whatever failed before is what the caller wants to tell about.
+    const { code, stage2, s1ptw, write, ipa } = mmu.fault;
+    const found = mmu.translate(contexts.fetch, Need.fetch, core.pcLo(), core.pcHi(), 4, probed);
+    Object.assign(mmu.fault, { code, stage2, s1ptw, write, ipa });
+    const offset = found ? core.ramOffset(probed.physical) : -1;
+    return offset < 0 ? 0 : (core.words[offset >>> 2] as number);
+  }
+
+  // --- Inputs of the PE ----------------------------------------------------------------------
+
+  setIrq(level: boolean): void {
+    this.interrupts.setLine(Line.irq, level);
+  }
+
+  setFiq(level: boolean): void {
+    this.interrupts.setLine(Line.fiq, level);
+  }
+
+  setVirtualIrq(level: boolean): void {
+    this.interrupts.setLine(Line.virtualIrq, level);
+  }
+
+  setVirtualFiq(level: boolean): void {
+    this.interrupts.setLine(Line.virtualFiq, level);
+  }
+
+  /** Whether a waiting PE goes on. */
+  get wakeUp(): boolean {
+    return this.interrupts.wakeUp;
+  }
+
+  /** Compare the timers with the clock; the run loop calls it between slices. */
+  updateTimers(): void {
+    this.timers.update();
+  }
+
+  /** Nanoseconds at which the next timer fires, Infinity if none will. */
+  nextDeadline(): number {
+    return this.timers.tellDeadline();
+  }
+
+  // --- For a hypervisor or a debugger --------------------------------------------------------
+
+  /** A system register by name or number as EL2 reads it, 64 bits unsigned. Throws a RangeError if there is none. */
+  readSystem(which: string | number): bigint {
+    const { registers } = this;
+    registers.find(which).read?.();
+    return (BigInt(registers.hi >>> 0) << 32n) | BigInt(registers.lo >>> 0);
+  }
+
+  /** Write a system register as EL2 does; read-only ones ignore it. Throws a RangeError if there is none. */
+  writeSystem(which: string | number, value: bigint): void {
+    const register = this.registers.find(which);
+    register.write?.(Number(BigInt.asIntN(32, value)), Number(BigInt.asIntN(32, value >> 32n)));
+  }
+
+  /** vm mode: enter the guest as ERET in EL2 does, with SPSR_EL2 and ELR_EL2 as they are. */
+  enterGuest(): void {
+    const { core, exceptions } = this;
+    exceptions.returnTo(core.lo(EL2.spsr), core.lo(EL2.elr), core.hi(EL2.elr));
+  }
+}

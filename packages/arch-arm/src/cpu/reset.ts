@@ -1,0 +1,30 @@
+import { CPTR, HCR, SCTLR, SCTLR_EL1_RES1, SCTLR_EL2_RES1, SPSR } from "./control-bits.js";
+import { EL1, EL2, inputLines, TIMER } from "./fields.js";
+import type { ArmPe } from "./pe.js";
+import { resetIdentification } from "./registers/identification.js";
+import { armLayout, FLAGS, PSTATE } from "./state.js";
+
+/**
+ * The state after a reset: the highest level with its MMU off and everything masked (vm mode: EL1). What the manual
+ * leaves UNKNOWN is zero. Interrupt inputs keep their levels, as they belong to others.
+ */
+export function resetState(pe: ArmPe, pc: bigint): void {
+  const { core, vm, timers } = pe;
+  const lines = core.lo(inputLines);
+  // Vectors have two more words, which no accessor reaches: boards start PEs on cores that are new.
+  for (const field of armLayout.fields.values()) core.setBig(field, 0n);
+  core.set(inputLines, lines, 0);
+  core.setBig(armLayout.pc, pc);
+  core.set(FLAGS.z, 1, 0);
+  core.set(PSTATE.currentEl, vm ? 1 : 2, 0);
+  core.set(PSTATE.spSel, 1, 0);
+  core.set(PSTATE.daif, SPSR.DAIF, 0);
+  core.set(EL1.sctlr, SCTLR_EL1_RES1 | SCTLR.SPAN | SCTLR.nTWI | SCTLR.nTWE, 0);
+  core.set(EL2.sctlr, SCTLR_EL2_RES1, 0);
+  core.set(EL2.hcr, HCR.RW, 0);
+  core.set(EL2.cptr, CPTR.RES1 & ~CPTR.TFP, 0);
+  core.set(EL2.cnthctl, 3, 0);
+  core.set(TIMER.frequency, timers.frequency, 0);
+  resetIdentification(pe);
+  core.clearReservation();
+}
