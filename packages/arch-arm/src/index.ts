@@ -1,3 +1,8 @@
+export { ARM_FLOATING_POINT, createPe } from "./cpu/create-pe.js";
+export type { PeExit, VectorKind } from "./cpu/exit.js";
+export { ArmPe, type PeOptions } from "./cpu/pe.js";
+export { armLayout } from "./cpu/state.js";
+export type { TimerName } from "./cpu/timers.js";
 export { psciCall } from "./hypervisor/psci/call.js";
 export { AffinityState, PsciError, psciName } from "./hypervisor/psci/constants.js";
 export type { PsciCpu, PsciHost, PsciOutcome } from "./hypervisor/psci/host.js";

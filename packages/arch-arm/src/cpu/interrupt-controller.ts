@@ -1,13 +1,7 @@
 import { Status } from "@hypercraft/engine";
+import type { GicSystemRegisters } from "../interrupts/gicv3-system-registers.js";
 import type { ArmPe } from "./pe.js";
 import { op1Of } from "./system-register.js";
-
-/** System registers of a GICv3 CPU interface, by register number. */
-export interface GicSystemRegisters {
-  read(register: number): bigint;
-  write(register: number, value: bigint): void;
-  implemented(register: number): boolean;
-}
 
 /** Accesses of system registers that the PE does not have itself: the interrupt controller's, or UNDEFINED. */
 export class InterruptControllerAccess {
@@ -22,6 +16,7 @@ export class InterruptControllerAccess {
   read(number: number): Status {
     const { pe, gic } = this;
     if (gic === undefined || !this.allowed(gic, number)) return pe.exceptions.undefined();
+    if (pe.el === 1 && gic.trapsToEl2(number)) return pe.exceptions.systemAccess(2, number, true);
     const value = gic.read(number);
     pe.core.setResult(Number(BigInt.asIntN(32, value)), Number(BigInt.asIntN(32, value >> 32n)));
     return Status.next;
@@ -30,6 +25,7 @@ export class InterruptControllerAccess {
   write(number: number, lo: number, hi: number): Status {
     const { pe, gic } = this;
     if (gic === undefined || !this.allowed(gic, number)) return pe.exceptions.undefined();
+    if (pe.el === 1 && gic.trapsToEl2(number)) return pe.exceptions.systemAccess(2, number, false);
     gic.write(number, (BigInt(hi >>> 0) << 32n) | BigInt(lo >>> 0));
     return Status.next;
   }
