@@ -10,6 +10,7 @@ import {
   Translated,
   type Translation,
 } from "@hypercraft/engine";
+import type { GicSystemRegisters, HcrRouting } from "../interrupts/gicv3-system-registers.js";
 import { Need } from "./access.js";
 import { Contexts } from "./contexts.js";
 import { HCR } from "./control-bits.js";
@@ -259,6 +260,28 @@ export class ArmPe implements GuestCpu {
 
   setVirtualFiq(level: boolean): void {
     this.interrupts.setLine(Line.virtualFiq, level);
+  }
+
+  /** A GICv3's system registers; undefined: none. */
+  get gic(): GicSystemRegisters | undefined {
+    return this.interruptController.gic;
+  }
+  set gic(gic: GicSystemRegisters | undefined) {
+    this.interruptController.gic = gic;
+  }
+
+  /** Where the timers' outputs lead. */
+  get onTimer(): Timers["onChange"] {
+    return this.timers.onChange;
+  }
+  set onTimer(onChange: Timers["onChange"]) {
+    this.timers.onChange = onChange;
+  }
+
+  /** Which physical interrupts go to EL2, so that EL1 uses the virtual CPU interface. */
+  get routing(): HcrRouting {
+    const hcr = this.core.lo(EL2.hcr);
+    return { fiq: (hcr & (HCR.FMO | HCR.TGE)) !== 0, irq: (hcr & (HCR.IMO | HCR.TGE)) !== 0 };
   }
 
   /** Whether a waiting PE goes on. */
