@@ -29,6 +29,13 @@ const architectures = {
     float: ["-mabi=lp64", "-march=rv64imafdc"],
     linux: ["-mabi=lp64d", "-march=rv64imafdc"],
   },
+  aarch64: {
+    folder: "arm",
+    flags: ["--target=aarch64-unknown-elf", "-march=armv8-a", "-mno-outline-atomics"],
+    integer: ["-mgeneral-regs-only"],
+    float: [],
+    linux: [],
+  },
 };
 
 const commonFlags = [
@@ -174,7 +181,7 @@ export function build(arch, toolchain = findToolchain()) {
     const list = programs();
     for (const { name, source } of list) {
       const output = join(work, `${name}.elf`);
-      link(`${target.folder}/user.ld`, [compile(source), ...library], output, ["--strip-all", "--nmagic"]);
+      link("apps/user.ld", [compile(source), ...library], output, ["--strip-all", "--nmagic"]);
     }
     writeFileSync(join(work, "programs.S"), programTable(list));
 

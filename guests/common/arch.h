@@ -64,6 +64,12 @@ _Noreturn void arch_power_off(int code); /* 0: all is well; else the machine sho
 _Noreturn void arch_reboot(void);
 
 /* ---- Self-test -------------------------------------------------------------------------- */
+extern struct interrupts {          /* how often each came, so that checks can see them arrive (task.c) */
+  u64 timer, software, external;
+} interrupts;
+void arch_test_map(paddr page, unsigned rights); /* one kernel page at TEST_BASE; page 0: none */
+void arch_user_access(bool on);     /* whether the kernel may use user pages by their own addresses */
+unsigned arch_space_tag_bits(void); /* how many bits tell the TLB's entries of spaces apart */
 extern const struct check arch_checks[]; /* one per kind of VM exit and per feature; ends with a NULL name */
 
 /* ---- Calls from the architecture into the portable kernel ------------------------------- */

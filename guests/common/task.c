@@ -9,6 +9,7 @@
 
 struct task tasks[MAX_TASKS];
 struct task *current;
+struct interrupts interrupts;
 
 static u8 stacks[MAX_TASKS][STACK_SIZE] __attribute__((aligned(16)));
 static int last_pid;

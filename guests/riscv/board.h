@@ -2,13 +2,8 @@
 #pragma once
 
 #include "machine.h"
+#include "platform.h"
 #include "types.h"
-
-struct device {
-  paddr base; /* 0: there is none */
-  u64 size;
-  u32 irq;
-};
 
 struct board {
   char isa[160];

@@ -26,13 +26,10 @@ BODY(execute_ones, ".word 0xffffffff")
 BODY(execute_zeros, ".half 0")
 BODY(execute_ebreak, "ebreak")
 
-enum { WORKED = -1 };
-
 /* Cause of the trap, or WORKED. */
-static s64 outcome(u64 (*body)(u64)) {
-  u64 result;
-  struct fault fault;
-  return guarded(body, 0, &result, &fault) ? WORKED : (s64)fault.cause;
+static s64 cause_of(u64 (*body)(u64)) {
+  u64 value;
+  return outcome(body, 0, &value);
 }
 
 /* ------------------------------------------------------------------------------------------ */
@@ -57,7 +54,7 @@ enum verdict check_counters(struct buffer *note) {
 }
 
 enum verdict check_machine_csr(struct buffer *note) {
-  EXPECT(outcome(read_mstatus) == CAUSE_ILLEGAL);
+  EXPECT(cause_of(read_mstatus) == CAUSE_ILLEGAL);
   return PASS;
 }
 
@@ -70,22 +67,22 @@ static enum verdict works_or_illegal(struct buffer *note, s64 result) {
 }
 
 enum verdict check_hypervisor_csr(struct buffer *note) {
-  EXPECT(outcome(read_hgatp) == outcome(read_hstatus));
-  return works_or_illegal(note, outcome(read_hstatus));
+  EXPECT(cause_of(read_hgatp) == cause_of(read_hstatus));
+  return works_or_illegal(note, cause_of(read_hstatus));
 }
 
 enum verdict check_hypervisor_fence(struct buffer *note) {
-  return works_or_illegal(note, outcome(hfence_gvma));
+  return works_or_illegal(note, cause_of(hfence_gvma));
 }
 
 enum verdict check_unknown_csr(struct buffer *note) {
-  EXPECT(outcome(read_unknown) == CAUSE_ILLEGAL);
+  EXPECT(cause_of(read_unknown) == CAUSE_ILLEGAL);
   return PASS;
 }
 
 enum verdict check_illegal(struct buffer *note) {
-  EXPECT(outcome(execute_ones) == CAUSE_ILLEGAL);
-  EXPECT(outcome(execute_zeros) == CAUSE_ILLEGAL);
+  EXPECT(cause_of(execute_ones) == CAUSE_ILLEGAL);
+  EXPECT(cause_of(execute_zeros) == CAUSE_ILLEGAL);
   u64 result;
   struct fault fault;
   guarded(execute_ones, 0, &result, &fault);
@@ -94,7 +91,7 @@ enum verdict check_illegal(struct buffer *note) {
 }
 
 enum verdict check_breakpoint(struct buffer *note) {
-  EXPECT(outcome(execute_ebreak) == CAUSE_BREAKPOINT);
+  EXPECT(cause_of(execute_ebreak) == CAUSE_BREAKPOINT);
   return PASS;
 }
 
@@ -163,22 +160,6 @@ enum verdict check_wait(struct buffer *note) {
   EXPECT(interrupts.timer == before);
   timer_quiet();
   EXPECT(!(csr_read("sip") & 1 << INTERRUPT_TIMER));
-  return PASS;
-}
-
-enum verdict check_timer(struct buffer *note) {
-  u64 first = arch_ticks(), latest = 0;
-  for (int i = 0; i < 5; i++) {
-    u64 before = interrupts.timer, wish = arch_ticks() + ticks_of_ms(1);
-    arch_set_alarm(wish);
-    while (interrupts.timer == before && arch_ticks() < wish + ticks_of_ms(PATIENCE_MS)) arch_idle();
-    u64 late = arch_ticks() - wish;
-    EXPECT(interrupts.timer > before);
-    EXPECT((s64)late >= 0);
-    if (late > latest) latest = late;
-  }
-  buffer_print(note, "5 in %lu us, at most %lu us late", nanoseconds(arch_ticks() - first) / 1000,
-               nanoseconds(latest) / 1000);
   return PASS;
 }
 

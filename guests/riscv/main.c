@@ -70,6 +70,6 @@ void arch_print_banner(void) {
     if (sbi_has(extensions[i].extension)) print(" %s", extensions[i].name);
   }
   print("\nprocessor %s\n", board.isa);
-  print("paging    Sv39, %u ASID bits, image at %016lx\n", sv39_asid_bits(), image_load_address);
+  print("paging    Sv39, %u ASID bits, image at %016lx\n", arch_space_tag_bits(), image_load_address);
   print("timer     %lu Hz, %s\n", machine.ticks_per_second, timer_has_sstc() ? "Sstc" : "SBI");
 }

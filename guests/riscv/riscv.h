@@ -1,21 +1,16 @@
 /* What the files of this port share with each other. */
 #pragma once
 
+#include "guard.h"
 #include "space.h"
 #include "types.h"
 
 /* ---- Harts (hardware threads; "processors" in the portable part) -- harts.c --------------- */
 
-struct fault {
-  u64 cause, value, pc;
-};
-
 struct hart {
   u64 id;           /* as the firmware numbers them */
   vaddr stack_top;  /* read by start.S, which counts on this place in the struct */
   unsigned cpu;     /* as the portable kernel numbers them */
-  u64 guard_stack;  /* see guarded() */
-  struct fault *guard;
 };
 
 extern struct hart harts[];
@@ -48,15 +43,6 @@ _Noreturn void trap_return(struct frame *frame);
 void float_save(u64 registers[33]);
 void float_restore(const u64 registers[33]);
 
-/* How often each came, so that tests can see them arrive. */
-extern struct interrupts {
-  u64 timer, software, external;
-} interrupts;
-
-/* Runs body(argument). If it traps, stops it there and tells the fault; else gives its result.
- * True: no trap. */
-bool guarded(u64 (*body)(u64), u64 argument, u64 *result, struct fault *fault);
-
 /* ---- Memory -- sv39.c --------------------------------------------------------------------- */
 
 enum { PTE_V = 1, PTE_R = 2, PTE_W = 4, PTE_X = 8, PTE_U = 16, PTE_G = 32, PTE_A = 64, PTE_D = 128 };
@@ -65,7 +51,6 @@ extern u64 kernel_root[512];
 
 void sv39_init(void);
 void sv39_use_kernel(void); /* on each hart */
-unsigned sv39_asid_bits(void);
 
 /* The kernel's entry for a page (level 0) or larger piece; makes the tables above it. */
 u64 *kernel_entry(vaddr at, int level);

@@ -106,7 +106,7 @@ void sv39_use_kernel(void) {
   fence_all();
 }
 
-unsigned sv39_asid_bits(void) { return asid_bits; }
+unsigned arch_space_tag_bits(void) { return asid_bits; }
 
 /* ---- Programs' halves ------------------------------------------------------------------- */
 

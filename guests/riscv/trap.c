@@ -7,8 +7,6 @@
 #include "syscall.h"
 #include "task.h"
 
-struct interrupts interrupts;
-
 /* ---- Interrupts ------------------------------------------------------------------------- */
 
 static void interrupt(u64 number) {
@@ -77,29 +75,12 @@ static void user_trap(struct frame *frame, u64 cause, u64 value) {
 
 /* ---- Faults of the kernel --------------------------------------------------------------- */
 
-u64 guard_enter(u64 (*body)(u64), u64 argument, u64 *guard_stack); /* trap.S */
-void guard_leave(void);
-
-bool guarded(u64 (*body)(u64), u64 argument, u64 *result, struct fault *fault) {
-  struct hart *hart = this_hart;
-  hart->guard = fault;
-  u64 value = guard_enter(body, argument, &hart->guard_stack);
-  bool trapped = hart->guard == NULL;
-  hart->guard = NULL;
-  if (!trapped) *result = value;
-  return !trapped;
-}
-
 static void kernel_trap(struct frame *frame, u64 cause, u64 value) {
-  struct hart *hart = this_hart;
-  if (hart->guard != NULL) {
-    *hart->guard = (struct fault){cause, value, frame->pc};
-    hart->guard = NULL;
-    frame->x[2] = hart->guard_stack;
+  if (guard_catch((struct fault){cause, value, frame->pc}, &frame->x[2])) {
     frame->pc = (u64)guard_leave;
     return;
   }
-  print("\nkernel trap on processor %u: cause %lu, value %016lx\n", hart->cpu, cause, value);
+  print("\nkernel trap on processor %u: cause %lu, value %016lx\n", this_hart->cpu, cause, value);
   print("pc  %016lx ", frame->pc);
   for (int i = 1; i < 32; i++) print("x%-2d %016lx%c", i, frame->x[i], i % 4 == 3 ? '\n' : ' ');
   arch_power_off(1);

@@ -2,27 +2,7 @@
 #pragma once
 
 #include "../../common/types.h"
-
-enum {
-  NR_UNLINKAT = 35,
-  NR_OPENAT = 56,
-  NR_CLOSE = 57,
-  NR_PIPE2 = 59,
-  NR_READ = 63,
-  NR_WRITE = 64,
-  NR_EXIT_GROUP = 94,
-  NR_CLOCK_GETTIME = 113,
-  NR_KILL = 129,
-  NR_RT_SIGACTION = 134,
-  NR_GETPID = 172,
-  NR_GETPPID = 173,
-  NR_MUNMAP = 215,
-  NR_CLONE = 220,
-  NR_EXECVE = 221,
-  NR_MMAP = 222,
-  NR_MADVISE = 233,
-  NR_WAIT4 = 260,
-};
+#include "../common/calls.h"
 
 static inline s64 linux_call(u64 number, u64 a, u64 b, u64 c, u64 d, u64 e, u64 f) {
   register u64 a7 __asm__("a7") = number;
