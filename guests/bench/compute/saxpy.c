@@ -7,6 +7,8 @@ __attribute__((noinline)) static void saxpy(float *y, const float *x, float a, u
 
 __attribute__((noinline)) static float dot(const float *x, const float *y, u64 count) {
   float sum = 0;
+  /* Vectors would multiply first and add in order then, so that nothing is fused: another result. */
+#pragma clang loop vectorize(disable)
   for (u64 i = 0; i < count; i++) sum += x[i] * y[i];
   return sum;
 }
