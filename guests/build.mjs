@@ -34,7 +34,7 @@ const architectures = {
     flags: ["--target=aarch64-unknown-elf", "-march=armv8-a", "-mno-outline-atomics"],
     integer: ["-mgeneral-regs-only"],
     float: [],
-    linux: ["-fno-slp-vectorize"], // which fuses less than scalar code: other results than everywhere else
+    linux: [],
   },
 };
 
