@@ -4,7 +4,7 @@ import { chmodSync, copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
-import { benchPath } from "../guests/build.mjs";
+import { architectureNames, benchPath } from "../guests/build.mjs";
 import { checksPath, readChecks } from "./checks.ts";
 import { PROGRAMS } from "./programs.ts";
 import { parseResult } from "./transcript.ts";
@@ -23,8 +23,8 @@ test.each(PROGRAMS)("$name has a source of its own that says what it is about", 
   expect(readFileSync(file, "utf8")).toMatch(/^\/\/ about: .+\n#include/);
 });
 
-test("every program's result is known, for all of its work and for a tenth", () => {
-  const checks = readChecks(checksPath(benchPath("riscv64")));
+test.each(architectureNames)("every program's result is known for %s, all of its work and a tenth", (arch) => {
+  const checks = readChecks(checksPath(benchPath(arch)));
   expect(Object.keys(checks)).toEqual(["10", "100"]);
   for (const known of Object.values(checks)) {
     expect(Object.keys(known)).toEqual(names);
@@ -32,17 +32,20 @@ test("every program's result is known, for all of its work and for a tenth", () 
   }
 });
 
-const QEMU = "qemu-riscv64";
-const missing = spawnSync(QEMU, ["--version"]).status !== 0;
+test.each(architectureNames)("%s computes what all others do", (arch) => {
+  expect(readChecks(checksPath(benchPath(arch)))).toEqual(readChecks(checksPath(benchPath("riscv64"))));
+});
 
-describe.skipIf(missing)("under QEMU's user mode", () => {
+const withQemu = architectureNames.filter((arch) => spawnSync(`qemu-${arch}`, ["--version"]).status === 0);
+
+describe.each(withQemu)("under QEMU's user mode for %s", (arch) => {
   const work = mkdtempSync(join(tmpdir(), "hypercraft-bench-"));
   const program = join(work, "bench");
-  copyFileSync(benchPath("riscv64"), program);
+  copyFileSync(benchPath(arch), program);
   chmodSync(program, 0o755);
   afterAll(() => rmSync(work, { recursive: true, force: true }));
   const bench = (...args: string[]) => {
-    const { stdout, status } = spawnSync(QEMU, [program, ...args], { encoding: "utf8" });
+    const { stdout, status } = spawnSync(`qemu-${arch}`, [program, ...args], { encoding: "utf8" });
     return { stdout, status };
   };
 
@@ -52,7 +55,7 @@ describe.skipIf(missing)("under QEMU's user mode", () => {
 
   // What a program starts would run on the host's own kernel, which cannot.
   test.each(names.filter((name) => name !== "exec"))("%s gives the known result", (name) => {
-    const known = readChecks(checksPath(benchPath("riscv64")))["10"]?.[name];
+    const known = readChecks(checksPath(benchPath(arch)))["10"]?.[name];
     expect(parseResult(bench(name, "10").stdout, name).check).toBe(known);
   });
 

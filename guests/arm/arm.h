@@ -154,4 +154,5 @@ u64 gic_taken(unsigned irq); /* interrupts of this number so far */
 unsigned gic_lines(void);
 u32 gic_acknowledge(void);   /* 1020 and above: there is none */
 void gic_end(u32 taken);
+void interrupts_in(void);    /* lets in what is pending */
 void gic_set_mask(u8 priority); /* only what is below this number comes through */

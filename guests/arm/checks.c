@@ -1,2 +1,55 @@
+#include "checks.h"
+
 #include "arch.h"
-const struct check arch_checks[] = {{NULL, NULL}};
+
+const struct check arch_checks[] = {
+    {"psci-version", check_psci_version},
+    {"psci-unknown", check_psci_unknown},
+    {"psci-cpu", check_psci_cpu},
+    {"psci-suspend", check_psci_suspend},
+
+    {"flags", check_flags},
+    {"integer", check_integer},
+    {"crc32", check_crc},
+    {"float-simd", check_float},
+    {"exclusives", check_exclusives},
+    {"lse", check_lse},
+    {"counters", check_counters},
+    {"register-el2", check_el2_register},
+    {"id-registers", check_id_registers},
+    {"undefined", check_undefined},
+    {"brk", check_brk},
+    {"svc", check_svc},
+    {"pc-alignment", check_pc_alignment},
+    {"alignment", check_alignment},
+    {"wfi", check_wait},
+    {"wfe", check_event},
+    {"timer-interrupt", check_timer},
+    {"timer-virtual", check_virtual_timer},
+    {"timer-physical", check_physical_timer},
+
+    {"mmio-byte", check_mmio_byte},
+    {"mmio-half", check_mmio_half},
+    {"mmio-word", check_mmio_word},
+    {"mmio-double", check_mmio_double},
+    {"mmio-write-back", check_mmio_write_back},
+    {"mmio-registers", check_mmio_registers},
+    {"mmio-nowhere", check_nowhere},
+    {"gic", check_gic},
+    {"gic-self", check_gic_self},
+    {"gic-pending", check_gic_pending},
+    {"gic-mask", check_gic_mask},
+    {"uart-interrupt", check_uart_interrupt},
+
+    {"page-rights", check_rights},
+    {"page-user", check_user_pages},
+    {"page-pan", check_pan},
+    {"page-access-flag", check_access_flag},
+    {"page-remap", check_remap},
+    {"page-2m", check_block},
+    {"page-asid", check_asids},
+    {"page-at", check_translate},
+    {"code-change", check_code_change},
+    {"remote-tlb", check_remote_tlb},
+    {NULL, NULL},
+};

@@ -54,5 +54,8 @@ void arch_relax(void) { __asm__ volatile("yield"); }
  * caller last looked is slept through. Then the interrupt is let in. */
 void arch_idle(void) {
   dsb();
-  __asm__ volatile("wfi\n msr daifclr, #2\n isb\n msr daifset, #2" ::: "memory");
+  __asm__ volatile("wfi");
+  interrupts_in();
 }
+
+void interrupts_in(void) { __asm__ volatile("msr daifclr, #2\n isb\n msr daifset, #2" ::: "memory"); }

@@ -2,10 +2,11 @@
  * The embedded guest: a small kernel of our own, built from `guests/` of the repository, as the bytes of
  * an ELF file. It needs no file system to load it from, so it works in browsers as well.
  */
+import { aarch64 } from "./images/aarch64.js";
 import { riscv64 } from "./images/riscv64.js";
 
 /** Architectures that there is a guest for. */
-export type EmbeddedGuestArch = "riscv64";
+export type EmbeddedGuestArch = "riscv64" | "aarch64";
 
 /** Thrown for an architecture without a guest. */
 export class EmbeddedGuestError extends Error {
@@ -13,16 +14,20 @@ export class EmbeddedGuestError extends Error {
   readonly code = "UnknownArchitecture";
 }
 
-const images: Readonly<Record<EmbeddedGuestArch, string>> = { riscv64 };
+const images: Readonly<Record<EmbeddedGuestArch, string>> = { riscv64, aarch64 };
 
 /** Architectures that {@link embeddedGuest} knows. */
-export const embeddedGuestArchs: readonly EmbeddedGuestArch[] = Object.freeze(["riscv64"] as const);
+export const embeddedGuestArchs: readonly EmbeddedGuestArch[] = Object.freeze([
+  "riscv64",
+  "aarch64",
+] as const);
 
 /**
  * The ELF file of the guest for an architecture: a fresh copy, the caller's to keep. Its physical
- * addresses are those of QEMU's `virt` machine (riscv64: load and entry address 0x8020_0000); added to all
- * of them, any multiple of 2 MiB gives another place where it runs as well. It expects to be entered as
- * Linux is (riscv64: supervisor mode, a0 = hart id, a1 = physical address of a device tree).
+ * addresses are those of QEMU's `virt` machine (load and entry address: riscv64 0x8020_0000, aarch64
+ * 0x4020_0000); added to all of them, any multiple of 2 MiB gives another place where it runs as well. It
+ * expects to be entered as Linux is (riscv64: supervisor mode, a0 = hart id, a1 = physical address of a device
+ * tree; aarch64: EL1 or EL2, x0 = physical address of a device tree).
  *
  * @throws EmbeddedGuestError for an architecture without a guest.
  */

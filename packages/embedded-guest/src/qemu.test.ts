@@ -1,12 +1,15 @@
-// The guest on a machine that is not ours: QEMU's virt board under OpenSBI.
+// The guests on machines that are not ours: QEMU's virt boards, for RISC-V under OpenSBI.
 import { spawn, spawnSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
 import { prebuiltPath } from "../../../guests/build.mjs";
+import type { EmbeddedGuestArch } from "./index.js";
 
-const QEMU = "qemu-system-riscv64";
-const missing = spawnSync(QEMU, ["--version"]).status !== 0;
+const missing = (arch: EmbeddedGuestArch): boolean =>
+  spawnSync(`qemu-system-${arch}`, ["--version"]).status !== 0;
 
 interface Session {
+  /** riscv64 if not said. */
+  arch?: EmbeddedGuestArch;
   arguments?: string[];
   /** Each text is waited for, in this order, and answered. */
   dialog?: [wait: string, answer: string][];
@@ -14,17 +17,18 @@ interface Session {
 
 /** Boots the guest and gives what its console showed, and QEMU's exit code. */
 function boot({
+  arch = "riscv64",
   arguments: extra = [],
   dialog = [],
 }: Session): Promise<{ output: string; code: number | null }> {
-  const qemu = spawn(QEMU, [
+  const qemu = spawn(`qemu-system-${arch}`, [
     "-M",
     "virt",
     "-m",
     "128M",
     "-nographic",
     "-kernel",
-    prebuiltPath("riscv64"),
+    prebuiltPath(arch),
     ...extra,
   ]);
   const timer = setTimeout(() => qemu.kill("SIGKILL"), 50_000);
@@ -50,7 +54,7 @@ function boot({
   });
 }
 
-describe.skipIf(missing)("the riscv64 guest under QEMU", () => {
+describe.skipIf(missing("riscv64"))("the riscv64 guest under QEMU", () => {
   it.each([
     ["one hart", []],
     ["two harts", ["-smp", "2"]],
@@ -103,5 +107,44 @@ describe.skipIf(missing)("the riscv64 guest under QEMU", () => {
       ],
     });
     expect(output).toContain("float needs floating point, which this processor lacks\n");
+  });
+});
+
+describe.skipIf(missing("aarch64"))("the aarch64 guest under QEMU", () => {
+  it.each([
+    ["one processor", "cortex-a72", "virt", 1],
+    ["four processors", "cortex-a72", "virt", 4],
+    ["version 3 of the GIC", "cortex-a72", "virt,gic-version=3", 4],
+    ["EL2 to come from", "cortex-a72", "virt,virtualization=on", 4],
+    ["everything a processor may have", "max", "virt,gic-version=3,virtualization=on", 2],
+  ])("passes its self-test with %s", async (_, cpu, board, processors) => {
+    const { output } = await boot({
+      arch: "aarch64",
+      arguments: ["-M", board, "-cpu", cpu, "-smp", String(processors), "-append", "selftest"],
+    });
+    expect(output).not.toMatch(/^FAIL/m);
+    const [, passed] = /^selftest: (\d+) passed, 0 failed$/m.exec(output) ?? [];
+    expect(Number(passed)).toBeGreaterThan(65);
+    expect(output).toContain("ok page-rights");
+    expect(output.includes("ok cpus-atomics")).toBe(processors > 1);
+    expect(output.includes("ok lse")).toBe(cpu === "max");
+  });
+
+  it("has the same shell", async () => {
+    const { output, code } = await boot({
+      arch: "aarch64",
+      arguments: ["-cpu", "cortex-a72"],
+      dialog: [
+        ["hc> ", "run primez\bs 100\r"],
+        ["hc> ", "run badaddr 2\r"],
+        ["hc> ", "run spin 100000\r"],
+        ["to spin for 100000 ms", "\x03"],
+        ["hc> ", "poweroff\r"],
+      ],
+    });
+    expect(output).toContain("25 primes below 100\n");
+    expect(output).toContain("badaddr: page fault at ffffffff80200000\n");
+    expect(output).toContain("spin: killed\n");
+    expect(code).toBe(0);
   });
 });
