@@ -23,14 +23,17 @@ test.each(PROGRAMS)("$name has a source of its own that says what it is about", 
   expect(readFileSync(file, "utf8")).toMatch(/^\/\/ about: .+\n#include/);
 });
 
-test.each(architectureNames)("every program's result is known for %s, all of its work and a tenth", (arch) => {
-  const checks = readChecks(checksPath(benchPath(arch)));
-  expect(Object.keys(checks)).toEqual(["10", "100"]);
-  for (const known of Object.values(checks)) {
-    expect(Object.keys(known)).toEqual(names);
-    for (const check of Object.values(known)) expect(check).toMatch(/^[0-9a-f]{16}$/);
-  }
-});
+test.each(architectureNames)(
+  "every program's result is known for %s, all of its work and a tenth",
+  (arch) => {
+    const checks = readChecks(checksPath(benchPath(arch)));
+    expect(Object.keys(checks)).toEqual(["10", "100"]);
+    for (const known of Object.values(checks)) {
+      expect(Object.keys(known)).toEqual(names);
+      for (const check of Object.values(known)) expect(check).toMatch(/^[0-9a-f]{16}$/);
+    }
+  },
+);
 
 test.each(architectureNames)("%s computes what all others do", (arch) => {
   expect(readChecks(checksPath(benchPath(arch)))).toEqual(readChecks(checksPath(benchPath("riscv64"))));
