@@ -59,7 +59,7 @@ describe("PL031", () => {
   it("has 32-bit registers and a PrimeCell's identification", () => {
     const { device, get } = rtc();
     expect([0, 1, 2, 3, 4, 5, 6, 7].map((i) => get(0xfe0 + 4 * i))).toEqual([
-      0x31, 0x10, 4, 0, 0x0d, 0xf0, 5, 0xb1,
+      0x31, 0x10, 0x14, 0, 0x0d, 0xf0, 5, 0xb1,
     ]);
     device.write(IMSC, 2, 1);
     expect([get(IMSC), device.read(CR, 1)]).toEqual([0, 0]);

@@ -15,7 +15,7 @@ const IMSC = 0x10;
 const RIS = 0x14;
 const MIS = 0x18;
 const ICR = 0x1c;
-const PERIPHERAL_ID = [0x31, 0x10, 0x04, 0x00] as const;
+const PERIPHERAL_ID = [0x31, 0x10, 0x14, 0x00] as const;
 
 const SECOND = 1_000_000_000n;
 
