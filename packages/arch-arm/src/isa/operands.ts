@@ -100,6 +100,18 @@ const BARRIERS: Readonly<Record<number, string>> = {
   15: "sy",
 };
 
+const letter = (name: string): OperandKind => ({ format: (value) => `${name}${value}` });
+/** Arrangement by bits 30 (Q) and 23:22 (size). */
+const arrangement = (bits: number): string => {
+  const size = field(bits, 22, 2);
+  return `${(8 << field(bits, 30, 1)) >> size}${"bhsd"[size]}`;
+};
+const arranged: OperandKind = { format: (value, { bits }) => `v${value}.${arrangement(bits)}` };
+const bytesOf = (low: number): OperandKind => ({
+  derive: (bits) => field(bits, low, 5),
+  format: (value, { bits }) => `v${value}.${field(bits, 30, 1) === 1 ? "16b" : "8b"}`,
+});
+
 export const OPERANDS: Readonly<Record<string, OperandKind>> = {
   sf: plain,
   n: plain,
@@ -168,6 +180,25 @@ export const OPERANDS: Readonly<Record<string, OperandKind>> = {
   crm: unsigned,
   barrier: { format: (value) => BARRIERS[value] ?? hex(value) },
   ignored: plain,
+  // Floating-point and Advanced SIMD registers.
+  vbt: letter("b"),
+  vht: letter("h"),
+  vst: letter("s"),
+  vdt: letter("d"),
+  vqt: letter("q"),
+  vst2: letter("s"),
+  vdt2: letter("d"),
+  vqt2: letter("q"),
+  vd: arranged,
+  vn: arranged,
+  vm: arranged,
+  q: plain,
+  vsize: plain,
+  bytesD: bytesOf(0),
+  bytesN: bytesOf(5),
+  bytesM: bytesOf(16),
+  arranged: flag((bits) => field(bits, 22, 2) !== 3 || field(bits, 30, 1) === 1),
+  sameSources: flag((bits) => field(bits, 16, 5) === field(bits, 5, 5)),
   // What aliases show.
   inverted: { derive: (bits) => field(bits, 12, 4) ^ 1, format: (value) => CONDITIONS[value] },
   conditional: flag((bits) => field(bits, 13, 3) !== 7),

@@ -11,6 +11,8 @@ import { nonTemporalPairs, pairs } from "./pairs.js";
 import { register } from "./register.js";
 import { sources } from "./sources.js";
 import { system } from "./system.js";
+import { vectorInteger } from "./vector-integer.js";
+import { vectorLoadsStores } from "./vector-loads-stores.js";
 
 const declarations: readonly Declaration<A64Builder>[] = [
   ...immediate,
@@ -24,9 +26,11 @@ const declarations: readonly Declaration<A64Builder>[] = [
   ...lse,
   ...crc32,
   ...system,
+  ...vectorLoadsStores,
+  ...vectorInteger,
 ];
 
-/** The integer instructions of A64. */
+/** The instructions of A64: the integer ones, and those of the vector registers there are so far. */
 export const armInstructions = new InstructionTable(declarations, OPERANDS);
 
 /** Supported instructions by feature. */

@@ -27,6 +27,7 @@ function differences(a: UserState, b: UserState): string[] {
   const pairs = [
     ...a.x.map((value, i) => [`x${i}`, value, b.x[i] as bigint] as const),
     ["sp", a.sp, b.sp] as const,
+    ...a.v.map((value, i) => [`v${i >> 1}.${i & 1}`, value, b.v[i] as bigint] as const),
     ["nzcv", a.nzcv, b.nzcv] as const,
   ];
   return [

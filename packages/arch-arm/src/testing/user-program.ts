@@ -4,8 +4,8 @@ import { armInstructions } from "../isa/table.js";
 // Programs that run one instruction sequence each from a known state and record the state they end in. The same
 // bytes run under a user-mode emulator and under whatever executes guest code here.
 //
-// Every case has a page of code (prologue, the sequence, epilogue) and behind it a record: X0 to X30, SP, NZCV, and
-// memory to work on. X28 holds the record's address throughout and is not to be written. Where a case lies depends on
+// Every case has a page of code (prologue, the sequence, epilogue) and behind it a record: X0 to X30, SP, NZCV, V0 to
+// V31, and memory to work on. X28 holds the record's address throughout and is not to be written. Where a case lies depends on
 // its number only, so that a part of a list of cases is the same cases.
 
 export const CODE_BASE = 0x20000;
@@ -14,6 +14,7 @@ const CODE_BYTES = 4096;
 const CASE_BYTES = CODE_BYTES + RECORD_BYTES;
 const SP_OFFSET = 248;
 const NZCV_OFFSET = 256;
+const VECTOR_OFFSET = 272;
 const DATA_OFFSET = 1024;
 export const DATA_BYTES = RECORD_BYTES - DATA_OFFSET;
 /** Where pointers into a record point; a multiple of 16, as the stack pointer has to be. */
@@ -32,6 +33,8 @@ export interface UserState {
   readonly x: readonly bigint[];
   readonly sp: bigint;
   readonly nzcv: bigint;
+  /** V0 to V31, low half before high half. */
+  readonly v: readonly bigint[];
   readonly data: Uint8Array;
 }
 
@@ -70,6 +73,9 @@ const loadConstant = (rd: number, value: number): number[] => [
 const loadable = Array.from({ length: 31 }, (_, i) => i).filter((i) => i !== RECORD_POINTER);
 const load = (xt: number, disp: number) => assemble("ldr.x", { xt, xnSp: RECORD_POINTER, disp });
 const store = (xt: number, disp: number) => assemble("str.x", { xt, xnSp: RECORD_POINTER, disp });
+const vectors = Array.from({ length: 32 }, (_, i) => i);
+const vectorAccess = (name: string, vqt: number) =>
+  assemble(name, { vqt, xnSp: RECORD_POINTER, disp: VECTOR_OFFSET + 16 * vqt });
 /** MOV to or from the stack pointer. */
 const move = (rdSp: number, rnSp: number) => assemble("add.imm", { sf: 1, rdSp, rnSp });
 
@@ -79,6 +85,7 @@ const prologue = (record: number): number[] => [
   move(SP, SCRATCH),
   load(SCRATCH, NZCV_OFFSET),
   assemble("msr", { system: NZCV, xt: SCRATCH }),
+  ...vectors.map((i) => vectorAccess("ldr.q", i)),
   ...loadable.map((i) => load(i, 8 * i)),
 ];
 
@@ -88,6 +95,7 @@ const epilogue = (): number[] => [
   store(SCRATCH, SP_OFFSET),
   assemble("mrs", { system: NZCV, xt: SCRATCH }),
   store(SCRATCH, NZCV_OFFSET),
+  ...vectors.map((i) => vectorAccess("str.q", i)),
 ];
 
 /** Write all cases to standard output and leave. */
@@ -107,11 +115,12 @@ function words(view: DataView, at: number, code: readonly number[]): number {
   return at + 4 * code.length;
 }
 
-function writeRecord(view: DataView, at: number, { x, sp, nzcv, data }: UserState): void {
+function writeRecord(view: DataView, at: number, { x, sp, nzcv, v, data }: UserState): void {
   if (data.length !== DATA_BYTES) throw new RangeError(`a record's data has ${DATA_BYTES} bytes`);
   for (const i of loadable) view.setBigUint64(at + 8 * i, x[i] as bigint, true);
   view.setBigUint64(at + SP_OFFSET, sp, true);
   view.setBigUint64(at + NZCV_OFFSET, nzcv, true);
+  for (const [i, half] of v.entries()) view.setBigUint64(at + VECTOR_OFFSET + 8 * i, half, true);
   new Uint8Array(view.buffer, at + DATA_OFFSET, DATA_BYTES).set(data);
 }
 
@@ -121,6 +130,7 @@ function readRecord(bytes: Uint8Array, at: number): UserState {
     x: Array.from({ length: 31 }, (_, i) => view.getBigUint64(8 * i, true)),
     sp: view.getBigUint64(SP_OFFSET, true),
     nzcv: view.getBigUint64(NZCV_OFFSET, true),
+    v: Array.from({ length: 64 }, (_, i) => view.getBigUint64(VECTOR_OFFSET + 8 * i, true)),
     data: bytes.slice(at + DATA_OFFSET, at + RECORD_BYTES),
   };
 }

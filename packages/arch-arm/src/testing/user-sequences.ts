@@ -67,7 +67,9 @@ const others = (...excluded: readonly RegExp[]): readonly string[] =>
 const oneOf = (names: readonly string[]): RegExp =>
   new RegExp(`^(${names.map((name) => name.replaceAll(".", "\\.")).join("|")})$`);
 
-const compute = generator(oneOf(others(MEMORY, CONTROL, SYSTEM)));
+const VECTOR = /\.v$/;
+const compute = generator(oneOf(others(MEMORY, CONTROL, SYSTEM, VECTOR)));
+const vectors = generator(VECTOR);
 const hints = generator(/^(dsb|dmb|isb|hint|prf.*)$/, { imm: [0, 1, 7, 25, 29, 34] });
 const plainMemory = armInstructions.instructions
   .map(({ name }) => name)
@@ -75,7 +77,7 @@ const plainMemory = armInstructions.instructions
     (name) => [MEMORY].some((p) => p.test(name)) && ![ORDERED, EXCLUSIVE, ATOMIC].some((p) => p.test(name)),
   );
 const displaced = plainMemory.filter((name) => !/\.(pre|post|reg|literal)$|^prf/.test(name));
-const access = generator(oneOf(displaced), { xnSp: BASES, disp: range(0, 2040) });
+const access = generator(oneOf(displaced), { xnSp: BASES, disp: range(0, 2032) });
 const updating = generator(oneOf(plainMemory.filter((name) => /\.(pre|post)$/.test(name))), {
   xnSp: [POINTER],
 });
@@ -169,6 +171,7 @@ const UNITS: readonly Unit[] = [
   ...range(1, 4).map(() => single(compute)),
   single(distinct(access)),
   single(distinct(access)),
+  ...range(1, 3).map(() => single(vectors)),
   single(hints),
   single(literal),
   single(ordered),
@@ -215,6 +218,7 @@ function startState(prng: Prng, record: number): UserState {
     x: range(0, 30).map((i) => (i === BASE || i === POINTER ? middle : integerValue(prng))),
     sp: middle,
     nzcv: BigInt(prng.below(16)) << 28n,
+    v: range(0, 63).map(() => integerValue(prng)),
     data: Uint8Array.from({ length: DATA_BYTES }, () => prng.below(256)),
   };
 }
