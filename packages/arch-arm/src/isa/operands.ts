@@ -112,6 +112,24 @@ const bytesOf = (low: number): OperandKind => ({
   format: (value, { bits }) => `v${value}.${field(bits, 30, 1) === 1 ? "16b" : "8b"}`,
 });
 
+/** Size of the lane that the field imm5 of the copies names; 4 and more: none. */
+const laneSize = (bits: number): number =>
+  31 - Math.clz32(field(bits, 16, 5) & -field(bits, 16, 5) || 1 << 31);
+const shaped = (size: number, bits: number): string => `${(8 << field(bits, 30, 1)) >> size}${"bhsd"[size]}`;
+const isShape = (size: number, bits: number): boolean => size < 3 || (size === 3 && field(bits, 30, 1) === 1);
+/** Size of the lanes of a shift by an immediate; negative: none. */
+const shiftSize = (bits: number): number => 31 - Math.clz32(field(bits, 19, 4));
+const shifted = (low: number): OperandKind => ({
+  derive: (bits) => field(bits, low, 5),
+  format: (value, { bits }) => `v${value}.${shaped(shiftSize(bits), bits)}`,
+});
+const laneText = (register: number, bits: number, index: number): string =>
+  `v${register}.${"bhsd"[laneSize(bits)]}[${index}]`;
+const numberedLane = (low: number): OperandKind => ({
+  derive: (bits) => field(bits, low, 5),
+  format: (value, { bits }) => laneText(value, bits, field(bits, 16, 5) >> (laneSize(bits) + 1)),
+});
+
 export const OPERANDS: Readonly<Record<string, OperandKind>> = {
   sf: plain,
   n: plain,
@@ -199,6 +217,52 @@ export const OPERANDS: Readonly<Record<string, OperandKind>> = {
   bytesM: bytesOf(16),
   arranged: flag((bits) => field(bits, 22, 2) !== 3 || field(bits, 30, 1) === 1),
   sameSources: flag((bits) => field(bits, 16, 5) === field(bits, 5, 5)),
+  vsn: letter("s"),
+  vsm: letter("s"),
+  vdn: letter("d"),
+  vdm: letter("d"),
+  upperN: { format: (value) => `v${value}.d[1]` },
+  upperD: { format: (value) => `v${value}.d[1]` },
+  imm5: plain,
+  imm4: { format: (value) => `#${value}` },
+  immhb: plain,
+  laneD: {
+    derive: (bits) => field(bits, 0, 5),
+    format: (value, { bits }) => `v${value}.${shaped(laneSize(bits), bits)}`,
+  },
+  laneN: numberedLane(5),
+  laneOfD: numberedLane(0),
+  laneOfN: {
+    derive: (bits) => field(bits, 5, 5),
+    format: (value, { bits }) => laneText(value, bits, field(bits, 11, 4) >> laneSize(bits)),
+  },
+  laneX: {
+    derive: (bits) => field(bits, 5, 5),
+    format: (value, { bits }) => (laneSize(bits) === 3 ? xName(value) : wName(value)),
+  },
+  moveX: {
+    derive: (bits) => field(bits, 0, 5),
+    format: (value, { bits }) => (field(bits, 30, 1) === 1 ? xName(value) : wName(value)),
+  },
+  laneShape: flag((bits) => isShape(laneSize(bits), bits)),
+  anyLane: flag((bits) => laneSize(bits) < 4),
+  signedX: flag((bits) => laneSize(bits) < 3),
+  signedW: flag((bits) => laneSize(bits) < 2),
+  unsignedW: flag((bits) => laneSize(bits) < 3),
+  wordLane: flag((bits) => laneSize(bits) === 2),
+  doubleLane: flag((bits) => laneSize(bits) === 3),
+  shortExtract: flag((bits) => field(bits, 30, 1) === 1 || field(bits, 14, 1) === 0),
+  shiftD: shifted(0),
+  shiftN: shifted(5),
+  shiftShape: flag((bits) => shiftSize(bits) >= 0 && isShape(shiftSize(bits), bits)),
+  rightBy: {
+    derive: (bits) => (16 << shiftSize(bits)) - field(bits, 16, 7),
+    format: (value) => `#${value}`,
+  },
+  leftBy: {
+    derive: (bits) => field(bits, 16, 7) - (8 << shiftSize(bits)),
+    format: (value) => `#${value}`,
+  },
   // What aliases show.
   inverted: { derive: (bits) => field(bits, 12, 4) ^ 1, format: (value) => CONDITIONS[value] },
   conditional: flag((bits) => field(bits, 13, 3) !== 7),

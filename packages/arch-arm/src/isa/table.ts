@@ -11,8 +11,11 @@ import { nonTemporalPairs, pairs } from "./pairs.js";
 import { register } from "./register.js";
 import { sources } from "./sources.js";
 import { system } from "./system.js";
+import { vectorCopy } from "./vector-copy.js";
 import { vectorInteger } from "./vector-integer.js";
 import { vectorLoadsStores } from "./vector-loads-stores.js";
+import { vectorPermute } from "./vector-permute.js";
+import { vectorShift } from "./vector-shift.js";
 
 const declarations: readonly Declaration<A64Builder>[] = [
   ...immediate,
@@ -28,6 +31,9 @@ const declarations: readonly Declaration<A64Builder>[] = [
   ...system,
   ...vectorLoadsStores,
   ...vectorInteger,
+  ...vectorCopy,
+  ...vectorPermute,
+  ...vectorShift,
 ];
 
 /** The instructions of A64: the integer ones, and those of the vector registers there are so far. */

@@ -10,12 +10,12 @@ import { armInstructions } from "./table.js";
 // Random user-level programs: QEMU and both tiers of the engine end in the same state. More and longer ones with
 // USER_CASES and USER_SEED.
 
-const CASES = Number(process.env.USER_CASES ?? 250);
+const CASES = Number(process.env.USER_CASES ?? 500);
 const SEED = Number(process.env.USER_SEED ?? 1);
 const LENGTH = 40;
 
 const cases = randomUserCases(new Prng(SEED), CASES, LENGTH);
-const looping = randomLoopingCases(new Prng(SEED + 1), CASES / 5, 20, 300);
+const looping = randomLoopingCases(new Prng(SEED + 1), CASES / 10, 20, 300);
 
 const listing = (code: Uint8Array): string =>
   [...new Uint32Array(code.buffer)]
