@@ -36,4 +36,6 @@ export const Helper = {
   pcAlignment: 16,
   /** CLREX: give up the exclusive monitor's mark (`Core.clearReservation`). */
   clearExclusive: 17,
+  /** DC ZVA that traps or may not be done here: const = its number, b = address. */
+  zeroTrapped: 18,
 } as const;

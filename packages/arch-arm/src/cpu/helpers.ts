@@ -1,15 +1,23 @@
-import { Status } from "@hypercraft/engine";
+import { type Field, Status } from "@hypercraft/engine";
 import { DAIF, HCR, SCTLR } from "./control-bits.js";
 import { WAIT_EXIT } from "./exit.js";
 import { EL1, EL2 } from "./fields.js";
 import { Helper } from "./helper-ids.js";
 import type { ArmPe } from "./pe.js";
-import { PSTATE } from "./state.js";
+import { PSTATE, X } from "./state.js";
 import { Ec, ISS_ALWAYS } from "./syndrome.js";
 import { registerNumber } from "./system-register.js";
 
 /** What the lifter's calls do (helper-ids.ts). */
-export function runHelper(pe: ArmPe, id: number, constant: number, aLo: number, aHi: number): Status {
+export function runHelper(
+  pe: ArmPe,
+  id: number,
+  constant: number,
+  aLo: number,
+  aHi: number,
+  bLo: number,
+  bHi: number,
+): Status {
   const { exceptions, registers } = pe;
   switch (id) {
     case Helper.undefined:
@@ -44,11 +52,24 @@ export function runHelper(pe: ArmPe, id: number, constant: number, aLo: number, 
     case Helper.stackAlignment:
       return exceptions.raise(exceptions.target, Ec.spAlignment, 0);
     case Helper.pcAlignment:
-      // The branch itself is done: the exception is of the instruction at its target.
-      return exceptions.pcAlignment(aLo, aHi);
+      return branchToUnaligned(pe, constant === 1, bLo, bHi);
+    case Helper.clearExclusive:
+      pe.core.clearReservation();
+      return Status.next;
+    case Helper.zeroTrapped:
+      return pe.operations.execute(constant, bLo, bHi);
     default:
       throw new RangeError(`no helper ${id}`);
   }
+}
+
+/** The branch itself is done, its link included: the exception is of the instruction at its target. */
+function branchToUnaligned({ core, exceptions }: ArmPe, links: boolean, lo: number, hi: number): Status {
+  if (links) {
+    const next = (core.pcLo() + 4) | 0;
+    core.set(X[30] as Field, next, (core.pcHi() + (next === 0 ? 1 : 0)) | 0);
+  }
+  return exceptions.pcAlignment(lo, hi);
 }
 
 function hypervisorCall(pe: ArmPe, immediate: number): Status {

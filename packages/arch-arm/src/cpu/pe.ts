@@ -203,8 +203,8 @@ export class ArmPe implements GuestCpu {
     return exceptions.simpleAbort(Fsc.external, access, vaLo, vaHi);
   }
 
-  helper(id: number, constant: number, aLo: number, aHi: number): Status {
-    return runHelper(this, id, constant, aLo, aHi);
+  helper(id: number, constant: number, aLo: number, aHi: number, bLo = 0, bHi = 0): Status {
+    return runHelper(this, id, constant, aLo, aHi, bLo, bHi);
   }
 
   takeInterrupt(): boolean {

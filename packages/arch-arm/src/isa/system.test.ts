@@ -198,7 +198,7 @@ describe("operations", () => {
   });
 
   test("DC ZVA at EL0 asks SCTLR_EL1.DZE, and HCR_EL2.TDZ below EL2", () => {
-    const trapped = { helper: Helper.systemOperation, constant: ZVA | (1 << 14) };
+    const trapped = { helper: Helper.zeroTrapped, constant: ZVA | (1 << 14) };
     const machine = one().execute("sys", { operation: ZVA, xt: 1 }, EL0);
     expect(machine.calls).toMatchObject([trapped]);
     machine.state.set(system("SCTLR_EL1"), 1n << 14n);

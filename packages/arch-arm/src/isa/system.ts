@@ -234,7 +234,7 @@ function zeroBlock(b: A64Builder, address: Value): void {
   if (mode.el < 2) {
     const trapped = bitOf(b, "HCR_EL2", TDZ);
     const allowed = mode.el === 0 ? bitOf(b, "SCTLR_EL1", DZE) : i32.const(1);
-    ir.callIf(i32.or(trapped, i32.eqz(allowed)), Helper.systemOperation, DC_ZVA, address);
+    ir.callIf(i32.or(trapped, i32.eqz(allowed)), Helper.zeroTrapped, DC_ZVA, address);
   }
   // The probe gives a fault the address in the register.
   ir.probe("write", 1, address);
