@@ -219,6 +219,8 @@ export const OPERANDS: Readonly<Record<string, OperandKind>> = {
   sameSources: flag((bits) => field(bits, 16, 5) === field(bits, 5, 5)),
   vsn: letter("s"),
   vsm: letter("s"),
+  vsa: letter("s"),
+  vda: letter("d"),
   vdn: letter("d"),
   vdm: letter("d"),
   upperN: { format: (value) => `v${value}.d[1]` },

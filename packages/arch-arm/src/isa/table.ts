@@ -9,6 +9,7 @@ import { lse } from "./lse.js";
 import { OPERANDS } from "./operands.js";
 import { nonTemporalPairs, pairs } from "./pairs.js";
 import { register } from "./register.js";
+import { scalarFloat } from "./scalar-float.js";
 import { sources } from "./sources.js";
 import { system } from "./system.js";
 import { vectorCopy } from "./vector-copy.js";
@@ -34,6 +35,7 @@ const declarations: readonly Declaration<A64Builder>[] = [
   ...vectorCopy,
   ...vectorPermute,
   ...vectorShift,
+  ...scalarFloat,
 ];
 
 /** The instructions of A64: the integer ones, and those of the vector registers there are so far. */

@@ -10,7 +10,7 @@ import { armInstructions } from "./table.js";
 // Random user-level programs: QEMU and both tiers of the engine end in the same state. More and longer ones with
 // USER_CASES and USER_SEED.
 
-const CASES = Number(process.env.USER_CASES ?? 500);
+const CASES = Number(process.env.USER_CASES ?? 600);
 const SEED = Number(process.env.USER_SEED ?? 1);
 const LENGTH = 40;
 
@@ -28,6 +28,7 @@ function differences(a: UserState, b: UserState): string[] {
     ...a.x.map((value, i) => [`x${i}`, value, b.x[i] as bigint] as const),
     ["sp", a.sp, b.sp] as const,
     ...a.v.map((value, i) => [`v${i >> 1}.${i & 1}`, value, b.v[i] as bigint] as const),
+    ["fpsr", a.fpsr, b.fpsr] as const,
     ["nzcv", a.nzcv, b.nzcv] as const,
   ];
   return [

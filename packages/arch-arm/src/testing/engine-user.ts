@@ -1,11 +1,16 @@
 import { type CodeSource, type IrBuilder, Status, type Tier } from "@hypercraft/engine";
 import { createFlatUser, FlatUserCpu, SYSTEM_CALL } from "@hypercraft/engine/testing/flat-user";
+import { ARM_FLOATING_POINT } from "../cpu/create-pe.js";
 import { Helper } from "../cpu/helper-ids.js";
+import { flagsOf, fpsrOf } from "../cpu/registers/processor-state.js";
 import { armLayout } from "../cpu/state.js";
 import { liftInstruction } from "../isa/lift.js";
+import { systemRegisterNumber } from "../isa/system-names.js";
 import { buildUserProgram, readRecords, type UserExecutor } from "./user-program.js";
 
 // User-level cases on the engine: a flat CPU at EL0.
+
+const FPSR = systemRegisterNumber("FPSR");
 
 class UserCpu extends FlatUserCpu {
   override readonly layout = armLayout;
@@ -18,8 +23,16 @@ class UserCpu extends FlatUserCpu {
     return liftInstruction(builder, source, offset, mode);
   }
 
-  override helper(id: number): Status {
+  override helper(id: number, constant: number, lo: number): Status {
     const { core } = this;
+    if (id === Helper.readSystem && constant === FPSR) {
+      core.setResult(fpsrOf(core.lo(armLayout.fpFlags)), 0);
+      return Status.next;
+    }
+    if (id === Helper.writeSystem && constant === FPSR) {
+      core.set(armLayout.fpFlags, flagsOf(lo), 0);
+      return Status.next;
+    }
     if (id === Helper.clearExclusive) {
       core.clearReservation();
       return Status.next;
@@ -36,7 +49,7 @@ export function runOnTier(tier: Tier): UserExecutor {
   return (cases) => {
     const program = createFlatUser(buildUserProgram(cases), {
       cpu: (core) => new UserCpu(core),
-      floatingPoint: { nan: "canonical", tininess: "after" },
+      floatingPoint: ARM_FLOATING_POINT,
       tier,
     });
     program.finish();

@@ -14,6 +14,7 @@ const CODE_BYTES = 4096;
 const CASE_BYTES = CODE_BYTES + RECORD_BYTES;
 const SP_OFFSET = 248;
 const NZCV_OFFSET = 256;
+const FPSR_OFFSET = 264;
 const VECTOR_OFFSET = 272;
 const DATA_OFFSET = 1024;
 export const DATA_BYTES = RECORD_BYTES - DATA_OFFSET;
@@ -26,6 +27,7 @@ const SP = 31;
 
 const WRITE = 64;
 const EXIT = 93;
+const FPSR = systemRegisterNumber("FPSR") & 0x7fff;
 const NZCV = systemRegisterNumber("NZCV") & 0x7fff;
 
 /** State of a PE in user mode. Registers are unsigned 64-bit; NZCV is as in the register, bits 31 to 28. */
@@ -33,6 +35,8 @@ export interface UserState {
   readonly x: readonly bigint[];
   readonly sp: bigint;
   readonly nzcv: bigint;
+  /** FPSR at the end of a program; it starts with 0. */
+  readonly fpsr: bigint;
   /** V0 to V31, low half before high half. */
   readonly v: readonly bigint[];
   readonly data: Uint8Array;
@@ -85,6 +89,7 @@ const prologue = (record: number): number[] => [
   move(SP, SCRATCH),
   load(SCRATCH, NZCV_OFFSET),
   assemble("msr", { system: NZCV, xt: SCRATCH }),
+  assemble("msr", { system: FPSR, xt: 31 }),
   ...vectors.map((i) => vectorAccess("ldr.q", i)),
   ...loadable.map((i) => load(i, 8 * i)),
 ];
@@ -95,6 +100,8 @@ const epilogue = (): number[] => [
   store(SCRATCH, SP_OFFSET),
   assemble("mrs", { system: NZCV, xt: SCRATCH }),
   store(SCRATCH, NZCV_OFFSET),
+  assemble("mrs", { system: FPSR, xt: SCRATCH }),
+  store(SCRATCH, FPSR_OFFSET),
   ...vectors.map((i) => vectorAccess("str.q", i)),
 ];
 
@@ -130,6 +137,7 @@ function readRecord(bytes: Uint8Array, at: number): UserState {
     x: Array.from({ length: 31 }, (_, i) => view.getBigUint64(8 * i, true)),
     sp: view.getBigUint64(SP_OFFSET, true),
     nzcv: view.getBigUint64(NZCV_OFFSET, true),
+    fpsr: view.getBigUint64(FPSR_OFFSET, true),
     v: Array.from({ length: 64 }, (_, i) => view.getBigUint64(VECTOR_OFFSET + 8 * i, true)),
     data: bytes.slice(at + DATA_OFFSET, at + RECORD_BYTES),
   };

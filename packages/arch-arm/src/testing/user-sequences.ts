@@ -212,13 +212,24 @@ function integerValue(prng: Prng): bigint {
   }
 }
 
+/** Half of a vector register: integers, or numbers of moderate size in either precision. */
+function vectorValue(prng: Prng): bigint {
+  if (prng.oneIn(3)) return integerValue(prng);
+  const words = new DataView(new ArrayBuffer(8));
+  const number = (prng.below(2 ** 20) - 2 ** 19) * 2 ** (prng.below(40) - 30);
+  if (prng.oneIn(2)) words.setFloat64(0, number);
+  else words.setFloat32(4, number);
+  return words.getBigUint64(0);
+}
+
 function startState(prng: Prng, record: number): UserState {
   const middle = BigInt(record + DATA_MIDDLE);
   return {
     x: range(0, 30).map((i) => (i === BASE || i === POINTER ? middle : integerValue(prng))),
     sp: middle,
     nzcv: BigInt(prng.below(16)) << 28n,
-    v: range(0, 63).map(() => integerValue(prng)),
+    fpsr: 0n,
+    v: range(0, 63).map(() => vectorValue(prng)),
     data: Uint8Array.from({ length: DATA_BYTES }, () => prng.below(256)),
   };
 }
