@@ -46,6 +46,9 @@ function excused(bits: number, theirs: string, ours: string, pc: bigint): boolea
   // It writes the distance, we write the target.
   const distance = /^(adr x\w+,) #(-?\d+)$/.exec(theirs);
   if (distance) return ours === `${distance[1]} ${BigInt.asIntN(64, pc + BigInt(distance[2] as string))}`;
+  // The manual prefers the alias for a shift by nothing.
+  const extended = /^([su])shll(2?) (.*), #0$/.exec(theirs);
+  if (extended) return ours === `${extended[1]}xtl${extended[2]} ${extended[3]}`;
   return (
     // MRS and MSR with op0 0 or 1 are other instructions, and what they leave over is unallocated.
     (/^(mrs|msr) /.test(theirs) && isData(ours) && (bits >>> 20) % 2 === 0) ||

@@ -123,6 +123,11 @@ const shifted = (low: number): OperandKind => ({
   derive: (bits) => field(bits, low, 5),
   format: (value, { bits }) => `v${value}.${shaped(shiftSize(bits), bits)}`,
 });
+/** The same register with lanes of twice the size, 128 bits of them. */
+const shiftedWide = (low: number): OperandKind => ({
+  derive: (bits) => field(bits, low, 5),
+  format: (value, { bits }) => `v${value}.${["8h", "4s", "2d"][shiftSize(bits)]}`,
+});
 const laneText = (register: number, bits: number, index: number): string =>
   `v${register}.${"bhsd"[laneSize(bits)]}[${index}]`;
 const numberedLane = (low: number): OperandKind => ({
@@ -254,6 +259,14 @@ export const OPERANDS: Readonly<Record<string, OperandKind>> = {
   wordLane: flag((bits) => laneSize(bits) === 2),
   doubleLane: flag((bits) => laneSize(bits) === 3),
   shortExtract: flag((bits) => field(bits, 30, 1) === 1 || field(bits, 14, 1) === 0),
+  doubledN: {
+    derive: (bits) => field(bits, 5, 5),
+    format: (value, { bits }) => `v${value}.${["8h", "4s", "2d"][field(bits, 22, 2)]}`,
+  },
+  shiftWideD: shiftedWide(0),
+  shiftWideN: shiftedWide(5),
+  resizable: flag((bits) => shiftSize(bits) >= 0 && shiftSize(bits) < 3),
+  unshifted: flag((bits) => field(bits, 16, 7) === 8 << shiftSize(bits)),
   shiftD: shifted(0),
   shiftN: shifted(5),
   shiftShape: flag((bits) => shiftSize(bits) >= 0 && isShape(shiftSize(bits), bits)),

@@ -17,6 +17,7 @@ import { vectorInteger } from "./vector-integer.js";
 import { vectorLoadsStores } from "./vector-loads-stores.js";
 import { vectorPermute } from "./vector-permute.js";
 import { vectorShift } from "./vector-shift.js";
+import { vectorUnary } from "./vector-unary.js";
 
 const declarations: readonly Declaration<A64Builder>[] = [
   ...immediate,
@@ -35,6 +36,7 @@ const declarations: readonly Declaration<A64Builder>[] = [
   ...vectorCopy,
   ...vectorPermute,
   ...vectorShift,
+  ...vectorUnary,
   ...scalarFloat,
 ];
 
