@@ -233,6 +233,17 @@ export const OPERANDS: Readonly<Record<string, OperandKind>> = {
   imm5: plain,
   imm4: { format: (value) => `#${value}` },
   immhb: plain,
+  immHigh: plain,
+  immLow: plain,
+  immByte: {
+    derive: (bits) => (field(bits, 16, 3) << 5) | field(bits, 5, 5),
+    format: (value) => hex(value),
+  },
+  immShift: { format: (value) => (value === 0 ? undefined : `lsl #${8 * value}`) },
+  wordsD: {
+    derive: (bits) => field(bits, 0, 5),
+    format: (value, { bits }) => `v${value}.${shaped(2, bits)}`,
+  },
   laneD: {
     derive: (bits) => field(bits, 0, 5),
     format: (value, { bits }) => `v${value}.${shaped(laneSize(bits), bits)}`,

@@ -13,6 +13,7 @@ import { scalarFloat } from "./scalar-float.js";
 import { sources } from "./sources.js";
 import { system } from "./system.js";
 import { vectorCopy } from "./vector-copy.js";
+import { vectorImmediate } from "./vector-immediate.js";
 import { vectorInteger } from "./vector-integer.js";
 import { vectorLoadsStores } from "./vector-loads-stores.js";
 import { vectorPermute } from "./vector-permute.js";
@@ -36,6 +37,7 @@ const declarations: readonly Declaration<A64Builder>[] = [
   ...vectorCopy,
   ...vectorPermute,
   ...vectorShift,
+  ...vectorImmediate,
   ...vectorUnary,
   ...scalarFloat,
 ];

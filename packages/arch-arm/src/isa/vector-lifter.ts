@@ -41,6 +41,9 @@ export interface VectorFields {
   readonly vdm: number;
   readonly vsa: number;
   readonly vda: number;
+  readonly immHigh: number;
+  readonly immLow: number;
+  readonly immShift: number;
   readonly upperN: number;
   readonly upperD: number;
   readonly cond: number;
@@ -53,7 +56,7 @@ export type VectorLift = (b: A64Builder, o: VectorFields) => void;
 
 /** What the types of the declarations see of an encoding with `VectorFields`. */
 type Pattern =
-  "vd:1 vn:1 vm:1 q:1 vsize:1 vbt:1 vht:1 vst:1 vdt:1 vqt:1 vst2:1 vdt2:1 vqt2:1 xnSp:1 rm:1 option:1 scaled:1 disp:1 sdisp:1 idisp:1 offset:1 xn:1 wn:1 xd:1 wd:1 imm5:1 imm4:1 immhb:1 vsn:1 vdn:1 vsm:1 vdm:1 vsa:1 vda:1 upperN:1 upperD:1 cond:1";
+  "vd:1 vn:1 vm:1 q:1 vsize:1 vbt:1 vht:1 vst:1 vdt:1 vqt:1 vst2:1 vdt2:1 vqt2:1 xnSp:1 rm:1 option:1 scaled:1 disp:1 sdisp:1 idisp:1 offset:1 xn:1 wn:1 xd:1 wd:1 imm5:1 imm4:1 immhb:1 vsn:1 vdn:1 vsm:1 vdm:1 vsa:1 vda:1 immHigh:1 immLow:1 immShift:1 upperN:1 upperD:1 cond:1";
 
 /** Declares instructions that trap where the access of these registers does. */
 export function vectorInstructions(...features: readonly string[]) {
