@@ -76,13 +76,17 @@ export abstract class CoreContexts extends CoreWords {
   }
   private setDataIds(): void {
     const { dataIds, dataKeys } = this;
-    // Making a later one may start the ids anew, but not twice.
-    for (let i = 0; i < DATA_CONTEXTS; i++) dataIds.id(dataKeys[i] as number);
+    const [firstKey] = dataKeys as [number];
+    const first = dataIds.id(firstKey);
     for (let i = 0; i < DATA_CONTEXTS; i++) {
-      const id = dataIds.id(dataKeys[i] as number);
+      const key = dataKeys[i] as number;
+      // Most are the first one again, and traps come here: they are not looked up.
+      const id = key === firstKey ? first : dataIds.id(key);
       this.setWord(W.contexts + 4 * i, id);
       this.setWord(W.contexts + 4 * i + 2, this.tlb.bank(id));
     }
+    // Making a later one may have started the ids anew, but not twice.
+    if (dataIds.id(firstKey) !== first) this.setDataIds();
   }
   /** The ids of the current contexts were dropped: take new ones. */
   private renewContexts(): void {
