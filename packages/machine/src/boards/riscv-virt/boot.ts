@@ -1,23 +1,16 @@
 import type { DeviceTree } from "../../fdt/tree.js";
 import { RISCV64 } from "../../loaders/architecture.js";
-import type { ElfFile } from "../../loaders/elf.js";
 import { type KernelImage, placeKernel, readKernel } from "../../loaders/kernel.js";
 import { LoadPlan, type RamRange } from "../../loaders/plan.js";
+import type { VirtBoot } from "../virt/assemble.js";
 import { firstLoad, placeDeviceTree, placeInitrd } from "../virt/boot.js";
 import { type AddressMap, QEMU_MAP } from "./address-map.js";
 import type { RiscvVirtOptions } from "./options.js";
 
 /** Where a boot begins. */
-export interface BootPlan {
-  readonly plan: LoadPlan;
-  readonly dtb: Uint8Array;
-  readonly dtbAddress: number;
-  /** First pc of every hart. */
-  readonly entry: number;
+export interface BootPlan extends VirtBoot {
   /** OpenSBI's fw_dynamic takes the next stage from a structure that a2 points to. */
   readonly nextStage: number | undefined;
-  /** The ELF file that symbols (tohost, begin_signature) are looked up in. */
-  readonly elf: ElfFile | undefined;
 }
 
 /** The kernel goes to RAM + 2 MiB, which leaves its first 2 MiB to firmware. */

@@ -1,13 +1,11 @@
-import type { InputQueue } from "../../console/bytes.js";
 import { Clint } from "../../devices/clint.js";
 import { EmptyPciBus } from "../../devices/empty-pci-bus.js";
 import { GoldfishRtc } from "../../devices/goldfish-rtc.js";
 import { Ns16550a } from "../../devices/ns16550a.js";
 import { TestFinisher } from "../../devices/test-finisher.js";
 import type { MachineBuilder } from "../../machine/builder.js";
-import type { MachineEnd } from "../virt/machine.js";
+import type { BoardContext } from "../virt/assemble.js";
 import { DEFAULT_EPOCH_NS } from "../virt/options.js";
-import type { BoardVariant } from "../virt/variant.js";
 import { addVirtio } from "../virt/virtio.js";
 import type { AddressMap } from "./address-map.js";
 import type { BoardHarts } from "./harts.js";
@@ -16,19 +14,14 @@ import type { RiscvVirtOptions } from "./options.js";
 export interface BoardDevicesOptions {
   readonly options: RiscvVirtOptions;
   readonly map: AddressMap;
-  readonly mode: "vm" | "bare";
-  readonly cpus: number;
-  readonly variant: BoardVariant;
-  readonly input: InputQueue;
-  readonly end: (how: MachineEnd) => void;
   /** The harts are made after their devices. */
   readonly harts: () => BoardHarts | undefined;
 }
 
 /** Everything on the board but RAM and the PLIC. */
-export function addDevices(builder: MachineBuilder, board: BoardDevicesOptions): void {
-  const { options, map, mode, cpus, variant, input, end } = board;
-  builder.component("input", input);
+export function addDevices(builder: MachineBuilder, board: BoardContext, parts: BoardDevicesOptions): void {
+  const { mode, cpus, variant, input, end } = board;
+  const { options, map, harts } = parts;
   builder.device(
     "test",
     map.testFinisher,
@@ -57,8 +50,8 @@ export function addDevices(builder: MachineBuilder, board: BoardDevicesOptions):
         new Clint({
           harts: {
             count: cpus,
-            setSoftware: (hart, level) => board.harts()?.setSoftware(hart, level),
-            setTimer: (hart, level) => board.harts()?.setTimer(hart, level),
+            setSoftware: (hart, level) => harts()?.setSoftware(hart, level),
+            setTimer: (hart, level) => harts()?.setTimer(hart, level),
           },
           clock,
           timers,

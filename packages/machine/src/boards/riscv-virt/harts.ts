@@ -7,17 +7,16 @@ import {
   RISCV_PAGE_WALKER,
   RiscvPerCpu,
 } from "@hypercraft/arch-riscv";
-import { Engine, type RamMap, type RegionWatch } from "@hypercraft/engine";
+import type { Engine } from "@hypercraft/engine";
+import { guestPhysAddr, type MemoryHal, PerCpuArea } from "@hypercraft/hypercraft";
 import {
-  type Clock,
-  guestPhysAddr,
-  type HyperCraftHal,
-  type MemoryHal,
-  PerCpuArea,
-} from "@hypercraft/hypercraft";
-import type { HostMemory } from "../../memory/host-memory.js";
-import type { SystemBus } from "../../memory/system-bus.js";
-import { DeterministicClock } from "../../time/clock.js";
+  bareEngine,
+  type CpuWiring,
+  type EngineRules,
+  guestEngine,
+  NO_DEVICES,
+  tellPending,
+} from "../virt/engine.js";
 
 /** Interrupt numbers of mip. */
 const MSIP = 3;
@@ -38,45 +37,20 @@ export interface BoardHarts {
   setTimer(hart: number, level: boolean): void;
 }
 
-interface Wiring {
-  readonly host: HostMemory;
-  readonly bus: SystemBus;
-  readonly clock: Clock;
-  readonly cpus: number;
-  readonly tier: "auto" | "cold" | "hot";
-  readonly now: (() => number) | undefined;
-  readonly regionWatch: RegionWatch | undefined;
-}
-
-function createEngine({ host, tier, now, regionWatch }: Wiring, ram: RamMap): Engine {
-  const engine = new Engine({
-    memory: host.memory,
-    arena: { offset: 0, size: host.arenaSize },
-    ram,
-    floatingPoint: RISCV_FLOATING_POINT,
-    pageWalker: RISCV_PAGE_WALKER,
-    tier,
-    ...(now !== undefined && { now }),
-  });
-  engine.regionWatch = regionWatch;
-  host.onWrite((offset, length) => engine.ramWritten(offset, length));
-  return engine;
-}
+const RULES: EngineRules = { floatingPoint: RISCV_FLOATING_POINT, pageWalker: RISCV_PAGE_WALKER };
 
 /** Harts that own the board: interrupts are inputs of the hart, devices lie on its physical bus. */
-export function bareHarts(wiring: Wiring): BoardHarts {
+export function bareHarts(wiring: CpuWiring): BoardHarts {
   const { bus, clock, cpus } = wiring;
-  const engine = createEngine(wiring, {
-    ramOffset: (physical) => bus.ramOffset(physical),
-    ranges: () => bus.ramRanges(),
-  });
+  const engine = bareEngine(wiring, RULES);
   const harts = Array.from({ length: cpus }, (_, hartId) => {
     const { core, hart } = createHart(engine, { hartId, mode: "bare", clock, bus });
     return new BareHart(hartId, RESET_ENTRY, core, hart);
   });
-  // Devices are read in the middle of slices, which the clock learns of when they end.
-  if (clock instanceof DeterministicClock)
-    clock.pending = () => harts.reduce((sum, { hart }) => sum + hart.pendingInstructions, 0);
+  tellPending(
+    clock,
+    harts.map(({ hart }) => hart),
+  );
   return {
     engine,
     vcpus: harts,
@@ -89,16 +63,11 @@ export function bareHarts(wiring: Wiring): BoardHarts {
 }
 
 /** Harts under the hypervisor: external interrupts are injected, devices are reached by exits. */
-export function guestHarts(wiring: Wiring, hal: MemoryHal): BoardHarts {
+export function guestHarts(wiring: CpuWiring, hal: MemoryHal): BoardHarts {
   const { clock, cpus } = wiring;
-  const engine = createEngine(wiring, {
-    ramOffset: (physical) => ramOffset(hal, physical),
-    ranges: () => [{ physical: hal.base, size: hal.size, offset: hal.physToVirt(hal.base) }],
-  });
-  // A guest has no devices but through exits, so the hart's own bus is empty.
-  const nothing = { read: () => -1, write: () => false };
+  const engine = guestEngine(wiring, RULES, hal);
   const area = new PerCpuArea((cpuId) => {
-    const { core, hart } = createHart(engine, { hartId: cpuId, mode: "vm", clock, bus: nothing });
+    const { core, hart } = createHart(engine, { hartId: cpuId, mode: "vm", clock, bus: NO_DEVICES });
     return new RiscvPerCpu(cpuId, core, hart);
   });
   area.init(0, cpus);
@@ -118,12 +87,4 @@ export function guestHarts(wiring: Wiring, hal: MemoryHal): BoardHarts {
     setSoftware: unconnected,
     setTimer: unconnected,
   };
-}
-
-function ramOffset(hal: HyperCraftHal, physical: number): number {
-  try {
-    return hal.physToVirt(physical);
-  } catch {
-    return -1;
-  }
 }

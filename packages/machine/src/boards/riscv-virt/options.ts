@@ -1,11 +1,9 @@
-import type { NamedBytes, VirtHost, VirtOptions } from "../virt/options.js";
+import type { VirtHost, VirtOptions } from "../virt/options.js";
 import type { AddressMapName } from "./address-map.js";
 
-/** What a riscv-virt machine is made of. */
+/** What a riscv-virt machine is made of. Its firmware is of M-mode: OpenSBI's fw_jump or fw_dynamic. */
 export interface RiscvVirtOptions extends VirtOptions {
   readonly map?: AddressMapName;
-  /** M-mode firmware (OpenSBI's fw_jump or fw_dynamic); bare mode only. */
-  readonly firmware?: NamedBytes;
 }
 
 /** What of a machine is the host's and so not in a snapshot. */

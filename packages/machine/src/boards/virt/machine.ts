@@ -46,6 +46,9 @@ export type BoardVCpu = VCpu & {
   readonly core: Core;
   /** Assembly text of the instruction at the pc. */
   disassemble(): string;
+  /** All of it as plain data, between two runs. */
+  save(): object;
+  load(state: never): void;
 };
 
 /** Something in the guest's memory that has to be looked at from time to time, as HTIF. */

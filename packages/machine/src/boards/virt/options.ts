@@ -19,6 +19,8 @@ export interface VirtOptions {
   /** CPUs, 1 to 8. Default 1. */
   readonly cpus?: number;
   readonly kernel?: NamedBytes;
+  /** Firmware, which is entered instead of the kernel; bare mode only. */
+  readonly firmware?: NamedBytes;
   readonly initrd?: NamedBytes;
   /** Kernel command line. */
   readonly append?: string;

@@ -1,0 +1,198 @@
+import type { Engine } from "@hypercraft/engine";
+import type { GuestPageTableFormat } from "@hypercraft/guest-page-table";
+import { type MemoryHal, Vm, VmCpus } from "@hypercraft/hypercraft";
+import { InputQueue } from "../../console/bytes.js";
+import type { Plain } from "../../contracts.js";
+import { MachineError } from "../../errors.js";
+import type { ImageArchitecture } from "../../loaders/architecture.js";
+import type { ElfFile } from "../../loaders/elf.js";
+import { type KernelImage, readKernel } from "../../loaders/kernel.js";
+import type { LoadPlan } from "../../loaders/plan.js";
+import { MachineBuilder } from "../../machine/builder.js";
+import type { Machine } from "../../machine/machine.js";
+import { readSnapshot } from "../../snapshot/container.js";
+import type { CpuWiring } from "./engine.js";
+import type { BoardVCpu, MachineEnd, Polled, VirtMachine, VirtParts } from "./machine.js";
+import { checkSize, createMemory } from "./memory.js";
+import { DEFAULT_MEMORY, MAX_CPUS, type NamedBytes, type VirtHost, type VirtOptions } from "./options.js";
+import { mapGuestRam, noSecondStage } from "./second-stage.js";
+import { SliceCuttingQueue } from "./slice-cutting-queue.js";
+import { type BoardVariant, boardVariant } from "./variant.js";
+
+/** What the parts of a board are made for. */
+export interface BoardContext {
+  readonly mode: "vm" | "bare";
+  readonly memory: number;
+  readonly cpus: number;
+  readonly variant: BoardVariant;
+  readonly input: InputQueue;
+  readonly end: (how: MachineEnd) => void;
+}
+
+/** Where a boot's images go, and what is known of them afterwards. */
+export interface VirtBoot {
+  readonly plan: LoadPlan;
+  readonly dtb: Uint8Array;
+  readonly dtbAddress: number;
+  /** First pc. */
+  readonly entry: number;
+  /** The ELF file that symbols are looked up in. */
+  readonly elf: ElfFile | undefined;
+}
+
+/** What a board laid out like one of QEMU's `virt` machines has of its own; the calls come in this order. */
+export interface VirtDesign<V extends BoardVCpu, M extends VirtMachine<V>, B extends VirtBoot = VirtBoot> {
+  /** Kind of machine, for snapshots. */
+  readonly name: string;
+  readonly architecture: ImageArchitecture;
+  readonly ramBase: number;
+  readonly virtioVersion: 1 | 2;
+  /** The second stage of translation, in vm mode. */
+  readonly secondStage: GuestPageTableFormat;
+  /** What a CPU is called in snapshots. */
+  readonly cpuName: string;
+  /** What a snapshot needs to build the board again, besides what all boards do. */
+  readonly config: Readonly<Record<string, Plain>>;
+  /** Everything but RAM: interrupt controller, devices, memory of the board's own. */
+  addParts(builder: MachineBuilder, board: BoardContext): void;
+  createCpus(
+    wiring: CpuWiring,
+    mode: "vm" | "bare",
+    hal: MemoryHal,
+  ): { readonly engine: Engine; readonly vcpus: readonly V[] };
+  planBoot(kernel: KernelImage | undefined, parts: Machine, board: BoardContext): Promise<B>;
+  /** The images are loaded: give the vCPUs to the VM and their first state. */
+  start(vm: Vm<V>, boot: B, parts: Machine, board: BoardContext): void;
+  /** What has to be looked at between slices. */
+  polled?(boot: B, parts: Machine, board: BoardContext): Polled | undefined;
+  machine(parts: VirtParts<V>): M;
+}
+
+/**
+ * A machine of a design, its images loaded and its CPUs at their first instruction.
+ * Throws MachineError or HyperError with one line that names what was wrong.
+ */
+export async function assembleVirt<V extends BoardVCpu, M extends VirtMachine<V>, B extends VirtBoot>(
+  options: VirtOptions,
+  design: VirtDesign<V, M, B>,
+): Promise<M> {
+  const { mode = "vm", memory = DEFAULT_MEMORY, cpus = 1, clock } = options;
+  const { name, ramBase } = design;
+  checkSize(memory, cpus);
+  const kernel =
+    options.kernel && (await readKernel(options.kernel.bytes, options.kernel.name, design.architecture));
+  const variant = boardVariant(options, design.virtioVersion, kernel);
+  const { host, hal, hpa } = createMemory(clock, memory);
+
+  // Parts refer to each other in circles; these are filled in below, before anything runs.
+  let vcpus: readonly V[];
+  let vm: Vm<V>;
+  let machine: M;
+
+  const timers = new SliceCuttingQueue();
+  const input = new InputQueue();
+  const board: BoardContext = { mode, memory, cpus, variant, input, end: (how) => machine.end(how) };
+  const builder = new MachineBuilder({ name, host, clock, timers });
+  builder.ram("RAM", ramBase, memory, hal.physToVirt(hpa));
+  builder.component("input", input);
+  design.addParts(builder, board);
+  options.extend?.(builder);
+  for (let id = 0; id < cpus; id++) {
+    builder.component(`${design.cpuName}${id}`, {
+      state: () => vcpus[id]!.save() as never,
+      restore: (state) => vcpus[id]!.load(state as never),
+    });
+  }
+  builder.component("vm", {
+    state: () => vm.state() as never,
+    restore: (state) => vm.restore(state as never),
+  });
+  const parts = builder.build();
+
+  const { tier = "auto", now, regionWatch } = options;
+  const made = design.createCpus({ host, bus: parts.bus, clock, cpus, tier, now, regionWatch }, mode, hal);
+  vcpus = made.vcpus;
+  const boot = await design.planBoot(kernel, parts, board);
+  const set = new VmCpus<V>(MAX_CPUS);
+  for (const vcpu of vcpus) set.addVcpu(vcpu);
+  const vmid = 1;
+  vm = new Vm<V>({
+    vcpus: set,
+    guestPageTable:
+      mode === "vm" ? mapGuestRam(design.secondStage, hal, ramBase, hpa, memory, vmid) : noSecondStage,
+    vmid,
+    clock,
+    name,
+    timers,
+    mmio: parts.deviceBus(),
+    console: { write: (bytes: Uint8Array) => options.console.write(bytes), read: () => input.read() },
+    memory: parts.memory,
+    // No owner of the VM offers hypercalls of its own here.
+    handlers: { hypercall: () => ({ kind: "status", status: "notSupported" }) },
+    ...(options.onVmExit === undefined ? {} : { onVmExit: options.onVmExit }),
+  });
+  boot.plan.load(parts.memory);
+  design.start(vm, boot, parts, board);
+  machine = design.machine({
+    machine: parts,
+    engine: made.engine,
+    vcpus,
+    vm,
+    console: options.console,
+    input,
+    dtb: boot.dtb,
+    elf: boot.elf,
+    polled: design.polled?.(boot, parts, board),
+    config: {
+      mode,
+      memory,
+      cpus,
+      disks: options.disks?.length ?? 0,
+      ...variant,
+      seed: options.seed ?? 1,
+      ...design.config,
+    },
+  });
+  timers.onNearer = () => machine.interruptRun();
+  return machine;
+}
+
+/**
+ * A machine as `VirtMachine.save` saved it, made by the same board's `create` and given the same disks and
+ * extensions. `clock` is set to the saved time. Throws MachineError for a file that is no snapshot of this board.
+ */
+export async function restoreVirt<O extends VirtOptions, M extends VirtMachine<BoardVCpu>>(
+  name: string,
+  create: (options: O) => Promise<M>,
+  file: NamedBytes,
+  host: VirtHost,
+): Promise<M> {
+  const snapshot = await readSnapshot(file.bytes, file.name);
+  if (snapshot.machine !== name) {
+    throw new MachineError(
+      "BadSnapshot",
+      `${file.name}: is a snapshot of '${snapshot.machine}', not of a ${name} machine`,
+    );
+  }
+  const config = snapshot.config as unknown as Omit<VirtOptions, keyof VirtHost> & { disks: number };
+  const disks = host.disks ?? [];
+  if (disks.length !== config.disks) {
+    throw new MachineError(
+      "BadSnapshot",
+      `${file.name}: the machine had ${config.disks} disks, but ${disks.length} are given`,
+    );
+  }
+  // Nothing is loaded: RAM comes from the snapshot.
+  const machine = await create({ ...config, ...host, disks, entry: 0 } as VirtOptions as O);
+  machine.restore(snapshot);
+  return machine;
+}
+
+/** Firmware needs a level that only bare mode gives away. @param level what the architecture calls it. */
+export function checkFirmware({ firmware, mode }: VirtOptions, level: string): void {
+  if (firmware === undefined || mode === "bare") return;
+  throw new MachineError(
+    "InvalidParam",
+    `${firmware.name}: firmware needs ${level}, which only bare mode has`,
+  );
+}

@@ -1,0 +1,67 @@
+import { Engine, type EngineOptions, type RamMap, type RegionWatch } from "@hypercraft/engine";
+import type { Clock, HyperCraftHal, MemoryHal } from "@hypercraft/hypercraft";
+import type { HostMemory } from "../../memory/host-memory.js";
+import type { SystemBus } from "../../memory/system-bus.js";
+import { DeterministicClock } from "../../time/clock.js";
+
+/** What a board's CPUs are connected to. */
+export interface CpuWiring {
+  readonly host: HostMemory;
+  readonly bus: SystemBus;
+  readonly clock: Clock;
+  readonly cpus: number;
+  readonly tier: "auto" | "cold" | "hot";
+  readonly now: (() => number) | undefined;
+  readonly regionWatch: RegionWatch | undefined;
+}
+
+/** What an architecture tells the engine. */
+export type EngineRules = Pick<EngineOptions, "floatingPoint" | "pageWalker">;
+
+/** An engine for CPUs that own the board: their RAM is the bus's. */
+export function bareEngine(wiring: CpuWiring, rules: EngineRules): Engine {
+  const { bus } = wiring;
+  return createEngine(wiring, rules, {
+    ramOffset: (physical) => bus.ramOffset(physical),
+    ranges: () => bus.ramRanges(),
+  });
+}
+
+/** An engine for CPUs under the hypervisor: their RAM is the host's, guests' addresses go through the second stage. */
+export function guestEngine(wiring: CpuWiring, rules: EngineRules, hal: MemoryHal): Engine {
+  return createEngine(wiring, rules, {
+    ramOffset: (physical) => ramOffset(hal, physical),
+    ranges: () => [{ physical: hal.base, size: hal.size, offset: hal.physToVirt(hal.base) }],
+  });
+}
+
+function createEngine({ host, tier, now, regionWatch }: CpuWiring, rules: EngineRules, ram: RamMap): Engine {
+  const engine = new Engine({
+    memory: host.memory,
+    arena: { offset: 0, size: host.arenaSize },
+    ram,
+    ...rules,
+    tier,
+    ...(now !== undefined && { now }),
+  });
+  engine.regionWatch = regionWatch;
+  host.onWrite((offset, length) => engine.ramWritten(offset, length));
+  return engine;
+}
+
+/** Devices on the bus are read in the middle of slices, which a clock of instructions learns of when they end. */
+export function tellPending(clock: Clock, cpus: readonly { readonly pendingInstructions: number }[]): void {
+  if (clock instanceof DeterministicClock)
+    clock.pending = () => cpus.reduce((sum, { pendingInstructions }) => sum + pendingInstructions, 0);
+}
+
+/** The bus of CPUs under the hypervisor: a guest has no devices but through exits. */
+export const NO_DEVICES = { read: () => -1, write: () => false };
+
+function ramOffset(hal: HyperCraftHal, physical: number): number {
+  try {
+    return hal.physToVirt(physical);
+  } catch {
+    return -1;
+  }
+}
