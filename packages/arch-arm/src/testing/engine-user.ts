@@ -1,12 +1,13 @@
-import { type CodeSource, type IrBuilder, Status, type Tier } from "@hypercraft/engine";
-import { createFlatUser, FlatUserCpu, SYSTEM_CALL } from "@hypercraft/engine/testing/flat-user";
+import { type CodeSource, type IrBuilder, Status } from "@hypercraft/engine";
+import { FlatUserCpu, SYSTEM_CALL } from "@hypercraft/engine/testing/flat-user";
+import { tierExecutor } from "@hypercraft/engine/testing/user-executors";
 import { ARM_FLOATING_POINT } from "../cpu/create-pe.js";
 import { Helper } from "../cpu/helper-ids.js";
 import { flagsOf, fpsrOf } from "../cpu/registers/processor-state.js";
 import { armLayout } from "../cpu/state.js";
 import { liftInstruction } from "../isa/lift.js";
 import { systemRegisterNumber } from "../isa/system-names.js";
-import { buildUserProgram, readRecords, type UserExecutor } from "./user-program.js";
+import { userPrograms } from "./user-program.js";
 
 // User-level cases on the engine: a flat CPU at EL0.
 
@@ -45,14 +46,7 @@ class UserCpu extends FlatUserCpu {
 }
 
 /** Runs all cases in one go on one of the engine's execution tiers. */
-export function runOnTier(tier: Tier): UserExecutor {
-  return (cases) => {
-    const program = createFlatUser(buildUserProgram(cases), {
-      cpu: (core) => new UserCpu(core),
-      floatingPoint: ARM_FLOATING_POINT,
-      tier,
-    });
-    program.finish();
-    return readRecords(program.memory(), cases.length);
-  };
-}
+export const runOnTier = tierExecutor(userPrograms, {
+  cpu: (core) => new UserCpu(core),
+  floatingPoint: ARM_FLOATING_POINT,
+});

@@ -1,9 +1,10 @@
 import type { Field } from "@hypercraft/engine";
+import type { HelperCall } from "@hypercraft/engine/testing/lifted-instruction";
 import { describe, expect, test } from "vitest";
 import { Helper } from "../cpu/helper-ids.js";
 import type { CodeMode } from "../cpu/mode.js";
 import { frm, M, riscvLayout, S, VS } from "../cpu/state.js";
-import { type HelperCall, OneInstruction } from "../testing/one-instruction.js";
+import { OneInstruction } from "../testing/one-instruction.js";
 import { riscvInstructions } from "./table.js";
 
 // What system instructions ask the CPU model to do, by mode.

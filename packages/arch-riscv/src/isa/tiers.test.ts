@@ -1,10 +1,9 @@
 import { Prng } from "@hypercraft/engine";
 import { describe, expect, test } from "vitest";
 import { createEngineUser, runOnTier } from "../testing/engine-user.js";
-import { haveQemuUser, runOnQemu } from "../testing/qemu-user.js";
-import type { UserCase, UserState } from "../testing/user-program.js";
+import { qemu } from "../testing/qemu-user.js";
+import { type UserCase, type UserState, userPrograms } from "../testing/user-program.js";
 import { randomLoopingCases } from "../testing/user-sequences.js";
-import { disassemble } from "./lift.js";
 
 // Random user-level programs with loops and calls on the engine's execution tiers: the same state after every
 // slice, the same counts, and at the end that of QEMU. More of them with USER_CASES and USER_SEED.
@@ -17,28 +16,8 @@ const TIERS = ["cold", "hot", "auto"] as const;
 
 const cases = randomLoopingCases(new Prng(SEED), CASES);
 
-function listing(code: Uint8Array): string {
-  const view = new DataView(code.buffer);
-  const lines: string[] = [];
-  for (let at = 0; at < code.length; ) {
-    const half = view.getUint16(at, true);
-    const wide = (half & 3) === 3;
-    lines.push(`  ${at}: ${disassemble(wide ? view.getUint32(at, true) : half, BigInt(at))}`);
-    at += wide ? 4 : 2;
-  }
-  return lines.join("\n");
-}
-
 function expectSame(some: readonly UserCase[], a: readonly UserState[], b: readonly UserState[]): void {
-  for (const [i, { code }] of some.entries()) {
-    const [first, second] = [a[i] as UserState, b[i] as UserState];
-    const changed = first.data.findIndex((byte, at) => byte !== second.data[at]);
-    // x0 and x31 are not stored by the program.
-    const registers = ({ x, f, fcsr }: UserState) => ({ x: x.slice(1, 31), f, fcsr });
-    const where = `case ${i} of seed ${SEED}`;
-    if (changed >= 0) expect.fail(`${where}: memory from ${changed}\n${listing(code)}`);
-    expect(registers(first), `${where}\n${listing(code)}`).toEqual(registers(second));
-  }
+  userPrograms.expectSame(some, a, b, `seed ${SEED}`);
 }
 
 /** The state after each slice. Slices of a few instructions come in runs, so that every place gets cut sometimes. */
@@ -92,8 +71,8 @@ test("a code cache that overflows while code is compiled changes nothing", () =>
   expectSame(many, hot.states(), cold.states());
 });
 
-describe.skipIf(!haveQemuUser())("against the emulator", () => {
+describe.skipIf(!qemu.present())("against the emulator", () => {
   test("compiled code", () => {
-    expectSame(cases, runOnTier("hot")(cases), runOnQemu(cases));
+    expectSame(cases, runOnTier("hot")(cases), qemu.run(cases));
   });
 });

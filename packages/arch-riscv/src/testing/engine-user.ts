@@ -1,21 +1,15 @@
-import { type CodeSource, type IrBuilder, Status, type Tier } from "@hypercraft/engine";
+import { type CodeSource, type Core, type IrBuilder, Status, type Tier } from "@hypercraft/engine";
+import { FlatUserCpu, SYSTEM_CALL } from "@hypercraft/engine/testing/flat-user";
 import {
-  createFlatUser,
-  type FlatUser,
-  FlatUserCpu,
-  SYSTEM_CALL,
-} from "@hypercraft/engine/testing/flat-user";
+  createEngineUser as createOf,
+  type EngineUser,
+  tierExecutor,
+} from "@hypercraft/engine/testing/user-executors";
 import { Helper } from "../cpu/helper-ids.js";
 import { packMode } from "../cpu/mode.js";
 import { frm, riscvLayout } from "../cpu/state.js";
 import { liftInstruction } from "../isa/lift.js";
-import {
-  buildUserProgram,
-  readRecords,
-  type UserCase,
-  type UserExecutor,
-  type UserState,
-} from "./user-program.js";
+import { type UserCase, type UserState, userPrograms } from "./user-program.js";
 
 // User-level cases on the engine: a flat CPU in user mode with the floating-point CSRs.
 
@@ -81,35 +75,18 @@ class UserCpu extends FlatUserCpu {
   }
 }
 
-/** A program of cases on an engine of its own, to be run in slices. */
-export interface EngineUser extends FlatUser {
-  /** The states in the cases' records. */
-  states(): readonly UserState[];
-}
+const OPTIONS = {
+  cpu: (core: Core) => new UserCpu(core),
+  floatingPoint: { nan: "canonical", tininess: "after" },
+} as const;
 
 /** Load the program of the cases. A small arena has little room for code. Throws a RangeError if it is too large for the memory. */
-export function createEngineUser(
+export const createEngineUser = (
   cases: readonly UserCase[],
   tier: Tier = "auto",
   arenaSize?: number,
-): EngineUser {
-  const program = createFlatUser(buildUserProgram(cases), {
-    cpu: (core) => new UserCpu(core),
-    floatingPoint: { nan: "canonical", tininess: "after" },
-    tier,
-    ...(arenaSize === undefined ? {} : { arenaSize }),
-  });
-  return { ...program, states: () => readRecords(program.memory(), cases.length) };
-}
+): EngineUser<UserState> =>
+  createOf(userPrograms, cases, { ...OPTIONS, tier, ...(arenaSize === undefined ? {} : { arenaSize }) });
 
 /** Runs all cases in one go on one of the engine's execution tiers. */
-export function runOnTier(tier: Tier): UserExecutor {
-  return (cases) => {
-    const program = createEngineUser(cases, tier);
-    program.finish();
-    return program.states();
-  };
-}
-
-/** Runs all cases in one go on the engine. */
-export const runOnEngine: UserExecutor = runOnTier("auto");
+export const runOnTier = tierExecutor(userPrograms, OPTIONS);

@@ -1,18 +1,16 @@
 import { type CodeSource, IrBuilder } from "@hypercraft/engine";
 import { type EvalMachine, EvalMemory, EvalState, evaluate } from "@hypercraft/engine/testing/ir-eval";
+import {
+  DATA_BYTES,
+  DATA_OFFSET,
+  type PlacedCase,
+  type UserExecutor,
+} from "@hypercraft/engine/testing/user-program";
 import { Helper } from "../cpu/helper-ids.js";
 import { packMode } from "../cpu/mode.js";
 import { F, frm, riscvLayout, X } from "../cpu/state.js";
 import { liftInstruction } from "../isa/lift.js";
-import {
-  buildUserProgram,
-  DATA_BYTES,
-  type PlacedCase,
-  RECORD_BYTES,
-  type UserCase,
-  type UserExecutor,
-  type UserState,
-} from "./user-program.js";
+import { type UserCase, type UserState, userPrograms } from "./user-program.js";
 
 // User-level cases by evaluating the IR that the lifter emits, one instruction at a time.
 
@@ -94,7 +92,7 @@ export class UserMachine implements EvalMachine {
 function runCase({ start, code }: UserCase, { record, begin, end }: PlacedCase): UserState {
   const machine = new UserMachine();
   const { state, memory } = machine;
-  const data = BigInt(record + RECORD_BYTES - DATA_BYTES);
+  const data = BigInt(record + DATA_OFFSET);
   for (let i = 1; i < 31; i++) state.set(X[i]!, start.x[i] as bigint);
   for (let i = 0; i < 32; i++) state.set(F[i]!, start.f[i] as bigint);
   state.set(X[31]!, BigInt(record));
@@ -115,7 +113,7 @@ function runCase({ start, code }: UserCase, { record, begin, end }: PlacedCase):
 }
 
 /** Runs cases where `buildUserProgram` places them, on the IR evaluator. */
-export const runOnIr: UserExecutor = (cases) => {
-  const program = buildUserProgram(cases);
+export const runOnIr: UserExecutor<UserState> = (cases) => {
+  const program = userPrograms.build(cases);
   return cases.map((one, i) => runCase(one, program.cases[i] as PlacedCase));
 };
