@@ -1,4 +1,4 @@
-import type { Value } from "@hypercraft/engine";
+import type { Declaration, Value } from "@hypercraft/engine";
 import { Helper } from "../cpu/helper-ids.js";
 import { V } from "../cpu/state.js";
 import { type A64Builder, a64 } from "./lifter.js";
@@ -54,25 +54,30 @@ type Alias = readonly [text: string, where: string];
 
 export type VectorLift = (b: A64Builder, o: VectorFields) => void;
 
-/** What the types of the declarations see of an encoding with `VectorFields`. */
-type Pattern =
-  "vd:1 vn:1 vm:1 q:1 vsize:1 vbt:1 vht:1 vst:1 vdt:1 vqt:1 vst2:1 vdt2:1 vqt2:1 xnSp:1 rm:1 option:1 scaled:1 disp:1 sdisp:1 idisp:1 offset:1 xn:1 wn:1 xd:1 wd:1 imm5:1 imm4:1 immhb:1 vsn:1 vdn:1 vsm:1 vdm:1 vsa:1 vda:1 immHigh:1 immLow:1 immShift:1 upperN:1 upperD:1 cond:1";
+interface Options {
+  readonly name: string;
+  readonly where?: string;
+  readonly aliases?: readonly Alias[];
+}
 
-/** Declares instructions that trap where the access of these registers does. */
-export function vectorInstructions(...features: readonly string[]) {
-  const { insn } = a64(...features);
-  return (
-    pattern: string,
-    text: string,
-    lift: VectorLift,
-    options: { readonly name: string; readonly where?: string; readonly aliases?: readonly Alias[] },
-  ) =>
+type Declare<F> = (
+  pattern: string,
+  text: string,
+  lift: (b: A64Builder, o: F) => void,
+  options: Options,
+) => Declaration<A64Builder>;
+
+/** Declares instructions that trap where the access of these registers does. `F`: the fields their encodings have. */
+export function vectorInstructions<F = VectorFields>(...features: readonly string[]): Declare<F> {
+  // Patterns are put together from tables, so the types cannot tell which fields are in them.
+  const insn = a64(...features).insn as unknown as Declare<F>;
+  return (pattern, text, lift, options) =>
     insn(
-      pattern as Pattern,
+      pattern,
       text,
       (b, o) => {
         if (b.mode.fpTrapped) b.callAndDispatch(Helper.fpTrap);
-        else lift(b, o as VectorFields);
+        else lift(b, o);
       },
       options,
     );
