@@ -57,12 +57,8 @@ function excused(bits: number, theirs: string, ours: string, pc: bigint): boolea
     // Names that newer versions of the architecture give to some barriers and hints.
     /^(ssbb|pssbb|dgh)$/.test(name) ||
     (name === "isb" && ours.startsWith("isb")) ||
-    // Not here: exclusives of two doublewords, CASP, FEAT_LOR, halting debug.
-    (isData(ours) &&
-      (/^casp/.test(name) ||
-        /^(ldxp|ldaxp|stxp|stlxp)$/.test(name) ||
-        /^(ldlar|stllr)[bh]?$/.test(name) ||
-        /^(dcps[123]|drps)$/.test(name)))
+    // Not here: FEAT_LOR, halting debug.
+    (isData(ours) && (/^(ldlar|stllr)[bh]?$/.test(name) || /^(dcps[123]|drps)$/.test(name)))
   );
 }
 

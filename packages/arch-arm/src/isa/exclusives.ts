@@ -1,4 +1,5 @@
 import { a64 } from "./lifter.js";
+import { pairOf, setPair } from "./register-pairs.js";
 
 // Acquire and release, exclusives. One PE runs at a time and every access is performed in program order, so ordering
 // asks for nothing more; these accesses must be aligned.
@@ -53,8 +54,9 @@ const exclusive = SIZES.flatMap(({ size, bits, suffix, rt }) =>
 );
 
 type Pair = { xnSp: number; wt: number; wt2: number; ws: number };
+type WidePair = { xnSp: number; xt: number; xt2: number; ws: number };
 
-/** A pair of words is one access of 8 bytes. Pairs of doublewords need one of 16. */
+/** A pair of words is one access of 8 bytes. */
 const wordPairs = ORDERS.flatMap(({ o0, load, store }) => [
   insn(
     `10 001000 0 1 1 ----- ${o0} wt2:5 xnSp:5 wt:5` as `wt2:1 xnSp:1 wt:1`,
@@ -80,4 +82,20 @@ const wordPairs = ORDERS.flatMap(({ o0, load, store }) => [
   ),
 ]);
 
-export const exclusives = [...ordered, ...exclusive, ...wordPairs];
+/** A pair of doublewords is one of 16, aligned to them. */
+const doublewordPairs = ORDERS.flatMap(({ o0, load, store }) => [
+  insn(
+    `11 001000 0 1 1 ----- ${o0} xt2:5 xnSp:5 xt:5` as `xt2:1 xnSp:1 xt:1`,
+    `${load}p xt, xt2, [xnSp]`,
+    (b, o: Omit<WidePair, "ws">) => setPair(b, o.xt, o.xt2, b.ir.loadReserved(16, b.base(o.xnSp))),
+    named(`${load}p`, "xt"),
+  ),
+  insn(
+    `11 001000 0 0 1 ws:5 ${o0} xt2:5 xnSp:5 xt:5` as `ws:1 xt2:1 xnSp:1 xt:1`,
+    `${store}p ws, xt, xt2, [xnSp]`,
+    (b, o: WidePair) => b.setX(o.ws, b.ir.storeConditional(16, b.base(o.xnSp), pairOf(b, o.xt, o.xt2))),
+    named(`${store}p`, "xt"),
+  ),
+]);
+
+export const exclusives = [...ordered, ...exclusive, ...wordPairs, ...doublewordPairs];

@@ -1,5 +1,6 @@
 import type { RmwName } from "@hypercraft/engine";
-import { a64 } from "./lifter.js";
+import { type A64Builder, a64 } from "./lifter.js";
+import { pairOf, setPair } from "./register-pairs.js";
 
 // Large System Extensions (FEAT_LSE): atomic operations on memory.
 
@@ -78,4 +79,34 @@ const compareAndSwap = SIZES.flatMap((s) =>
   ),
 );
 
-export const lse = [...atomics, ...compareAndSwap];
+type PairPattern = "xs:1 ws:1 xt:1 wt:1 xnSp:1";
+
+/** Compare and swap of two words, which is an access of 8 bytes. */
+function swapWords(b: A64Builder, { ws, wt, xnSp }: Operands): void {
+  const { i64 } = b;
+  const both = (first: number) =>
+    i64.or(i64.extend_i32_u(b.w(first)), i64.shl(b.x(first + 1), i64.const(32)));
+  const old = b.ir.cas(8, b.base(xnSp), both(ws), both(wt));
+  b.setW(ws, b.i32.wrap_i64(old));
+  b.setX(ws + 1, i64.shr_u(old, i64.const(32)));
+}
+
+/** ... of two doublewords, 16 bytes. */
+function swapDoublewords(b: A64Builder, { xs, xt, xnSp }: Operands): void {
+  const old = b.ir.cas(16, b.base(xnSp), pairOf(b, xs, xs + 1), pairOf(b, xt, xt + 1));
+  setPair(b, xs, xs + 1, old);
+}
+
+/** Pairs begin with an even register; the other one is the next. */
+const compareAndSwapPair = ORDERS.flatMap(({ a, l, suffix }) =>
+  (["w", "x"] as const).map((r) =>
+    insn(
+      `0 ${r === "x" ? 1 : 0} 001000 0 ${a} 1 ${r}s[4:1] 0 ${l} 11111 xnSp:5 ${r}t[4:1] 0` as PairPattern,
+      `casp${suffix} ${r}s, ${r}sNext, ${r}t, ${r}tNext, [xnSp]`,
+      r === "x" ? swapDoublewords : swapWords,
+      { name: `casp${suffix}.${r}` },
+    ),
+  ),
+);
+
+export const lse = [...atomics, ...compareAndSwap, ...compareAndSwapPair];

@@ -158,6 +158,11 @@ export const OPERANDS: Readonly<Record<string, OperandKind>> = {
   wt: w,
   wt2: w,
   ws: w,
+  // The second registers of CASP.
+  xsNext: { derive: (bits) => field(bits, 16, 5) + 1, format: xName },
+  xtNext: { derive: (bits) => field(bits, 0, 5) + 1, format: xName },
+  wsNext: { derive: (bits) => field(bits, 16, 5) + 1, format: wName },
+  wtNext: { derive: (bits) => field(bits, 0, 5) + 1, format: wName },
   xdSp: xSp,
   xnSp: xSp,
   // Immediates and displacements.

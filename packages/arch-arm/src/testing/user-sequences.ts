@@ -58,7 +58,8 @@ const CONTROL = /^(b|bl|br|blr|ret|b\.cond|cbn?z|tbn?z)$/;
 const SYSTEM = /^(svc|hvc|smc|brk|hlt|eret|udf|wf[ei]|msr.*|mrs|sys|sysl|isb|dsb|dmb|hint|clrex)$/;
 const ORDERED = /^(ldar|stlr)/;
 const EXCLUSIVE = /^(ldx|ldax|stx|stlx)/;
-const ATOMIC = /^(ld(add|clr|eor|set|smax|smin|umax|umin)|swp|cas)/;
+const ATOMIC = /^(ld(add|clr|eor|set|smax|smin|umax|umin)|swp|cas(?!p))/;
+const PAIR_SWAP = /^casp/;
 
 const others = (...excluded: readonly RegExp[]): readonly string[] =>
   armInstructions.instructions
@@ -74,7 +75,9 @@ const hints = generator(/^(dsb|dmb|isb|hint|prf.*)$/, { imm: [0, 1, 7, 25, 29, 3
 const plainMemory = armInstructions.instructions
   .map(({ name }) => name)
   .filter(
-    (name) => [MEMORY].some((p) => p.test(name)) && ![ORDERED, EXCLUSIVE, ATOMIC].some((p) => p.test(name)),
+    (name) =>
+      [MEMORY].some((p) => p.test(name)) &&
+      ![ORDERED, EXCLUSIVE, ATOMIC, PAIR_SWAP].some((p) => p.test(name)),
   );
 const displaced = plainMemory.filter((name) => !/\.(pre|post|reg|literal)$|^prf/.test(name));
 const access = generator(oneOf(displaced), { xnSp: BASES, disp: range(0, 2032) });
@@ -86,6 +89,8 @@ const literal = generator(oneOf(plainMemory.filter((name) => /^ld.*\.literal$/.t
 });
 const ordered = generator(ORDERED, { xnSp: BASES });
 const atomic = generator(ATOMIC, { xnSp: BASES });
+const firstOfPair = numbered.filter((i) => i % 2 === 0 && !RESERVED.includes(i + 1));
+const pairSwap = generator(PAIR_SWAP, { xnSp: BASES, xs: firstOfPair, ws: firstOfPair });
 const registers = (bits: number) => [bits & 31, (bits >>> 10) & 31];
 
 /** A pair may not load one register twice. */
@@ -125,7 +130,10 @@ function indexing(): Unit {
 
 /** An exclusive load and a store to the same place. */
 const exclusive: Unit = (prng) => {
-  const [form, xnSp] = [prng.pick(["rb\\.w", "rh\\.w", "r\\.w", "r\\.x", "p\\.w"]), prng.pick(BASES)];
+  const [form, xnSp] = [
+    prng.pick(["rb\\.w", "rh\\.w", "r\\.w", "r\\.x", "p\\.w", "p\\.x"]),
+    prng.pick(BASES),
+  ];
   const load = distinct(generator(new RegExp(`^lda?x${form}$`), { xnSp: [xnSp] }))(prng);
   for (;;) {
     const store = generator(new RegExp(`^stl?x${form}$`), { xnSp: [xnSp] })(prng);
@@ -133,6 +141,15 @@ const exclusive: Unit = (prng) => {
     if (registers(store).includes((store >>> 16) & 31)) continue;
     return prng.oneIn(6) ? [load, named("clrex", { crm: 15 }), store] : [load, store];
   }
+};
+
+/** Compare and swap of two registers with what they were loaded from, or with anything. */
+const swappingPair: Unit = (prng) => {
+  const bits = pairSwap(prng);
+  const [xs, xnSp] = [(bits >>> 16) & 31, (bits >>> 5) & 31];
+  const [r, form] = ((bits >>> 30) & 1) === 1 ? ["x", "ldp.x"] : ["w", "ldp.w"];
+  const load = named(form, { xnSp, [`${r}t`]: xs, [`${r}t2`]: xs + 1 });
+  return prng.oneIn(2) ? [load, bits] : [bits];
 };
 
 /** A branch over some instructions, on a condition or not. */
@@ -179,6 +196,8 @@ const UNITS: readonly Unit[] = [
   walking,
   indexing(),
   exclusive,
+  exclusive,
+  swappingPair,
   skipping,
   deciding,
   jumping,
