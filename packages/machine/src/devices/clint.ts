@@ -1,7 +1,8 @@
-import type { Clock, ComponentState, DeviceWidth, TimerHandle, TimerQueue } from "../contracts.js";
+import type { Clock, ComponentState, DeviceWidth, TimerQueue } from "../contracts.js";
 import { MachineError } from "../errors.js";
 import type { FdtCell, FdtNode } from "../fdt/node.js";
 import { StateReader, u64Text } from "../state-reader.js";
+import { DeadlineTimer } from "./deadline-timer.js";
 import { type Device, type FdtContext, mmioNode } from "./device.js";
 
 const STATE_VERSION = 1;
@@ -39,10 +40,9 @@ export class Clint implements Device {
   readonly frequency: number;
   readonly #harts: ClintHarts;
   readonly #clock: Clock;
-  readonly #timers: TimerQueue;
   readonly #software: boolean[];
   readonly #compare: bigint[];
-  readonly #handles: (TimerHandle | undefined)[];
+  readonly #timers: readonly DeadlineTimer[];
   /** What a guest added by writing `mtime`, modulo 2^64. */
   #shift = 0n;
 
@@ -53,11 +53,13 @@ export class Clint implements Device {
     }
     this.#harts = options.harts;
     this.#clock = options.clock;
-    this.#timers = options.timers;
     this.frequency = options.frequency ?? 10_000_000;
     this.#software = new Array<boolean>(count).fill(false);
     this.#compare = new Array<bigint>(count).fill(NEVER);
-    this.#handles = new Array<TimerHandle | undefined>(count).fill(undefined);
+    this.#timers = Array.from(
+      { length: count },
+      (_, hart) => new DeadlineTimer(options.timers, () => this.#expire(hart)),
+    );
   }
 
   reset(): void {
@@ -164,12 +166,11 @@ export class Clint implements Device {
 
   #setCompare(hart: number, value: bigint): void {
     this.#compare[hart] = value;
-    this.#handles[hart]?.cancel();
-    this.#handles[hart] = undefined;
+    const timer = this.#timers[hart];
+    timer?.cancel();
     const due = this.ticks() >= value;
     this.#harts.setTimer(hart, due);
-    if (due) return;
-    this.#handles[hart] = this.#timers.schedule(this.deadline(value), () => this.#expire(hart));
+    if (!due) timer?.arm(this.deadline(value));
   }
 
   #expire(hart: number): void {

@@ -1,6 +1,7 @@
-import type { Clock, ComponentState, DeviceWidth, IrqLine, TimerHandle, TimerQueue } from "../contracts.js";
+import type { Clock, ComponentState, DeviceWidth, IrqLine, TimerQueue } from "../contracts.js";
 import type { FdtNode } from "../fdt/node.js";
 import { StateReader, u64Text } from "../state-reader.js";
+import { DeadlineTimer } from "./deadline-timer.js";
 import { type Device, type FdtContext, mmioNode } from "./device.js";
 
 const STATE_VERSION = 1;
@@ -29,7 +30,7 @@ export interface GoldfishRtcOptions {
 export class GoldfishRtc implements Device {
   readonly #irq: IrqLine;
   readonly #clock: Clock;
-  readonly #timers: TimerQueue;
+  readonly #timer: DeadlineTimer;
   readonly #epoch: bigint;
 
   /** What the guest added by setting the time, modulo 2^64. */
@@ -38,14 +39,13 @@ export class GoldfishRtc implements Device {
   #timeHigh = 0;
   #alarmHigh = 0;
   #alarm: bigint | undefined;
-  #timer: TimerHandle | undefined;
   #enabled = false;
   #pending = false;
 
   constructor(options: GoldfishRtcOptions) {
     this.#irq = options.irq;
     this.#clock = options.clock;
-    this.#timers = options.timers;
+    this.#timer = new DeadlineTimer(options.timers, () => this.#ring());
     this.#epoch = options.epochNs;
   }
 
@@ -153,7 +153,7 @@ export class GoldfishRtc implements Device {
   }
 
   #setAlarm(alarm: bigint): void {
-    this.#timer?.cancel();
+    this.#timer.cancel();
     const now = this.#now();
     if (alarm <= now) {
       // An alarm in the past rings at once.
@@ -161,7 +161,7 @@ export class GoldfishRtc implements Device {
       return;
     }
     this.#alarm = alarm;
-    this.#timer = this.#timers.schedule(this.#clock.now() + Number(alarm - now), () => this.#ring());
+    this.#timer.arm(this.#clock.now() + Number(alarm - now));
   }
 
   #ring(): void {
@@ -171,8 +171,7 @@ export class GoldfishRtc implements Device {
   }
 
   #clearAlarm(): void {
-    this.#timer?.cancel();
-    this.#timer = undefined;
+    this.#timer.cancel();
     this.#alarm = undefined;
   }
 

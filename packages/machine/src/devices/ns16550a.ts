@@ -1,8 +1,10 @@
 import type { ByteSink, ByteSource } from "../console/bytes.js";
-import type { Clock, ComponentState, DeviceWidth, IrqLine, TimerHandle, TimerQueue } from "../contracts.js";
+import type { Clock, ComponentState, DeviceWidth, IrqLine, TimerQueue } from "../contracts.js";
 import type { FdtNode } from "../fdt/node.js";
 import { StateReader } from "../state-reader.js";
+import { DeadlineTimer } from "./deadline-timer.js";
 import { type Device, type FdtContext, mmioNode } from "./device.js";
+import { HeldInput } from "./held-input.js";
 
 const STATE_VERSION = 1;
 
@@ -85,9 +87,6 @@ export interface Ns16550aOptions {
   readonly waitForListener?: boolean;
 }
 
-/** Reads of LSR without another register access between that only a loop waiting for input makes. */
-const POLLS_OF_A_LISTENER = 8;
-
 /**
  * 16550A UART as in the PC16550D datasheet. Transmission takes no time: THR and shift register are always
  * empty. Reception takes bytes from the source whenever the FIFO has room, so it never overruns but in
@@ -96,20 +95,15 @@ const POLLS_OF_A_LISTENER = 8;
 export class Ns16550a implements Device {
   readonly #irq: IrqLine;
   readonly #sink: ByteSink;
-  readonly #source: ByteSource | undefined;
+  readonly #input: HeldInput;
+  readonly #timeoutTimer: DeadlineTimer;
   readonly #clock: Clock | undefined;
   readonly #timers: TimerQueue | undefined;
   readonly #frequency: number;
   readonly #shift: number;
   readonly #interval: number;
-  readonly #waits: boolean;
+  readonly #receiveTimer: DeadlineTimer;
 
-  /** Polls since another register was used; `POLLS_OF_A_LISTENER` from when on the guest listens. */
-  #polls = 0;
-  /** Whether the guest has read a character. */
-  #heard = false;
-  /** Characters that the guest cleared unread at its start, to be received again. */
-  #kept: number[] = [];
   #ier = 0;
   #fcr = 0;
   #lcr = 0;
@@ -122,30 +116,32 @@ export class Ns16550a implements Device {
   #rx: number[] = [];
   #thrPending = false;
   #timeout = false;
-  #timeoutAt = Number.POSITIVE_INFINITY;
-  #timeoutTimer: TimerHandle | undefined;
   /** Machine time from which the next character may be received. */
   #nextReceive = 0;
-  #receiveTimer: TimerHandle | undefined;
 
   constructor(options: Ns16550aOptions) {
     this.#irq = options.irq;
     this.#sink = options.sink;
-    this.#source = options.source;
     this.#clock = options.clock;
     this.#timers = options.timers;
     this.#frequency = options.frequency ?? 3_686_400;
     this.#shift = options.regShift ?? 0;
     this.#interval = options.receiveIntervalNs ?? 0;
-    this.#waits = options.waitForListener ?? false;
+    this.#timeoutTimer = new DeadlineTimer(options.timers, () => {
+      this.#timeout = this.#rx.length > 0;
+      this.#update();
+    });
+    this.#receiveTimer = new DeadlineTimer(options.timers, () => this.#receive());
+    this.#input = new HeldInput({
+      source: options.source,
+      wait: options.waitForListener ?? false,
+      arrived: () => this.#receive(),
+    });
     this.reset();
-    this.#source?.onReadable(() => this.#receive());
   }
 
   reset(): void {
-    this.#polls = this.#waits ? 0 : POLLS_OF_A_LISTENER;
-    this.#heard = false;
-    this.#kept = [];
+    this.#input.reset();
     this.#ier = 0;
     this.#fcr = 0;
     this.#lcr = 0;
@@ -158,8 +154,7 @@ export class Ns16550a implements Device {
     this.#rx = [];
     this.#thrPending = false;
     this.#nextReceive = 0;
-    this.#receiveTimer?.cancel();
-    this.#receiveTimer = undefined;
+    this.#receiveTimer.cancel();
     this.#endTimeout();
     this.#update();
   }
@@ -167,7 +162,7 @@ export class Ns16550a implements Device {
   read(offset: number, _width: DeviceWidth): number {
     const register = offset >>> this.#shift;
     if (register << this.#shift !== offset || register > SCR) return 0;
-    if (!this.#listening) this.#notePoll(register);
+    this.#input.noteRead(register === LSR);
     const dlab = (this.#lcr & LCR_DLAB) !== 0;
     switch (register) {
       case RBR_THR:
@@ -192,7 +187,7 @@ export class Ns16550a implements Device {
   write(offset: number, _width: DeviceWidth, wide: number): void {
     const register = offset >>> this.#shift;
     if (register << this.#shift !== offset || register > SCR) return;
-    if (!this.#listening) this.#polls = 0;
+    this.#input.noteWrite();
     const value = wide & 0xff;
     const dlab = (this.#lcr & LCR_DLAB) !== 0;
     switch (register) {
@@ -238,9 +233,7 @@ export class Ns16550a implements Device {
   state(): ComponentState {
     return {
       version: STATE_VERSION,
-      polls: this.#polls,
-      heard: this.#heard,
-      kept: [...this.#kept],
+      ...this.#input.state(),
       ier: this.#ier,
       fcr: this.#fcr,
       lcr: this.#lcr,
@@ -252,7 +245,7 @@ export class Ns16550a implements Device {
       rx: [...this.#rx],
       thrPending: this.#thrPending,
       timeout: this.#timeout,
-      timeoutAt: Number.isFinite(this.#timeoutAt) ? this.#timeoutAt : null,
+      timeoutAt: this.#timeoutTimer.state(),
       nextReceive: this.#nextReceive,
     };
   }
@@ -260,11 +253,8 @@ export class Ns16550a implements Device {
   restore(state: ComponentState): void {
     const reader = new StateReader("ns16550a", state, STATE_VERSION);
     const rx = reader.integers("rx", FIFO_SIZE, BREAK);
-    const kept = reader.integers("kept", FIFO_SIZE, BREAK);
     this.reset();
-    this.#polls = Math.min(reader.integer("polls"), POLLS_OF_A_LISTENER);
-    this.#heard = reader.flag("heard");
-    this.#kept = kept;
+    this.#input.restore(reader, FIFO_SIZE, BREAK);
     this.#ier = reader.u8("ier") & 0x0f;
     this.#fcr = reader.u8("fcr");
     this.#lcr = reader.u8("lcr");
@@ -277,8 +267,7 @@ export class Ns16550a implements Device {
     this.#thrPending = reader.flag("thrPending");
     this.#timeout = reader.flag("timeout");
     this.#nextReceive = reader.integer("nextReceive");
-    const timeoutAt = reader.deadline("timeoutAt");
-    if (Number.isFinite(timeoutAt)) this.#armTimeout(timeoutAt);
+    this.#timeoutTimer.restore(reader, "timeoutAt");
     this.#receive();
     this.#update();
   }
@@ -299,12 +288,11 @@ export class Ns16550a implements Device {
 
   /** Takes from the source what there is room and time for. */
   #receive(): void {
-    const source = this.#source;
-    if (source === undefined || this.#loopback || !this.#listening) return;
+    if (this.#loopback || !this.#input.flows) return;
     const capacity = this.#fifo ? FIFO_SIZE : 1;
-    while (this.#rx.length < capacity && (this.#kept.length > 0 || source.available > 0)) {
+    while (this.#rx.length < capacity && this.#input.available > 0) {
       if (this.#mustWait()) break;
-      const byte = this.#kept.shift() ?? source.read();
+      const byte = this.#input.read();
       if (byte < 0) break;
       this.#accept(byte);
     }
@@ -314,15 +302,13 @@ export class Ns16550a implements Device {
   /** Whether pacing forbids another character now; sets the timer that goes on. */
   #mustWait(): boolean {
     const clock = this.#clock;
-    const timers = this.#timers;
-    if (this.#interval === 0 || clock === undefined || timers === undefined) return false;
+    if (this.#interval === 0 || clock === undefined || this.#timers === undefined) return false;
     const now = clock.now();
     if (now >= this.#nextReceive) {
       this.#nextReceive = now + this.#interval;
       return false;
     }
-    this.#receiveTimer?.cancel();
-    this.#receiveTimer = timers.schedule(this.#nextReceive, () => this.#receive());
+    this.#receiveTimer.arm(this.#nextReceive);
     return true;
   }
 
@@ -341,7 +327,7 @@ export class Ns16550a implements Device {
   }
 
   #readData(): number {
-    if (this.#rx.length > 0) this.#heard = true;
+    if (this.#rx.length > 0) this.#input.noteHeard();
     const character = this.#rx.shift() ?? 0;
     // The errors of a character show when it comes to the top of the FIFO.
     if (this.#rx[0] === BREAK) this.#lineErrors |= LSR_BI;
@@ -356,24 +342,12 @@ export class Ns16550a implements Device {
   #startTimeout(): void {
     if (!this.#fifo || this.#rx.length === 0) return;
     if (this.#clock === undefined || this.#timers === undefined) this.#timeout = true;
-    else this.#armTimeout(this.#clock.now() + 4 * this.#characterNs());
-  }
-
-  #armTimeout(at: number): void {
-    this.#timeoutTimer?.cancel();
-    this.#timeoutAt = at;
-    this.#timeoutTimer = this.#timers?.schedule(at, () => {
-      this.#timeoutAt = Number.POSITIVE_INFINITY;
-      this.#timeout = this.#rx.length > 0;
-      this.#update();
-    });
+    else this.#timeoutTimer.arm(this.#clock.now() + 4 * this.#characterNs());
   }
 
   #endTimeout(): void {
     this.#timeout = false;
-    this.#timeoutAt = Number.POSITIVE_INFINITY;
-    this.#timeoutTimer?.cancel();
-    this.#timeoutTimer = undefined;
+    this.#timeoutTimer.cancel();
   }
 
   /** Start, data, parity and stop bits at the programmed rate. */
@@ -400,29 +374,13 @@ export class Ns16550a implements Device {
     // Enabling THRE while THR is empty interrupts at once; drivers probe for that.
     if ((enabled & IER_THRE) !== 0) this.#thrPending = true;
     if ((disabled & IER_THRE) !== 0) this.#thrPending = false;
-    if ((enabled & IER_RX) !== 0) this.#listen();
-  }
-
-  #notePoll(register: number): void {
-    if (register !== LSR) this.#polls = 0;
-    else if (this.#polls === POLLS_OF_A_LISTENER - 1) this.#listen();
-    else this.#polls++;
-  }
-
-  get #listening(): boolean {
-    return this.#polls === POLLS_OF_A_LISTENER;
-  }
-
-  #listen(): void {
-    if (this.#listening) return;
-    this.#polls = POLLS_OF_A_LISTENER;
-    this.#receive();
+    if ((enabled & IER_RX) !== 0) this.#input.listen();
   }
 
   #writeFifoControl(value: number): void {
     const toggled = ((value ^ this.#fcr) & FCR_ENABLE) !== 0;
     if (toggled || (value & FCR_CLEAR_RX) !== 0) {
-      if (this.#waits && !this.#heard && !this.#loopback) this.#kept.unshift(...this.#rx);
+      if (!this.#loopback) this.#input.noteCleared(this.#rx);
       this.#rx = [];
       this.#endTimeout();
     }

@@ -1,8 +1,10 @@
 import type { ByteSink, ByteSource } from "../console/bytes.js";
-import type { Clock, ComponentState, DeviceWidth, IrqLine, TimerHandle, TimerQueue } from "../contracts.js";
+import type { Clock, ComponentState, DeviceWidth, IrqLine, TimerQueue } from "../contracts.js";
 import type { FdtNode } from "../fdt/node.js";
-import { deadlinePlain, StateReader } from "../state-reader.js";
+import { StateReader } from "../state-reader.js";
+import { DeadlineTimer } from "./deadline-timer.js";
 import { type Device, type FdtContext, mmioNode } from "./device.js";
+import { HeldInput } from "./held-input.js";
 import { PRIMECELL, primecellIdentification } from "./primecell.js";
 
 const STATE_VERSION = 1;
@@ -69,8 +71,6 @@ const TRIGGER_LEVELS = [2, 4, 8, 12, 14] as const;
 const IFLS_RESET = 0x12;
 /** Divisor in 64ths before software sets one: 115200 baud at 24 MHz, as firmware leaves it. */
 const DEFAULT_DIVISOR = 13 * 64 + 1;
-/** Reads of FR without another register access between that only a loop waiting for input makes. */
-const POLLS_OF_A_LISTENER = 8;
 
 export interface Pl011Options {
   readonly irq: IrqLine;
@@ -100,18 +100,12 @@ export interface Pl011Options {
 export class Pl011 implements Device {
   readonly #irq: IrqLine;
   readonly #sink: ByteSink;
-  readonly #source: ByteSource | undefined;
+  readonly #input: HeldInput;
+  readonly #timeoutTimer: DeadlineTimer;
   readonly #clock: Clock | undefined;
   readonly #timers: TimerQueue | undefined;
   readonly #frequency: number;
-  readonly #waits: boolean;
 
-  /** Polls since another register was used; `POLLS_OF_A_LISTENER` from when on the guest listens. */
-  #polls = 0;
-  /** Whether the guest has read a character. */
-  #heard = false;
-  /** Characters that the guest cleared unread at its start, to be received again. */
-  #kept: number[] = [];
   #rx: number[] = [];
   /** A character was lost; the next one to enter the FIFO tells. */
   #overrun = false;
@@ -126,25 +120,27 @@ export class Pl011 implements Device {
   #imsc = 0;
   #ris = 0;
   #dmacr = 0;
-  #timeoutAt = Number.POSITIVE_INFINITY;
-  #timeoutTimer: TimerHandle | undefined;
 
   constructor(options: Pl011Options) {
     this.#irq = options.irq;
     this.#sink = options.sink;
-    this.#source = options.source;
     this.#clock = options.clock;
     this.#timers = options.timers;
     this.#frequency = options.frequency ?? 24_000_000;
-    this.#waits = options.waitForListener ?? false;
+    this.#timeoutTimer = new DeadlineTimer(options.timers, () => {
+      if (this.#rx.length > 0) this.#ris |= INT_RT;
+      this.#update();
+    });
+    this.#input = new HeldInput({
+      source: options.source,
+      wait: options.waitForListener ?? false,
+      arrived: () => this.#receive(),
+    });
     this.reset();
-    this.#source?.onReadable(() => this.#receive());
   }
 
   reset(): void {
-    this.#polls = this.#waits ? 0 : POLLS_OF_A_LISTENER;
-    this.#heard = false;
-    this.#kept = [];
+    this.#input.reset();
     this.#rx = [];
     this.#overrun = false;
     this.#rsr = 0;
@@ -157,13 +153,13 @@ export class Pl011 implements Device {
     this.#imsc = 0;
     this.#ris = 0;
     this.#dmacr = 0;
-    this.#endTimeout();
+    this.#timeoutTimer.cancel();
     this.#update();
   }
 
   /** Registers are of 32 bits at most; a narrower read has their lower part. */
   read(offset: number, width: DeviceWidth): number {
-    if (!this.#listening) this.#notePoll(offset);
+    this.#input.noteRead(offset === FR);
     const value = this.#readRegister(offset);
     return width === 1 ? value & 0xff : value;
   }
@@ -202,7 +198,7 @@ export class Pl011 implements Device {
   }
 
   write(offset: number, _width: DeviceWidth, value: number): void {
-    if (!this.#listening) this.#polls = 0;
+    this.#input.noteWrite();
     switch (offset) {
       case DR:
         this.#transmit(value & 0xff);
@@ -230,7 +226,7 @@ export class Pl011 implements Device {
         break;
       case IMSC:
         this.#imsc = value & INT_ALL;
-        if ((this.#imsc & (INT_RX | INT_RT)) !== 0) this.#listen();
+        if ((this.#imsc & (INT_RX | INT_RT)) !== 0) this.#input.listen();
         break;
       case ICR:
         this.#ris &= ~value;
@@ -258,9 +254,7 @@ export class Pl011 implements Device {
   state(): ComponentState {
     return {
       version: STATE_VERSION,
-      polls: this.#polls,
-      heard: this.#heard,
-      kept: [...this.#kept],
+      ...this.#input.state(),
       rx: [...this.#rx],
       overrun: this.#overrun,
       rsr: this.#rsr,
@@ -273,18 +267,15 @@ export class Pl011 implements Device {
       imsc: this.#imsc,
       ris: this.#ris,
       dmacr: this.#dmacr,
-      timeoutAt: deadlinePlain(this.#timeoutAt),
+      timeoutAt: this.#timeoutTimer.state(),
     };
   }
 
   restore(state: ComponentState): void {
     const reader = new StateReader("pl011", state, STATE_VERSION);
     const rx = reader.integers("rx", FIFO_SIZE, DR_BITS);
-    const kept = reader.integers("kept", FIFO_SIZE, DR_BITS);
     this.reset();
-    this.#polls = Math.min(reader.integer("polls"), POLLS_OF_A_LISTENER);
-    this.#heard = reader.flag("heard");
-    this.#kept = kept;
+    this.#input.restore(reader, FIFO_SIZE, DR_BITS);
     this.#rx = rx;
     this.#overrun = reader.flag("overrun");
     this.#rsr = reader.unsigned("rsr", 4);
@@ -297,8 +288,7 @@ export class Pl011 implements Device {
     this.#imsc = reader.unsigned("imsc", 11);
     this.#ris = reader.unsigned("ris", 11);
     this.#dmacr = reader.unsigned("dmacr", 3);
-    const timeoutAt = reader.deadline("timeoutAt");
-    if (Number.isFinite(timeoutAt)) this.#armTimeout(timeoutAt);
+    this.#timeoutTimer.restore(reader, "timeoutAt");
     this.#receive();
     this.#update();
   }
@@ -320,10 +310,9 @@ export class Pl011 implements Device {
   }
 
   #receive(): void {
-    const source = this.#source;
-    if (source === undefined || this.#loopback || !this.#listening) return;
-    while (this.#rx.length < this.#capacity && (this.#kept.length > 0 || source.available > 0)) {
-      const character = this.#kept.shift() ?? source.read();
+    if (this.#loopback || !this.#input.flows) return;
+    while (this.#rx.length < this.#capacity && this.#input.available > 0) {
+      const character = this.#input.read();
       if (character < 0) break;
       this.#accept(character);
     }
@@ -348,12 +337,12 @@ export class Pl011 implements Device {
     const character = this.#rx.shift();
     // What an empty FIFO reads is undefined; 0 as after reset.
     if (character === undefined) return 0;
-    this.#heard = true;
+    this.#input.noteHeard();
     this.#rsr = character >> 8;
     if (this.#rx.length < this.#trigger) this.#ris &= ~INT_RX;
     if (this.#rx.length === 0) {
       this.#ris &= ~INT_RT;
-      this.#endTimeout();
+      this.#timeoutTimer.cancel();
     }
     this.#receive();
     if (this.#rx.length > 0) this.#startTimeout();
@@ -365,23 +354,7 @@ export class Pl011 implements Device {
   #startTimeout(): void {
     if (this.#capacity === 1) return;
     if (this.#clock === undefined || this.#timers === undefined) this.#ris |= INT_RT;
-    else this.#armTimeout(this.#clock.now() + this.#timeoutNs());
-  }
-
-  #armTimeout(at: number): void {
-    this.#timeoutTimer?.cancel();
-    this.#timeoutAt = at;
-    this.#timeoutTimer = this.#timers?.schedule(at, () => {
-      this.#timeoutAt = Number.POSITIVE_INFINITY;
-      if (this.#rx.length > 0) this.#ris |= INT_RT;
-      this.#update();
-    });
-  }
-
-  #endTimeout(): void {
-    this.#timeoutAt = Number.POSITIVE_INFINITY;
-    this.#timeoutTimer?.cancel();
-    this.#timeoutTimer = undefined;
+    else this.#timeoutTimer.arm(this.#clock.now() + this.#timeoutNs());
   }
 
   /** A bit takes 16 periods of the baud rate clock, which is UARTCLK divided by IBRD + FBRD / 64. */
@@ -412,10 +385,10 @@ export class Pl011 implements Device {
 
   /** Switching between FIFO and holding register loses what is in them. */
   #clearFifo(): void {
-    if (this.#waits && !this.#heard && !this.#loopback) this.#kept.unshift(...this.#rx);
+    if (!this.#loopback) this.#input.noteCleared(this.#rx);
     this.#rx = [];
     this.#ris &= ~(INT_RX | INT_RT);
-    this.#endTimeout();
+    this.#timeoutTimer.cancel();
   }
 
   #writeControl(value: number): void {
@@ -446,22 +419,6 @@ export class Pl011 implements Device {
     if (this.#rx.length === 0) flags |= FR_RXFE;
     if (this.#rx.length >= this.#capacity) flags |= FR_RXFF;
     return flags;
-  }
-
-  #notePoll(offset: number): void {
-    if (offset !== FR) this.#polls = 0;
-    else if (this.#polls === POLLS_OF_A_LISTENER - 1) this.#listen();
-    else this.#polls++;
-  }
-
-  get #listening(): boolean {
-    return this.#polls === POLLS_OF_A_LISTENER;
-  }
-
-  #listen(): void {
-    if (this.#listening) return;
-    this.#polls = POLLS_OF_A_LISTENER;
-    this.#receive();
   }
 
   #update(): void {

@@ -1,6 +1,7 @@
-import type { Clock, ComponentState, DeviceWidth, IrqLine, TimerHandle, TimerQueue } from "../contracts.js";
+import type { Clock, ComponentState, DeviceWidth, IrqLine, TimerQueue } from "../contracts.js";
 import type { FdtNode } from "../fdt/node.js";
 import { StateReader } from "../state-reader.js";
+import { DeadlineTimer } from "./deadline-timer.js";
 import { type Device, type FdtContext, mmioNode } from "./device.js";
 import { PRIMECELL, primecellIdentification } from "./primecell.js";
 
@@ -34,7 +35,7 @@ export interface Pl031Options {
 export class Pl031 implements Device {
   readonly #irq: IrqLine;
   readonly #clock: Clock;
-  readonly #timers: TimerQueue;
+  readonly #alarm: DeadlineTimer;
   readonly #epoch: bigint;
 
   /** What the guest added by setting the time: seconds modulo 2^32. */
@@ -43,12 +44,11 @@ export class Pl031 implements Device {
   #match = 0;
   #mask = 0;
   #raw = 0;
-  #timer: TimerHandle | undefined;
 
   constructor(options: Pl031Options) {
     this.#irq = options.irq;
     this.#clock = options.clock;
-    this.#timers = options.timers;
+    this.#alarm = new DeadlineTimer(options.timers, () => this.#ring());
     this.#epoch = options.epochNs;
   }
 
@@ -58,8 +58,7 @@ export class Pl031 implements Device {
     this.#match = 0;
     this.#mask = 0;
     this.#raw = 0;
-    this.#timer?.cancel();
-    this.#timer = undefined;
+    this.#alarm.cancel();
     this.#update();
   }
 
@@ -122,7 +121,7 @@ export class Pl031 implements Device {
       match: this.#match,
       mask: this.#mask,
       raw: this.#raw,
-      armed: this.#timer !== undefined,
+      armed: this.#alarm.armed,
     };
   }
 
@@ -155,14 +154,11 @@ export class Pl031 implements Device {
   }
 
   #arm(ahead: number): void {
-    this.#timer?.cancel();
     // A match now is over; the next one is a whole turn of the counter away.
     const seconds = ahead === 0 ? 2 ** 32 : ahead;
     const now = this.#now();
     const due = (now / SECOND + BigInt(seconds)) * SECOND;
-    this.#timer = this.#timers.schedule(Math.floor(this.#clock.now()) + Number(due - now), () =>
-      this.#ring(),
-    );
+    this.#alarm.arm(Math.floor(this.#clock.now()) + Number(due - now));
   }
 
   #ring(): void {
