@@ -30,6 +30,10 @@ export { formatListing } from "./listing/format.js";
 export type { ListingRow, RegionListing } from "./listing/listing.js";
 export { RegionWatch, type RegionWatchOptions, type Unlisted } from "./listing/region-watch.js";
 export { type Field, type FieldType, StateLayout } from "./state/layout.js";
+export { type PageCache, PageCacheReader } from "./walk/page-cache.js";
 export { type PageWalker, WALKED } from "./walk/page-walker.js";
+export { TableCacheReader } from "./walk/table-cache.js";
+export { WALK_CACHES, WalkCaches } from "./walk/walk-caches.js";
+export { type PhysicalRange, type WalkWindow, WindowReader } from "./walk/window.js";
 /** The language that a page walker is written in. */
 export * as wasm from "./wasm/index.js";

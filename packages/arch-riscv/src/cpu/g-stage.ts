@@ -1,6 +1,5 @@
-import type { CoreApi } from "@hypercraft/engine";
+import { type CoreApi, type PageCache, WalkCaches } from "@hypercraft/engine";
 import { Fault, isWrite, type Need } from "./access.js";
-import { GUEST_PAGE_WORDS, GUEST_PAGES, WALK_RECORD } from "./page-walker.js";
 import {
   alignedLeaf,
   PTE_A,
@@ -44,21 +43,18 @@ export class GStage {
   faultPseudo = 0;
   private readonly core: CoreApi;
   private readonly pmp: Pmp;
-  /** What was translated, in the form that walks in WebAssembly share: see `WALK_RECORD.guestPages`. */
-  private readonly cache: Int32Array;
+  /** What was translated, for walks in WebAssembly too: page number * 256 + low byte of the leaf. */
+  private readonly cache: PageCache;
 
   constructor(core: CoreApi, pmp: Pmp) {
     this.core = core;
     this.pmp = pmp;
-    const words = GUEST_PAGES * GUEST_PAGE_WORDS;
-    const first = WALK_RECORD.guestPages / 4;
-    this.cache = core.walkWords?.subarray(first, first + words) ?? new Int32Array(words);
-    this.flush();
+    this.cache = WalkCaches.guestPages(core.walkWords);
   }
 
   /** Forget every translation. */
   flush(): void {
-    this.cache.fill(-1);
+    this.cache.flush();
   }
 
   /**
@@ -73,13 +69,9 @@ export class GStage {
       return Fault.none;
     }
     const { cache } = this;
-    const w = (page & (GUEST_PAGES - 1)) * GUEST_PAGE_WORDS;
-    if (cache[w] === (page | 0) && cache[w + 1] === Math.floor(page / 0x1_0000_0000)) {
-      const lo = cache[w + 2] as number;
-      if (this.allows(r, need, pseudo, lo & 0xff)) {
-        this.page = (cache[w + 3] as number) * 0x100_0000 + (lo >>> 8);
-        return Fault.none;
-      }
+    if (cache.find(page) && this.allows(r, need, pseudo, cache.lo & 0xff)) {
+      this.page = cache.hi * 0x100_0000 + (cache.lo >>> 8);
+      return Fault.none;
     }
     const fault = this.walk(r, need, page, pseudo);
     if (fault === Fault.guestPage) {
@@ -135,19 +127,11 @@ export class GStage {
         core.ramWritten(w * 4, 4);
       }
       this.page = ptePage(pteLo, pteHi) + (page % (PAGES_IN_LEAF[level] as number));
-      this.remember(page, pteLo);
+      const { page: found } = this;
+      this.cache.remember(page, (found << 8) | (pteLo & 0xff), Math.floor(found / 0x100_0000));
       return Fault.none;
     }
     return Fault.guestPage;
-  }
-
-  private remember(page: number, leaf: number): void {
-    const { cache } = this;
-    const w = (page & (GUEST_PAGES - 1)) * GUEST_PAGE_WORDS;
-    cache[w] = page | 0;
-    cache[w + 1] = Math.floor(page / 0x1_0000_0000);
-    cache[w + 2] = (this.page << 8) | (leaf & 0xff);
-    cache[w + 3] = Math.floor(this.page / 0x100_0000);
   }
 }
 

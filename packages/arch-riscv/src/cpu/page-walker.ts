@@ -1,4 +1,12 @@
-import { type PageWalker, WALKED, wasm } from "@hypercraft/engine";
+import {
+  PageCacheReader,
+  type PageWalker,
+  TableCacheReader,
+  WALK_CACHES,
+  WALKED,
+  WindowReader,
+  wasm,
+} from "@hypercraft/engine";
 import {
   PTE_A,
   PTE_D,
@@ -16,9 +24,8 @@ type Expr = wasm.Expr;
 type Local = wasm.Local;
 
 /**
- * What a walk in WebAssembly has to know, as byte offsets in a core's memory for it: the regime of loads and stores,
- * one window of physical memory that is RAM and open to S- and U-mode, and the second stage's translations, which
- * `GStage` shares.
+ * What a walk in WebAssembly has to know besides the window of RAM, which is open to S- and U-mode: byte offsets of the
+ * regime of loads and stores in the walker's own part of a core's memory.
  */
 export const WALK_RECORD = {
   /** i32: 0 when walks are JavaScript's, else `WALK_ON` and perhaps `WALK_USER`. */
@@ -29,28 +36,11 @@ export const WALK_RECORD = {
   /** i32: levels of the second stage, 0 for Bare or none; i64 page number of its root. */
   guestLevels: 16,
   guestRoot: 24,
-  /** i32: where in host memory the window is; i64 its first page number and number of pages. */
-  windowOffset: 20,
-  windowPage: 32,
-  windowPages: 40,
-  /**
-   * Where the first stage's tables of level 1 are, by the GiB they are for, so that few walks begin at the root.
-   * Entries of 16 bytes: i64 number of the GiB, -1 for none | i32 offset in host memory | 4 bytes unused. They are of
-   * the current root, and every fence forgets them.
-   */
-  tables: 64,
-  /** Entries of 16 bytes: i64 guest page number, -1 for none | i64 page number * 256 + low byte of the leaf. */
-  guestPages: 64 + 64 * 16,
 } as const;
+const RECORD_BYTES = 32;
 
 export const WALK_ON = 1;
 export const WALK_USER = 2;
-
-/** Tables of level 1 that are remembered, a power of two. */
-export const TABLES = (WALK_RECORD.guestPages - WALK_RECORD.tables) / 16;
-/** Guest pages whose translation is remembered, a power of two; a walk of the first stage touches a few tables again and again. */
-export const GUEST_PAGES = 1024;
-export const GUEST_PAGE_WORDS = 4;
 
 const RW = PTE_R | PTE_W;
 const RX = PTE_R | PTE_X;
@@ -60,43 +50,32 @@ const EVERYTHING = PTE_R | PTE_W | PTE_X | PTE_U | PTE_A | PTE_D | PTE_V;
 const GIB = 30;
 const GIVE_UP = ret(i64.const(-1n));
 
-type Field = Exclude<keyof typeof WALK_RECORD, "tables" | "guestPages">;
+type Field = keyof typeof WALK_RECORD;
 
 /** One walk of tables in the window: what both stages have in common. */
 class Walk {
   readonly level: Local;
   readonly table: Local;
   readonly pte: Local;
+  readonly window: WindowReader;
   private readonly memory: Local;
-  private readonly relative: Local;
 
   constructor(f: wasm.FunctionBuilder, memory: Local) {
     this.memory = memory;
+    this.window = new WindowReader(f, memory, WALK_CACHES.window);
     this.level = f.local("i32");
     this.table = f.local("i64");
     this.pte = f.local("i64");
-    this.relative = f.local("i64");
   }
 
   word(field: Field): Expr {
-    return i32.load(this.memory, WALK_RECORD[field]);
+    return i32.load(this.memory, WALK_CACHES.own + WALK_RECORD[field]);
   }
   wide(field: Field): Expr {
-    return i64.load(this.memory, WALK_RECORD[field]);
+    return i64.load(this.memory, WALK_CACHES.own + WALK_RECORD[field]);
   }
   has(bits: number): Expr {
     return i32.and(i32.wrap_i64(this.pte), bits);
-  }
-
-  /** Give up unless the page is in the window. Then `host` is where. */
-  enter(page: Expr): Expr {
-    return seq(
-      this.relative.set(i64.sub(page, this.wide("windowPage"))),
-      when(i64.ge_u(this.relative, this.wide("windowPages")), [GIVE_UP]),
-    );
-  }
-  get host(): Expr {
-    return i32.add(this.word("windowOffset"), i32.shl(i32.wrap_i64(this.relative), 12));
   }
 
   /** Bits of a page number that a leaf of this level does not translate. */
@@ -141,13 +120,11 @@ class Walk {
 function emitSecondStage(module: wasm.ModuleBuilder): wasm.Callable {
   const f = module.func("gstage", ["i64", "i32"], "i64");
   const [page, memory] = [f.arg(0), f.arg(1)];
-  const slot = f.local("i32");
   const index = f.local("i64");
   const w = new Walk(f, memory);
-  const at = WALK_RECORD.guestPages;
+  const known = new PageCacheReader(f, page, memory, WALK_CACHES.guestPages);
   return f.body(
-    slot.set(i32.add(memory, i32.shl(i32.and(i32.wrap_i64(page), GUEST_PAGES - 1), 4))),
-    when(i64.eq(i64.load(slot, at), page), [ret(i64.load(slot, at + 8))]),
+    known.find(),
     w.level.set(w.word("guestLevels")),
     // The root has two bits of index more.
     when(i64.ne(i64.shr_u(page, i64.add(w.width, 2n)), 0n), [GIVE_UP]),
@@ -155,8 +132,8 @@ function emitSecondStage(module: wasm.ModuleBuilder): wasm.Callable {
     index.set(i64.shr_u(page, i64.sub(w.width, 9n))),
     loop((next) => [
       w.level.set(i32.sub(w.level, 1)),
-      w.enter(i64.add(w.table, i64.shr_u(index, 9))),
-      w.read(w.host, i32.and(i32.wrap_i64(index), 511)),
+      w.window.enter(i64.add(w.table, i64.shr_u(index, 9))),
+      w.read(w.window.host, i32.and(i32.wrap_i64(index), 511)),
       when(i32.eqz(w.has(RX)), [
         w.down(),
         index.set(i64.and(i64.shr_u(page, i64.sub(w.width, 9n)), 511n)),
@@ -166,8 +143,7 @@ function emitSecondStage(module: wasm.ModuleBuilder): wasm.Callable {
     w.aligned(),
     when(i32.ne(w.has(PTE_U | PTE_A), PTE_U | PTE_A), [GIVE_UP]),
     w.pte.set(i64.or(i64.shl(w.leafPage(page), 8), i64.and(w.pte, 0xffn))),
-    i64.store(slot, page, at),
-    i64.store(slot, w.pte, at + 8),
+    known.remember(w.pte),
     w.pte,
   );
 }
@@ -184,7 +160,7 @@ function emitWalk(module: wasm.ModuleBuilder): wasm.Callable {
   const page = f.local("i64");
   const found = f.local("i64");
   const leaf = f.local("i32");
-  const slot = f.local("i32");
+  const tables = new TableCacheReader(f, memory, WALK_CACHES.tables);
   const host = f.local("i32");
   const known = f.local("i32");
   const unused = f.local("i64");
@@ -199,25 +175,22 @@ function emitWalk(module: wasm.ModuleBuilder): wasm.Callable {
       when(i32.eqz(i32.and(i32.wrap_i64(found), PTE_R)), [GIVE_UP]),
       found.set(i64.shr_u(found, 8)),
     ]),
-    w.enter(found),
-    host.set(w.host),
+    w.window.enter(found),
+    host.set(w.window.host),
   );
   const firstStage = seq(
     // The address must sign-extend from its highest translated bit.
     unused.set(i64.sub(52n, w.width)),
     when(i64.ne(i64.shr_s(i64.shl(va, unused), unused), va), [GIVE_UP]),
     w.table.set(w.wide("root")),
-    slot.set(i32.add(memory, i32.shl(i32.and(i32.wrap_i64(i64.shr_u(va, GIB)), TABLES - 1), 4))),
-    known.set(i64.eq(i64.load(slot, WALK_RECORD.tables), i64.shr_u(va, GIB))),
-    when(known, [w.level.set(i32.const(1)), host.set(i32.load(slot, WALK_RECORD.tables + 8))]),
+    tables.find(i64.shr_u(va, GIB)),
+    known.set(tables.known),
+    when(known, [w.level.set(i32.const(1)), host.set(tables.host)]),
     loop((next) => [
       when(i32.eqz(known), [
         w.level.set(i32.sub(w.level, 1)),
         hostTable,
-        when(i32.eq(w.level, 1), [
-          i64.store(slot, i64.shr_u(va, GIB), WALK_RECORD.tables),
-          i32.store(slot, host, WALK_RECORD.tables + 8),
-        ]),
+        when(i32.eq(w.level, 1), [tables.remember(host)]),
       ]),
       known.set(i32.const(0)),
       w.read(host, i32.and(i32.wrap_i64(i64.shr_u(page, w.width)), 511)),
@@ -242,9 +215,9 @@ function emitWalk(module: wasm.ModuleBuilder): wasm.Callable {
       leaf.set(i32.and(leaf, i32.wrap_i64(found))),
       page.set(i64.shr_u(found, 8)),
     ]),
-    w.enter(page),
+    w.window.enter(page),
     i64.or(
-      i64.extend_i32_u(w.host),
+      i64.extend_i32_u(w.window.host),
       i64.extend_i32_u(
         i32.or(
           i32.shl(i32.add(i32.mul(w.level, 9), 12), WALKED.shift),
@@ -260,6 +233,6 @@ function emitWalk(module: wasm.ModuleBuilder): wasm.Callable {
 
 /** The page walk of RISC-V in WebAssembly, for the engine that runs its harts. */
 export const RISCV_PAGE_WALKER: PageWalker = {
-  coreBytes: WALK_RECORD.guestPages + GUEST_PAGES * GUEST_PAGE_WORDS * 4,
+  coreBytes: WALK_CACHES.own + RECORD_BYTES,
   emit: emitWalk,
 };

@@ -1,15 +1,13 @@
-import type { CoreApi } from "@hypercraft/engine";
+import { type CoreApi, WalkCaches } from "@hypercraft/engine";
 import { WALK_ON, WALK_RECORD, WALK_USER } from "./page-walker.js";
 import type { Pmp } from "./pmp.js";
 import type { Regime } from "./regime.js";
-
-const PAGE = 4096;
 
 /** Tells the walk in WebAssembly what `Regime` and PMP tell the walk in JavaScript. Does nothing on a core without one. */
 export class WalkRecord {
   private readonly core: CoreApi;
   private readonly pmp: Pmp;
-  private readonly words: Int32Array | undefined;
+  private readonly caches: WalkCaches | undefined;
   private key = Number.NaN;
   private space = Number.NaN;
   private windowKnown = false;
@@ -17,7 +15,7 @@ export class WalkRecord {
   constructor(core: CoreApi, pmp: Pmp) {
     this.core = core;
     this.pmp = pmp;
-    this.words = core.walkWords;
+    this.caches = core.walkWords && new WalkCaches(core.walkWords);
   }
 
   /** Keys mean something else from here on, or protection changed. */
@@ -25,14 +23,14 @@ export class WalkRecord {
     this.key = Number.NaN;
     this.space = Number.NaN;
     this.windowKnown = false;
-    if (this.words === undefined) return;
-    this.words[WALK_RECORD.flags / 4] = 0;
+    if (this.caches === undefined) return;
+    this.caches.own[WALK_RECORD.flags / 4] = 0;
     this.forgetTables();
   }
 
   /** Where tables are is to be looked up from the root. */
   forgetTables(): void {
-    this.words?.fill(-1, WALK_RECORD.tables / 4, WALK_RECORD.guestPages / 4);
+    this.caches?.forgetTables();
   }
 
   /**
@@ -40,42 +38,21 @@ export class WalkRecord {
    * space for equal roots.
    */
   select(key: number, space: number, r: Regime): void {
-    if (this.words === undefined || key === this.key) return;
+    const { caches } = this;
+    if (caches === undefined || key === this.key) return;
     this.key = key;
     const mxr = (r.levels !== 0 && r.mxr) || (r.guestLevels !== 0 && r.guestMxr);
     const on = !r.machine && !mxr;
-    this.words[WALK_RECORD.flags / 4] = on ? WALK_ON | (r.user ? WALK_USER : 0) : 0;
+    caches.own[WALK_RECORD.flags / 4] = on ? WALK_ON | (r.user ? WALK_USER : 0) : 0;
     if (!on) return;
-    if (!this.windowKnown) this.findWindow();
+    if (!this.windowKnown) caches.window.choose(this.core.ramRanges(), this.pmp.open());
+    this.windowKnown = true;
     if (space === this.space) return;
     this.space = space;
-    this.forgetTables();
-    this.words[WALK_RECORD.levels / 4] = r.levels;
-    this.words[WALK_RECORD.guestLevels / 4] = r.guestLevels;
-    this.setWide(WALK_RECORD.root, r.root);
-    this.setWide(WALK_RECORD.guestRoot, r.guestRoot);
-  }
-
-  /** Whole pages of RAM in one range and one entry of PMP: as many as there are anywhere. */
-  private findWindow(): void {
-    let [page, pages, offset] = [0, 0, 0];
-    for (const ram of this.core.ramRanges()) {
-      for (const [start, end] of this.pmp.open()) {
-        const first = Math.ceil(Math.max(start, ram.physical) / PAGE);
-        const count = Math.floor(Math.min(end, ram.physical + ram.size) / PAGE) - first;
-        if (count <= pages) continue;
-        [page, pages, offset] = [first, count, ram.offset + first * PAGE - ram.physical];
-      }
-    }
-    this.setWide(WALK_RECORD.windowPage, page);
-    this.setWide(WALK_RECORD.windowPages, pages);
-    (this.words as Int32Array)[WALK_RECORD.windowOffset / 4] = offset;
-    this.windowKnown = true;
-  }
-
-  private setWide(at: number, value: number): void {
-    const words = this.words as Int32Array;
-    words[at / 4] = value;
-    words[at / 4 + 1] = Math.floor(value / 0x1_0000_0000);
+    caches.forgetTables();
+    caches.own[WALK_RECORD.levels / 4] = r.levels;
+    caches.own[WALK_RECORD.guestLevels / 4] = r.guestLevels;
+    caches.setWide(WALK_RECORD.root, r.root);
+    caches.setWide(WALK_RECORD.guestRoot, r.guestRoot);
   }
 }
