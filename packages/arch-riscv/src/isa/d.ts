@@ -1,30 +1,23 @@
 import {
-  arithmetic,
-  classify,
-  comparison,
   DOUBLE,
   exactRounding,
-  fromInteger,
-  fused,
   loading,
-  minMax,
   rawF,
   readsFloat,
   rounds,
   SINGLE,
   setRawF,
-  signInjection,
-  squareRoot,
   storing,
-  toInteger,
   validRounding,
   writesFloat,
 } from "./float.js";
+import { floatInstructions } from "./float-instructions.js";
 import { type RiscvBuilder, riscv } from "./lifter.js";
 
 // Double precision, unprivileged manual, chapter "D".
 
-const { insn } = riscv("D");
+const double = riscv("D");
+const { insn } = double;
 
 type Conversion = { fd: number; fs1: number; rm: number };
 
@@ -40,124 +33,13 @@ export const fsd = insn("imm[11:5] fs2:5 rs1:5 011 imm[4:0] 0100111", "fsd fs2, 
 export const d = [
   fld,
   fsd,
-  insn(
-    "fs3:5 01 fs2:5 fs1:5 rm:3 fd:5 1000011",
-    "fmadd.d fd, fs1, fs2, fs3, rm",
-    fused(DOUBLE, false, false),
-    validRounding,
-  ),
-  insn(
-    "fs3:5 01 fs2:5 fs1:5 rm:3 fd:5 1000111",
-    "fmsub.d fd, fs1, fs2, fs3, rm",
-    fused(DOUBLE, false, true),
-    validRounding,
-  ),
-  insn(
-    "fs3:5 01 fs2:5 fs1:5 rm:3 fd:5 1001011",
-    "fnmsub.d fd, fs1, fs2, fs3, rm",
-    fused(DOUBLE, true, false),
-    validRounding,
-  ),
-  insn(
-    "fs3:5 01 fs2:5 fs1:5 rm:3 fd:5 1001111",
-    "fnmadd.d fd, fs1, fs2, fs3, rm",
-    fused(DOUBLE, true, true),
-    validRounding,
-  ),
-  insn(
-    "0000001 fs2:5 fs1:5 rm:3 fd:5 1010011",
-    "fadd.d fd, fs1, fs2, rm",
-    arithmetic(DOUBLE, "add"),
-    validRounding,
-  ),
-  insn(
-    "0000101 fs2:5 fs1:5 rm:3 fd:5 1010011",
-    "fsub.d fd, fs1, fs2, rm",
-    arithmetic(DOUBLE, "sub"),
-    validRounding,
-  ),
-  insn(
-    "0001001 fs2:5 fs1:5 rm:3 fd:5 1010011",
-    "fmul.d fd, fs1, fs2, rm",
-    arithmetic(DOUBLE, "mul"),
-    validRounding,
-  ),
-  insn(
-    "0001101 fs2:5 fs1:5 rm:3 fd:5 1010011",
-    "fdiv.d fd, fs1, fs2, rm",
-    arithmetic(DOUBLE, "div"),
-    validRounding,
-  ),
-  insn("0101101 00000 fs1:5 rm:3 fd:5 1010011", "fsqrt.d fd, fs1, rm", squareRoot(DOUBLE), validRounding),
-  insn("0010001 fs2:5 fs1:5 000 fd:5 1010011", "fsgnj.d fd, fs1, fs2", signInjection(DOUBLE, "copy"), {
-    aliases: [["fmv.d fd, fs1", "fs1 == fs2"]],
-  }),
-  insn("0010001 fs2:5 fs1:5 001 fd:5 1010011", "fsgnjn.d fd, fs1, fs2", signInjection(DOUBLE, "negated"), {
-    aliases: [["fneg.d fd, fs1", "fs1 == fs2"]],
-  }),
-  insn("0010001 fs2:5 fs1:5 010 fd:5 1010011", "fsgnjx.d fd, fs1, fs2", signInjection(DOUBLE, "xor"), {
-    aliases: [["fabs.d fd, fs1", "fs1 == fs2"]],
-  }),
-  insn("0010101 fs2:5 fs1:5 000 fd:5 1010011", "fmin.d fd, fs1, fs2", minMax(DOUBLE, "minimumNumber")),
-  insn("0010101 fs2:5 fs1:5 001 fd:5 1010011", "fmax.d fd, fs1, fs2", minMax(DOUBLE, "maximumNumber")),
+  ...floatInstructions(double, DOUBLE, "d", "01"),
   insn("0100000 00001 fs1:5 rm:3 fd:5 1010011", "fcvt.s.d fd, fs1, rm", narrow, validRounding),
   insn(
     "0100001 00000 fs1:5 rm:3 fd:5 1010011",
     "fcvt.d.s fd, fs1, rm",
     widen,
     exactRounding("fcvt.d.s fd, fs1"),
-  ),
-  insn("1010001 fs2:5 fs1:5 010 rd:5 1010011", "feq.d rd, fs1, fs2", comparison(DOUBLE, "eq")),
-  insn("1010001 fs2:5 fs1:5 001 rd:5 1010011", "flt.d rd, fs1, fs2", comparison(DOUBLE, "lt")),
-  insn("1010001 fs2:5 fs1:5 000 rd:5 1010011", "fle.d rd, fs1, fs2", comparison(DOUBLE, "le")),
-  insn("1110001 00000 fs1:5 001 rd:5 1010011", "fclass.d rd, fs1", classify(DOUBLE)),
-  insn(
-    "1100001 00000 fs1:5 rm:3 rd:5 1010011",
-    "fcvt.w.d rd, fs1, rm",
-    toInteger(DOUBLE, "I32"),
-    validRounding,
-  ),
-  insn(
-    "1100001 00001 fs1:5 rm:3 rd:5 1010011",
-    "fcvt.wu.d rd, fs1, rm",
-    toInteger(DOUBLE, "U32"),
-    validRounding,
-  ),
-  insn(
-    "1100001 00010 fs1:5 rm:3 rd:5 1010011",
-    "fcvt.l.d rd, fs1, rm",
-    toInteger(DOUBLE, "I64"),
-    validRounding,
-  ),
-  insn(
-    "1100001 00011 fs1:5 rm:3 rd:5 1010011",
-    "fcvt.lu.d rd, fs1, rm",
-    toInteger(DOUBLE, "U64"),
-    validRounding,
-  ),
-  insn(
-    "1101001 00000 rs1:5 rm:3 fd:5 1010011",
-    "fcvt.d.w fd, rs1, rm",
-    fromInteger(DOUBLE, "I32"),
-    exactRounding("fcvt.d.w fd, rs1"),
-  ),
-  insn(
-    "1101001 00001 rs1:5 rm:3 fd:5 1010011",
-    "fcvt.d.wu fd, rs1, rm",
-    fromInteger(DOUBLE, "U32"),
-    exactRounding("fcvt.d.wu fd, rs1"),
-  ),
-  insn(
-    "1101001 00010 rs1:5 rm:3 fd:5 1010011",
-    "fcvt.d.l fd, rs1, rm",
-    fromInteger(DOUBLE, "I64"),
-    validRounding,
-  ),
-  insn(
-    "1101001 00011 rs1:5 rm:3 fd:5 1010011",
-    "fcvt.d.lu fd, rs1, rm",
-    fromInteger(DOUBLE, "U64"),
-    validRounding,
   ),
   insn("1110001 00000 fs1:5 000 rd:5 1010011", "fmv.x.d rd, fs1", (b, { rd, fs1 }) =>
     readsFloat(b, () => b.setX(rd, rawF(b, fs1))),
