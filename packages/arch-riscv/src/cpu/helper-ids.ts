@@ -16,7 +16,7 @@ export const Helper = {
    * rd<<2, a = anything, b = operand. Completes the instruction.
    */
   sstatusExchange: 19,
-  /** Checks access rights of a CSR that the lifter reads or writes as plain state: never needed for statically known rights. */
+  /** MRET and SRET, then WFI: where the mode or a status register forbids them they are illegal or virtual instructions. */
   mret: 5,
   sret: 6,
   wfi: 7,
