@@ -2,6 +2,7 @@ import type { OperandKind } from "@hypercraft/engine";
 import { decodeBitmask } from "./bitmask.js";
 import { CONDITIONS, wName, wSpName, xName, xSpName } from "./registers.js";
 import { operationName, PSTATE_FIELDS, systemRegisterName } from "./system-names.js";
+import { VECTOR_OPERANDS } from "./vector-operands.js";
 
 // What the operand names of the declarations mean. Registers: `x..` 64 bits, `w..` 32 bits, `r..` by bit 31 of the
 // encoding; `..Sp`: 31 is the stack pointer.
@@ -136,6 +137,7 @@ const numberedLane = (low: number): OperandKind => ({
 });
 
 export const OPERANDS: Readonly<Record<string, OperandKind>> = {
+  ...VECTOR_OPERANDS,
   sf: plain,
   n: plain,
   rd: r,

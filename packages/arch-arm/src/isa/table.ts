@@ -12,12 +12,15 @@ import { register } from "./register.js";
 import { scalarFloat } from "./scalar-float.js";
 import { sources } from "./sources.js";
 import { system } from "./system.js";
+import { vectorAcross } from "./vector-across.js";
 import { vectorCopy } from "./vector-copy.js";
 import { vectorImmediate } from "./vector-immediate.js";
 import { vectorInteger } from "./vector-integer.js";
 import { vectorLoadsStores } from "./vector-loads-stores.js";
 import { vectorPermute } from "./vector-permute.js";
 import { vectorShift } from "./vector-shift.js";
+import { vectorStructures } from "./vector-structures.js";
+import { vectorTable } from "./vector-table.js";
 import { vectorUnary } from "./vector-unary.js";
 
 const declarations: readonly Declaration<A64Builder>[] = [
@@ -39,6 +42,9 @@ const declarations: readonly Declaration<A64Builder>[] = [
   ...vectorShift,
   ...vectorImmediate,
   ...vectorUnary,
+  ...vectorAcross,
+  ...vectorTable,
+  ...vectorStructures,
   ...scalarFloat,
 ];
 

@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { runOnTier } from "../testing/engine-user.js";
 import { qemu } from "../testing/qemu-user.js";
 import { type UserCase, type UserState, userPrograms } from "../testing/user-program.js";
-import { randomLoopingCases, randomUserCases } from "../testing/user-sequences.js";
+import { randomLoopingCases, randomUserCases, randomVectorCases } from "../testing/user-sequences.js";
 import { armInstructions } from "./table.js";
 
 // Random user-level programs: QEMU and both tiers of the engine end in the same state. More and longer ones with
@@ -16,6 +16,8 @@ const LENGTH = 40;
 
 const cases = randomUserCases(new Prng(SEED), CASES, LENGTH);
 const looping = randomLoopingCases(new Prng(SEED + 1), CASES / 10, 20, 300);
+const vectors = randomVectorCases(new Prng(SEED + 2), Math.ceil(CASES / 100), 8, 1);
+const loopingVectors = randomVectorCases(new Prng(SEED + 3), Math.ceil(CASES / 300), 8, 40);
 
 function compare(
   some: readonly UserCase[],
@@ -34,6 +36,11 @@ describe.skipIf(!qemu.present())("against the emulator", () => {
     compare(cases, qemu.run, runOnTier("auto"));
   });
 
+  test("every instruction of the vector registers, interpreted and compiled", () => {
+    compare(vectors, qemu.run, runOnTier("cold"));
+    compare(loopingVectors, qemu.run, runOnTier("hot"));
+  });
+
   test("loops", () => {
     compare(looping, qemu.run, runOnTier("auto"));
   });
@@ -41,7 +48,7 @@ describe.skipIf(!qemu.present())("against the emulator", () => {
 
 test("the programs hold every user-level instruction", () => {
   const seen = new Set(
-    cases.flatMap(({ code }) =>
+    [...cases, ...vectors].flatMap(({ code }) =>
       [...new Uint32Array(code.buffer)].map((bits) => armInstructions.find(bits)?.name),
     ),
   );

@@ -3,7 +3,7 @@ import { FlatUserCpu, SYSTEM_CALL } from "@hypercraft/engine/testing/flat-user";
 import { tierExecutor } from "@hypercraft/engine/testing/user-executors";
 import { ARM_FLOATING_POINT } from "../cpu/create-pe.js";
 import { Helper } from "../cpu/helper-ids.js";
-import { flagsOf, fpsrOf } from "../cpu/registers/processor-state.js";
+import { readFpsr, writeFpsr } from "../cpu/registers/processor-state.js";
 import { armLayout } from "../cpu/state.js";
 import { liftInstruction } from "../isa/lift.js";
 import { systemRegisterNumber } from "../isa/system-names.js";
@@ -27,11 +27,11 @@ class UserCpu extends FlatUserCpu {
   override helper(id: number, constant: number, lo: number): Status {
     const { core } = this;
     if (id === Helper.readSystem && constant === FPSR) {
-      core.setResult(fpsrOf(core.lo(armLayout.fpFlags)), 0);
+      core.setResult(readFpsr(core), 0);
       return Status.next;
     }
     if (id === Helper.writeSystem && constant === FPSR) {
-      core.set(armLayout.fpFlags, flagsOf(lo), 0);
+      writeFpsr(core, lo);
       return Status.next;
     }
     if (id === Helper.clearExclusive) {

@@ -241,14 +241,28 @@ function vectorValue(prng: Prng): bigint {
   return words.getBigUint64(0);
 }
 
-function startState(prng: Prng, record: number): UserState {
+/** Half of a vector register: lanes of one size, many of them at an end of what a lane can hold. */
+function lanesValue(prng: Prng): bigint {
+  const bits = 8 << prng.below(4);
+  const lane = (): bigint => {
+    const top = 1n << BigInt(bits - 1);
+    if (prng.oneIn(3)) return prng.bits64();
+    return prng.pick([0n, 1n, -1n, top, top - 1n, top + 1n, BigInt(prng.below(20) - 10)]);
+  };
+  return range(0, 64 / bits - 1).reduce(
+    (all, i) => all | (BigInt.asUintN(bits, lane()) << BigInt(bits * i)),
+    0n,
+  );
+}
+
+function startState(prng: Prng, record: number, half: (prng: Prng) => bigint = vectorValue): UserState {
   const middle = BigInt(record + DATA_MIDDLE);
   return {
     x: range(0, 30).map((i) => (i === BASE || i === POINTER ? middle : integerValue(prng))),
     sp: middle,
     nzcv: BigInt(prng.below(16)) << 28n,
     fpsr: 0n,
-    v: range(0, 63).map(() => vectorValue(prng)),
+    v: range(0, 63).map(() => half(prng)),
     data: Uint8Array.from({ length: DATA_BYTES }, () => prng.below(256)),
   };
 }
@@ -269,6 +283,45 @@ export function randomUserCases(prng: Prng, count: number, length: number): read
   }));
 }
 
+const vectorMakers: readonly Unit[] = armInstructions.instructions
+  .filter(({ name, operands }) => VECTOR.test(name) || (MEMORY.test(name) && operands.has("vt")))
+  .map(({ name }) => {
+    const make = generator(oneOf([name]), { xnSp: name.endsWith(".post") ? [POINTER] : BASES });
+    if (!name.endsWith(".post")) return single(make);
+    return (prng) => [
+      named("add.imm", { sf: 1, rdSp: POINTER, rnSp: SP, imm: prng.below(1000) }),
+      make(prng),
+    ];
+  });
+
+/** A sequence that runs so many times. */
+const looped = (body: readonly number[], rounds: number): readonly number[] => [
+  named("movz", { sf: 1, rd: COUNTER, imm: rounds }),
+  ...body,
+  named("sub.imm", { sf: 1, rdSp: COUNTER, rnSp: COUNTER, imm: 1 }),
+  named("cbnz", { sf: 1, rd: COUNTER, offset: -4 * (body.length + 1) }),
+];
+
+/**
+ * Cases that hold every instruction of the vector registers so many times, `length` of them in a case; where two follow
+ * each other, they follow in another order the next time. A case runs so many rounds.
+ */
+export function randomVectorCases(
+  prng: Prng,
+  times: number,
+  length: number,
+  rounds: number,
+): readonly UserCase[] {
+  const units = range(1, times).flatMap(() => {
+    const left = [...vectorMakers];
+    return vectorMakers.map(() => (left.splice(prng.below(left.length), 1)[0] as Unit)(prng));
+  });
+  return range(0, Math.ceil(units.length / length) - 1).map((i) => ({
+    start: startState(prng, recordAddress(i), lanesValue),
+    code: encode(looped(units.slice(i * length, (i + 1) * length).flat(), rounds)),
+  }));
+}
+
 /** As `randomUserCases`, in a loop that runs often enough for a compiler to be worth its while. */
 export function randomLoopingCases(
   prng: Prng,
@@ -277,13 +330,7 @@ export function randomLoopingCases(
   rounds: number,
 ): readonly UserCase[] {
   return range(0, count - 1).map((i) => {
-    const body = sequence(prng, length);
-    const code = [
-      named("movz", { sf: 1, rd: COUNTER, imm: rounds }),
-      ...body,
-      named("sub.imm", { sf: 1, rdSp: COUNTER, rnSp: COUNTER, imm: 1 }),
-      named("cbnz", { sf: 1, rd: COUNTER, offset: -4 * (body.length + 1) }),
-    ];
+    const code = looped(sequence(prng, length), rounds);
     return { start: startState(prng, recordAddress(i)), code: encode(code) };
   });
 }

@@ -1,3 +1,4 @@
+import type { CoreApi } from "@hypercraft/engine";
 import { DAIF, SCTLR, SPSR } from "../control-bits.js";
 import { EL1, EL2 } from "../fields.js";
 import type { ArmPe } from "../pe.js";
@@ -14,7 +15,7 @@ const SPSR_MASK = 0xf070_03df | 0;
 const FLAGS_MASK = 0xf000_0000 | 0;
 
 /** FPSR's cumulative bits from the engine's numbering: 1 inexact, 2 underflow, 4 overflow, 8 by zero, 16 invalid, 32 input denormal. */
-export function fpsrOf(flags: number): number {
+function fpsrOf(flags: number): number {
   return (
     ((flags & 16) >> 4) |
     ((flags & 8) >> 2) |
@@ -26,7 +27,7 @@ export function fpsrOf(flags: number): number {
 }
 
 /** The engine's numbering from FPSR. */
-export function flagsOf(fpsr: number): number {
+function flagsOf(fpsr: number): number {
   return (
     ((fpsr & 1) << 4) |
     ((fpsr & 2) << 2) |
@@ -35,6 +36,15 @@ export function flagsOf(fpsr: number): number {
     ((fpsr & 16) >> 4) |
     ((fpsr & 128) >> 2)
   );
+}
+
+/** FPSR, which has no field of its own. */
+export const readFpsr = (core: CoreApi): number =>
+  fpsrOf(core.lo(armLayout.fpFlags)) | (core.lo(FPSR_QC) !== 0 ? FPSR_QC_BIT : 0);
+
+export function writeFpsr(core: CoreApi, fpsr: number): void {
+  core.set(armLayout.fpFlags, flagsOf(fpsr), 0);
+  core.set(FPSR_QC, (fpsr & FPSR_QC_BIT) !== 0 ? 1 : 0, 0);
 }
 
 /** PSTATE's parts as registers, stack pointers, saved states, and the floating-point registers. */
@@ -88,13 +98,7 @@ export function defineProcessorState(pe: ArmPe): void {
     },
   });
   registers.define(registerNumber(3, 3, 4, 4, 1), "FPSR", {
-    read: () => {
-      const flags = fpsrOf(core.lo(armLayout.fpFlags));
-      registers.set(flags | (core.lo(FPSR_QC) !== 0 ? FPSR_QC_BIT : 0), 0);
-    },
-    write: (lo) => {
-      core.set(armLayout.fpFlags, flagsOf(lo), 0);
-      core.set(FPSR_QC, (lo & FPSR_QC_BIT) !== 0 ? 1 : 0, 0);
-    },
+    read: () => registers.set(readFpsr(core), 0),
+    write: (lo) => writeFpsr(core, lo),
   });
 }
