@@ -32,6 +32,7 @@ const normalise = (text: string): string =>
     .replace(/\s*(\/\/|<(?!unknown)).*$/, "")
     .replace(/\s+/g, " ")
     .trim()
+    .replace(/#0{16}$/, "#0")
     .replace(/-?0x[0-9a-f]+/g, (hex) => {
       const value = hex.startsWith("-") ? -BigInt(hex.slice(1)) : BigInt(hex);
       return BigInt.asIntN(64, value).toString();
