@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { type GuestPhysAddr, guestPhysAddr } from "./address.js";
 import { EmulatedVCpu, type ExecutedCpu, type ExecutionCore } from "./emulated-vcpu.js";
 import type { RawExitCause, VmExitInfo } from "./exit.js";
+import type { FirmwarePowerOutcome } from "./firmware.js";
 
 interface Fatal {
   readonly kind: "fatal";
@@ -77,10 +78,15 @@ class TestVCpu extends EmulatedVCpu<RawExitCause, Fatal, State> {
   }
   protected override trapped(): VmExitInfo<RawExitCause> | undefined {
     if (this.served++ < this.serve) return undefined;
-    return { kind: "timer", raw: this.raw("trapped") };
+    return this.power(this.outcome, this.raw("trapped"));
   }
   protected override fatal({ reason }: Fatal): VmExitInfo<RawExitCause> {
     return { kind: "failEntry", code: 1, message: reason, raw: this.raw(reason) };
+  }
+  readonly resumes: unknown[] = [];
+  outcome: FirmwarePowerOutcome = { kind: "stopCpu" };
+  protected override suspending(resume: unknown): void {
+    this.resumes.push(resume);
   }
   protected override onSetup(): void {}
   protected override onPowerOn(_entry: GuestPhysAddr, _arg: bigint): void {}
@@ -158,6 +164,48 @@ describe("an emulated vCPU", () => {
     ],
   ] as const)("tells why it left: %o", (step, exit) => {
     expect(vcpu(step).vcpu.run(10)).toMatchObject(exit);
+  });
+
+  const TRAP = { end: "exit", executed: 1, exit: { kind: "trap" } } as const;
+
+  it.each<[FirmwarePowerOutcome, object]>([
+    [
+      { kind: "startCpu", target: 3, entry: 0x4000, arg: 5n },
+      { kind: "cpuUp", target: 3, entry: 0x4000, arg: 5n },
+    ],
+    [{ kind: "stopCpu" }, { kind: "cpuDown" }],
+    [
+      { kind: "shutdown", failure: true, code: 7 },
+      { kind: "systemShutdown", failure: true, code: 7 },
+    ],
+    [
+      { kind: "reset", warm: true, failure: false, code: 0 },
+      { kind: "systemReset", warm: true, failure: false, code: 0 },
+    ],
+  ])("makes an exit of a firmware call about power: %o", (outcome, exit) => {
+    const { vcpu: v } = vcpu(TRAP);
+    v.outcome = outcome;
+    expect(v.run(10)).toEqual({ ...exit, raw: { arch: "test", reason: "trapped" } });
+    expect(v.suspended).toBe(false);
+  });
+
+  it("is suspended until it runs again, or is switched off", () => {
+    const { vcpu: v } = vcpu(TRAP, TRAP);
+    v.outcome = { kind: "suspendCpu", resume: { entry: 8, arg: 9n } };
+    expect(v.run(10).kind).toBe("wait");
+    expect(v.resumes).toEqual([{ entry: 8, arg: 9n }]);
+    expect([v.state, v.suspended]).toEqual(["Blocked", true]);
+    const saved = v.save();
+    v.wake();
+    expect(v.suspended).toBe(true);
+    v.served = -1;
+    v.outcome = { kind: "stopCpu" };
+    v.run(10);
+    expect(v.suspended).toBe(false);
+    v.load(saved);
+    expect(v.suspended).toBe(true);
+    v.powerOff();
+    expect(v.suspended).toBe(false);
   });
 
   it("is saved without what is derived, and restored with it taken anew", () => {

@@ -1,6 +1,7 @@
 import type { GuestPhysAddr } from "./address.js";
 import { HyperError } from "./error.js";
 import type { RawExitCause, VmExitInfo } from "./exit.js";
+import type { FirmwarePowerOutcome } from "./firmware.js";
 import { BaseVCpu, type VCpuLifecycleSnapshot } from "./vcpu.js";
 
 /** The architected state of whatever executes a vCPU, as plain data. */
@@ -56,6 +57,8 @@ export interface EmulatedVCpuState<S extends ExecutionState = ExecutionState> {
   readonly version: 1;
   readonly lifecycle: VCpuLifecycleSnapshot;
   readonly core: S;
+  /** It is in a suspend that its firmware interface was asked for. */
+  readonly suspended: boolean;
 }
 
 /**
@@ -73,6 +76,7 @@ export abstract class EmulatedVCpu<
   private readonly budgetSpent: VmExitInfo<Raw>;
   private readonly timer: VmExitInfo<Raw>;
   private readonly wait: VmExitInfo<Raw>;
+  private inSuspend = false;
 
   /** `waiting`: what the architecture calls an instruction that waits for an interrupt. */
   constructor(
@@ -98,6 +102,16 @@ export abstract class EmulatedVCpu<
   protected abstract trapped(): VmExitInfo<Raw> | undefined;
   /** The CPU cannot go on. */
   protected abstract fatal(exit: F): VmExitInfo<Raw>;
+  /**
+   * A suspend begins: the call returns success when it ends, or the vCPU goes on at `resume`, as the firmware
+   * interface has it.
+   */
+  protected abstract suspending(resume: { readonly entry: number; readonly arg: bigint } | undefined): void;
+
+  /** In a firmware call's suspend, which to other vCPUs is not the same as waiting. It lasts until this one runs again. */
+  get suspended(): boolean {
+    return this.inSuspend;
+  }
 
   get retired(): number {
     return this.execution.instructions();
@@ -105,6 +119,7 @@ export abstract class EmulatedVCpu<
 
   protected override enter(budget: number): VmExitInfo<Raw> {
     const { execution, model } = this;
+    this.inSuspend = false;
     model.updateTimers();
     model.sliceStart = execution.instructions();
     try {
@@ -144,6 +159,33 @@ export abstract class EmulatedVCpu<
     }
   }
 
+  /** The exit that a firmware call about power is. */
+  protected power(outcome: FirmwarePowerOutcome, raw: Raw): VmExitInfo<Raw> {
+    switch (outcome.kind) {
+      case "startCpu":
+        return { kind: "cpuUp", target: outcome.target, entry: outcome.entry, arg: outcome.arg, raw };
+      case "stopCpu":
+        return { kind: "cpuDown", raw };
+      case "suspendCpu":
+        this.suspending(outcome.resume);
+        this.inSuspend = true;
+        return { kind: "wait", raw };
+      case "shutdown":
+        return { kind: "systemShutdown", failure: outcome.failure, code: outcome.code, raw };
+      case "reset": {
+        const { warm, failure, code } = outcome;
+        return { kind: "systemReset", warm, failure, code, raw };
+      }
+      default:
+        throw new HyperError("Internal", `firmware outcome ${JSON.stringify(outcome satisfies never)}`);
+    }
+  }
+
+  override powerOff(): void {
+    super.powerOff();
+    this.inSuspend = false;
+  }
+
   /** Everything the vCPU is, as plain data. Throws BadState while it runs or waits for an answer. */
   save(): EmulatedVCpuState<S> {
     const lifecycle = this.lifecycleState();
@@ -151,7 +193,7 @@ export abstract class EmulatedVCpu<
     model.save();
     // What a restored CPU starts without, this one goes on without, so that both go the same way.
     model.forget();
-    return { version: 1, lifecycle, core: execution.state() };
+    return { version: 1, lifecycle, core: execution.state(), suspended: this.inSuspend };
   }
 
   /** Throws InvalidParam for a state of another version or shape. */
@@ -164,6 +206,7 @@ export abstract class EmulatedVCpu<
     }
     this.restoreLifecycle(state.lifecycle);
     this.execution.restore(state.core);
+    this.inSuspend = state.suspended;
     this.model.reload();
   }
 

@@ -20,6 +20,10 @@ export class BareHart extends HartVCpu {
     throw new HyperError("Internal", "a bare hart has no hypervisor to trap into");
   }
 
+  protected override suspending(): void {
+    throw new HyperError("Internal", "a bare hart's firmware is the guest's own");
+  }
+
   protected override finishExit(): void {
     throw new HyperError("Internal", "a bare hart's exits need no answer");
   }

@@ -72,14 +72,10 @@ const NO_SECOND_STAGE: FatalExit = {
 };
 
 /** A vCPU's state as plain data. */
-export interface RiscvVCpuState extends HartVCpuState {
-  /** It is in an SBI suspend. */
-  readonly suspended: boolean;
-}
+export type RiscvVCpuState = HartVCpuState;
 
 /** hcHyper's vCPU with its faults mended: a guest in VS-mode and VU-mode, whose traps into HS-mode end up here. */
 export class RiscvVCpu extends HartVCpu {
-  private inSuspend = false;
   private sbi: VCpuSbiHost | undefined;
   /** The pending exit came from a legacy SBI call, whose result is in a0 alone. */
   private legacy = false;
@@ -90,11 +86,6 @@ export class RiscvVCpu extends HartVCpu {
     integerRegister: (index) => ({ lo: this.getGprLo(index), hi: this.getGprHi(index) }),
     floatRegister: (index) => floatRegister(this.core, index),
   };
-
-  /** In an SBI suspend, which to other harts is not the same as waiting. It lasts until the vCPU runs again. */
-  get suspended(): boolean {
-    return this.inSuspend;
-  }
 
   protected override onSetup(context: VCpuContext): void {
     this.sbi = new VCpuSbiHost(this, context);
@@ -113,25 +104,18 @@ export class RiscvVCpu extends HartVCpu {
     // The external interrupt is a wire from the interrupt controller, which tells only its changes.
     const external = core.lo(H.vip) & VSEIP;
     core.hasAnswer = false;
-    this.inSuspend = false;
     this.deadEnd = undefined;
     enterWorld(hart, pc, context.guestPageTable.token);
     setGuestInterrupts(hart, VSEIP, external);
   }
 
   protected override enter(budget: number): VmExitInfo<RiscvExitCause> {
-    this.inSuspend = false;
     if (this.core.hi(H.gatp) === 0) return this.fatal(NO_SECOND_STAGE);
     return this.lost() ?? super.enter(budget);
   }
 
-  override save(): RiscvVCpuState {
-    return { ...super.save(), suspended: this.inSuspend };
-  }
-
   override load(state: RiscvVCpuState): void {
     super.load(state);
-    this.inSuspend = state.suspended;
     this.deadEnd = undefined;
   }
 
@@ -216,39 +200,17 @@ export class RiscvVCpu extends HartVCpu {
       case "ipi":
         this.legacy = outcome.legacy;
         return { kind: "ipi", targets: outcome.targets, vector: GuestInterrupt.software, raw };
-      case "startCpu":
-        return { kind: "cpuUp", target: outcome.target, entry: outcome.entry, arg: outcome.arg, raw };
-      case "stopCpu":
-        return { kind: "cpuDown", raw };
-      case "suspendCpu":
-        return this.suspend(outcome.resume, raw);
-      case "shutdown":
-        return { kind: "systemShutdown", failure: outcome.failure, code: outcome.code, raw };
-      case "reset":
-        return {
-          kind: "systemReset",
-          warm: outcome.warm,
-          failure: outcome.failure,
-          code: outcome.code,
-          raw,
-        };
       default:
-        throw new HyperError("Internal", `SBI outcome ${JSON.stringify(outcome satisfies never)}`);
+        return this.power(outcome, raw);
     }
   }
 
-  private suspend(
-    resume: { entry: number; arg: bigint } | undefined,
-    raw: RiscvExitCause,
-  ): VmExitInfo<RiscvExitCause> {
+  protected override suspending(resume: { entry: number; arg: bigint } | undefined): void {
     this.setResult(SbiError.success, 0n);
-    if (resume !== undefined) {
-      resumeWorld(this.hart, BigInt(resume.entry));
-      this.setGpr(A0, BigInt(this.vcpuId));
-      this.setGpr(A1, resume.arg);
-    }
-    this.inSuspend = true;
-    return { kind: "wait", raw };
+    if (resume === undefined) return;
+    resumeWorld(this.hart, BigInt(resume.entry));
+    this.setGpr(A0, BigInt(this.vcpuId));
+    this.setGpr(A1, resume.arg);
   }
 
   private setResult(error: SbiError, value: bigint): void {
