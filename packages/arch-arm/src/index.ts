@@ -1,8 +1,12 @@
 export { ARM_FLOATING_POINT, createPe } from "./cpu/create-pe.js";
-export type { PeExit, VectorKind } from "./cpu/exit.js";
+export type { FatalExit, PeExit, VectorKind } from "./cpu/exit.js";
 export { ArmPe, type PeOptions } from "./cpu/pe.js";
+export { registerReport } from "./cpu/report.js";
 export { armLayout } from "./cpu/state.js";
 export type { TimerName } from "./cpu/timers.js";
+export { BarePe, PeInput } from "./hypervisor/bare-pe.js";
+export type { ArmExitCause } from "./hypervisor/exit-cause.js";
+export { PeVCpu, type PeVCpuState } from "./hypervisor/pe-vcpu.js";
 export { psciCall } from "./hypervisor/psci/call.js";
 export { AffinityState, PsciError, psciName } from "./hypervisor/psci/constants.js";
 export type { PsciCpu, PsciHost, PsciOutcome } from "./hypervisor/psci/host.js";

@@ -3,12 +3,23 @@ export type VectorKind = "sync" | "irq" | "fiq" | "serror";
 
 /** Why a PE left `run`: what it puts in `core.exit`. */
 export type PeExit =
-  /** vm mode: an exception to EL2. Its registers are written, and `ArmPe.enterGuest` goes back. */
+  /**
+   * vm mode: an exception to EL2. Its registers are written, and `ArmPe.enterGuest` goes back. Also what the board's
+   * firmware leaves with: then the pc is behind the SMC.
+   */
   | { readonly kind: "trap"; readonly vector: VectorKind }
   /** WFI found nothing pending; the pc is behind it. */
   | { readonly kind: "wait" }
   /** A timer deadline moved: ask `nextDeadline` again. Nothing else happened. */
-  | { readonly kind: "timer" };
+  | { readonly kind: "timer" }
+  | FatalExit;
+
+/** The PE cannot go on. */
+export interface FatalExit {
+  readonly kind: "fatal";
+  /** One line in the manual's terms. */
+  readonly reason: string;
+}
 
 // Made once: exits are frequent in vm mode.
 export const TRAP_EXITS: Readonly<Record<VectorKind, PeExit>> = {

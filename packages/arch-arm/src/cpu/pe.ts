@@ -139,6 +139,14 @@ export class ArmPe implements GuestCpu {
     this.interrupts.refresh();
   }
 
+  /** Bring the state's fields up to date before they are read for a snapshot: they are always. */
+  save(): void {}
+
+  /** Forget all translations: a restored PE starts without any. */
+  forget(): void {
+    this.contexts.dropAll();
+  }
+
   /** Instructions that the clock has not been told of. */
   get pendingInstructions(): number {
     const { core, sliceStart } = this;
@@ -235,13 +243,18 @@ export class ArmPe implements GuestCpu {
 
   /** The instruction at the pc; 0 if it cannot be read. */
   instructionBits(): number {
+    return this.fetchedBits() ?? 0;
+  }
+
+  /** The instruction at the pc; undefined if it cannot be read. Nothing is trapped. */
+  fetchedBits(): number | undefined {
     const { core, mmu, contexts, probed } = this;
     // Whatever failed before is what the caller wants to tell about.
     const { code, stage2, s1ptw, write, ipa } = mmu.fault;
     const found = mmu.translate(contexts.fetch, Need.fetch, core.pcLo(), core.pcHi(), 4, probed);
     Object.assign(mmu.fault, { code, stage2, s1ptw, write, ipa });
     const offset = found ? core.ramOffset(probed.physical) : -1;
-    return offset < 0 ? 0 : (core.words[offset >>> 2] as number);
+    return offset < 0 ? undefined : (core.words[offset >>> 2] as number);
   }
 
   // --- Inputs of the PE ----------------------------------------------------------------------

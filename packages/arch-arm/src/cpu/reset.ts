@@ -1,3 +1,4 @@
+import type { CoreApi } from "@hypercraft/engine";
 import { CPTR, HCR, SCTLR, SCTLR_EL1_RES1, SCTLR_EL2_RES1, SPSR } from "./control-bits.js";
 import { EL1, EL2, inputLines, TIMER } from "./fields.js";
 import type { ArmPe } from "./pe.js";
@@ -19,12 +20,33 @@ export function resetState(pe: ArmPe, pc: bigint): void {
   core.set(PSTATE.currentEl, vm ? 1 : 2, 0);
   core.set(PSTATE.spSel, 1, 0);
   core.set(PSTATE.daif, SPSR.DAIF, 0);
-  core.set(EL1.sctlr, SCTLR_EL1_RES1 | SCTLR.SPAN | SCTLR.nTWI | SCTLR.nTWE, 0);
-  core.set(EL2.sctlr, SCTLR_EL2_RES1, 0);
+  translationOff(core);
   core.set(EL2.hcr, HCR.RW, 0);
   core.set(EL2.cptr, CPTR.RES1 & ~CPTR.TFP, 0);
   core.set(EL2.cnthctl, 3, 0);
   core.set(TIMER.frequency, timers.frequency, 0);
   resetIdentification(pe);
   core.clearReservation();
+}
+
+/** SCTLR_EL1 and SCTLR_EL2 as reset has them. */
+function translationOff(core: CoreApi): void {
+  core.set(EL1.sctlr, SCTLR_EL1_RES1 | SCTLR.SPAN | SCTLR.nTWI | SCTLR.nTWE, 0);
+  core.set(EL2.sctlr, SCTLR_EL2_RES1, 0);
+}
+
+/**
+ * Go on at `pc` as after a power-down that something kept interrupts and timers alive in: at the level of a reset with
+ * everything masked and translation off. What software restores by itself is as it was.
+ */
+export function resumeAfterPowerDown(pe: ArmPe, pc: bigint): void {
+  const { core, vm } = pe;
+  translationOff(core);
+  if (!vm) core.set(EL2.hcr, HCR.RW, 0);
+  core.set(PSTATE.daif, SPSR.DAIF, 0);
+  core.set(PSTATE.il, 0, 0);
+  core.clearReservation();
+  core.setBig(armLayout.pc, pc);
+  pe.contexts.refresh();
+  pe.setLevel(vm ? 1 : 2, 1);
 }
