@@ -29,6 +29,7 @@ export * from "./isa/index.js";
 export { formatListing } from "./listing/format.js";
 export type { ListingRow, RegionListing } from "./listing/listing.js";
 export { RegionWatch, type RegionWatchOptions, type Unlisted } from "./listing/region-watch.js";
+export { FLOAT_MODES, floatEnvironment, ROUNDING } from "./softfloat/index.js";
 export { type Field, type FieldType, StateLayout } from "./state/layout.js";
 export { type PageCache, PageCacheReader } from "./walk/page-cache.js";
 export { type PageWalker, WALKED } from "./walk/page-walker.js";

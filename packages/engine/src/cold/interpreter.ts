@@ -87,6 +87,7 @@ export function buildInterpreter(
   if (soft !== undefined) {
     // Compiled regions call the same functions and share the flags.
     module.exportGlobal("flags", soft.flags);
+    if (soft.switchable) module.exportGlobal("modes", soft.modes);
     for (const fn of SOFT_FUNCTIONS) module.export(`fp.${fn.name}`, soft.get(fn.name));
   }
   return module.encode();

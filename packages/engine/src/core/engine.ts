@@ -5,7 +5,7 @@ import type { HostFloats } from "../hot/float-calls.js";
 import { hostFuses } from "../hot/host-fuses.js";
 import { HotTier } from "../hot/hot-tier.js";
 import type { RegionWatch } from "../listing/region-watch.js";
-import type { SoftFloatOptions } from "../softfloat/index.js";
+import { resolvePolicy, type SoftFloatOptions } from "../softfloat/index.js";
 import { HOST_PAGE, HostPages } from "../tlb/host-pages.js";
 import { LookupTables } from "../tlb/lookup-tables.js";
 import { SoftTlb } from "../tlb/tlb.js";
@@ -239,7 +239,7 @@ export class Engine {
       shared: sharedMemory,
       regions,
       interpreter,
-      hostFloats: rules?.nan === "canonical" && hostFloats,
+      hostFloats: rules !== undefined && resolvePolicy(rules).denormal !== "operand" && hostFloats,
     };
     const hot = new HotTier({
       code,

@@ -11,7 +11,7 @@ export interface HotImports {
   readonly memoryPages: number;
   readonly shared: boolean;
   readonly regions: WebAssembly.Table;
-  /** Exports of the interpreter: `mulh_u`, `flags` and `fp.*`. */
+  /** Exports of the interpreter: `mulh_u`, `flags`, `modes` where there are any, and `fp.*`. */
   readonly interpreter: WebAssembly.Exports;
   /** Host floating point may stand in where it is exact. */
   readonly hostFloats: HostFloats | false;
@@ -33,6 +33,8 @@ export class HotModules {
   readonly float: FloatEmitter;
   private readonly imports: HotImports;
   private readonly functions: readonly ImportedFunction[];
+  /** Globals that modules with floating point import, all of them i32. */
+  private readonly globals: readonly string[];
 
   constructor(imports: HotImports) {
     this.imports = imports;
@@ -51,8 +53,9 @@ export class HotModules {
       });
     }
     this.functions = functions;
+    this.globals = ["flags", "modes"].filter((name) => name in imports.interpreter);
     this.float = floats
-      ? noted(new FloatCalls((sub) => sub + 1, takesRounding, imports.hostFloats))
+      ? noted(new FloatCalls((sub) => sub + 1, takesRounding, this.globals.length > 1, imports.hostFloats))
       : NO_FLOATS;
   }
 
@@ -82,7 +85,7 @@ export class HotModules {
   encode(
     list: readonly { readonly code: FunctionWriter; readonly index: number }[],
   ): Uint8Array<ArrayBuffer> {
-    const { imports } = this;
+    const { imports, globals } = this;
     const functions = this.functionsFor(list.map(({ code }) => code));
     const floats = functions.length > 1;
     const out = new ByteWriter(16384);
@@ -93,7 +96,7 @@ export class HotModules {
       for (const { params, result } of functions) writeType(s, params, result);
     });
     section(out, 2, (s) => {
-      s.u32(2 + functions.length + (floats ? 1 : 0));
+      s.u32(2 + functions.length + (floats ? globals.length : 0));
       s.name("e");
       s.name("m");
       s.u8(2);
@@ -113,11 +116,13 @@ export class HotModules {
         s.u32(1 + i);
       });
       if (!floats) return;
-      s.name("i");
-      s.name("flags");
-      s.u8(3);
-      s.u8(VALTYPE_BYTE.i32);
-      s.u8(1);
+      for (const name of globals) {
+        s.name("i");
+        s.name(name);
+        s.u8(3);
+        s.u8(VALTYPE_BYTE.i32);
+        s.u8(1);
+      }
     });
     section(out, 3, (s) => {
       s.u32(list.length);

@@ -3,6 +3,13 @@ import { buildInterpreter } from "../cold/interpreter.js";
 import { IrBuilder } from "../ir/builder.js";
 import type { Node } from "../ir/node.js";
 import { SOFT_FUNCTIONS, type SoftFunction, type SoftName, softFunction } from "../ir/soft.js";
+import {
+  FLOAT_MODES,
+  floatEnvironment,
+  modesOf,
+  roundingOf,
+  type SoftFloatOptions,
+} from "../softfloat/index.js";
 import { HotModules } from "./compiler.js";
 import type { LocalType } from "./float.js";
 import type { HostFloats } from "./float-calls.js";
@@ -17,24 +24,22 @@ const RUNS = Number(process.env.FLOAT_RUNS ?? 3000);
 const memory = new WebAssembly.Memory({ initial: 4, maximum: 4 });
 const words = new BigInt64Array(memory.buffer);
 const regions = new WebAssembly.Table({ element: "anyfunc", initial: 1 });
-const exact = new WebAssembly.Instance(
-  new WebAssembly.Module(
-    buildInterpreter(
-      { state: 4096, lookup: 65536, hostPages: 0, memoryPages: 4, sharedMemory: false },
-      { nan: "canonical", tininess: "after" },
-    ),
-  ),
-  { env: { memory, regions, access: () => 0, helper: () => 0 } },
-).exports;
-const flags = exact.flags as WebAssembly.Global<"i32">;
+const plan = { state: 4096, lookup: 65536, hostPages: 0, memoryPages: 4, sharedMemory: false };
+const interpreter = (rules: SoftFloatOptions): WebAssembly.Exports =>
+  new WebAssembly.Instance(new WebAssembly.Module(buildInterpreter(plan, rules)), {
+    env: { memory, regions, access: () => 0, helper: () => 0 },
+  }).exports;
+/** One NaN, no modes; and with all that can be switched. */
+const fixed = interpreter({ nan: "canonical", tininess: "after" });
+const switched = interpreter({ nan: "propagate-arm", tininess: "before" });
 const RESULT = 8;
 
 /** An operation as a function: operands at addresses 0, 8 and 16, the result goes to RESULT words. */
 function compile(
   fn: SoftFunction,
-  rounding: number,
-  hostFloats: HostFloats = "plain",
-  imports = exact,
+  environment: number,
+  hostFloats: HostFloats,
+  imports: WebAssembly.Exports,
 ): () => void {
   const modules = new HotModules({
     memory,
@@ -47,7 +52,7 @@ function compile(
   const b = new IrBuilder();
   b.instruction(0);
   const operands = fn.args.map((type) => b[type].const(0));
-  b.fp(fn.name, rounding, ...(operands as [Node]));
+  b.fp(fn.name, environment, ...(operands as [Node]));
   const node = b.finish(4).nodes.find((n) => n.sub === fn.index && n.a === operands[0]) as Node;
   const w = new FunctionWriter();
   const result = modules.float.enter(w).emit(
@@ -183,6 +188,9 @@ function nearInteger(format: "f32" | "f64"): bigint {
 
 function operandsFor(fn: SoftFunction): bigint[] {
   const [format, operation] = fn.name.split(".") as ["f32" | "f64", string];
+  if (operation === "fromHalf") return [BigInt(below(65536)), BigInt(below(2))];
+  if (operation === "toHalf" || operation === "roundToIntegral")
+    return [below(2) ? nearInteger(format) : randomFloat(format, pick([15, 127, 1023])), BigInt(below(2))];
   if (/^from[IU]/.test(operation)) return [randomInteger(fn.args[0] as "i32" | "i64")];
   if (operation.startsWith("from")) return [randomFloat(format === "f64" ? "f32" : "f64", pick([896, 1150]))];
   if (operation.startsWith("to") && below(2)) return [nearInteger(format)];
@@ -191,7 +199,19 @@ function operandsFor(fn: SoftFunction): bigint[] {
 
 // --- Comparison ------------------------------------------------------------------------------
 
-function run(fn: SoftFunction, args: readonly bigint[], before: number, call: () => void) {
+const globalOf = (exact: WebAssembly.Exports, name: "flags" | "modes") =>
+  exact[name] as WebAssembly.Global<"i32">;
+
+function run(
+  exact: WebAssembly.Exports,
+  fn: SoftFunction,
+  args: readonly bigint[],
+  before: number,
+  call: () => void,
+) {
+  const flags = globalOf(exact, "flags");
+  // What another operation left; the region has to set its own.
+  if (exact === switched) globalOf(exact, "modes").value = 15;
   args.forEach((arg, i) => {
     words[i] = BigInt.asIntN(64, arg);
   });
@@ -201,14 +221,22 @@ function run(fn: SoftFunction, args: readonly bigint[], before: number, call: ()
   return { bits, flags: flags.value };
 }
 
-function runExact(fn: SoftFunction, args: readonly bigint[], rounding: number, before: number) {
+function runExact(
+  exact: WebAssembly.Exports,
+  fn: SoftFunction,
+  args: readonly bigint[],
+  environment: number,
+  before: number,
+) {
+  const flags = globalOf(exact, "flags");
+  if (exact === switched) globalOf(exact, "modes").value = modesOf(environment);
   const call = exact[`fp.${fn.name}`] as (...args: (bigint | number)[]) => bigint | number;
   const values = fn.args.map((type, i) => {
     const value = args[i] as bigint;
     return type === "i64" ? BigInt.asIntN(64, value) : Number(BigInt.asIntN(32, value));
   });
   flags.value = before;
-  const out = call(...values, ...(call.length > values.length ? [rounding] : []));
+  const out = call(...values, ...(call.length > values.length ? [roundingOf(environment)] : []));
   return { bits: BigInt.asUintN(fn.result === "i64" ? 64 : 32, BigInt(out)), flags: flags.value };
 }
 
@@ -216,22 +244,45 @@ const hex = (list: readonly bigint[]): string => list.map((v) => `0x${v.toString
 
 const hosts: readonly HostFloats[] = hostFuses() ? ["fused", "plain"] : ["plain"];
 
+/** As many runs in the commonest environment as in all others. */
+function environments(
+  exact: WebAssembly.Exports,
+  fn: SoftFunction,
+): readonly (readonly [number, runs: number])[] {
+  const rounds = (exact[`fp.${fn.name}`] as CallableFunction).length > fn.args.length;
+  const roundings = rounds ? [0, 1, 2, 3, 4] : [0];
+  const { flushInputs, flushResults, defaultNan } = FLOAT_MODES;
+  const modes = exact === switched ? [0, flushInputs | flushResults, defaultNan] : [0];
+  return modes.flatMap((mode) =>
+    roundings.map((rounding) => {
+      const environment = floatEnvironment(rounding, mode);
+      return [environment, environment === 0 ? RUNS : RUNS / 10] as const;
+    }),
+  );
+}
+
 describe.each(hosts)("%s host arithmetic in regions gives the exact functions' results and flags", (host) => {
   const differs = ({ name }: SoftFunction): boolean => host === "plain" || name.endsWith(".fma");
-  test.each(SOFT_FUNCTIONS.filter(differs).map((fn) => [fn.name, fn] as const))("%s", (_name, fn) => {
-    const roundings = (exact[`fp.${fn.name}`] as CallableFunction).length > fn.args.length ? 5 : 1;
-    for (let rounding = 0; rounding < roundings; rounding++) {
-      const call = compile(fn, rounding, host);
-      for (let i = 0; i < (rounding === 0 ? RUNS : RUNS / 10); i++) {
-        const args = operandsFor(fn);
-        const before = below(8) ? 1 : pick([0, 16, 31, 30]);
-        const got = run(fn, args, before, call);
-        const wanted = runExact(fn, args, rounding, before);
-        if (got.bits === wanted.bits && got.flags === wanted.flags) continue;
-        expect(got, `${fn.name}(${hex(args)}), mode ${rounding}, flags ${before}`).toEqual(wanted);
-      }
-    }
-  });
+  describe.each([["one NaN, no modes", fixed] as const, ["NaNs and modes", switched] as const])(
+    "%s",
+    (_rules, exact) => {
+      test.each(SOFT_FUNCTIONS.filter(differs).map((fn) => [fn.name, fn] as const))("%s", (_name, fn) => {
+        for (const [environment, runs] of environments(exact, fn)) {
+          const call = compile(fn, environment, host, exact);
+          for (let i = 0; i < runs; i++) {
+            const args = operandsFor(fn);
+            const before = below(8) ? 1 : pick([0, 16, 31, 30]);
+            const got = run(exact, fn, args, before, call);
+            const wanted = runExact(exact, fn, args, environment, before);
+            if (got.bits === wanted.bits && got.flags === wanted.flags) continue;
+            expect(got, `${fn.name}(${hex(args)}), environment ${environment}, flags ${before}`).toEqual(
+              wanted,
+            );
+          }
+        }
+      });
+    },
+  );
 });
 
 describe.each(hosts)("ordinary operands never need the exact function once inexact is set: %s", (host) => {
@@ -263,10 +314,15 @@ describe.each(hosts)("ordinary operands never need the exact function once inexa
     ["f32.fromF64", [f64(-0)]],
     ["f32.div", [f32(0.1), f32(0.2)]],
     ["f32.le", [f32(0.1), f32(0.2)]],
+    ["f32.order", [f32(0.1), f32(0.2)]],
+    ["f64.orderSignaling", [f64(0.1), f64(0.1)]],
+    ["f64.minNum", [f64(0), f64(-0)]],
+    ["f32.maximum", [f32(-3), f32(2)]],
+    ["f64.mulExtended", [f64(0.1), f64(0.2)]],
   ];
   let calls = 0;
   const counting = Object.fromEntries(
-    Object.entries(exact).map(([name, value]) => {
+    Object.entries(fixed).map(([name, value]) => {
       if (typeof value !== "function") return [name, value];
       const wrapped = (...args: unknown[]): unknown => {
         calls++;
@@ -280,11 +336,11 @@ describe.each(hosts)("ordinary operands never need the exact function once inexa
     const fn = softFunction(name);
     const call = compile(fn, 0, host, counting);
     calls = 0;
-    run(fn, args, 1, call);
+    run(fixed, fn, args, 1, call);
     expect(calls).toBe(0);
     if (args.length === 1) return;
     // A NaN is none.
-    run(fn, [args[0] as bigint, 0x7fffffff_7fffffffn, ...args.slice(2)], 1, call);
+    run(fixed, fn, [args[0] as bigint, 0x7fffffff_7fffffffn, ...args.slice(2)], 1, call);
     expect(calls).toBe(1);
   });
 });

@@ -1,5 +1,6 @@
 import type { Node } from "../ir/node.js";
 import { SOFT_FUNCTIONS, type SoftFunction } from "../ir/soft.js";
+import { FLOAT_MODES, modesOf, roundingOf } from "../softfloat/index.js";
 import type { FloatContext, FloatEmitter, FloatForm, RegionFloats } from "./float.js";
 import { enterFloats, FAST_FLOATS, FAST_FLOATS_FUSED } from "./float-fast.js";
 import { type Fast, type FastWriter, type Guards, type Variable, variable } from "./float-writer.js";
@@ -8,24 +9,31 @@ import { type FunctionWriter, W } from "./function-writer.js";
 /** The host's arithmetic: with a fused multiply-add, or without. */
 export type HostFloats = "fused" | "plain";
 
-/** Index of the imported flags. */
+/** Indexes of the imported flags and modes. */
 const FLAGS_GLOBAL = 0;
+const MODES_GLOBAL = 1;
+/** Under these the host does something else than the guest. */
+const FLUSHING = FLOAT_MODES.flushInputs | FLOAT_MODES.flushResults;
 
 /** Floating point in regions: the host's arithmetic where it is exact, else the interpreter's own functions. */
 export class FloatCalls implements FloatEmitter {
   /** Function index of each imported function, by its number. */
   private readonly indexOf: (sub: number) => number;
   private readonly takesRounding: readonly boolean[];
-  /** Empty unless the guest's rules allow host arithmetic: no denormal flags, one NaN. */
+  /** The functions read the modes. */
+  private readonly switchable: boolean;
+  /** Empty unless the guest's rules allow host arithmetic: no flag for denormal operands as such. */
   private readonly fastFloats: readonly (Fast | undefined)[];
 
   constructor(
     indexOf: (sub: number) => number,
     takesRounding: readonly boolean[],
+    switchable: boolean,
     hostFloats: HostFloats | false,
   ) {
     this.indexOf = indexOf;
     this.takesRounding = takesRounding;
+    this.switchable = switchable;
     this.fastFloats = !hostFloats ? [] : hostFloats === "fused" ? FAST_FLOATS_FUSED : FAST_FLOATS;
   }
 
@@ -40,8 +48,9 @@ export class FloatCalls implements FloatEmitter {
   }
 
   private fast(n: Node): Fast | undefined {
+    if ((modesOf(n.lo) & FLUSHING) !== 0) return undefined;
     const fast = this.fastFloats[n.sub];
-    return fast?.roundings?.includes(n.lo) === false ? undefined : fast;
+    return fast?.roundings?.includes(roundingOf(n.lo)) === false ? undefined : fast;
   }
 
   private emit(context: FloatContext, n: Node, guards: Guards, scratch: Scratch): number {
@@ -66,7 +75,7 @@ export class FloatCalls implements FloatEmitter {
       args,
       result,
       guards,
-      rounding: n.lo,
+      rounding: roundingOf(n.lo),
       scratch: () => scratch.next(),
       set(target, value) {
         value.write(sink);
@@ -99,7 +108,12 @@ export class FloatCalls implements FloatEmitter {
       w.get(arg.index);
       w.convert(arg.type as FloatForm["result"], fn.args[i] as FloatForm["result"]);
     });
-    if (this.takesRounding[n.sub]) w.i32(n.lo);
+    if (this.switchable) {
+      w.i32(modesOf(n.lo));
+      w.op(W.globalSet);
+      w.out.u32(MODES_GLOBAL);
+    }
+    if (this.takesRounding[n.sub]) w.i32(roundingOf(n.lo));
     w.op(W.call);
     w.out.u32(this.indexOf(n.sub));
     w.convert(fn.result, result.type as FloatForm["result"]);

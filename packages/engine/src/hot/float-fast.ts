@@ -17,7 +17,7 @@ import {
 import { type FunctionWriter, W } from "./function-writer.js";
 
 // Floating point by the host's own arithmetic where that provably gives the exact result and flags, for
-// guests without denormal flags and with one NaN (RISC-V). The host rounds to nearest even and tells no
+// guests that have no flag for denormal operands as such, and that do not flush at the moment. The host rounds to nearest even and tells no
 // flags; so inexact must be set already, and the result must be clear of overflow and underflow. Whatever
 // is not clear goes to the exact function. No host NaN is ever passed on: its bits are not defined.
 
@@ -110,6 +110,35 @@ function extreme(format: Float, operation: "min" | "max"): Fast {
     write(f) {
       f.set(f.result, ops[operation](f.args[0] as Expr, f.args[1] as Expr));
       f.require(ops.eq(f.result, f.result));
+    },
+  };
+}
+
+/** An order as a number. The NaNs are for the exact function. */
+function order(format: Float): Fast {
+  const ops = OPS[format];
+  return {
+    args: [format, format],
+    result: "i32",
+    write(f) {
+      const [a, b] = f.args as [Variable, Variable];
+      f.set(f.result, i32.add(ops.ge(a, b), ops.gt(a, b)));
+      requireOrdered(f, format);
+    },
+  };
+}
+
+/** To an integral value; what it may raise is raised already. */
+function roundToIntegral(format: Float): Fast {
+  const ops = OPS[format];
+  return {
+    args: [format, "i32"],
+    result: format,
+    roundings: [0, 1, 2, 3],
+    write(f) {
+      const mode = ROUND[f.rounding] as (typeof ROUND)[number];
+      f.set(f.result, ops[mode](f.args[0] as Expr));
+      f.require(ops.lt(ops.abs(f.result), finiteLimit(f.guards, format)));
     },
   };
 }
@@ -225,6 +254,14 @@ for (const format of ["f32", "f64"] as const) {
     [`${format}.le`]: comparison(format, "le"),
     [`${format}.minimumNumber`]: extreme(format, "min"),
     [`${format}.maximumNumber`]: extreme(format, "max"),
+    [`${format}.minNum`]: extreme(format, "min"),
+    [`${format}.maxNum`]: extreme(format, "max"),
+    [`${format}.minimum`]: extreme(format, "min"),
+    [`${format}.maximum`]: extreme(format, "max"),
+    [`${format}.order`]: order(format),
+    [`${format}.orderSignaling`]: order(format),
+    [`${format}.roundToIntegral`]: roundToIntegral(format),
+    [`${format}.mulExtended`]: product(format, "mul"),
     [`${format}.toI32`]: toInteger(format, "i32", true),
     [`${format}.toU32`]: toInteger(format, "i32", false),
     [`${format}.toI64`]: toInteger(format, "i64", true),

@@ -20,6 +20,7 @@ export const W = {
   localSet: 0x21,
   localTee: 0x22,
   globalGet: 0x23,
+  globalSet: 0x24,
   i32Load: 0x28,
   i64Load: 0x29,
   f64Load: 0x2b,

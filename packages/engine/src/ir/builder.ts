@@ -187,15 +187,16 @@ export class IrBuilder {
   }
 
   // Floating point: arguments and result are bit patterns (f32 in an i32, f64 in an i64). Flags accumulate
-  // in the layout's `fpFlags`. `rounding`: 0 nearest-even, 1 zero, 2 down, 3 up, 4 nearest-away.
+  // in the layout's `fpFlags`. `environment`: a rounding mode (`ROUNDING`), or a `floatEnvironment` of one and the
+  // modes in force (`FLOAT_MODES`).
 
-  fp(name: SoftName, rounding: number, ...args: readonly Value[]): Value {
+  fp(name: SoftName, environment: number, ...args: readonly Value[]): Value {
     const fn = softFunction(name);
     const n = this.emit(Op.fp, args[0] ?? null, args[1] ?? null, args[2] ?? null);
     this.known.raiseFlags();
     n.type = fn.result;
     n.sub = fn.index;
-    n.lo = rounding;
+    n.lo = environment;
     return n;
   }
 

@@ -132,7 +132,7 @@ export const Op = {
   loadReserved: define("load_reserved", "exit", "any", 1),
   /** Store-conditional: gives 0 when it stored, 1 when it did not. */
   storeConditional: define("store_conditional", "exit", "i64", 2),
-  /** Floating-point operation on bit patterns; `soft` names the function, the last argument is the rounding mode. */
+  /** Floating-point operation on bit patterns; `sub` is the number of the function, `lo` the environment (rounding and modes). */
   fp: define("fp", "state", "any", 3),
   /** Call of a registered helper. */
   call: define("call", "exit", "any", 2),

@@ -1,3 +1,4 @@
+import { modesOf, roundingOf } from "../softfloat/index.js";
 import { LANE_OPERATIONS } from "../wasm/vectors.js";
 import type { IrBlock, Node } from "./node.js";
 import { Op, opInfo, RMW_NAMES } from "./ops.js";
@@ -20,6 +21,11 @@ function at(offset: number, page?: bigint): string {
 /** Atomics extend their sign unless they say otherwise. */
 function unsigned(n: Node): string {
   return n.signed || n.size >= 8 ? "" : "_u";
+}
+
+function environment(lo: number): string {
+  const modes = modesOf(lo);
+  return `rounding ${roundingOf(lo)}${modes === 0 ? "" : ` modes ${modes}`}`;
 }
 
 /** What a node does, without its name and operands. Offsets are shown as addresses if the page's is given. */
@@ -46,7 +52,7 @@ export function printNode(n: Node, page?: bigint): string {
     case Op.storeConditional:
       return `${name}${n.size * 8}`;
     case Op.fp:
-      return `fp.${SOFT_FUNCTIONS[n.sub]?.name} rounding ${n.lo}`;
+      return `fp.${SOFT_FUNCTIONS[n.sub]?.name} ${environment(n.lo)}`;
     case Op.call:
     case Op.callIf:
       return `${name} ${n.sub} (0x${n.lo.toString(16)})`;

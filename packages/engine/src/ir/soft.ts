@@ -44,6 +44,42 @@ const SIGNATURES = {
   "f64.fromU64": ["i64", "", "", "i64"],
   "f32.fromF64": ["i64", "", "", "i32"],
   "f64.fromF32": ["i32", "", "", "i64"],
+  // minNum and maxNum: a number wins over a quiet NaN. minimum and maximum: a NaN wins.
+  "f32.minNum": ["i32", "i32", "", "i32"],
+  "f32.maxNum": ["i32", "i32", "", "i32"],
+  "f64.minNum": ["i64", "i64", "", "i64"],
+  "f64.maxNum": ["i64", "i64", "", "i64"],
+  "f32.minimum": ["i32", "i32", "", "i32"],
+  "f32.maximum": ["i32", "i32", "", "i32"],
+  "f64.minimum": ["i64", "i64", "", "i64"],
+  "f64.maximum": ["i64", "i64", "", "i64"],
+  // 0 less, 1 equal, 2 greater, 3 unordered.
+  "f32.order": ["i32", "i32", "", "i32"],
+  "f32.orderSignaling": ["i32", "i32", "", "i32"],
+  "f64.order": ["i64", "i64", "", "i32"],
+  "f64.orderSignaling": ["i64", "i64", "", "i32"],
+  // The second argument: inexact is raised.
+  "f32.roundToIntegral": ["i32", "i32", "", "i32"],
+  "f64.roundToIntegral": ["i64", "i32", "", "i64"],
+  // Half precision, in Arm's alternative format if the i32 after the number is not 0.
+  "f32.fromHalf": ["i32", "i32", "", "i32"],
+  "f64.fromHalf": ["i32", "i32", "", "i64"],
+  "f32.toHalf": ["i32", "i32", "", "i32"],
+  "f64.toHalf": ["i64", "i32", "", "i32"],
+  // Infinity times zero is 2.
+  "f32.mulExtended": ["i32", "i32", "", "i32"],
+  "f64.mulExtended": ["i64", "i64", "", "i64"],
+  // 2 - a * b and (3 - a * b) / 2, rounded once.
+  "f32.reciprocalStep": ["i32", "i32", "", "i32"],
+  "f64.reciprocalStep": ["i64", "i64", "", "i64"],
+  "f32.reciprocalRootStep": ["i32", "i32", "", "i32"],
+  "f64.reciprocalRootStep": ["i64", "i64", "", "i64"],
+  "f32.reciprocalEstimate8": ["i32", "", "", "i32"],
+  "f64.reciprocalEstimate8": ["i64", "", "", "i64"],
+  "f32.reciprocalRootEstimate8": ["i32", "", "", "i32"],
+  "f64.reciprocalRootEstimate8": ["i64", "", "", "i64"],
+  "f32.reciprocalExponent": ["i32", "", "", "i32"],
+  "f64.reciprocalExponent": ["i64", "", "", "i64"],
   "f32.class": ["i32", "", "", "i32"],
   "f64.class": ["i64", "", "", "i32"],
 } as const satisfies Record<string, readonly [Bits, Bits | "", Bits | "", Bits]>;

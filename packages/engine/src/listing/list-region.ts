@@ -136,7 +136,7 @@ function namesOf(emitted: Emitted): WasmNames {
   const functions = modules.functionNames([emitted.code]);
   return {
     local: (index) => notes.locals.get(index),
-    global: (index) => ["fpFlags"][index],
+    global: (index) => ["fpFlags", "fpModes"][index],
     function: (index) => functions[index],
     constant: (value) => constants.get(value),
     address(address, offset) {

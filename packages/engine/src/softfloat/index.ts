@@ -3,9 +3,15 @@ export {
   type DenormalPolicy,
   FLOAT_FLAGS,
   FLOAT_MODES,
+  floatEnvironment,
   type IntegerPolicy,
+  MODES_SHIFT,
+  modesOf,
   type NanPolicy,
   ROUNDING,
+  ROUNDING_MASK,
+  resolvePolicy,
+  roundingOf,
   type SoftFloatOptions,
 } from "./policy.js";
 export {

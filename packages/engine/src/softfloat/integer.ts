@@ -42,10 +42,10 @@ function integral(context: Context): FunctionBuilder {
   });
 }
 
-/** (a, rm, exact: i32) -> a rounded to an integral value; inexact is raised only if `exact` is not 0. */
+/** (a, exact: i32, rm) -> a rounded to an integral value; inexact is raised only if `exact` is not 0. */
 export function roundToIntegral(context: Context, F: Format): FunctionBuilder {
   return context.define(`${F.name}.roundToIntegral`, [F.type, "i32", "i32"], F.type, (f) => {
-    const [a, rm, exact] = [f.arg(0), f.arg(1), f.arg(2)];
+    const [a, exact, rm] = [f.arg(0), f.arg(1), f.arg(2)];
     const [x, t] = [f.local("f64"), f.local("f64")];
     return [
       ...context.flushInputs(F, [a]),

@@ -35,6 +35,14 @@ export const FLOAT_MODES = {
   flushHalf: 8,
 } as const;
 
+/** Rounding mode and modes in one number: what an operation is translated under. */
+export const floatEnvironment = (rounding: number, modes: number): number =>
+  rounding | (modes << MODES_SHIFT);
+export const roundingOf = (environment: number): number => environment & ROUNDING_MASK;
+export const modesOf = (environment: number): number => environment >> MODES_SHIFT;
+export const MODES_SHIFT = 3;
+export const ROUNDING_MASK = 7;
+
 export type NanPolicy = "canonical" | "propagate-x86" | "propagate-arm";
 
 /** What a conversion to an integer gives when there is no such integer. */

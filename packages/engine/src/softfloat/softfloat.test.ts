@@ -249,8 +249,8 @@ test("halves round to even, away, or where the mode points", () => {
   ] as const;
   for (const [value, ...results] of rows) {
     results.forEach((result, rm) => {
-      table(riscv, "f64.roundToIntegral", [[[f64(value), BigInt(rm), 1n], f64(result), NX]]);
-      table(riscv, "f64.roundToIntegral", [[[f64(value), BigInt(rm), 0n], f64(result), 0]]);
+      table(riscv, "f64.roundToIntegral", [[[f64(value), 1n, BigInt(rm)], f64(result), NX]]);
+      table(riscv, "f64.roundToIntegral", [[[f64(value), 0n, BigInt(rm)], f64(result), 0]]);
       table(riscv, "f64.toI64", [[[f64(value), BigInt(rm)], BigInt.asUintN(64, BigInt(result)), NX]]);
     });
   }

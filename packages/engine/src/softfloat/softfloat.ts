@@ -14,6 +14,7 @@ import {
 } from "./compare.js";
 import { Context } from "./context.js";
 import { div } from "./divide.js";
+import { reciprocalEstimate8, reciprocalExponent, reciprocalRootEstimate8 } from "./estimate.js";
 import {
   maximum,
   maximumNumber,
@@ -26,6 +27,7 @@ import {
 } from "./extreme.js";
 import { fma } from "./fma.js";
 import { F16, F32, F64, type Format, type FormatName } from "./format.js";
+import { fromHalf, toHalf } from "./half.js";
 import {
   fromI32,
   fromI64,
@@ -41,6 +43,7 @@ import { mul } from "./multiply.js";
 import { resolvePolicy, type SoftFloatOptions } from "./policy.js";
 import { resize } from "./resize.js";
 import { sqrt } from "./square-root.js";
+import { mulExtended, reciprocalRootStep, reciprocalStep } from "./steps.js";
 
 /** The functions each format has; arguments are bit patterns of the format unless named otherwise. */
 const OPERATIONS = {
@@ -85,19 +88,41 @@ const OPERATIONS = {
   fromU32,
   fromI64,
   fromU64,
-  /** (a, rm, exact: i32) */
+  /** (a, exact: i32, rm) */
   roundToIntegral,
 } as const;
 
+/** What f32 and f64 have besides. */
+const WIDE_OPERATIONS = {
+  /** (a: i32, alternative: i32) */
+  fromHalf,
+  /** (a, alternative: i32, rm) -> i32 */
+  toHalf,
+  /** (a, b, rm) */
+  mulExtended,
+  reciprocalStep,
+  reciprocalRootStep,
+  /** (a, rm) */
+  reciprocalEstimate8,
+  /** (a) */
+  reciprocalRootEstimate8,
+  reciprocalExponent,
+} as const;
+
 export type FloatOperation = keyof typeof OPERATIONS;
+type WideOperation = keyof typeof WIDE_OPERATIONS;
 /** "f64.add", "f32.fromF64": the function's result is of the format before the point (or an integer). */
-export type SoftFloatName = `${FormatName}.${FloatOperation}` | Resize;
+export type SoftFloatName = `${FormatName}.${FloatOperation}` | `${"f32" | "f64"}.${WideOperation}` | Resize;
 type Resize = "f16.fromF32" | "f16.fromF64" | "f32.fromF16" | "f32.fromF64" | "f64.fromF16" | "f64.fromF32";
 
 const FORMATS: Record<FormatName, Format> = { f16: F16, f32: F32, f64: F64 };
 
+function operationsOf(F: Format): Readonly<Record<string, (context: Context, F: Format) => FunctionBuilder>> {
+  return F === F16 ? OPERATIONS : { ...OPERATIONS, ...WIDE_OPERATIONS };
+}
+
 export const SOFT_FLOAT_NAMES: readonly SoftFloatName[] = Object.values(FORMATS).flatMap((to) => [
-  ...Object.keys(OPERATIONS).map((operation) => `${to.name}.${operation}` as SoftFloatName),
+  ...Object.keys(operationsOf(to)).map((operation) => `${to.name}.${operation}` as SoftFloatName),
   ...Object.values(FORMATS)
     .filter((from) => from !== to)
     .map((from) => `${to.name}.from${from.name.toUpperCase()}` as SoftFloatName),
@@ -109,6 +134,8 @@ export interface SoftFloat {
   readonly flags: Global;
   /** i32, FLOAT_MODES in force. Read only if the denormal policy is not "ignore", or by NaNs on Arm. */
   readonly modes: Global;
+  /** Some function reads `modes`. */
+  readonly switchable: boolean;
   /** The function of that name; it is written into the module when first asked for. */
   get(name: SoftFloatName): FunctionBuilder;
 }
@@ -125,10 +152,12 @@ export function emitSoftFloat(module: ModuleBuilder, options: SoftFloatOptions):
   return {
     flags,
     modes,
+    switchable: context.flushes || context.policy.nan === "propagate-arm",
     get(name) {
       const [format, operation] = name.split(".") as [FormatName, string];
       const to = FORMATS[format];
-      const make = Object.hasOwn(OPERATIONS, operation) ? OPERATIONS[operation as FloatOperation] : undefined;
+      const operations = to === undefined ? {} : operationsOf(to);
+      const make = Object.hasOwn(operations, operation) ? operations[operation] : undefined;
       const from = Object.values(FORMATS).find(
         (F) => operation === `from${F.name.toUpperCase()}` && F !== to,
       );

@@ -1,7 +1,7 @@
 import type { IrBlock, Node } from "../ir/node.js";
 import { Op, opInfo, RMW_NAMES, type RmwName } from "../ir/ops.js";
 import { SOFT_FUNCTIONS, type SoftName } from "../ir/soft.js";
-import type { SoftFloatOptions } from "../softfloat/index.js";
+import { modesOf, roundingOf, type SoftFloatOptions } from "../softfloat/index.js";
 import { type Outcome, Reference, SHAPES } from "../softfloat/testing/reference.js";
 import type { Field } from "../state/layout.js";
 import {
@@ -189,13 +189,14 @@ const INTEGERS: Record<string, readonly [bits: bigint, signed: boolean]> = {
 /** One floating-point operation by exact arithmetic. */
 export function evaluateFloat(
   name: SoftName,
-  rounding: number,
+  environment: number,
   args: readonly bigint[],
   rules: SoftFloatOptions,
 ): Outcome {
   const [format, operation] = name.split(".") as ["f32" | "f64", string];
   const shape = SHAPES[format];
-  const reference = new Reference(rules);
+  const rounding = roundingOf(environment);
+  const reference = new Reference(rules, modesOf(environment));
   const [a = 0n, b = 0n, c = 0n] = args;
   const integer = INTEGERS[operation.replace(/^(to|from)/, "")];
   if (integer !== undefined) {
@@ -216,11 +217,29 @@ export function evaluateFloat(
     case "eq":
     case "lt":
     case "le":
+    case "order":
+    case "orderSignaling":
       return reference.compare(shape, operation, a, b);
     case "fromF64":
       return reference.resize(SHAPES.f64, shape, a, rounding);
     case "fromF32":
       return reference.resize(SHAPES.f32, shape, a, rounding);
+    case "roundToIntegral":
+      return reference.roundToIntegral(shape, a, rounding, b !== 0n);
+    case "fromHalf":
+      return reference.fromHalf(shape, a, b !== 0n);
+    case "toHalf":
+      return reference.toHalf(shape, a, b !== 0n, rounding);
+    case "reciprocalStep":
+    case "reciprocalRootStep":
+      return reference.step(shape, operation === "reciprocalRootStep", a, b, rounding);
+    case "mulExtended":
+      return reference.mulExtended(shape, a, b, rounding);
+    case "reciprocalEstimate8":
+      return reference.reciprocalEstimate8(shape, a, rounding);
+    case "reciprocalRootEstimate8":
+    case "reciprocalExponent":
+      return reference[operation](shape, a);
     case "class":
       return reference.classify(shape, a);
     default:

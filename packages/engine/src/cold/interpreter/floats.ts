@@ -1,4 +1,5 @@
 import { SOFT_FUNCTIONS, type SoftFunction } from "../../ir/soft.js";
+import { MODES_SHIFT, ROUNDING_MASK } from "../../softfloat/index.js";
 import { ENGINE_STATE as E } from "../../state/layout.js";
 import { i32, seq, unreachable, type Val } from "../../wasm/index.js";
 import type { Handler, Handlers } from "./machine.js";
@@ -21,8 +22,14 @@ function float(fn: SoftFunction): Handler {
       { i64: m.c, i32: m.c32 },
     ] as const;
     const args: Val[] = fn.args.map((type, i) => operands[i as 0 | 1 | 2][type]);
-    if (code.params.length > args.length) args.push(i32.load16_u(m.pc, 10));
+    const { modes, switchable } = m.soft;
+    const environment = i32.load16_u(m.pc, 10);
+    if (code.params.length > args.length)
+      args.push(switchable ? i32.and(environment, ROUNDING_MASK) : environment);
     const result = code.call(...args);
-    return m.done(fn.result === "i64" ? m.setD(result) : m.setD32(result));
+    return m.done(
+      ...(switchable ? [modes.set(i32.shr_u(environment, MODES_SHIFT))] : []),
+      fn.result === "i64" ? m.setD(result) : m.setD32(result),
+    );
   };
 }

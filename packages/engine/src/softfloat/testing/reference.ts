@@ -428,6 +428,127 @@ export class Reference {
     return this.done(this.round(to, { ...x, numerator: x.integer, denominator: 1n }, rm, to.name !== "f16"));
   }
 
+  private static isZero(x: Decoded): boolean {
+    return x.kind === "number" && x.integer === 0n;
+  }
+
+  private static infinityTimesZero(x: Decoded, y: Decoded): boolean {
+    const { isZero } = Reference;
+    return (x.kind === "infinity" && isZero(y)) || (isZero(x) && y.kind === "infinity");
+  }
+
+  fromHalf(to: Shape, a: bigint, alternative: boolean): Outcome {
+    const x = decode(SHAPES.f16, a);
+    if (!alternative || ((a >> 10n) & 31n) !== 31n) return this.resize(SHAPES.f16, to, a, 0);
+    return this.done(signBit(to, x.negative) | this.encode(to, (a & 0x3ffn) | 0x400n, 6n));
+  }
+
+  toHalf(from: Shape, a: bigint, alternative: boolean, rm: number): Outcome {
+    if (!alternative) return this.resize(from, SHAPES.f16, a, rm);
+    const [x] = this.flush(from, [a]) as [Decoded];
+    const sign = signBit(SHAPES.f16, x.negative);
+    if (x.kind !== "number") {
+      this.flags |= INVALID;
+      return this.done(x.kind === "nan" ? sign : sign | 0x7fffn);
+    }
+    this.note([x]);
+    if (x.integer === 0n) return this.done(sign);
+    const exact = { ...x, numerator: x.integer, denominator: 1n };
+    const e = bitLength(x.integer) - 1n + x.exponent;
+    const quantum = (e < -14n ? -14n : e) - 10n;
+    const { value, inexact } = roundAt(exact, quantum, rm);
+    if (value << (quantum + 24n) >= 1n << 41n) {
+      this.flags |= INVALID;
+      return this.done(sign | 0x7fffn);
+    }
+    const rounded = roundAt(exact, e - 10n, rm).value;
+    const staysTiny = this.options.tininess === "before" || e < -15n || rounded < 1n << 11n;
+    if (inexact) this.flags |= e < -14n && staysTiny ? INEXACT | UNDERFLOW : INEXACT;
+    // Biased exponents 1 to 31 are all numbers.
+    const units = value << (quantum + 24n);
+    if (units < 1024n) return this.done(sign | units);
+    const top = bitLength(units) - 11n;
+    return this.done(sign | ((top + 1n) << 10n) | ((units >> top) & 0x3ffn));
+  }
+
+  mulExtended(s: Shape, a: bigint, b: bigint, rm: number): Outcome {
+    const [x, y] = this.flush(s, [a, b]) as [Decoded, Decoded];
+    if (!Reference.infinityTimesZero(x, y)) return this.mul(s, a, b, rm);
+    return this.done(signBit(s, x.negative !== y.negative) | this.encode(s, 2n, 0n));
+  }
+
+  /** 2 - a * b, or half of 3 - a * b. */
+  step(s: Shape, root: boolean, a: bigint, b: bigint, rm: number): Outcome {
+    const negated = a ^ signBit(s, true);
+    const [x, y] = this.flush(s, [negated, b]) as [Decoded, Decoded];
+    if (x.kind === "nan" || y.kind === "nan") return this.done(this.nan(s, [x, y]));
+    const addend = root ? 3n : 2n;
+    if (Reference.infinityTimesZero(x, y))
+      return this.done(root ? this.encode(s, 3n, -1n) : this.encode(s, 2n, 0n));
+    this.note([x, y]);
+    const negative = x.negative !== y.negative;
+    if (x.kind === "infinity" || y.kind === "infinity")
+      return this.done(signBit(s, negative) | infinityBits(s));
+    const exponent = lesser(x.exponent + y.exponent, 0n);
+    const product = (x.integer * y.integer) << (x.exponent + y.exponent - exponent);
+    const sum = (addend << -exponent) + (negative ? -product : product);
+    if (sum === 0n) return this.done(signBit(s, rm === 2));
+    const exact = { negative: sum < 0n, numerator: sum < 0n ? -sum : sum, denominator: 1n };
+    return this.done(this.round(s, { ...exact, exponent: root ? exponent - 1n : exponent }, rm));
+  }
+
+  reciprocalEstimate8(s: Shape, a: bigint, rm: number): Outcome {
+    const [x] = this.flush(s, [a]) as [Decoded];
+    if (x.kind === "nan") return this.done(this.nan(s, [x]));
+    const sign = signBit(s, x.negative);
+    if (x.kind === "infinity") return this.done(sign);
+    if (x.integer === 0n) {
+      this.flags |= DIVIDE_BY_ZERO;
+      return this.done(sign | infinityBits(s));
+    }
+    const length = bitLength(x.integer);
+    const e = length - 1n + x.exponent;
+    if (e < -s.emax - 1n) {
+      this.flags |= OVERFLOW | INEXACT;
+      const away = rm === 0 || (rm === 2 && x.negative) || (rm === 3 && !x.negative);
+      return this.done(sign | (infinityBits(s) - (away ? 0n : 1n)));
+    }
+    if (e >= s.emax - 1n && (this.modes & FTZ) !== 0 && (this.x86 || this.arm)) {
+      this.flags |= UNDERFLOW;
+      return this.done(sign);
+    }
+    const leading = (x.integer << 9n) >> length;
+    const estimate = ((1n << 19n) / (2n * leading + 1n) + 1n) / 2n;
+    return this.done(sign | this.encode(s, estimate, -e - 9n));
+  }
+
+  reciprocalRootEstimate8(s: Shape, a: bigint): Outcome {
+    const [x] = this.flush(s, [a]) as [Decoded];
+    if (x.kind === "nan") return this.done(this.nan(s, [x]));
+    if (Reference.isZero(x)) {
+      this.flags |= DIVIDE_BY_ZERO;
+      return this.done(signBit(s, x.negative) | infinityBits(s));
+    }
+    if (x.negative) return this.done(this.invalid(s));
+    if (x.kind === "infinity") return this.done(0n);
+    const length = bitLength(x.integer);
+    const e = length - 1n + x.exponent;
+    const odd = e % 2n !== 0n;
+    const leading = (x.integer << 9n) >> length;
+    const middle = odd ? (((leading >> 1n) << 1n) + 1n) * 2n : (leading >> 1n) * 2n + 1n;
+    let root = 512n;
+    while (middle * (root + 1n) * (root + 1n) < 1n << 28n) root++;
+    return this.done(this.encode(s, (root + 1n) / 2n, -8n - (odd ? e + 1n : e + 2n) / 2n));
+  }
+
+  reciprocalExponent(s: Shape, a: bigint): Outcome {
+    const [x] = this.flush(s, [a]) as [Decoded];
+    if (x.kind === "nan") return this.done(this.nan(s, [x]));
+    const top = 2n * s.emax + 1n;
+    const e = (x.bits >> fractionBits(s)) & top;
+    return this.done(signBit(s, x.negative) | ((e === 0n ? top - 1n : top - e) << fractionBits(s)));
+  }
+
   classify(s: Shape, a: bigint): Outcome {
     const x = decode(s, a);
     if (x.kind === "nan") return this.done(x.signaling ? 0x100n : 0x200n);
