@@ -82,6 +82,9 @@ export const CNTKCTL = { EL0PCTEN: 1, EL0VCTEN: 2, EL0VTEN: 1 << 8, EL0PTEN: 1 <
 /** CNTHCTL_EL2 with HCR_EL2.E2H = 0. */
 export const CNTHCTL = { EL1PCTEN: 1, EL1PCEN: 2 } as const;
 
+/** CNTKCTL_EL1 and CNTHCTL_EL2. */
+export const EVENT_STREAM = { EVNTEN: 1 << 2, EVNTDIR: 1 << 3, EVNTI_SHIFT: 4 } as const;
+
 /** TCR_EL1, lower half. */
 export const TCR = { EPD0: 1 << 7, A1: 1 << 22, EPD1: 1 << 23 } as const;
 

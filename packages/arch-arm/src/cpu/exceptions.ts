@@ -5,7 +5,7 @@ import { TRAP_EXITS, type VectorKind } from "./exit.js";
 import { EL1, EL2 } from "./fields.js";
 import type { ArmPe } from "./pe.js";
 import { readSpsr, writeFlags } from "./processor-state.js";
-import { PSTATE } from "./state.js";
+import { eventRegister, PSTATE } from "./state.js";
 import { accessDescription, Ec, esr, Fsc, ISS_CM, ISS_S1PTW, ISS_WNR, isStoreExclusive } from "./syndrome.js";
 import { accessSyndrome } from "./system-register.js";
 
@@ -160,6 +160,7 @@ export class Exceptions {
     core.set(PSTATE.ss, 0, 0);
     core.set(PSTATE.il, !legal || (spsr & SPSR.IL) !== 0 ? 1 : 0, 0);
     core.clearReservation();
+    core.set(eventRegister, 1, 0);
     const level = legal ? (spsr >>> 2) & 3 : this.pe.el;
     const selection = legal ? spsr & 1 : core.lo(PSTATE.spSel);
     this.pe.setLevel(level, selection);

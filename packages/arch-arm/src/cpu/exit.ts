@@ -8,7 +8,7 @@ export type PeExit =
    * firmware leaves with: then the pc is behind the SMC.
    */
   | { readonly kind: "trap"; readonly vector: VectorKind }
-  /** WFI found nothing pending; the pc is behind it. */
+  /** WFI found nothing pending, or WFE no event; the pc is behind it. */
   | { readonly kind: "wait" }
   /** A timer deadline moved: ask `nextDeadline` again. Nothing else happened. */
   | { readonly kind: "timer" }

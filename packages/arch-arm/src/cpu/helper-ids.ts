@@ -38,4 +38,6 @@ export const Helper = {
   clearExclusive: 17,
   /** DC ZVA that traps or may not be done here: const = its number, b = address. */
   zeroTrapped: 18,
+  /** SEV. */
+  sendEvent: 19,
 } as const;

@@ -56,6 +56,9 @@ export function runHelper(
     case Helper.clearExclusive:
       pe.core.clearReservation();
       return Status.next;
+    case Helper.sendEvent:
+      pe.events.send();
+      return Status.next;
     case Helper.zeroTrapped:
       return pe.operations.execute(constant, bLo, bHi);
     default:
@@ -133,9 +136,11 @@ function waitForInterrupt(pe: ArmPe): Status {
   return Status.exit;
 }
 
-/** WFE: the event register may be set at any time by anything, so where it is not trapped it is set. */
 function waitForEvent(pe: ArmPe): Status {
-  return waitTrap(pe, SCTLR.nTWE, HCR.TWE, 1) ?? Status.next;
+  pe.timers.sampleAndUpdate();
+  // An interrupt that can be taken ends the wait before it begins.
+  if (pe.events.take() || pe.interrupts.arrived() !== undefined) return Status.next;
+  return waitTrap(pe, SCTLR.nTWE, HCR.TWE, 1) ?? pe.events.wait();
 }
 
 function fpAccess(pe: ArmPe): Status {

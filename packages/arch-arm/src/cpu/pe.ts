@@ -14,6 +14,7 @@ import type { GicSystemRegisters, HcrRouting } from "../interrupts/gicv3-system-
 import { Need } from "./access.js";
 import { Contexts } from "./contexts.js";
 import { HCR } from "./control-bits.js";
+import { Events } from "./events.js";
 import { Exceptions } from "./exceptions.js";
 import { TIMER_EXIT } from "./exit.js";
 import { EL2 } from "./fields.js";
@@ -29,7 +30,7 @@ import { defineProcessorState } from "./registers/processor-state.js";
 import { defineTimers } from "./registers/timers.js";
 import { defineControl } from "./registers/translation.js";
 import { resetState } from "./reset.js";
-import { armLayout, PSTATE } from "./state.js";
+import { armLayout, PSTATE, waitingForEvent } from "./state.js";
 import { Ec, Fsc } from "./syndrome.js";
 import { SystemRegisters } from "./system-registers.js";
 import { Timers } from "./timers.js";
@@ -82,6 +83,7 @@ export class ArmPe implements GuestCpu {
   readonly timers: Timers;
   readonly interrupts: Interrupts;
   readonly exceptions: Exceptions;
+  readonly events: Events;
   readonly tlb: TlbMaintenance;
   readonly operations: Operations;
   readonly interruptController: InterruptControllerAccess;
@@ -109,6 +111,7 @@ export class ArmPe implements GuestCpu {
     this.timers = new Timers(this, options.timerHz ?? 62_500_000);
     this.interrupts = new Interrupts(this);
     this.exceptions = new Exceptions(this);
+    this.events = new Events(this);
     this.tlb = new TlbMaintenance(this);
     this.operations = new Operations(this);
     this.interruptController = new InterruptControllerAccess(this);
@@ -217,6 +220,7 @@ export class ArmPe implements GuestCpu {
 
   takeInterrupt(): boolean {
     const { core, interrupts, exceptions, timers } = this;
+    if (core.lo(waitingForEvent) !== 0) this.events.resumed();
     // An access that the host has answered is carried out first: to a device it has happened already.
     if (!core.hasAnswer) {
       const arrival = interrupts.arrived();
@@ -299,7 +303,7 @@ export class ArmPe implements GuestCpu {
 
   /** Whether a waiting PE goes on. */
   get wakeUp(): boolean {
-    return this.interrupts.wakeUp;
+    return this.core.lo(waitingForEvent) !== 0 ? this.events.wakeUp : this.interrupts.wakeUp;
   }
 
   /** Compare the timers with the clock; the run loop calls it between slices. */
@@ -307,9 +311,11 @@ export class ArmPe implements GuestCpu {
     this.timers.update();
   }
 
-  /** Nanoseconds at which the next timer fires, Infinity if none will. */
+  /** Nanoseconds at which the next timer fires or ends a wait, Infinity if none will. */
   nextDeadline(): number {
-    return this.timers.tellDeadline();
+    const deadline = this.timers.tellDeadline();
+    if (this.core.lo(waitingForEvent) === 0) return deadline;
+    return Math.min(deadline, this.events.stream.deadline);
   }
 
   // --- For a hypervisor or a debugger --------------------------------------------------------

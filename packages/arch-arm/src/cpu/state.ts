@@ -43,6 +43,10 @@ export const FPSR_QC = layout.i32("fpsrQC");
 /** 1 while an interrupt is pending for this PE, masked or not: derived from the rest. */
 export const interruptsWaiting = layout.i32("interruptsWaiting");
 
+/** The event register, and whether WFE waits for it: 0 or 1 each. */
+export const eventRegister = layout.i32("eventRegister");
+export const waitingForEvent = layout.i32("waitingForEvent");
+
 /** System registers that are storage, by name. `system("SCTLR_EL1")` declares one at its first use. */
 const registers = new Map<string, Field>();
 export function system(name: string): Field {

@@ -55,6 +55,11 @@ export class Timers {
     }
   }
 
+  /** When the physical count reaches a value. */
+  nanoseconds(count: number): number {
+    return this.timebase.nanoseconds(count);
+  }
+
   /** CNTVCT_EL0 instead of CNTPCT_EL0, after a `sample`. */
   subtractOffset(): void {
     const { core } = this.pe;

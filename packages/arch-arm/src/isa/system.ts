@@ -1,6 +1,6 @@
 import type { Field, Value } from "@hypercraft/engine";
 import { Helper } from "../cpu/helper-ids.js";
-import { FLAGS, interruptsWaiting, PSTATE, SP, system as storage } from "../cpu/state.js";
+import { eventRegister, FLAGS, interruptsWaiting, PSTATE, SP, system as storage } from "../cpu/state.js";
 import { type A64Builder, a64 } from "./lifter.js";
 import { systemRegister, systemRegisterNumber } from "./system-names.js";
 
@@ -188,13 +188,13 @@ const hint = (number: string) => `11010101000000110010 ${number} 11111` as const
 const hints = [
   insn(hint("0000 010"), "wfe", (b) => b.callAndDispatch(Helper.wfe)),
   insn(hint("0000 011"), "wfi", (b) => b.callAndDispatch(Helper.wfi)),
+  insn(hint("0000 100"), "sev", (b) => void b.ir.call(Helper.sendEvent, 0)),
+  insn(hint("0000 101"), "sevl", (b) => b.ir.set(eventRegister, b.i32.const(1))),
   // Everything else in this space does nothing on a PE without the extension it belongs to.
   insn("11010101000000110010 imm:7 11111", "hint imm", () => {}, {
     aliases: [
       ["nop", "imm == 0"],
       ["yield", "imm == 1"],
-      ["sev", "imm == 4"],
-      ["sevl", "imm == 5"],
       ["dgh", "imm == 6"],
       ["csdb", "imm == 20"],
     ],

@@ -34,6 +34,7 @@ class UserCpu extends FlatUserCpu {
       writeFpsr(core, lo);
       return Status.next;
     }
+    if (id === Helper.sendEvent) return Status.next;
     if (id === Helper.clearExclusive) {
       core.clearReservation();
       return Status.next;

@@ -55,7 +55,7 @@ const named = (name: string, operands: Readonly<Record<string, number>>): number
 
 const MEMORY = /^(ld|st|cas|swp|prf)/;
 const CONTROL = /^(b|bl|br|blr|ret|b\.cond|cbn?z|tbn?z)$/;
-const SYSTEM = /^(svc|hvc|smc|brk|hlt|eret|udf|wf[ei]|msr.*|mrs|sys|sysl|isb|dsb|dmb|hint|clrex)$/;
+const SYSTEM = /^(svc|hvc|smc|brk|hlt|eret|udf|wf[ei]|msr.*|mrs|sys|sysl|isb|dsb|dmb|hint|sevl?|clrex)$/;
 const ORDERED = /^(ldar|stlr)/;
 const EXCLUSIVE = /^(ldx|ldax|stx|stlx)/;
 const ATOMIC = /^(ld(add|clr|eor|set|smax|smin|umax|umin)|swp|cas(?!p))/;
@@ -71,7 +71,7 @@ const oneOf = (names: readonly string[]): RegExp =>
 const VECTOR = /\.v$/;
 const compute = generator(oneOf(others(MEMORY, CONTROL, SYSTEM, VECTOR)));
 const vectors = generator(VECTOR);
-const hints = generator(/^(dsb|dmb|isb|hint|prf.*)$/, { imm: [0, 1, 7, 25, 29, 34] });
+const hints = generator(/^(dsb|dmb|isb|hint|sevl?|prf.*)$/, { imm: [0, 1, 7, 25, 29, 34] });
 const plainMemory = armInstructions.instructions
   .map(({ name }) => name)
   .filter(

@@ -71,6 +71,8 @@ export interface CoreApi {
   ramWritten(hostOffset: number, length: number): void;
   /** Give up the load reservation. */
   clearReservation(): void;
+  /** Byte offset in host memory of the load reservation; -1: none; -2: it was lost when another core was entered. */
+  reservedOffset(): number;
   /** Leave the running block after this instruction, so that the dispatcher looks at interrupts. Usable from device callbacks. */
   requestDispatch(): void;
 }

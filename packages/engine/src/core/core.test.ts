@@ -357,3 +357,20 @@ test.each(["cold", "hot"] as const)("a fault finds the writes that were delayed 
   expect([r(1), r(2), r(15)]).toEqual([42n, 0x5000n, 0x1004n]);
   expect(core.instructions()).toBe(512 * 5 + 3);
 });
+
+test("a reservation that another core's turn ends is known as lost, in snapshots too", () => {
+  program(0x1000, toy("halt"));
+  const other = engine.createCore();
+  other.attach(new ToyCpu(other));
+  start(0x1000);
+  core.setReservation({ address: 0x3000n, value: 1n });
+  other.setPc(0x1000, 0);
+  expect([core.reservedOffset(), other.reservedOffset()]).toEqual([0x3000, -1]);
+  other.run(10);
+  expect([core.reservedOffset(), other.reservedOffset()]).toEqual([-2, -1]);
+  const state = core.state();
+  core.clearReservation();
+  expect([core.reservedOffset(), core.state().reservation]).toEqual([-1, null]);
+  core.restore(state);
+  expect(core.reservedOffset()).toBe(-2);
+});

@@ -164,7 +164,7 @@ export class Engine {
     const [window, length] = [this.window >> 2, this.stateBytes >> 2];
     if (this.active !== null) {
       // Between the slices of two cores no reservation survives, so store-conditional needs no other check.
-      this.active.clearReservation();
+      this.active.loseReservation();
       this.words.copyWithin(this.active.home, window, window + length);
       this.active.base = this.active.home;
     }

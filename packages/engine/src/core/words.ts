@@ -24,11 +24,14 @@ export const W = {
   accessValue: E.accessValue >> 2,
 } as const;
 
-/** A load reservation: an offset in host memory (equal machines lay theirs out alike), and the value seen: its low half sign-extended, if it is less than 8 bytes. */
+/** A load reservation: an offset in host memory (equal machines lay theirs out alike), and the value seen: its low half sign-extended, if it is less than 8 bytes. Address -2: lost. */
 export interface Reservation {
   readonly address: bigint;
   readonly value: bigint;
 }
+
+/** What `address` says of a reservation that ended because another core was entered, which may have written there. */
+const LOST = -2;
 
 /** One vCPU's state in host memory, by field and by word. */
 export class CoreWords {
@@ -118,7 +121,8 @@ export class CoreWords {
   // --- Load reservation ----------------------------------------------------------------------
 
   reservation(): Reservation | null {
-    if (this.word(W.reservation + 1) === -1) return null;
+    if (this.word(W.reservation + 1) === -1)
+      return this.word(W.reservation) === LOST ? { address: BigInt(LOST), value: 0n } : null;
     return {
       address: this.wide(W.reservation),
       value: (this.wide(W.reservedHigh) << 64n) | this.wide(W.reservedValue),
@@ -138,5 +142,17 @@ export class CoreWords {
   clearReservation(): void {
     this.setWord(W.reservation, -1);
     this.setWord(W.reservation + 1, -1);
+  }
+
+  /** Another core is entered: a reservation, if there is one, is lost. */
+  loseReservation(): void {
+    if (this.word(W.reservation + 1) !== -1) {
+      this.setWord(W.reservation, LOST);
+      this.setWord(W.reservation + 1, -1);
+    }
+  }
+
+  reservedOffset(): number {
+    return this.word(W.reservation + 1) === -1 ? this.word(W.reservation) : this.word(W.reservation) >>> 0;
   }
 }

@@ -24,6 +24,8 @@ export class FakeCore implements CoreApi {
   lastDrop: ((key: number) => boolean) | undefined;
   written: [number, number][] = [];
   reservationCleared = 0;
+  /** What `reservedOffset` gives. */
+  reserved = -1;
   dispatchRequested = false;
   private readonly state: Int32Array;
 
@@ -113,6 +115,10 @@ export class FakeCore implements CoreApi {
   }
   clearReservation(): void {
     this.reservationCleared++;
+    this.reserved = -1;
+  }
+  reservedOffset(): number {
+    return this.reserved;
   }
   requestDispatch(): void {
     this.dispatchRequested = true;

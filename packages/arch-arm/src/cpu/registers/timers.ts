@@ -58,8 +58,16 @@ export function defineTimers(pe: ArmPe): void {
   timer("physical", "CNTP", (op2) => el0(2, op2), needs(CNTKCTL.EL0PTEN, CNTHCTL.EL1PCEN));
   timer("virtual", "CNTV", (op2) => el0(3, op2), needs(CNTKCTL.EL0VTEN, 0));
   timer("hyp", "CNTHP", (op2) => registerNumber(3, 4, 14, 2, op2));
-  registers.storage(registerNumber(3, 0, 14, 1, 0), "CNTKCTL_EL1", EL1.cntkctl, { maskLo: 0x3ff, maskHi: 0 });
-  registers.storage(registerNumber(3, 4, 14, 1, 0), "CNTHCTL_EL2", EL2.cnthctl, { maskLo: 0xff, maskHi: 0 });
+  registers.storage(registerNumber(3, 0, 14, 1, 0), "CNTKCTL_EL1", EL1.cntkctl, {
+    maskLo: 0x3ff,
+    maskHi: 0,
+    changed: () => pe.events.stream.restart(),
+  });
+  registers.storage(registerNumber(3, 4, 14, 1, 0), "CNTHCTL_EL2", EL2.cnthctl, {
+    maskLo: 0xff,
+    maskHi: 0,
+    changed: () => pe.events.stream.restart(),
+  });
   registers.storage(registerNumber(3, 4, 14, 0, 3), "CNTVOFF_EL2", EL2.cntvoff, {
     changed: () => timers.update(),
   });
