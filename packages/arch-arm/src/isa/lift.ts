@@ -6,19 +6,14 @@ import {
   type Prng,
   type RandomFilter,
   type RandomInstruction,
+  wrapperOf,
 } from "@hypercraft/engine";
 import { A64Builder } from "./lifter.js";
 import { armInstructions } from "./table.js";
 
 const LENGTH = 4;
 
-/** The wrapper of the IR builder that was used last; a process has one or few. */
-let wrapper: A64Builder | undefined;
-
-function wrap(builder: IrBuilder): A64Builder {
-  if (wrapper?.ir !== builder) wrapper = new A64Builder(builder);
-  return wrapper;
-}
+const wrap = wrapperOf((ir) => new A64Builder(ir));
 
 /**
  * Lift the instruction at a page offset, as `GuestCpu.lift` asks: emits it and returns its length in bytes;
@@ -35,7 +30,7 @@ export function liftInstruction(
   if (low < 0 || high < 0) return 0;
   const bits = low | (high << 16);
   const b = wrap(builder);
-  b.begin(offset, bits, mode);
+  b.begin(offset, LENGTH, bits, mode);
   const instruction = armInstructions.find(bits);
   if (instruction === undefined) b.undefined();
   else instruction.lift(b, bits);

@@ -1,4 +1,11 @@
-import { type AccessSize, type Field, type IrBuilder, instructionsOf, type Value } from "@hypercraft/engine";
+import {
+  type AccessSize,
+  type Field,
+  InstructionBuilder,
+  type IrBuilder,
+  instructionsOf,
+  type Value,
+} from "@hypercraft/engine";
 import { Helper } from "../cpu/helper-ids.js";
 import { type CodeMode, unpackMode } from "../cpu/mode.js";
 import { FLAGS, PSTATE, SP, X } from "../cpu/state.js";
@@ -12,35 +19,12 @@ export const LINK = 30;
 const UNPRIVILEGED = 2;
 
 /** The instruction being lifted, with A64's names for what the IR offers. */
-export class A64Builder {
-  readonly ir: IrBuilder;
-  readonly i64: IrBuilder["i64"];
-  readonly i32: IrBuilder["i32"];
-  /** Page offset of the instruction. */
-  offset = 0;
-  /** Page offset of the instruction after it. */
-  next = 0;
-  /** The encoding. */
-  bits = 0;
-  mode: CodeMode = unpackMode(0);
-  private modeBits = 0;
+export class A64Builder extends InstructionBuilder<CodeMode> {
   /** What the flags were set by, if that was in this block. */
   private compared: Comparison | null = null;
 
   constructor(ir: IrBuilder) {
-    this.ir = ir;
-    this.i64 = ir.i64;
-    this.i32 = ir.i32;
-  }
-
-  /** Go on to another instruction. */
-  begin(offset: number, bits: number, mode: number): void {
-    this.offset = offset;
-    this.next = offset + 4;
-    this.bits = bits;
-    if (mode === this.modeBits) return;
-    this.modeBits = mode;
-    this.mode = unpackMode(mode);
+    super(ir, unpackMode);
   }
 
   // Registers
@@ -269,17 +253,6 @@ export class A64Builder {
   }
 
   // Control
-
-  /** Call a helper after which the dispatcher decides how to go on. */
-  callAndDispatch(helper: number, constant = 0, a?: Value, b?: Value): void {
-    this.ir.call(helper, constant, a, b);
-    this.dispatch();
-  }
-
-  /** End the block here: what follows must be looked up anew. */
-  dispatch(): void {
-    this.ir.dispatch(this.next);
-  }
 
   /** UNDEFINED. */
   undefined(): void {

@@ -7,6 +7,7 @@ import {
   type Prng,
   type RandomFilter,
   type RandomInstruction,
+  wrapperOf,
 } from "@hypercraft/engine";
 import { RiscvBuilder } from "./lifter.js";
 import { riscvInstructions } from "./table.js";
@@ -16,13 +17,7 @@ function widthOf(bits: number): EncodingWidth {
   return (bits & 3) === 3 ? 32 : 16;
 }
 
-/** The wrapper of the IR builder that was used last; a process has one or few. */
-let wrapper: RiscvBuilder | undefined;
-
-function wrap(builder: IrBuilder): RiscvBuilder {
-  if (wrapper?.ir !== builder) wrapper = new RiscvBuilder(builder);
-  return wrapper;
-}
+const wrap = wrapperOf((ir) => new RiscvBuilder(ir));
 
 /**
  * Lift the instruction at a page offset, as `GuestCpu.lift` asks: emits it and returns its length in bytes;

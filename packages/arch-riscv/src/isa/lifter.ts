@@ -1,4 +1,4 @@
-import { type IrBuilder, instructionsOf, type Value } from "@hypercraft/engine";
+import { InstructionBuilder, type IrBuilder, instructionsOf, type Value } from "@hypercraft/engine";
 import { Helper } from "../cpu/helper-ids.js";
 import type { CodeMode } from "../cpu/mode.js";
 import { unpackMode } from "../cpu/mode.js";
@@ -13,33 +13,9 @@ export const S_MODE = 1;
 export const M_MODE = 3;
 
 /** The instruction being lifted, with RISC-V's names for what the IR offers. */
-export class RiscvBuilder {
-  readonly ir: IrBuilder;
-  readonly i64: IrBuilder["i64"];
-  readonly i32: IrBuilder["i32"];
-  /** Page offset of the instruction. */
-  offset = 0;
-  /** Page offset of the instruction after it. */
-  next = 0;
-  /** The encoding, zero-extended from 16 bits if compressed. */
-  bits = 0;
-  mode: CodeMode = unpackMode(0);
-  private modeBits = 0;
-
+export class RiscvBuilder extends InstructionBuilder<CodeMode> {
   constructor(ir: IrBuilder) {
-    this.ir = ir;
-    this.i64 = ir.i64;
-    this.i32 = ir.i32;
-  }
-
-  /** Go on to another instruction. */
-  begin(offset: number, length: number, bits: number, mode: number): void {
-    this.offset = offset;
-    this.next = offset + length;
-    this.bits = bits;
-    if (mode === this.modeBits) return;
-    this.modeBits = mode;
-    this.mode = unpackMode(mode);
+    super(ir, unpackMode);
   }
 
   /** Value of an integer register. */
@@ -81,17 +57,6 @@ export class RiscvBuilder {
   /** The instruction itself as a value: what traps report in xtval. */
   instructionBits(): Value {
     return this.i64.pair(this.bits, 0);
-  }
-
-  /** Call a helper after which the dispatcher decides how to go on. */
-  callAndDispatch(helper: number, constant = 0, a?: Value, b?: Value): void {
-    this.ir.call(helper, constant, a, b);
-    this.dispatch();
-  }
-
-  /** End the block here: what follows must be looked up anew. */
-  dispatch(): void {
-    this.ir.dispatch(this.next);
   }
 
   illegal(): void {

@@ -6,6 +6,7 @@ export {
   instructionsOf,
   type Lift,
 } from "./declaration.js";
+export { InstructionBuilder, wrapperOf } from "./instruction-builder.js";
 export type { FormatContext, Operand, OperandKind } from "./operand.js";
 export type { EncodingWidth, OperandNames } from "./pattern.js";
 export { Prng } from "./prng.js";
