@@ -3,7 +3,7 @@ import { RISCV64 } from "../../loaders/architecture.js";
 import { type KernelImage, placeKernel, readKernel } from "../../loaders/kernel.js";
 import { LoadPlan, type RamRange } from "../../loaders/plan.js";
 import type { VirtBoot } from "../virt/assemble.js";
-import { firstLoad, placeDeviceTree, placeInitrd } from "../virt/boot.js";
+import { AT_START, firstLoad, HIGH, placeDeviceTree, placeInitrd } from "../virt/boot.js";
 import { type AddressMap, QEMU_MAP } from "./address-map.js";
 import type { RiscvVirtOptions } from "./options.js";
 
@@ -15,6 +15,8 @@ export interface BootPlan extends VirtBoot {
 
 /** The kernel goes to RAM + 2 MiB, which leaves its first 2 MiB to firmware. */
 const FIRMWARE_SPACE = 0x20_0000;
+/** Where QEMU puts an initrd in a large RAM. */
+const INITRD_OFFSET = 512 << 20;
 
 /** Place firmware, kernel, initrd and device tree in RAM. Throws MachineError naming what does not fit. */
 export async function planBoot(
@@ -33,9 +35,16 @@ export async function planBoot(
     first && placeKernel(plan, first, first.format === "flat" ? { address: ram.base } : {});
   const mainPlace = main && placeKernel(plan, main, kernelAddress(main, map, ram));
   const usedTo = Math.max(mainPlace?.end ?? 0, firmwarePlace?.end ?? 0, ram.base + FIRMWARE_SPACE);
-  const initrdPlace = initrd && placeInitrd(plan, initrd, ram, usedTo);
+  const initrdPlace = initrd && placeInitrd(plan, initrd, ram, usedTo, INITRD_OFFSET);
 
-  const device = placeDeviceTree(plan, tree, ram, options, initrdPlace, map.deviceTree);
+  const device = placeDeviceTree(
+    plan,
+    tree,
+    ram,
+    options,
+    initrdPlace,
+    map.deviceTree === "high" ? HIGH : AT_START,
+  );
   const entry = options.entry ?? firmwarePlace?.entry ?? mainPlace?.entry ?? firstLoad(options.loads);
   return {
     plan,

@@ -41,11 +41,13 @@ export interface VirtBoot {
 }
 
 /** What a board laid out like one of QEMU's `virt` machines has of its own; the calls come in this order. */
-export interface VirtDesign<V extends BoardVCpu, M extends VirtMachine<V>, B extends VirtBoot = VirtBoot> {
+export interface VirtDesign<V extends BoardVCpu, M extends VirtMachine<V>, B extends VirtBoot> {
   /** Kind of machine, for snapshots. */
   readonly name: string;
   readonly architecture: ImageArchitecture;
   readonly ramBase: number;
+  /** Bytes of memory that the board has besides RAM, beyond what is small. */
+  readonly extraMemory?: number;
   readonly virtioVersion: 1 | 2;
   /** The second stage of translation, in vm mode. */
   readonly secondStage: GuestPageTableFormat;
@@ -82,7 +84,7 @@ export async function assembleVirt<V extends BoardVCpu, M extends VirtMachine<V>
   const kernel =
     options.kernel && (await readKernel(options.kernel.bytes, options.kernel.name, design.architecture));
   const variant = boardVariant(options, design.virtioVersion, kernel);
-  const { host, hal, hpa } = createMemory(clock, memory);
+  const { host, hal, hpa } = createMemory(clock, memory, design.extraMemory ?? 0);
 
   // Parts refer to each other in circles; these are filled in below, before anything runs.
   let vcpus: readonly V[];
@@ -161,7 +163,7 @@ export async function assembleVirt<V extends BoardVCpu, M extends VirtMachine<V>
  * A machine as `VirtMachine.save` saved it, made by the same board's `create` and given the same disks and
  * extensions. `clock` is set to the saved time. Throws MachineError for a file that is no snapshot of this board.
  */
-export async function restoreVirt<O extends VirtOptions, M extends Pick<VirtMachine<never>, "restore">>(
+export async function restoreVirt<O extends VirtOptions, M extends VirtMachine<BoardVCpu>>(
   name: string,
   create: (options: O) => Promise<M>,
   file: NamedBytes,

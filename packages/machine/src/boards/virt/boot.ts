@@ -4,7 +4,7 @@ import { patchChosen, patchMemory } from "../../fdt/patch.js";
 import { readFdt } from "../../fdt/reader.js";
 import type { DeviceTree } from "../../fdt/tree.js";
 import { writeFdt } from "../../fdt/writer.js";
-import type { LoadPlan, RamRange } from "../../loaders/plan.js";
+import type { FitRequest, LoadPlan, RamRange } from "../../loaders/plan.js";
 import type { NamedBytes, VirtOptions } from "./options.js";
 
 // Where a boot's images go, as far as that is the same on all boards.
@@ -14,17 +14,22 @@ const RNG_SEED_BYTES = 32;
 const DTB_SPACE = 4 << 20;
 /** Room for what firmware adds to a device tree. */
 const DTB_SLACK = 0x2000;
-/**
- * The board's device tree, or the one given instead, with command line, initrd and seed in it, put into RAM: at its
- * start or as high as it fits.
- */
+
+/** Where in RAM a device tree goes. */
+export type TreePlace = Pick<FitRequest, "alignment" | "prefer" | "above">;
+/** The lowest place that is free. */
+export const AT_START: TreePlace = { prefer: "low" };
+/** As high as it fits. */
+export const HIGH: TreePlace = { prefer: "high", alignment: 2 << 20 };
+
+/** The board's device tree, or the one given instead, with command line, initrd and seed in it, put into RAM. */
 export function placeDeviceTree(
   plan: LoadPlan,
   tree: DeviceTree,
   ram: RamRange,
   options: VirtOptions,
   initrd: { readonly address: number; readonly size: number } | undefined,
-  where: "start" | "high",
+  where: TreePlace,
 ): { readonly bytes: Uint8Array; readonly address: number } {
   const finished = options.dtb === undefined ? tree : readFdt(options.dtb.bytes, options.dtb.name);
   if (options.dtb !== undefined) patchMemory(finished, [ram]);
@@ -39,9 +44,8 @@ export function placeDeviceTree(
     name: "the device tree",
     bytes,
     memorySize: bytes.length + DTB_SLACK,
-    above: ram.base,
-    alignment: where === "high" ? 1 << 21 : 4096,
-    prefer: where === "high" ? "high" : "low",
+    ...where,
+    above: where.above ?? ram.base,
     // The kernel's linear map must reach it while it still uses its first page table.
     below: Math.min(ram.base + ram.size, ram.base + 0x4000_0000),
   });
@@ -55,12 +59,18 @@ function rngSeed(seed: number): Uint8Array {
 }
 
 /**
- * Where QEMU puts it, which is clear of what firmware copies behind the kernel (fw_jump: the device tree);
- * in a small RAM, wherever there is room.
+ * Where QEMU puts it: in the middle of RAM or `farthest` bytes from its start, which is clear of what firmware
+ * copies behind the kernel (fw_jump: the device tree); in a small RAM, wherever there is room.
  */
-export function placeInitrd(plan: LoadPlan, initrd: NamedBytes, ram: RamRange, usedTo: number) {
+export function placeInitrd(
+  plan: LoadPlan,
+  initrd: NamedBytes,
+  ram: RamRange,
+  usedTo: number,
+  farthest: number,
+) {
   const request = { name: initrd.name, bytes: initrd.bytes, prefer: "low", alignment: 1 << 21 } as const;
-  const above = Math.max(usedTo, ram.base + Math.min(ram.size / 2, 512 << 20));
+  const above = Math.max(usedTo, ram.base + Math.min(ram.size / 2, farthest));
   const fits = above + initrd.bytes.length + DTB_SPACE <= ram.base + ram.size;
   return plan.fit({ ...request, above: fits ? above : usedTo });
 }

@@ -30,10 +30,16 @@ export function checkSize(memory: number, cpus: number): void {
   }
 }
 
-/** Host memory, the Hal over the part that guest RAM and second-stage tables come from, and the RAM itself. */
-export function createMemory(clock: Clock, memory: number) {
+/**
+ * Host memory, the Hal over the part that guest RAM and second-stage tables come from, and the RAM itself.
+ * @param more bytes of memory that the board has besides RAM.
+ */
+export function createMemory(clock: Clock, memory: number, more: number) {
   const run = Math.ceil((memory + TABLE_SPACE) / LARGE_PAGE) * LARGE_PAGE;
-  const size = Math.ceil((ARENA + run + LARGE_PAGE) / WASM_PAGE_SIZE) * WASM_PAGE_SIZE;
+  const size = Math.ceil((ARENA + run + more + LARGE_PAGE) / WASM_PAGE_SIZE) * WASM_PAGE_SIZE;
+  if (size > MAX_HOST_MEMORY) {
+    throw new MachineError("OutOfRange", `memory of ${bytesText(memory)} is too much for one process`);
+  }
   const host = new HostMemory({ size, arenaSize: ARENA });
   const offset = host.allocZeroed(run / FRAME_SIZE, LARGE_PAGE / FRAME_SIZE);
   if (offset === undefined) throw new HyperError("NoMemory", `no room for ${bytesText(run)} in host memory`);

@@ -1,0 +1,95 @@
+import { type GicOptions, GicV2, GicV3, type PeVCpu } from "@hypercraft/arch-arm";
+import { aarch64Stage2 } from "@hypercraft/guest-page-table";
+import { MachineError } from "../errors.js";
+import { AARCH64 } from "../loaders/architecture.js";
+import { QEMU_ARM_MAP } from "./arm-virt/address-map.js";
+import { planBoot } from "./arm-virt/boot.js";
+import { armBoardTree } from "./arm-virt/device-tree.js";
+import { addDevices } from "./arm-virt/devices.js";
+import { addGic } from "./arm-virt/gic.js";
+import { ArmVirtMachine } from "./arm-virt/machine.js";
+import type { ArmVirtHost, ArmVirtOptions } from "./arm-virt/options.js";
+import { accessor, type BoardPes, barePes, connectGic, gicOutputs } from "./arm-virt/pes.js";
+import { assembleVirt, checkFirmware, restoreVirt, type VirtBoot } from "./virt/assemble.js";
+import type { NamedBytes } from "./virt/options.js";
+
+export { type ArmAddressMap, PrivateInterrupt, QEMU_ARM_MAP } from "./arm-virt/address-map.js";
+export { ArmVirtMachine } from "./arm-virt/machine.js";
+export type { ArmVirtHost, ArmVirtOptions } from "./arm-virt/options.js";
+export type { MachineEnd, MachineRunOptions, MachineStatistics } from "./virt/machine.js";
+export type { NamedBytes } from "./virt/options.js";
+
+const NAME = "arm-virt";
+/** What the device tree calls the CPU: the architecture, not a product. */
+const CPU = "arm,armv8";
+const X0 = 0;
+
+/**
+ * An AArch64 machine laid out like QEMU's `virt`, its images loaded and its first PE at its first instruction; the
+ * guest starts the others by PSCI.
+ * Throws MachineError or HyperError with one line that names what was wrong.
+ */
+export async function createArmVirt(options: ArmVirtOptions): Promise<ArmVirtMachine> {
+  checkFirmware(options, "EL2");
+  if (options.mode !== "bare")
+    throw new MachineError("NotSupported", "there is no hypervisor for AArch64 yet: mode must be bare");
+  const map = QEMU_ARM_MAP;
+  const { gic: gicVersion = 2, flash = options.firmware !== undefined } = options;
+  let pes: BoardPes | undefined;
+  let gic: GicV2 | GicV3;
+
+  return assembleVirt<PeVCpu, ArmVirtMachine, VirtBoot>(options, {
+    name: NAME,
+    architecture: AARCH64,
+    ramBase: map.ram.base,
+    extraMemory: flash ? map.flash.size : 0,
+    virtioVersion: map.virtio.version,
+    secondStage: aarch64Stage2,
+    cpuName: "cpu",
+    config: { gic: gicVersion, flash },
+    addParts(builder, board) {
+      const { mode, cpus } = board;
+      if (flash) builder.ram("flash", map.flash.base, map.flash.size);
+      const gicOptions: GicOptions = {
+        cpus: Array.from({ length: cpus }, (_, cpu) => gicOutputs(() => pes?.vcpus[cpu])),
+        accessor: () => accessor(pes?.vcpus),
+        interrupts: map.gic.lastShared + 1,
+        virtualization: mode === "bare",
+      };
+      if (gicVersion === 2) {
+        const parts = new GicV2(gicOptions);
+        gic = parts;
+        addGic(builder, { map, mode, gic: { version: 2, parts } });
+      } else {
+        const parts = new GicV3(gicOptions);
+        gic = parts;
+        addGic(builder, { map, mode, gic: { version: 3, parts } });
+      }
+      addDevices(builder, board, options, map);
+    },
+    createCpus(wiring) {
+      pes = barePes(wiring);
+      connectGic(pes.vcpus, gic);
+      return pes;
+    },
+    async planBoot(kernel, parts, { memory, cpus, mode }) {
+      const tree = armBoardTree(parts, { map, cpus, mode, cpu: CPU, gicVersion });
+      return planBoot(options, kernel, map, memory, tree);
+    },
+    start(vm, { entry, dtbAddress }) {
+      for (const { vcpuId } of vm.vcpus) vm.initVcpu(vcpuId);
+      const boot = vm.vcpus.getVcpu(vm.bootVcpuId);
+      boot.setPc(BigInt(entry));
+      boot.setGpr(X0, BigInt(dtbAddress));
+    },
+    machine: (parts) => new ArmVirtMachine(parts),
+  });
+}
+
+/**
+ * A machine as `ArmVirtMachine.save` saved it, given the same disks and extensions. `clock` is set to the saved
+ * time. Throws MachineError for a file that is no snapshot of this board.
+ */
+export async function restoreArmVirt(file: NamedBytes, host: ArmVirtHost): Promise<ArmVirtMachine> {
+  return restoreVirt(NAME, createArmVirt, file, host);
+}

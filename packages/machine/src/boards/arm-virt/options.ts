@@ -1,0 +1,15 @@
+import type { VirtHost, VirtOptions } from "../virt/options.js";
+
+/**
+ * What an arm-virt machine is made of. Its firmware starts at address 0, where the flash is; a kernel may be a Linux
+ * Image, an ELF file or a flat binary, which goes to 0x4008_0000.
+ */
+export interface ArmVirtOptions extends VirtOptions {
+  /** Version of the interrupt controller. Default 2. */
+  readonly gic?: 2 | 3;
+  /** Whether there is memory at address 0. Default: with firmware. */
+  readonly flash?: boolean;
+}
+
+/** What of a machine is the host's and so not in a snapshot. */
+export type ArmVirtHost = VirtHost;
