@@ -1,5 +1,6 @@
 export * from "./address.js";
 export * from "./clock.js";
+export { Comparators } from "./comparators.js";
 export * from "./console.js";
 export * from "./device-bus.js";
 export * from "./emulated-vcpu.js";
@@ -19,7 +20,6 @@ export * from "./phys-bus.js";
 export * from "./report.js";
 export * from "./run-result.js";
 export * from "./scheduler.js";
-export { Timebase } from "./timebase.js";
 export * from "./timer-queue.js";
 export * from "./vcpu.js";
 export * from "./vcpu-state.js";

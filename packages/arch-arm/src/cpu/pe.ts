@@ -239,8 +239,8 @@ export class ArmPe implements GuestCpu {
       exceptions.pcAlignment(core.pcLo(), core.pcHi());
       return true;
     }
-    if (!timers.moved) return false;
-    timers.tellDeadline();
+    if (!timers.comparators.moved) return false;
+    timers.comparators.tell();
     core.exit = TIMER_EXIT;
     return true;
   }
@@ -313,7 +313,7 @@ export class ArmPe implements GuestCpu {
 
   /** Nanoseconds at which the next timer fires or ends a wait, Infinity if none will. */
   nextDeadline(): number {
-    const deadline = this.timers.tellDeadline();
+    const deadline = this.timers.comparators.tell();
     if (this.core.lo(waitingForEvent) === 0) return deadline;
     return Math.min(deadline, this.events.stream.deadline);
   }

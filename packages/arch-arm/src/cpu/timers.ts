@@ -1,5 +1,5 @@
 import type { Field } from "@hypercraft/engine";
-import { Timebase } from "@hypercraft/hypercraft";
+import { Comparators } from "@hypercraft/hypercraft";
 import { EL2, TIMER } from "./fields.js";
 import type { ArmPe } from "./pe.js";
 
@@ -14,42 +14,38 @@ const NAMES: readonly TimerName[] = ["physical", "virtual", "hyp"];
 /**
  * The generic timer (Arm ARM, "The Generic Timer in AArch64 state"): the physical count, the virtual one behind
  * CNTVOFF_EL2, and the timers CNTP, CNTV and CNTHP. Comparators are looked at when time is, and at the deadlines
- * that `tellDeadline` gives.
+ * that the run loop is told.
  */
 export class Timers {
   /** The count of the last `sample`, or what a read gave. */
   lo = 0;
   hi = 0;
-  /** The deadline is nearer than what the run loop was last told: it has to ask again. */
-  moved = false;
+  readonly comparators: Comparators;
   /** Where the outputs lead: the interrupt controller's PPIs. */
   onChange: ((which: TimerName, level: boolean) => void) | undefined;
   readonly frequency: number;
   private readonly pe: ArmPe;
-  private readonly timebase: Timebase;
   private readonly levels: Record<TimerName, boolean> = { physical: false, virtual: false, hyp: false };
-  private deadline = Number.POSITIVE_INFINITY;
-  private told = Number.POSITIVE_INFINITY;
-  private now = 0;
 
   constructor(pe: ArmPe, hz: number) {
     this.pe = pe;
     this.frequency = hz;
-    this.timebase = new Timebase(hz);
+    this.comparators = new Comparators(hz);
   }
 
   /** Take the physical count into `lo`, `hi`; gives nanoseconds. */
   sample(): number {
     const ns = this.pe.clock.now(this.pe.pendingInstructions);
-    this.now = this.timebase.ticks(ns);
-    this.lo = (this.now % TWO_32) | 0;
-    this.hi = Math.floor(this.now / TWO_32) | 0;
+    const { comparators } = this;
+    comparators.sample(ns);
+    this.lo = (comparators.now % TWO_32) | 0;
+    this.hi = Math.floor(comparators.now / TWO_32) | 0;
     return ns;
   }
 
   /** `sample`, and timers that are due fire; for reads by the guest. */
   sampleAndUpdate(): void {
-    if (this.sample() >= this.deadline) {
+    if (this.sample() >= this.comparators.deadline) {
       this.update();
       this.sample();
     }
@@ -57,7 +53,7 @@ export class Timers {
 
   /** When the physical count reaches a value. */
   nanoseconds(count: number): number {
-    return this.timebase.nanoseconds(count);
+    return this.comparators.timebase.nanoseconds(count);
   }
 
   /** CNTVCT_EL0 instead of CNTPCT_EL0, after a `sample`. */
@@ -108,25 +104,17 @@ export class Timers {
 
   // --- Comparing -----------------------------------------------------------------------------
 
-  /** Nanoseconds at which a timer fires; Infinity if none will by itself. */
-  tellDeadline(): number {
-    this.told = this.deadline;
-    this.moved = false;
-    return this.deadline;
-  }
-
   /** Compare again: a register was written, or time has passed. */
   update(): void {
     const { core } = this.pe;
-    if (this.sample() >= this.told) this.told = Number.POSITIVE_INFINITY;
-    this.deadline = Number.POSITIVE_INFINITY;
+    const { comparators } = this;
+    comparators.begin(this.sample());
     for (const which of NAMES) {
       const control = core.lo(TIMER[which].ctl);
       const due = (control & ENABLE) !== 0 && this.due(which);
       this.drive(which, due && (control & IMASK) === 0);
     }
-    this.moved = this.deadline < this.told;
-    if (this.moved) core.requestDispatch();
+    if (comparators.end()) core.requestDispatch();
   }
 
   /** All outputs anew, after the state was replaced. */
@@ -142,16 +130,12 @@ export class Timers {
     this.onChange?.(which, level);
   }
 
-  /** Has the count reached CVAL (unsigned)? If not, `deadline` is brought forward to when it will have. */
+  /** Has the count reached CVAL? If not, and the timer may interrupt, that is when it is looked at again. */
   private due(which: TimerName): boolean {
     const { core } = this.pe;
     const cval: Field = TIMER[which].cval;
     this.count(which);
-    const high = (core.hi(cval) >>> 0) - (this.hi >>> 0);
-    const left = high * TWO_32 + ((core.lo(cval) >>> 0) - (this.lo >>> 0));
-    if (high < 0 || left <= 0) return true;
-    if ((core.lo(TIMER[which].ctl) & (ENABLE | IMASK)) === ENABLE)
-      this.deadline = Math.min(this.deadline, this.timebase.nanoseconds(this.now + left));
-    return false;
+    const awaited = (core.lo(TIMER[which].ctl) & (ENABLE | IMASK)) === ENABLE;
+    return this.comparators.reached(this.lo, this.hi, core.lo(cval), core.hi(cval), awaited);
   }
 }

@@ -269,8 +269,8 @@ export class RiscvHart implements GuestCpu {
       this.traps.interrupt();
       return true;
     }
-    if (!this.timers.moved) return false;
-    this.timers.tellDeadline();
+    if (!this.timers.comparators.moved) return false;
+    this.timers.comparators.tell();
     this.core.exit = TIMER_EXIT;
     return true;
   }
@@ -338,7 +338,7 @@ export class RiscvHart implements GuestCpu {
 
   /** Nanoseconds at which the next timer interrupt becomes pending, Infinity if none will. */
   nextDeadline(): number {
-    return this.timers.tellDeadline();
+    return this.timers.comparators.tell();
   }
 
   // --- For a hypervisor or a debugger --------------------------------------------------------
