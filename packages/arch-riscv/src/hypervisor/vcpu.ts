@@ -103,7 +103,7 @@ export class RiscvVCpu extends HartVCpu {
     const { core, hart } = this;
     // The external interrupt is a wire from the interrupt controller, which tells only its changes.
     const external = core.lo(H.vip) & VSEIP;
-    core.hasAnswer = false;
+    core.forgetAnswers();
     this.deadEnd = undefined;
     enterWorld(hart, pc, context.guestPageTable.token);
     setGuestInterrupts(hart, VSEIP, external);

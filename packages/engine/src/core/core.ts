@@ -28,8 +28,8 @@ export interface CoreState {
   readonly version: 1;
   readonly instructions: number;
   readonly traps: number;
-  /** A host's answer that the next instruction will use. */
-  readonly answer: bigint | null;
+  /** A host's answers that the next instruction will use, in order. */
+  readonly answers: readonly bigint[];
   /** The load reservation: an offset in host memory (equal machines lay theirs out alike), and the value seen. */
   readonly reservation: Reservation | null;
   readonly fields: Readonly<Record<string, bigint>>;
@@ -55,6 +55,9 @@ export class Core extends CoreCode implements CoreApi {
   hasAnswer = false;
   answerLo = 0;
   answerHi = 0;
+  /** What the host has answered of the accesses of one instruction, in halves, and how many of these it used. */
+  private answers: number[] = [];
+  private answersUsed = 0;
   /** Breakpoints by virtual address. */
   readonly breakpoints = new Set<bigint>();
   readonly watchpoints = new Watchpoints();
@@ -94,6 +97,7 @@ export class Core extends CoreCode implements CoreApi {
   /** Outside `run`: the instruction at the pc was carried out by someone else (a firmware call); go behind it. */
   finishInstruction(length: number): void {
     this.total++;
+    this.forgetAnswers();
     const sum = (this.word(W.pc) >>> 0) + length;
     this.setPc(sum | 0, this.word(W.pc + 1) + (sum > 0xffff_ffff ? 1 : 0));
   }
@@ -116,10 +120,43 @@ export class Core extends CoreCode implements CoreApi {
     this.answerHi = hi;
   }
 
-  /** Give the answer to the access that `run` last left with an exit: it is used when the instruction runs again. */
+  /**
+   * Give the answer to the access that `run` last left with an exit: it is used when the instruction runs again. Of an
+   * instruction with several accesses, each is asked for in turn, and those that were answered are not made again.
+   */
   answer(lo: number, hi: number): void {
-    this.setAnswer(lo, hi);
-    this.hasAnswer = true;
+    this.answers.push(lo, hi);
+    this.rewindAnswers();
+  }
+
+  /** The next answer, as `answerLo` and `answerHi`. */
+  takeAnswer(): void {
+    const { answers, answersUsed } = this;
+    this.setAnswer(answers[answersUsed] as number, answers[answersUsed + 1] as number);
+    this.answersUsed += 2;
+    this.hasAnswer = this.answersUsed < answers.length;
+  }
+
+  /** The instruction they are for is over, or will not be carried out. */
+  forgetAnswers(): void {
+    if (this.answers.length === 0) return;
+    this.answers = [];
+    this.hasAnswer = false;
+  }
+
+  private rewindAnswers(): void {
+    this.answersUsed = 0;
+    this.hasAnswer = this.answers.length > 0;
+  }
+
+  /**
+   * The access that was last tried and not settled inline, as a host can answer it: its bytes, and of a store the
+   * value. One of 16 bytes is asked for in halves. 0 bytes: an atomic, a probe or an access that crosses pages.
+   */
+  askedAccess(): { readonly size: 0 | 1 | 2 | 4 | 8; readonly lo: number; readonly hi: number } {
+    const { asked, askedUpper } = this.slow;
+    const value = W.accessValue + (askedUpper ? 2 : 0);
+    return { size: asked, lo: this.word(value) >>> 0, hi: this.word(value + 1) >>> 0 };
   }
 
   instructions(): number {
@@ -167,12 +204,14 @@ export class Core extends CoreCode implements CoreApi {
   state(): CoreState {
     const fields: Record<string, bigint> = {};
     for (const [name, field] of this.cpu.layout.fields) fields[name] = this.big(field);
-    const value = (BigInt(this.answerHi >>> 0) << 32n) | BigInt(this.answerLo >>> 0);
+    const answers: bigint[] = [];
+    for (let i = 0; i < this.answers.length; i += 2)
+      answers.push((BigInt(this.answers[i + 1]! >>> 0) << 32n) | BigInt(this.answers[i]! >>> 0));
     return {
       version: 1,
       instructions: this.total,
       traps: this.traps,
-      answer: this.hasAnswer ? value : null,
+      answers,
       reservation: this.reservation(),
       fields,
     };
@@ -189,9 +228,11 @@ export class Core extends CoreCode implements CoreApi {
     this.foreign += state.instructions - this.total;
     this.total = state.instructions;
     this.traps = state.traps;
-    this.hasAnswer = state.answer !== null;
-    if (state.answer !== null)
-      this.setAnswer(Number(BigInt.asIntN(32, state.answer)), Number(BigInt.asIntN(32, state.answer >> 32n)));
+    this.answers = state.answers.flatMap((value) => [
+      Number(BigInt.asIntN(32, value)),
+      Number(BigInt.asIntN(32, value >> 32n)),
+    ]);
+    this.rewindAnswers();
     this.setReservation(state.reservation);
     this.dropContexts();
   }
@@ -236,6 +277,7 @@ export class Core extends CoreCode implements CoreApi {
     this.watchHit = undefined;
     this.exit = null;
     this.exhausting = false;
+    this.rewindAnswers();
     this.granted = budget;
     this.setWord(W.budget, budget);
     const end = this.loop();
@@ -303,11 +345,16 @@ export class Core extends CoreCode implements CoreApi {
     if (passed) this.passing = false;
     switch (why) {
       case Leave.link:
-        if (!step) this.followLink();
-        else this.setPcFromStub();
+        if (!step) {
+          this.followLink();
+          return true;
+        }
+        this.setPcFromStub();
+        this.forgetAnswers();
         return true;
       case Leave.indirect:
         if (!step) this.cacheJump();
+        else this.forgetAnswers();
         return true;
       case Leave.budget:
         this.stopBefore();
@@ -318,7 +365,10 @@ export class Core extends CoreCode implements CoreApi {
         );
         return true;
       case Leave.dispatch:
-        if (step) this.slow.endStep();
+        if (step) {
+          this.slow.endStep();
+          this.forgetAnswers();
+        }
         return this.exit === null;
       case Leave.hot:
         this.engine.hot?.request(
@@ -339,7 +389,7 @@ export class Core extends CoreCode implements CoreApi {
    */
   private chargeTrap(): boolean {
     if (this.exit !== null) return false;
-    this.hasAnswer = false;
+    this.forgetAnswers();
     this.traps++;
     this.setWord(W.budget, this.word(W.budget) - 1);
     return true;
@@ -354,6 +404,7 @@ export class Core extends CoreCode implements CoreApi {
     const meta = this.words[(microOp >> 2) + 3] as number;
     const index = meta >>> 16;
     if (step) this.slow.endStep();
+    if (step && status !== Status.exitBefore) this.forgetAnswers();
     if (status === Status.exitBefore) {
       this.setWord(W.budget, this.word(W.budget) + block.instructions - index);
       this.inside = true;
@@ -372,7 +423,7 @@ export class Core extends CoreCode implements CoreApi {
     this.setWord(W.budget, this.word(W.budget) + block.instructions - index - 1);
     if (status !== Status.trap) return;
     this.traps++;
-    this.hasAnswer = false;
+    this.forgetAnswers();
   }
 
   /** Nothing of the block at `microOp` was executed: the pc is its address. */

@@ -22,6 +22,9 @@ export class SlowPath {
 
   /** Slow accesses so far. */
   count = 0;
+  /** What is asked of the CPU model, as a host can answer it: bytes, and whether they are the upper half of 16. */
+  asked: 0 | 1 | 2 | 4 | 8 = 0;
+  askedUpper = false;
   private readonly core: Core;
   private readonly first: Translation = {
     physical: 0,
@@ -55,12 +58,15 @@ export class SlowPath {
       const status = core.cpu.misaligned(access, lo, hi);
       return status === Status.next ? SlowPath.done : status;
     }
+    const plain = (kind & (SlowAccess.atomic | SlowAccess.probe)) === 0 && (lo & 0xfff) + size <= 4096;
+    this.asked = plain ? (Math.min(size, 8) as 1 | 2 | 4 | 8) : 0;
+    this.askedUpper = false;
     const watched = !core.watchpoints.none;
     if (watched && core.watches(access, lo, hi, size)) return Status.exitBefore;
     if ((lo & 0xfff) + size > 4096) return this.crossing(kind, access, size, lo, hi, valueLo, valueHi);
     const t = this.first;
     const translated = core.cpu.translate(access, lo, hi, size, t);
-    if (translated !== Translated.ok) return this.untranslated(translated, kind, size);
+    if (translated !== Translated.ok) return this.untranslated(translated, kind, size, lo, hi);
     const offset = core.ramOffset(t.physical);
     if (offset < 0) return this.device(kind, access, size, t.physical, valueLo, valueHi, lo, hi);
     const code = access === 0 ? undefined : core.engine.code.page(Math.floor(offset / 4096));
@@ -97,15 +103,29 @@ export class SlowPath {
     return SlowPath.retry;
   }
 
-  private untranslated(translated: Translated, kind: number, size: number): number {
+  private untranslated(translated: Translated, kind: number, size: number, lo: number, hi: number): number {
     const core = this.core;
-    if (translated === Translated.answered) {
-      if (!core.inStep) return Status.exitBefore;
-      core.hasAnswer = false;
-      this.answer(size, (kind & SlowAccess.signed) !== 0);
-      return SlowPath.done;
+    if (translated !== Translated.answered) return translated;
+    if (!core.inStep) return Status.exitBefore;
+    core.takeAnswer();
+    if (size === 16) return this.answeredHalves(kind, lo, hi);
+    this.answer(size, (kind & SlowAccess.signed) !== 0);
+    return SlowPath.done;
+  }
+
+  /** A host answers with 8 bytes: the upper ones of 16 are asked for by themselves. */
+  private answeredHalves(kind: number, lo: number, hi: number): number {
+    const { core } = this;
+    const access = ((kind >> SlowAccess.accessShift) & 3) as Access;
+    if (access === Access.read) core.setAccessValue(core.answerLo, core.answerHi);
+    if (!core.hasAnswer) {
+      this.askedUpper = true;
+      const nextLo = (lo + 8) | 0;
+      return core.cpu.translate(access, nextLo, (lo < 0 && nextLo >= 0 ? hi + 1 : hi) | 0, 8, this.second);
     }
-    return translated;
+    core.takeAnswer();
+    if (access === Access.read) core.setUpperResult(core.answerLo, core.answerHi);
+    return SlowPath.done;
   }
 
   private device(
@@ -177,9 +197,9 @@ export class SlowPath {
     const nextLo = (lo + inFirst) | 0;
     const nextHi = nextLo === 0 ? (hi + 1) | 0 : hi;
     let translated = core.cpu.translate(access, lo, hi, inFirst, this.first);
-    if (translated !== Translated.ok) return this.untranslated(translated, kind, size);
+    if (translated !== Translated.ok) return this.untranslated(translated, kind, size, lo, hi);
     translated = core.cpu.translate(access, nextLo, nextHi, size - inFirst, this.second);
-    if (translated !== Translated.ok) return this.untranslated(translated, kind, size);
+    if (translated !== Translated.ok) return this.untranslated(translated, kind, size, nextLo, nextHi);
     const a = core.ramOffset(this.first.physical);
     const b = core.ramOffset(this.second.physical);
     if (a < 0) return this.device(kind, access, size, this.first.physical, valueLo, valueHi, lo, hi);
@@ -246,8 +266,6 @@ export class SlowPath {
   /** The answer's low `size` bytes become the load's value. */
   private answer(size: number, signed: boolean): void {
     let { answerLo: lo, answerHi: hi } = this.core;
-    // A host answers with 8 bytes.
-    if (size === 16) this.core.setUpperResult(0, 0);
     if (size < 8) {
       const shift = 32 - 8 * Math.min(size, 4);
       lo = signed ? (lo << shift) >> shift : (lo << shift) >>> shift;
