@@ -277,10 +277,6 @@ export const OPERANDS: Readonly<Record<string, OperandKind>> = {
   wordLane: flag((bits) => laneSize(bits) === 2),
   doubleLane: flag((bits) => laneSize(bits) === 3),
   shortExtract: flag((bits) => field(bits, 30, 1) === 1 || field(bits, 14, 1) === 0),
-  doubledN: {
-    derive: (bits) => field(bits, 5, 5),
-    format: (value, { bits }) => `v${value}.${["8h", "4s", "2d"][field(bits, 22, 2)]}`,
-  },
   shiftWideD: shiftedWide(0),
   shiftWideN: shiftedWide(5),
   resizable: flag((bits) => shiftSize(bits) >= 0 && shiftSize(bits) < 3),

@@ -14,6 +14,8 @@ import { sources } from "./sources.js";
 import { system } from "./system.js";
 import { vectorAcross } from "./vector-across.js";
 import { vectorCopy } from "./vector-copy.js";
+import { vectorDifferent } from "./vector-different.js";
+import { vectorElement } from "./vector-element.js";
 import { vectorImmediate } from "./vector-immediate.js";
 import { vectorInteger } from "./vector-integer.js";
 import { vectorLoadsStores } from "./vector-loads-stores.js";
@@ -43,6 +45,8 @@ const declarations: readonly Declaration<A64Builder>[] = [
   ...vectorImmediate,
   ...vectorUnary,
   ...vectorAcross,
+  ...vectorDifferent,
+  ...vectorElement,
   ...vectorTable,
   ...vectorStructures,
   ...scalarFloat,

@@ -79,6 +79,13 @@ export function structureBytes(bits: number): number {
   return registers << size;
 }
 
+/** The lane that instructions by element name: register and number. Bits 11, 21 and 20, as many as the size asks for. */
+export function elementOf(bits: number): { readonly register: number; readonly index: number } {
+  const [h, l, m] = [field(bits, 11, 1), field(bits, 21, 1), field(bits, 20, 1)];
+  if (vsize(bits) === 1) return { register: field(bits, 16, 4), index: (h << 2) | (l << 1) | m };
+  return { register: field(bits, 16, 5), index: (h << 1) | l };
+}
+
 export const VECTOR_OPERANDS: Readonly<Record<string, OperandKind>> = {
   /** In mnemonics of instructions that work with the other half of a register if Q = 1. */
   second: { derive: q, format: (value) => (value === 1 ? "2" : "") },
@@ -109,6 +116,14 @@ export const VECTOR_OPERANDS: Readonly<Record<string, OperandKind>> = {
   tableN: {
     derive: (bits) => field(bits, 5, 5),
     format: (value, { bits }) => list(value, field(bits, 13, 2) + 1, "16b"),
+  },
+  laneBits: { derive: (bits) => 8 << vsize(bits), format: (value) => `#${value}` },
+  // By element.
+  elementRm: plain,
+  elementHigh: plain,
+  elementM: {
+    derive: (bits) => elementOf(bits).register,
+    format: (value, { bits }) => `v${value}.${"bhsd"[vsize(bits)]}[${elementOf(bits).index}]`,
   },
   // Immediates.
   halvesD: {

@@ -1,105 +1,158 @@
 import type { Value } from "@hypercraft/engine";
-import type { A64Builder } from "./lifter.js";
-import { setArranged, setVector, vector, vectorInstructions, zeroVector } from "./vector-lifter.js";
+import {
+  addSigned,
+  addUnsigned,
+  leadingSigns,
+  leadingZeros,
+  reversed,
+  reversedBits,
+  saturatingAbs,
+  saturatingNegate,
+  type Unary,
+} from "./vector-arithmetic.js";
+import { reciprocalEstimate, reciprocalRootEstimate } from "./vector-estimates.js";
+import { ARRANGEMENTS, type Sizes } from "./vector-forms.js";
+import { arrangedLanes, type Lanes, scalarLane } from "./vector-lanes.js";
+import { setVector, type VectorFields, vector, vectorInstructions } from "./vector-lifter.js";
+import { type Saturation, saturatedForNarrow } from "./vector-shifting.js";
 
-// Advanced SIMD with one source: two-register miscellaneous (comparisons with zero, ABS, NEG, NOT, CNT, XTN), and the
-// shifts that widen or narrow without rounding or saturation (SSHLL, USHLL, SHRN).
+// Advanced SIMD two-register miscellaneous, and scalar two-register miscellaneous.
 
 const insn = vectorInstructions("AdvSIMD");
 
-const SHAPES = ["i8x16", "i16x8", "i32x4", "i64x2"] as const;
-const shapeOf = (b: A64Builder, size: number) => b.ir[SHAPES[size] as "i16x8"];
+/** A comparison with zero. */
+const zeroed =
+  (name: string): Unary =>
+  (l, x) =>
+    l.op(name, x, l.zero);
+const plain =
+  (name: string): Unary =>
+  (l, x) =>
+    l.op(name, x);
+const turned =
+  (container: number): Unary =>
+  (l, x) =>
+    reversed(l, x, container);
 
-type Unary = (b: A64Builder, x: Value, size: number) => Value;
+const pairSums =
+  (signed: boolean): Unary =>
+  (l, x) =>
+    l.pairSums(x, signed);
+const morePairSums =
+  (signed: boolean): Unary =>
+  (l, x, d) =>
+    l.wider.add(d, l.pairSums(x, signed));
 
-const UNARY: readonly (readonly [string, 0 | 1, string, Unary])[] = [
-  ["cmgt vd, vn, #0", 0, "01000", (b, x, size) => shapeOf(b, size).gt_s(x, zeroVector(b))],
-  ["cmeq vd, vn, #0", 0, "01001", (b, x, size) => shapeOf(b, size).eq(x, zeroVector(b))],
-  ["cmlt vd, vn, #0", 0, "01010", (b, x, size) => shapeOf(b, size).lt_s(x, zeroVector(b))],
-  ["cmge vd, vn, #0", 1, "01000", (b, x, size) => shapeOf(b, size).ge_s(x, zeroVector(b))],
-  ["cmle vd, vn, #0", 1, "01001", (b, x, size) => shapeOf(b, size).le_s(x, zeroVector(b))],
-  ["abs vd, vn", 0, "01011", (b, x, size) => shapeOf(b, size).abs(x)],
-  ["neg vd, vn", 1, "01011", (b, x, size) => shapeOf(b, size).neg(x)],
+type Row = readonly [text: string, u: 0 | 1, opcode: string, operation: Unary, vector: Sizes, scalar?: Sizes];
+
+const UNARY: readonly Row[] = [
+  ["rev64 vd, vn", 0, "00000", turned(8), "bhs"],
+  ["rev32 vd, vn", 1, "00000", turned(4), "bh"],
+  ["rev16 vd, vn", 0, "00001", turned(2), "b"],
+  ["saddlp pairedD, vn", 0, "00010", pairSums(true), "bhs"],
+  ["uaddlp pairedD, vn", 1, "00010", pairSums(false), "bhs"],
+  ["suqadd vd, vn", 0, "00011", addUnsigned, "bhsd", "bhsd"],
+  ["usqadd vd, vn", 1, "00011", addSigned, "bhsd", "bhsd"],
+  ["cls vd, vn", 0, "00100", leadingSigns, "bhs"],
+  ["clz vd, vn", 1, "00100", leadingZeros, "bhs"],
+  ["cnt vd, vn", 0, "00101", plain("popcnt"), "b"],
+  ["sadalp pairedD, vn", 0, "00110", morePairSums(true), "bhs"],
+  ["uadalp pairedD, vn", 1, "00110", morePairSums(false), "bhs"],
+  ["sqabs vd, vn", 0, "00111", saturatingAbs, "bhsd", "bhsd"],
+  ["sqneg vd, vn", 1, "00111", saturatingNegate, "bhsd", "bhsd"],
+  ["cmgt vd, vn, #0", 0, "01000", zeroed("gt_s"), "bhsd", "d"],
+  ["cmeq vd, vn, #0", 0, "01001", zeroed("eq"), "bhsd", "d"],
+  ["cmlt vd, vn, #0", 0, "01010", zeroed("lt_s"), "bhsd", "d"],
+  ["cmge vd, vn, #0", 1, "01000", zeroed("ge_s"), "bhsd", "d"],
+  ["cmle vd, vn, #0", 1, "01001", zeroed("le_s"), "bhsd", "d"],
+  ["abs vd, vn", 0, "01011", plain("abs"), "bhsd", "d"],
+  ["neg vd, vn", 1, "01011", plain("neg"), "bhsd", "d"],
 ];
 
-const unary = UNARY.map(([text, u, opcode, operation]) =>
+function lift(operation: Unary, l: Lanes, o: VectorFields): void {
+  l.set(o.vd, operation(l, vector(l.b, o.vn), vector(l.b, o.vd)));
+}
+
+const nameOf = (text: string): string => `${text.split(" ")[0]}${text.endsWith("#0") ? ".zero" : ""}`;
+
+const unary = UNARY.flatMap(([text, u, opcode, operation, vectors, scalars]) => [
   insn(
     `0 q:1 ${u} 01110 vsize:2 10000 ${opcode} 10 vn:5 vd:5`,
     text,
-    (b, o) => setArranged(b, o.q, o.vd, operation(b, vector(b, o.vn), o.vsize)),
-    { name: `${text.split(" ")[0]}${text.endsWith("#0") ? ".zero" : ""}.v`, where: "arranged == 1" },
+    (b, o) => lift(operation, arrangedLanes(b, o.vsize, o.q), o),
+    { name: `${nameOf(text)}.v`, where: ARRANGEMENTS[vectors].vector },
+  ),
+  ...(scalars === undefined
+    ? []
+    : [
+        insn(
+          `01 ${u} 11110 vsize:2 10000 ${opcode} 10 vn:5 vd:5`,
+          text.replace("vd, vn", "scalarD, scalarN"),
+          (b, o) => lift(operation, scalarLane(b, o.vsize), o),
+          { name: `${nameOf(text)}.scalar.v`, where: ARRANGEMENTS[scalars].scalar },
+        ),
+      ]),
+]);
+
+/** Those whose field for the size says something else: text, U, that field, opcode, size of the lanes. */
+const FIXED: readonly (readonly [string, number, string, string, Unary, number])[] = [
+  ["mvn bytesD, bytesN", 1, "00", "00101", (l, x) => l.not(x), 0],
+  ["rbit bytesD, bytesN", 1, "01", "00101", reversedBits, 0],
+  ["urecpe vd, vn", 0, "10", "11100", reciprocalEstimate, 2],
+  ["ursqrte vd, vn", 1, "10", "11100", reciprocalRootEstimate, 2],
+];
+
+const fixed = FIXED.map(([text, u, size, opcode, operation, lanes]) =>
+  insn(
+    `0 q:1 ${u} 01110 ${size} 10000 ${opcode} 10 vn:5 vd:5`,
+    text,
+    (b, o) => lift(operation, arrangedLanes(b, lanes, o.q), o),
+    { name: `${nameOf(text)}.v` },
   ),
 );
 
-const bytes = [
-  insn(
-    "0 q:1 0 01110 00 10000 00101 10 vn:5 vd:5",
-    "cnt bytesD, bytesN",
-    (b, o) => setArranged(b, o.q, o.vd, b.ir.i8x16.popcnt(vector(b, o.vn))),
-    { name: "cnt.v" },
-  ),
-  insn(
-    "0 q:1 1 01110 00 10000 00101 10 vn:5 vd:5",
-    "mvn bytesD, bytesN",
-    (b, o) => setArranged(b, o.q, o.vd, b.ir.v128.not(vector(b, o.vn))),
-    { name: "not.v" },
-  ),
+/** Mnemonic, U, opcode, saturation if any; those that saturate are scalar too. */
+const NARROWING: readonly (readonly [string, number, string, Saturation?])[] = [
+  ["xtn", 0, "10010"],
+  ["sqxtun", 1, "10010", "signed to unsigned"],
+  ["sqxtn", 0, "10100", "signed"],
+  ["uqxtn", 1, "10100", "unsigned"],
 ];
 
-/** The low halves of lanes of twice the size, in the low or (Q = 1) the high half of the result. */
-function narrow(b: A64Builder, q: number, d: number, x: Value, size: number): void {
-  const lanes = Array.from({ length: 8 }, (_, i) => ((i >> size) << (size + 1)) + (i % (1 << size)));
-  const rest = [16, 17, 18, 19, 20, 21, 22, 23];
-  const other = q === 1 ? vector(b, d) : zeroVector(b);
-  setVector(b, d, b.ir.i8x16.shuffle(x, other, q === 1 ? [...rest, ...lanes] : [...lanes, ...rest]));
-}
-
-/** The lanes of one half, extended to twice the size. */
-function widened(b: A64Builder, q: number, x: Value, size: number, sign: "s" | "u"): Value {
-  const half = q === 1 ? "high" : "low";
-  if (size === 0) return b.ir.i16x8[`extend_${half}_i8x16_${sign}`](x);
-  if (size === 1) return b.ir.i32x4[`extend_${half}_i16x8_${sign}`](x);
-  return b.ir.i64x2[`extend_${half}_i32x4_${sign}`](x);
-}
-
-const sizeOf = (immhb: number): number => 31 - Math.clz32(immhb >> 3);
-
-const resizing = (["0", "1"] as const).flatMap((q) => {
-  const second = q === "1" ? "2" : "";
+const narrowing = NARROWING.flatMap(([name, u, opcode, saturation]) => {
+  const narrow = (l: Lanes, o: VectorFields, q: number): void => {
+    const x: Value = vector(l.b, o.vn);
+    l.setNarrow(o.vd, q, saturation === undefined ? x : saturatedForNarrow(l, x, saturation));
+  };
   return [
     insn(
-      `0 ${q} 0 01110 vsize:2 10000 10010 10 vn:5 vd:5`,
-      `xtn${second} vd, doubledN`,
-      (b, o) => narrow(b, Number(q), o.vd, vector(b, o.vn), o.vsize),
-      { name: `xtn${second}.v`, where: "vsize != 3" },
+      `0 q:1 ${u} 01110 vsize:2 10000 ${opcode} 10 vn:5 vd:5`,
+      `${name}{second} vd, doubledN`,
+      (b, o) => narrow(arrangedLanes(b, o.vsize, o.q), o, o.q),
+      { name: `${name}.v`, where: "vsize != 3" },
     ),
-    insn(
-      `0 ${q} 0 011110 immhb:7 10000 1 vn:5 vd:5`,
-      `shrn${second} shiftD, shiftWideN, rightBy`,
-      (b, o) => {
-        const size = sizeOf(o.immhb);
-        const amount = b.i32.const((16 << size) - o.immhb);
-        narrow(b, Number(q), o.vd, shapeOf(b, size + 1).shr_u(vector(b, o.vn), amount), size);
-      },
-      { name: `shrn${second}.v`, where: "resizable == 1" },
-    ),
-    ...(["s", "u"] as const).map((sign, u) =>
-      insn(
-        `0 ${q} ${u} 011110 immhb:7 10100 1 vn:5 vd:5`,
-        `${sign}shll${second} shiftWideD, shiftN, leftBy`,
-        (b, o) => {
-          const size = sizeOf(o.immhb);
-          const wide = widened(b, Number(q), vector(b, o.vn), size, sign);
-          setVector(b, o.vd, shapeOf(b, size + 1).shl(wide, b.i32.const(o.immhb - (8 << size))));
-        },
-        {
-          name: `${sign}shll${second}.v`,
-          where: "resizable == 1",
-          aliases: [[`${sign}xtl${second} shiftWideD, shiftN`, "unshifted == 1"]],
-        },
-      ),
-    ),
+    ...(saturation === undefined
+      ? []
+      : [
+          insn(
+            `01 ${u} 11110 vsize:2 10000 ${opcode} 10 vn:5 vd:5`,
+            `${name} scalarD, longScalarN`,
+            (b, o) => narrow(scalarLane(b, o.vsize), o, 0),
+            { name: `${name}.scalar.v`, where: "vsize != 3" },
+          ),
+        ]),
   ];
 });
 
-export const vectorUnary = [...unary, ...bytes, ...resizing];
+/** Shifts by the size of a lane, which the other instructions that widen have no encoding for. */
+const shll = insn(
+  "0 q:1 1 01110 vsize:2 10000 10011 10 vn:5 vd:5",
+  "shll{second} doubledD, vn, laneBits",
+  (b, o) => {
+    const l = arrangedLanes(b, o.vsize, o.q);
+    setVector(b, o.vd, l.wider.shl(l.extended(vector(b, o.vn), o.q, false), l.bits));
+  },
+  { name: "shll.v", where: "vsize != 3" },
+);
+
+export const vectorUnary = [...unary, ...fixed, ...narrowing, shll];
