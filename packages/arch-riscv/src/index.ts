@@ -2,7 +2,7 @@ export type { DeviceBus } from "@hypercraft/engine";
 export { createHart, RISCV_FLOATING_POINT } from "./cpu/create-hart.js";
 export type { FatalExit, HartExit } from "./cpu/exit.js";
 export { DEFAULT_FEATURES, type HartFeatures } from "./cpu/features.js";
-export { type HartOptions, type Lift, RiscvHart } from "./cpu/hart.js";
+export { type HartOptions, RiscvHart } from "./cpu/hart.js";
 export { RISCV_PAGE_WALKER } from "./cpu/page-walker.js";
 export { registerReport } from "./cpu/report.js";
 export { riscvLayout } from "./cpu/state.js";

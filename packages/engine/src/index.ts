@@ -1,6 +1,7 @@
 export { AddressSpaces } from "./core/address-spaces.js";
 export type { CoreApi } from "./core/api.js";
 export { Core, type CoreState, type CoreStatistics, type RunEnd } from "./core/core.js";
+export { CpuModel, type CpuModelOptions } from "./core/cpu-model.js";
 export { DeviceAccess, type DeviceBus } from "./core/device-access.js";
 export {
   Engine,

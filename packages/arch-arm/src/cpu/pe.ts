@@ -1,11 +1,9 @@
 import {
-  Access,
-  type CodeSource,
+  type Access,
   type CoreApi,
-  DeviceAccess,
-  type DeviceBus,
+  CpuModel,
+  type CpuModelOptions,
   type GuestCpu,
-  type IrBuilder,
   Status,
   Translated,
   type Translation,
@@ -36,22 +34,13 @@ import { SystemRegisters } from "./system-registers.js";
 import { Timers } from "./timers.js";
 import { TlbMaintenance } from "./tlb-maintenance.js";
 
-/** Lifts one instruction: `GuestCpu.lift`. */
-export type Lift = (builder: IrBuilder, source: CodeSource, offset: number, mode: number) => number;
-
-export interface PeOptions {
+export interface PeOptions extends CpuModelOptions {
   /** Affinity 0: MPIDR_EL1 bits 7..0. */
   readonly index: number;
   /** `vm`: EL2 is TypeScript, so exceptions to it end the run. `bare`: the guest owns all levels. */
   readonly mode: "bare" | "vm";
-  /** Nanoseconds since the machine started; `pending` instructions were executed since `run` was entered. */
-  readonly clock: { now(pending?: number): number };
   /** CNTFRQ_EL0 at reset; default 62.5 MHz. */
   readonly timerHz?: number;
-  readonly bus: DeviceBus;
-  readonly lift: Lift;
-  /** For listings of compiled code. */
-  readonly disassemble?: NonNullable<GuestCpu["disassemble"]>;
   /** First pc; default 0. */
   readonly resetVector?: bigint;
 }
@@ -60,18 +49,12 @@ export interface PeOptions {
  * A processing element as hardware: AArch64 with EL0, EL1 and EL2, system registers, exceptions, two-stage
  * translation and the generic timer. It has no instructions of its own: the lifter that it is given calls it.
  */
-export class ArmPe implements GuestCpu {
+export class ArmPe extends CpuModel implements GuestCpu {
   readonly layout = armLayout;
-  readonly core: CoreApi;
   readonly vm: boolean;
   readonly mpidr: number;
-  readonly clock: PeOptions["clock"];
-  readonly lift: Lift;
-  readonly disassemble: NonNullable<GuestCpu["disassemble"]>;
   /** Exception level 0..2. The state has a copy. */
   el = 2;
-  /** `core.instructions()` when the present slice began, -1 outside of slices. */
-  sliceStart = -1;
   /** The PEs that broadcast maintenance reaches, this one among them. */
   domain: readonly ArmPe[] = [this];
   /** Plays the firmware behind SMC where there is no EL3. Undefined: SMC is UNDEFINED. */
@@ -87,24 +70,12 @@ export class ArmPe implements GuestCpu {
   readonly tlb: TlbMaintenance;
   readonly operations: Operations;
   readonly interruptController: InterruptControllerAccess;
-  readonly devices: DeviceAccess;
   readonly registers: SystemRegisters;
 
-  private readonly probed: Translation = {
-    physical: 0,
-    readable: false,
-    writable: false,
-    cacheable: false,
-    pageShift: 12,
-  };
-
   constructor(core: CoreApi, options: PeOptions) {
-    this.core = core;
+    super(core, options);
     this.vm = options.mode === "vm";
     this.mpidr = (1 << 31) | (options.index & 0xff);
-    this.clock = options.clock;
-    this.lift = options.lift;
-    this.disassemble = options.disassemble ?? (() => "");
     this.mmu = new Mmu(core);
     this.contexts = new Contexts(this);
     this.modeBits = new ModeBits(this);
@@ -115,7 +86,6 @@ export class ArmPe implements GuestCpu {
     this.tlb = new TlbMaintenance(this);
     this.operations = new Operations(this);
     this.interruptController = new InterruptControllerAccess(this);
-    this.devices = new DeviceAccess(options.bus);
     this.registers = new SystemRegisters(this);
     defineIdentification(this);
     defineProcessorState(this);
@@ -148,12 +118,6 @@ export class ArmPe implements GuestCpu {
   /** Forget all translations: a restored PE starts without any. */
   forget(): void {
     this.contexts.dropAll();
-  }
-
-  /** Instructions that the clock has not been told of. */
-  get pendingInstructions(): number {
-    const { core, sliceStart } = this;
-    return sliceStart < 0 ? core.pendingInstructions() : core.instructions() - sliceStart;
   }
 
   /** Change the exception level and PSTATE.SP. */
@@ -202,15 +166,10 @@ export class ArmPe implements GuestCpu {
     vaLo: number,
     vaHi: number,
   ): Status {
-    const { devices, core, exceptions } = this;
+    const { exceptions } = this;
     // An access that crosses pages comes in one piece.
     if ((vaLo & (size - 1)) !== 0) return exceptions.simpleAbort(Fsc.alignment, access, vaLo, vaHi);
-    if (access === Access.read && devices.read(physical, size)) {
-      core.setAnswer(devices.lo, devices.hi);
-      return Status.next;
-    }
-    if (access === Access.write && devices.write(physical, size, valueLo, valueHi)) return Status.next;
-    // Devices take neither atomics nor fetches.
+    if (this.accessDevice(access, physical, size, valueLo, valueHi)) return Status.next;
     return exceptions.simpleAbort(Fsc.external, access, vaLo, vaHi);
   }
 

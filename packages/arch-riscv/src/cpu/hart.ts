@@ -1,11 +1,9 @@
 import {
   Access,
-  type CodeSource,
   type CoreApi,
-  DeviceAccess,
-  type DeviceBus,
+  CpuModel,
+  type CpuModelOptions,
   type GuestCpu,
-  type IrBuilder,
   Status,
   Translated,
   type Translation,
@@ -35,23 +33,14 @@ import { StatusRegisters } from "./status.js";
 import { Timers } from "./timers.js";
 import { Traps } from "./traps.js";
 
-/** Lifts one instruction: `GuestCpu.lift`. */
-export type Lift = (builder: IrBuilder, source: CodeSource, offset: number, mode: number) => number;
-
-export interface HartOptions {
+export interface HartOptions extends CpuModelOptions {
   /** mhartid, 0..2^31-1. */
   readonly hartId: number;
   /** `vm`: HS-mode is TypeScript, so traps into it end the run. `bare`: the guest owns all modes. */
   readonly mode: "bare" | "vm";
   readonly features?: Partial<HartFeatures>;
-  /** Nanoseconds since the machine started; `pending` instructions were executed since `run` was entered. */
-  readonly clock: { now(pending?: number): number };
   /** Ticks of `time` a second; default 10 MHz. */
   readonly timebaseHz?: number;
-  readonly bus: DeviceBus;
-  readonly lift: Lift;
-  /** For listings of compiled code. */
-  readonly disassemble?: NonNullable<GuestCpu["disassemble"]>;
   /** First pc; default 0. */
   readonly resetVector?: bigint;
 }
@@ -61,24 +50,15 @@ export interface HartOptions {
  * timers. It has no instructions of its own: the lifter that it is given calls it where state, privilege or
  * memory beyond plain accesses is involved.
  */
-export class RiscvHart implements GuestCpu {
+export class RiscvHart extends CpuModel implements GuestCpu {
   readonly layout = riscvLayout;
-  readonly core: CoreApi;
   readonly hartId: number;
   readonly vm: boolean;
   readonly features: HartFeatures;
-  readonly clock: HartOptions["clock"];
-  readonly lift: Lift;
-  readonly disassemble: NonNullable<GuestCpu["disassemble"]>;
   /** Privilege mode: 0 U, 1 S, 3 M. The state has a copy. */
   priv = 3;
   /** Virtualization mode V. */
   v: 0 | 1 = 0;
-  /**
-   * `core.instructions()` when the present slice began, -1 outside of slices. The clock learns of a slice's
-   * instructions when it ends, and a slice may be several runs of the core.
-   */
-  sliceStart = -1;
 
   readonly pmp: Pmp;
   readonly mmu: Mmu;
@@ -89,23 +69,14 @@ export class RiscvHart implements GuestCpu {
   readonly counters: Counters;
   readonly traps: Traps;
   readonly fences: Fences;
-  readonly devices: DeviceAccess;
   readonly hypervisorAccess: HypervisorAccess;
   readonly cacheBlocks: CacheBlocks;
   readonly csrs: CsrTable;
   readonly csrAccess: CsrAccess;
 
-  private readonly probed: Translation = {
-    physical: 0,
-    readable: false,
-    writable: false,
-    cacheable: false,
-    pageShift: 12,
-  };
-
   /** Throws a RangeError for options that contradict each other. */
   constructor(core: CoreApi, options: HartOptions) {
-    this.core = core;
+    super(core, options);
     this.hartId = options.hartId;
     this.vm = options.mode === "vm";
     this.features = { ...DEFAULT_FEATURES, ...options.features };
@@ -113,9 +84,6 @@ export class RiscvHart implements GuestCpu {
     const { geilen } = this.features;
     if (!Number.isInteger(geilen) || geilen < 0 || geilen > 63)
       throw new RangeError(`geilen ${geilen} is not 0..63`);
-    this.clock = options.clock;
-    this.lift = options.lift;
-    this.disassemble = options.disassemble ?? (() => "");
     this.pmp = new Pmp(core);
     this.mmu = new Mmu(core, this.pmp);
     this.contexts = new Contexts(this);
@@ -125,7 +93,6 @@ export class RiscvHart implements GuestCpu {
     this.counters = new Counters(this);
     this.traps = new Traps(this);
     this.fences = new Fences(this);
-    this.devices = new DeviceAccess(options.bus);
     this.hypervisorAccess = new HypervisorAccess(this);
     this.cacheBlocks = new CacheBlocks(this);
     this.csrs = new CsrTable(this);
@@ -157,12 +124,6 @@ export class RiscvHart implements GuestCpu {
     this.contexts.reset();
     this.timers.update();
     this.interrupts.refresh();
-  }
-
-  /** Instructions that the clock has not been told of. */
-  get pendingInstructions(): number {
-    const { core, sliceStart } = this;
-    return sliceStart < 0 ? core.pendingInstructions() : core.instructions() - sliceStart;
   }
 
   /** Bring the state's fields up to date (the counters): before they are read for a snapshot. */
@@ -248,13 +209,8 @@ export class RiscvHart implements GuestCpu {
     vaLo: number,
     vaHi: number,
   ): Status {
-    const { devices, contexts, traps, core } = this;
-    if (access === Access.read && devices.read(physical, size)) {
-      core.setAnswer(devices.lo, devices.hi);
-      return Status.next;
-    }
-    if (access === Access.write && devices.write(physical, size, valueLo, valueHi)) return Status.next;
-    // Devices take neither atomics nor fetches.
+    const { contexts, traps } = this;
+    if (this.accessDevice(access, physical, size, valueLo, valueHi)) return Status.next;
     const guest = access === Access.fetch ? contexts.fetch.guest : contexts.data.guest;
     return traps.memoryFault(Fault.access, access, vaLo, vaHi, guest);
   }
