@@ -163,7 +163,7 @@ export async function assembleVirt<V extends BoardVCpu, M extends VirtMachine<V>
  * A machine as `VirtMachine.save` saved it, made by the same board's `create` and given the same disks and
  * extensions. `clock` is set to the saved time. Throws MachineError for a file that is no snapshot of this board.
  */
-export async function restoreVirt<O extends VirtOptions, M extends VirtMachine<BoardVCpu>>(
+export async function restoreVirt<O extends VirtOptions, M extends Pick<VirtMachine<never>, "restore">>(
   name: string,
   create: (options: O) => Promise<M>,
   file: NamedBytes,
