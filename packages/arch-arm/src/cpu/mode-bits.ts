@@ -1,6 +1,6 @@
 import { CPACR_FPEN_SHIFT, CPTR, SCTLR } from "./control-bits.js";
 import { EL1, EL2 } from "./fields.js";
-import { packMode } from "./mode.js";
+import { floatMode, packMode } from "./mode.js";
 import type { ArmPe } from "./pe.js";
 import { FPCR, PSTATE } from "./state.js";
 
@@ -29,14 +29,11 @@ export class ModeBits {
   refresh(): void {
     const { core, el } = this.pe;
     const sctlr = core.lo(el === 2 ? EL2.sctlr : EL1.sctlr);
-    const fpcr = core.lo(FPCR);
     this.value = packMode({
       el,
       spSel: core.lo(PSTATE.spSel) !== 0,
       fpTrapped: this.fpTrap() !== 0,
-      rmode: (fpcr >>> 22) & 3,
-      flushToZero: (fpcr & (1 << 24)) !== 0,
-      defaultNan: (fpcr & (1 << 25)) !== 0,
+      ...floatMode(core.lo(FPCR)),
       alignmentChecked: (sctlr & SCTLR.A) !== 0,
       stackChecked: (sctlr & (el === 0 ? SCTLR.SA0 : SCTLR.SA)) !== 0,
       stepping: false,

@@ -22,6 +22,15 @@ export interface CodeMode {
   readonly stepping: boolean;
 }
 
+/** The parts of the code mode that are FPCR's. */
+export function floatMode(fpcr: number): Pick<CodeMode, "rmode" | "flushToZero" | "defaultNan"> {
+  return {
+    rmode: (fpcr >>> 22) & 3,
+    flushToZero: (fpcr & (1 << 24)) !== 0,
+    defaultNan: (fpcr & (1 << 25)) !== 0,
+  };
+}
+
 export function packMode(m: CodeMode): number {
   return (
     m.el |

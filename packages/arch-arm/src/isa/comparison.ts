@@ -2,10 +2,53 @@ import type { IrBuilder, Value } from "@hypercraft/engine";
 
 /** A subtraction that set the flags, in the block `nodes` belongs to. */
 export interface Comparison {
+  readonly kind: "subtraction";
   readonly nodes: unknown;
   readonly wide: boolean;
   readonly x: Value;
   readonly y: Value;
+}
+
+/** A comparison of numbers that set the flags: 0 less, 1 equal, 2 greater, 3 unordered, as an i32. */
+export interface Order {
+  readonly kind: "order";
+  readonly nodes: unknown;
+  readonly order: Value;
+}
+
+/** The condition by the order; null for AL and NV. */
+export function orderedBy(i32: IrBuilder["i32"], { order }: Order, code: number): Value | null {
+  const is = (n: number) => i32.eq(order, i32.const(n));
+  switch (code) {
+    case 0:
+      return is(1);
+    case 1:
+      return i32.ne(order, i32.const(1));
+    case 2: // CS: not less
+    case 5: // PL
+      return i32.ne(order, i32.const(0));
+    case 3:
+    case 4:
+      return i32.eqz(order);
+    case 6: // VS: unordered
+      return is(3);
+    case 7:
+      return i32.ne(order, i32.const(3));
+    case 8: // HI: greater or unordered
+      return i32.ge_u(order, i32.const(2));
+    case 9:
+      return i32.lt_u(order, i32.const(2));
+    case 10: // GE: equal or greater
+      return i32.lt_u(i32.sub(order, i32.const(1)), i32.const(2));
+    case 11:
+      return i32.ge_u(i32.sub(order, i32.const(1)), i32.const(2));
+    case 12:
+      return is(2);
+    case 13:
+      return i32.ne(order, i32.const(2));
+    default:
+      return null;
+  }
 }
 
 /**

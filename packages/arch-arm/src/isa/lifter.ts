@@ -9,7 +9,7 @@ import {
 import { Helper } from "../cpu/helper-ids.js";
 import { type CodeMode, unpackMode } from "../cpu/mode.js";
 import { FLAGS, PSTATE, SP, X } from "../cpu/state.js";
-import { type Comparison, compareBy } from "./comparison.js";
+import { type Comparison, compareBy, type Order, orderedBy } from "./comparison.js";
 
 /** The register number that means the zero register or the stack pointer. */
 export const ZR = 31;
@@ -21,7 +21,7 @@ const UNPRIVILEGED = 2;
 /** The instruction being lifted, with A64's names for what the IR offers. */
 export class A64Builder extends InstructionBuilder<CodeMode> {
   /** What the flags were set by, if that was in this block. */
-  private compared: Comparison | null = null;
+  private compared: Comparison | Order | null = null;
 
   constructor(ir: IrBuilder) {
     super(ir, unpackMode);
@@ -115,7 +115,7 @@ export class A64Builder extends InstructionBuilder<CodeMode> {
     this.setResult(wide, difference);
     ir.set(FLAGS.c, o.ge_u(x, y));
     ir.set(FLAGS.v, this.widened(wide, o.and(o.xor(x, y), o.xor(x, difference))));
-    this.compared = { nodes: ir.nodes, wide, x, y };
+    this.compared = { kind: "subtraction", nodes: ir.nodes, wide, x, y };
     return difference;
   }
 
@@ -151,6 +151,16 @@ export class A64Builder extends InstructionBuilder<CodeMode> {
     this.compared = null;
   }
 
+  /** Set the flags to the order of two numbers, an i32: 0 less, 1 equal, 2 greater, 3 unordered. */
+  setOrder(order: Value): void {
+    const { i64, i32 } = this;
+    const top = (value: Value): Value => i64.shl(i64.extend_i32_u(value), i64.const(63));
+    const unequal = i64.extend_i32_u(i32.xor(order, i32.const(1)));
+    const notLess = i32.ne(order, i32.const(0));
+    this.setFlags(top(i32.eqz(order)), unequal, notLess, top(i32.eq(order, i32.const(3))));
+    this.compared = { kind: "order", nodes: this.ir.nodes, order };
+  }
+
   /** Set the flags to NZCV, 4 bits. */
   setNzcv(nzcv: number): void {
     const [n, z, c, v] = this.constantFlags(nzcv);
@@ -179,7 +189,10 @@ export class A64Builder extends InstructionBuilder<CodeMode> {
   condition(code: number): Value {
     const { ir, compared } = this;
     if (compared !== null && compared.nodes === ir.nodes) {
-      const value = compareBy(this.ops(compared.wide), compared, code);
+      const value =
+        compared.kind === "order"
+          ? orderedBy(this.i32, compared, code)
+          : compareBy(this.ops(compared.wide), compared, code);
       if (value !== null) return value;
     }
     if (code >= 14) return this.i32.const(1);

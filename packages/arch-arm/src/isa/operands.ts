@@ -1,5 +1,6 @@
 import type { OperandKind } from "@hypercraft/engine";
 import { decodeBitmask } from "./bitmask.js";
+import { FLOAT_OPERANDS } from "./float-operands.js";
 import { CONDITIONS, wName, wSpName, xName, xSpName } from "./registers.js";
 import { operationName, PSTATE_FIELDS, systemRegisterName } from "./system-names.js";
 import { VECTOR_OPERANDS } from "./vector-operands.js";
@@ -138,6 +139,7 @@ const numberedLane = (low: number): OperandKind => ({
 
 export const OPERANDS: Readonly<Record<string, OperandKind>> = {
   ...VECTOR_OPERANDS,
+  ...FLOAT_OPERANDS,
   sf: plain,
   n: plain,
   rd: r,

@@ -9,6 +9,8 @@ import { lse } from "./lse.js";
 import { OPERANDS } from "./operands.js";
 import { nonTemporalPairs, pairs } from "./pairs.js";
 import { register } from "./register.js";
+import { scalarCompare } from "./scalar-compare.js";
+import { scalarConvert } from "./scalar-convert.js";
 import { scalarFloat } from "./scalar-float.js";
 import { sources } from "./sources.js";
 import { system } from "./system.js";
@@ -50,6 +52,8 @@ const declarations: readonly Declaration<A64Builder>[] = [
   ...vectorTable,
   ...vectorStructures,
   ...scalarFloat,
+  ...scalarCompare,
+  ...scalarConvert,
 ];
 
 /** The instructions of A64: the integer ones, and those of the vector registers there are so far. */

@@ -3,21 +3,23 @@ import { FlatUserCpu, SYSTEM_CALL } from "@hypercraft/engine/testing/flat-user";
 import { tierExecutor } from "@hypercraft/engine/testing/user-executors";
 import { ARM_FLOATING_POINT } from "../cpu/create-pe.js";
 import { Helper } from "../cpu/helper-ids.js";
+import { floatMode, packMode, unpackMode } from "../cpu/mode.js";
 import { readFpsr, writeFpsr } from "../cpu/registers/processor-state.js";
-import { armLayout } from "../cpu/state.js";
+import { armLayout, FPCR } from "../cpu/state.js";
 import { liftInstruction } from "../isa/lift.js";
 import { systemRegisterNumber } from "../isa/system-names.js";
 import { userPrograms } from "./user-program.js";
 
 // User-level cases on the engine: a flat CPU at EL0.
 
+const FPCR_NUMBER = systemRegisterNumber("FPCR");
 const FPSR = systemRegisterNumber("FPSR");
 
 class UserCpu extends FlatUserCpu {
   override readonly layout = armLayout;
 
   override codeMode(): number {
-    return 0;
+    return packMode({ ...unpackMode(0), ...floatMode(this.core.lo(FPCR)) });
   }
 
   override lift(builder: IrBuilder, source: CodeSource, offset: number, mode: number): number {
@@ -35,6 +37,10 @@ class UserCpu extends FlatUserCpu {
       return Status.next;
     }
     if (id === Helper.sendEvent) return Status.next;
+    if (id === Helper.writeSystem && constant === FPCR_NUMBER) {
+      core.set(FPCR, lo, 0);
+      return Status.next;
+    }
     if (id === Helper.clearExclusive) {
       core.clearReservation();
       return Status.next;

@@ -16,12 +16,14 @@ const SP_OFFSET = 248;
 const NZCV_OFFSET = 256;
 const FPSR_OFFSET = 264;
 const VECTOR_OFFSET = 272;
+const FPCR_OFFSET = 784;
 export const RECORD_POINTER = 28;
 const SCRATCH = 0;
 const SYSCALL = 8;
 const SP = 31;
 
 const FPSR = systemRegisterNumber("FPSR") & 0x7fff;
+const FPCR = systemRegisterNumber("FPCR") & 0x7fff;
 const NZCV = systemRegisterNumber("NZCV") & 0x7fff;
 
 /** State of a PE in user mode. Registers are unsigned 64-bit; NZCV is as in the register, bits 31 to 28. */
@@ -29,6 +31,8 @@ export interface UserState extends RecordedData {
   readonly x: readonly bigint[];
   readonly sp: bigint;
   readonly nzcv: bigint;
+  /** FPCR during a program. */
+  readonly fpcr: bigint;
   /** FPSR at the end of a program; it starts with 0. */
   readonly fpsr: bigint;
   /** V0 to V31, low half before high half. */
@@ -61,6 +65,8 @@ const prologue = (record: number): number[] => [
   move(SP, SCRATCH),
   load(SCRATCH, NZCV_OFFSET),
   assemble("msr", { system: NZCV, xt: SCRATCH }),
+  load(SCRATCH, FPCR_OFFSET),
+  assemble("msr", { system: FPCR, xt: SCRATCH }),
   assemble("msr", { system: FPSR, xt: 31 }),
   ...vectors.map((i) => vectorAccess("ldr.q", i)),
   ...loadable.map((i) => load(i, 8 * i)),
@@ -77,10 +83,11 @@ const epilogue = (): number[] => [
   ...vectors.map((i) => vectorAccess("str.q", i)),
 ];
 
-function writeRegisters(view: DataView, { x, sp, nzcv, v }: UserState): void {
+function writeRegisters(view: DataView, { x, sp, nzcv, fpcr, v }: UserState): void {
   for (const i of loadable) view.setBigUint64(8 * i, x[i] as bigint, true);
   view.setBigUint64(SP_OFFSET, sp, true);
   view.setBigUint64(NZCV_OFFSET, nzcv, true);
+  view.setBigUint64(FPCR_OFFSET, fpcr, true);
   for (const [i, half] of v.entries()) view.setBigUint64(VECTOR_OFFSET + 8 * i, half, true);
 }
 
@@ -88,6 +95,7 @@ const readRegisters = (view: DataView): Omit<UserState, "data"> => ({
   x: Array.from({ length: 31 }, (_, i) => view.getBigUint64(8 * i, true)),
   sp: view.getBigUint64(SP_OFFSET, true),
   nzcv: view.getBigUint64(NZCV_OFFSET, true),
+  fpcr: view.getBigUint64(FPCR_OFFSET, true),
   fpsr: view.getBigUint64(FPSR_OFFSET, true),
   v: Array.from({ length: 64 }, (_, i) => view.getBigUint64(VECTOR_OFFSET + 8 * i, true)),
 });

@@ -69,6 +69,7 @@ const oneOf = (names: readonly string[]): RegExp =>
   new RegExp(`^(${names.map((name) => name.replaceAll(".", "\\.")).join("|")})$`);
 
 const VECTOR = /\.v$/;
+const FLOAT = /^(f|[su]cvtf|urecpe|ursqrte)/;
 const compute = generator(oneOf(others(MEMORY, CONTROL, SYSTEM, VECTOR)));
 const vectors = generator(VECTOR);
 const hints = generator(/^(dsb|dmb|isb|hint|sevl?|prf.*)$/, { imm: [0, 1, 7, 25, 29, 34] });
@@ -255,12 +256,44 @@ function lanesValue(prng: Prng): bigint {
   );
 }
 
+/** A number of a format where the rules differ: at the ends of its classes, few bits set, or any. */
+function numberBits(prng: Prng, width: number, fraction: number): bigint {
+  const f = BigInt(fraction);
+  const top = (1n << BigInt(width - 1 - fraction)) - 1n;
+  const bias = top >> 1n;
+  const exponent = prng.pick([
+    () => prng.pick([0n, 0n, 1n, 2n, top, top, top - 1n, top - 2n]),
+    () => bias + BigInt(prng.below(2 * fraction + 20) - fraction - 10),
+    () => prng.bits64() & top,
+  ])();
+  const all = prng.bits64() & ((1n << f) - 1n);
+  const at = BigInt(prng.below(fraction));
+  const low = prng.pick([0n, 0n, 1n << at, (1n << f) - 1n, all, all, (all >> at) << at, 1n << (f - 1n)]);
+  const sign = prng.oneIn(3) ? 1n << BigInt(width - 1) : 0n;
+  return sign | ((exponent < 0n ? 0n : exponent > top ? top : exponent) << f) | low;
+}
+
+/** Half of a vector register: numbers of one format. */
+function floatsValue(prng: Prng): bigint {
+  const [width, fraction] = prng.pick([
+    [64, 52] as const,
+    [32, 23] as const,
+    [32, 23] as const,
+    [16, 10] as const,
+  ]);
+  return range(0, 64 / width - 1).reduce(
+    (all, i) => all | (numberBits(prng, width, fraction) << BigInt(width * i)),
+    0n,
+  );
+}
+
 function startState(prng: Prng, record: number, half: (prng: Prng) => bigint = vectorValue): UserState {
   const middle = BigInt(record + DATA_MIDDLE);
   return {
     x: range(0, 30).map((i) => (i === BASE || i === POINTER ? middle : integerValue(prng))),
     sp: middle,
     nzcv: BigInt(prng.below(16)) << 28n,
+    fpcr: 0n,
     fpsr: 0n,
     v: range(0, 63).map(() => half(prng)),
     data: Uint8Array.from({ length: DATA_BYTES }, () => prng.below(256)),
@@ -283,16 +316,19 @@ export function randomUserCases(prng: Prng, count: number, length: number): read
   }));
 }
 
-const vectorMakers: readonly Unit[] = armInstructions.instructions
-  .filter(({ name, operands }) => VECTOR.test(name) || (MEMORY.test(name) && operands.has("vt")))
-  .map(({ name }) => {
-    const make = generator(oneOf([name]), { xnSp: name.endsWith(".post") ? [POINTER] : BASES });
-    if (!name.endsWith(".post")) return single(make);
-    return (prng) => [
-      named("add.imm", { sf: 1, rdSp: POINTER, rnSp: SP, imm: prng.below(1000) }),
-      make(prng),
-    ];
-  });
+/** One of each of the instructions of the vector registers whose names match. */
+const vectorMakers = (accept: RegExp): readonly Unit[] =>
+  armInstructions.instructions
+    .filter(({ name, operands }) => VECTOR.test(name) || (MEMORY.test(name) && operands.has("vt")))
+    .filter(({ name }) => accept.test(name))
+    .map(({ name }) => {
+      const make = generator(oneOf([name]), { xnSp: name.endsWith(".post") ? [POINTER] : BASES });
+      if (!name.endsWith(".post")) return single(make);
+      return (prng) => [
+        named("add.imm", { sf: 1, rdSp: POINTER, rnSp: SP, imm: prng.below(1000) }),
+        make(prng),
+      ];
+    });
 
 /** A sequence that runs so many times. */
 const looped = (body: readonly number[], rounds: number): readonly number[] => [
@@ -312,12 +348,40 @@ export function randomVectorCases(
   length: number,
   rounds: number,
 ): readonly UserCase[] {
-  const units = range(1, times).flatMap(() => {
-    const left = [...vectorMakers];
-    return vectorMakers.map(() => (left.splice(prng.below(left.length), 1)[0] as Unit)(prng));
+  return casesOf(repeated(prng, /./, times), length, rounds, (record) =>
+    startState(prng, record, lanesValue),
+  );
+}
+
+/** The same of floating point alone, on numbers where its rules differ and with any FPCR. */
+export function randomFloatCases(
+  prng: Prng,
+  times: number,
+  length: number,
+  rounds: number,
+): readonly UserCase[] {
+  return casesOf(repeated(prng, FLOAT, times), length, rounds, (record) => ({
+    ...startState(prng, record, floatsValue),
+    fpcr: prng.oneIn(4) ? 0n : BigInt(prng.below(32)) << 22n,
+  }));
+}
+
+function repeated(prng: Prng, accept: RegExp, times: number): readonly (readonly number[])[] {
+  const makers = vectorMakers(accept);
+  return range(1, times).flatMap(() => {
+    const left = [...makers];
+    return makers.map(() => (left.splice(prng.below(left.length), 1)[0] as Unit)(prng));
   });
+}
+
+function casesOf(
+  units: readonly (readonly number[])[],
+  length: number,
+  rounds: number,
+  start: (record: number) => UserState,
+): readonly UserCase[] {
   return range(0, Math.ceil(units.length / length) - 1).map((i) => ({
-    start: startState(prng, recordAddress(i), lanesValue),
+    start: start(recordAddress(i)),
     code: encode(looped(units.slice(i * length, (i + 1) * length).flat(), rounds)),
   }));
 }
