@@ -249,10 +249,6 @@ export const OPERANDS: Readonly<Record<string, OperandKind>> = {
     format: (value) => hex(value),
   },
   immShift: { format: (value) => (value === 0 ? undefined : `lsl #${8 * value}`) },
-  wordsD: {
-    derive: (bits) => field(bits, 0, 5),
-    format: (value, { bits }) => `v${value}.${shaped(2, bits)}`,
-  },
   laneD: {
     derive: (bits) => field(bits, 0, 5),
     format: (value, { bits }) => `v${value}.${shaped(laneSize(bits), bits)}`,

@@ -1,4 +1,5 @@
 import { type Declaration, InstructionTable, supportMatrix } from "@hypercraft/engine";
+import { aes } from "./aes.js";
 import { branches } from "./branches.js";
 import { crc32 } from "./crc32.js";
 import { exclusives } from "./exclusives.js";
@@ -8,10 +9,12 @@ import { loadsStores } from "./loads-stores.js";
 import { lse } from "./lse.js";
 import { OPERANDS } from "./operands.js";
 import { nonTemporalPairs, pairs } from "./pairs.js";
+import { polynomial } from "./polynomial.js";
 import { register } from "./register.js";
 import { scalarCompare } from "./scalar-compare.js";
 import { scalarConvert } from "./scalar-convert.js";
 import { scalarFloat } from "./scalar-float.js";
+import { sha } from "./sha.js";
 import { sources } from "./sources.js";
 import { system } from "./system.js";
 import { vectorAcross } from "./vector-across.js";
@@ -51,6 +54,9 @@ const declarations: readonly Declaration<A64Builder>[] = [
   ...vectorElement,
   ...vectorTable,
   ...vectorStructures,
+  ...polynomial,
+  ...aes,
+  ...sha,
   ...scalarFloat,
   ...scalarCompare,
   ...scalarConvert,

@@ -48,6 +48,15 @@ const copies = [
     { name: "dup.v", where: "laneShape == 1" },
   ),
   simd(
+    "01 0 11110000 imm5:5 0 0000 1 vn:5 vd:5",
+    "mov copyScalarD, laneN",
+    (b, o) => {
+      const value = lane(b, vector(b, o.vn), sizeOf(o.imm5), laneOf(o.imm5), false);
+      setLow64(b, o.vd, value);
+    },
+    { name: "dup.scalar.v", where: "anyLane == 1" },
+  ),
+  simd(
     "0 q:1 0 01110000 imm5:5 0 0001 1 xn:5 vd:5",
     "dup laneD, laneX",
     (b, o) => setArranged(b, o.q, o.vd, splat(b, sizeOf(o.imm5), b.x(o.xn))),

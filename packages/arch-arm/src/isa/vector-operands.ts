@@ -23,6 +23,14 @@ const single = (low: number, size: SizeOf, more = 0): OperandKind => ({
   derive: (bits) => field(bits, low, 5),
   format: (value, { bits }) => `${"bhsd"[size(bits) + more]}${value}`,
 });
+const letter = (name: string, low: number): OperandKind => ({
+  derive: (bits) => field(bits, low, 5),
+  format: (value) => `${name}${value}`,
+});
+const words = (low: number): OperandKind => ({
+  derive: (bits) => field(bits, low, 5),
+  format: (value, { bits }) => `v${value}.${shape(2, q(bits))}`,
+});
 /** A register of a field with lanes of twice the size, all 128 bits of it. */
 const doubled = (low: number): OperandKind => ({
   derive: (bits) => field(bits, low, 5),
@@ -103,8 +111,15 @@ export const VECTOR_OPERANDS: Readonly<Record<string, OperandKind>> = {
     format: (value, { bits }) => `v${value}.${shape(vsize(bits) + 1, q(bits))}`,
   },
   pairN: { derive: (bits) => field(bits, 5, 5), format: (value) => `v${value}.2d` },
-  doubleD: { derive: (bits) => field(bits, 0, 5), format: (value) => `d${value}` },
+  doubleD: letter("d", 0),
   pairD: { derive: (bits) => field(bits, 0, 5), format: (value) => `v${value}.2d` },
+  // Words and whole registers, of the instructions for cryptography.
+  wordD: letter("s", 0),
+  wordN: letter("s", 5),
+  quadD: letter("q", 0),
+  quadN: letter("q", 5),
+  wordsN: words(5),
+  wordsM: words(16),
   /** More than two lanes, none of doublewords. */
   severalLanes: flag((bits) => vsize(bits) < 2 || (vsize(bits) === 2 && q(bits) === 1)),
   shiftScalarD: single(0, shiftSize),
@@ -118,6 +133,8 @@ export const VECTOR_OPERANDS: Readonly<Record<string, OperandKind>> = {
     format: (value, { bits }) => list(value, field(bits, 13, 2) + 1, "16b"),
   },
   laneBits: { derive: (bits) => 8 << vsize(bits), format: (value) => `#${value}` },
+  /** Of copies. */
+  copyScalarD: single(0, (bits) => 31 - Math.clz32(field(bits, 16, 5) & -field(bits, 16, 5))),
   // By element.
   elementRm: plain,
   elementHigh: plain,
@@ -126,6 +143,7 @@ export const VECTOR_OPERANDS: Readonly<Record<string, OperandKind>> = {
     format: (value, { bits }) => `v${value}.${"bhsd"[vsize(bits)]}[${elementOf(bits).index}]`,
   },
   // Immediates.
+  wordsD: words(0),
   halvesD: {
     derive: (bits) => field(bits, 0, 5),
     format: (value, { bits }) => `v${value}.${shape(1, q(bits))}`,

@@ -7,8 +7,8 @@ import { type Check, Rule } from "../system-registers.js";
 
 /** Implementer 0: reserved for software. */
 const MIDR = 0x000f_0000;
-// CRC32 and LSE; of AES with PMULL (2 in bits 7:4), SHA1 (1 in 11:8) and SHA256 (1 in 15:12) there is nothing yet.
-const ID_AA64ISAR0 = 0x0021_0000;
+// AES with PMULL (2), SHA1, SHA256, CRC32, LSE (2): bits 7:4 and up.
+const ID_AA64ISAR0 = 0x0021_1120;
 // EL0 to EL2 AArch64 only, FP and Advanced SIMD.
 const ID_AA64PFR0 = 0x0000_0111;
 const PFR0_GIC = 1 << 24;
