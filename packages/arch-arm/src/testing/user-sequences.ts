@@ -73,13 +73,13 @@ const FLOAT = /^(f|[su]cvtf|urecpe|ursqrte)/;
 const compute = generator(oneOf(others(MEMORY, CONTROL, SYSTEM, VECTOR)));
 const vectors = generator(VECTOR);
 const hints = generator(/^(dsb|dmb|isb|hint|sevl?|prf.*)$/, { imm: [0, 1, 7, 25, 29, 34] });
+/** LD1 to LD4 and ST1 to ST4. */
+const isStructure = ({ name, operands }: (typeof armInstructions.instructions)[number]): boolean =>
+  MEMORY.test(name) && operands.has("vt");
 const plainMemory = armInstructions.instructions
+  .filter((instruction) => MEMORY.test(instruction.name) && !isStructure(instruction))
   .map(({ name }) => name)
-  .filter(
-    (name) =>
-      [MEMORY].some((p) => p.test(name)) &&
-      ![ORDERED, EXCLUSIVE, ATOMIC, PAIR_SWAP].some((p) => p.test(name)),
-  );
+  .filter((name) => ![ORDERED, EXCLUSIVE, ATOMIC, PAIR_SWAP].some((p) => p.test(name)));
 const displaced = plainMemory.filter((name) => !/\.(pre|post|reg|literal)$|^prf/.test(name));
 const access = generator(oneOf(displaced), { xnSp: BASES, disp: range(0, 2032) });
 const updating = generator(oneOf(plainMemory.filter((name) => /\.(pre|post)$/.test(name))), {
@@ -319,7 +319,7 @@ export function randomUserCases(prng: Prng, count: number, length: number): read
 /** One of each of the instructions of the vector registers whose names match. */
 const vectorMakers = (accept: RegExp): readonly Unit[] =>
   armInstructions.instructions
-    .filter(({ name, operands }) => VECTOR.test(name) || (MEMORY.test(name) && operands.has("vt")))
+    .filter((instruction) => VECTOR.test(instruction.name) || isStructure(instruction))
     .filter(({ name }) => accept.test(name))
     .map(({ name }) => {
       const make = generator(oneOf([name]), { xnSp: name.endsWith(".post") ? [POINTER] : BASES });
