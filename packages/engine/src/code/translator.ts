@@ -31,14 +31,15 @@ export class PageSource implements CodeSource {
 
   u16(offset: number): number {
     if (offset < 4095) return this.half(this.page + offset);
-    if (offset === 4095) throw new RangeError("instruction parcels are aligned to 2 bytes");
-    this.crossed = true;
-    return this.nextPage < 0 ? -1 : this.half(this.nextPage + offset - 4096);
+    const low = this.u8(offset);
+    const high = this.u8(offset + 1);
+    return low < 0 || high < 0 ? -1 : low | (high << 8);
   }
 
-  /** A byte at an offset that has been read by `u16` before. */
   u8(offset: number): number {
-    return this.bytes[offset < 4096 ? this.page + offset : this.nextPage + offset - 4096] as number;
+    if (offset < 4096) return this.bytes[this.page + offset] as number;
+    this.crossed = true;
+    return this.nextPage < 0 ? -1 : (this.bytes[this.nextPage + offset - 4096] as number);
   }
 
   private half(at: number): number {

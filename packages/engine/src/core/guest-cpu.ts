@@ -62,6 +62,8 @@ export interface CodeSource {
    * -1 if that page cannot be fetched from; the lifter then ends the block before the instruction.
    */
   u16(offset: number): number;
+  /** 8 bits at a page offset, likewise. */
+  u8(offset: number): number;
 }
 
 /** What an architecture implements for the engine. */
