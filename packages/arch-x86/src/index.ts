@@ -1,1 +1,1 @@
-export {};
+export { disassemble } from "./isa/lift.js";

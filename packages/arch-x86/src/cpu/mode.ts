@@ -1,0 +1,96 @@
+// What decides what code means besides its bytes. The engine keys code by a small number: every combination that is
+// met gets the next one.
+
+/** The modes a block is translated under. */
+export interface CodeMode {
+  /** Default operand and address size: CS.D, or 64-bit mode. */
+  readonly bits: 16 | 32 | 64;
+  /** Bytes of the stack pointer: SS.B, 8 in 64-bit mode. */
+  readonly stack: 2 | 4 | 8;
+  /** CS, DS, ES and SS start at 0, end at 4 GiB and may be read and written: no checks are needed. */
+  readonly flat: boolean;
+  /** Current privilege level. */
+  readonly cpl: 0 | 1 | 2 | 3;
+  /** CR0.PE. */
+  readonly protectedMode: boolean;
+  /** RFLAGS.VM. */
+  readonly virtual8086: boolean;
+  /** EFER.LMA: 64-bit or compatibility mode. */
+  readonly longMode: boolean;
+  /** CPL is at most IOPL: CLI and STI are allowed. */
+  readonly interruptsAllowed: boolean;
+  /** CR0.EM, CR0.MP and CR0.TS. */
+  readonly emulated: boolean;
+  readonly monitored: boolean;
+  readonly taskSwitched: boolean;
+  /** CR4.OSFXSR. */
+  readonly sse: boolean;
+  /** MXCSR.RC: 0 nearest, 1 down, 2 up, 3 to zero. */
+  readonly rounding: 0 | 1 | 2 | 3;
+  readonly flushToZero: boolean;
+  readonly denormalsAreZero: boolean;
+  /** Some SIMD floating-point exception is not masked. */
+  readonly unmasked: boolean;
+}
+
+const BITS = [16, 32, 64] as const;
+const STACKS = [2, 4, 8] as const;
+
+/** The flags of a mode in the order of their bits, from bit 8 on. */
+const SWITCHES = [
+  ...["flat", "protectedMode", "virtual8086", "longMode", "interruptsAllowed", "emulated", "monitored"],
+  ...["taskSwitched", "sse", "flushToZero", "denormalsAreZero", "unmasked"],
+] as const satisfies readonly (keyof CodeMode)[];
+
+/** All of a mode in one number. */
+function pack(mode: CodeMode): number {
+  let bits = BITS.indexOf(mode.bits) | (STACKS.indexOf(mode.stack) << 2) | (mode.cpl << 4);
+  bits |= mode.rounding << 6;
+  for (const [i, name] of SWITCHES.entries()) if (mode[name]) bits |= 1 << (8 + i);
+  return bits;
+}
+
+/** The engine has twelve bits for it. */
+const MAX_MODES = 4096;
+
+/** Modes met in this process, by the number the engine knows them by; and those numbers. */
+const modes: CodeMode[] = [];
+const numbers = new Map<number, number>();
+
+/** The number of a mode, 0..4095. Throws RangeError when there are more, which no guest brings about by itself. */
+export function modeNumber(mode: CodeMode): number {
+  const packed = pack(mode);
+  const known = numbers.get(packed);
+  if (known !== undefined) return known;
+  if (modes.length === MAX_MODES) throw new RangeError("more than 4096 modes of code");
+  numbers.set(packed, modes.length);
+  return modes.push(mode) - 1;
+}
+
+/** The mode with a number that `modeNumber` gave. */
+export function modeOf(number: number): CodeMode {
+  return modes[number] as CodeMode;
+}
+
+/** 64-bit user code with everything allowed and masked: what a program of an operating system runs in. */
+export const USER_64: CodeMode = {
+  bits: 64,
+  stack: 8,
+  flat: true,
+  cpl: 3,
+  protectedMode: true,
+  virtual8086: false,
+  longMode: true,
+  interruptsAllowed: false,
+  emulated: false,
+  monitored: true,
+  taskSwitched: false,
+  sse: true,
+  rounding: 0,
+  flushToZero: false,
+  denormalsAreZero: false,
+  unmasked: false,
+};
+
+// A builder that has met no mode yet knows number 0.
+modeNumber(USER_64);

@@ -1,0 +1,22 @@
+import type { CoreApi } from "@hypercraft/engine";
+import { MXCSR, x86Layout } from "./state.js";
+
+// MXCSR: its exception flags are the engine's floating-point flags in another order.
+
+/** By bit of MXCSR: IE, DE, ZE, OE, UE and PE in the engine's numbering. */
+const ENGINE_FLAGS = [16, 32, 8, 4, 2, 1] as const;
+const EXCEPTION_FLAGS = 0x3f;
+
+/** MXCSR as instructions see it. */
+export function readMxcsr(core: Pick<CoreApi, "lo">): number {
+  const raised = core.lo(x86Layout.fpFlags);
+  const flags = ENGINE_FLAGS.reduce((bits, flag, i) => bits | ((raised & flag) !== 0 ? 1 << i : 0), 0);
+  return core.lo(MXCSR) | flags;
+}
+
+/** Take a value over; bits 31:16 must be clear. */
+export function writeMxcsr(core: Pick<CoreApi, "set">, value: number): void {
+  core.set(MXCSR, value & ~EXCEPTION_FLAGS, 0);
+  const raised = ENGINE_FLAGS.reduce((bits, flag, i) => bits | ((value >> i) & 1 ? flag : 0), 0);
+  core.set(x86Layout.fpFlags, raised, 0);
+}

@@ -1,0 +1,326 @@
+import type { IrBuilder, Value } from "@hypercraft/engine";
+import { FLAGS } from "../cpu/state.js";
+
+// The status flags CF, PF, AF, ZF, SF and OF are not computed when an instruction sets them, but when one reads them,
+// from what the instruction left: its result, an operand, and what kind of instruction it was. The kind is a constant,
+// which costs nothing in code, and mostly it is known where flags are read.
+
+/** Bits of the status flags in RFLAGS. */
+export const Flag = { CF: 1, PF: 4, AF: 0x10, ZF: 0x40, SF: 0x80, OF: 0x800 } as const;
+export const STATUS_FLAGS = 0x8d5;
+
+/** How the fields are to be read. ZF is always set if `result` is 0. */
+export const FlagClass = {
+  /** `source` holds the flags where RFLAGS has them. */
+  explicit: 0,
+  /** ZF, SF and PF are `result`'s; CF, AF and OF stand in `source` where RFLAGS has them. */
+  partial: 1,
+  /** `result` is a sum, `source` one of its operands. */
+  add: 2,
+  /** `result` is a difference, `source` what was subtracted. */
+  subtract: 3,
+  /** CF, AF and OF are clear. */
+  logic: 4,
+} as const;
+export type FlagClass = (typeof FlagClass)[keyof typeof FlagClass];
+
+/** The field's value: the class, and how many bits of an i64 lie above the operand. */
+export const flagKind = (flagClass: FlagClass, bytes: number): number => (flagClass << 6) | (64 - 8 * bytes);
+
+/** What set the flags last, if that was in this block. Values are sign-extended from the operand size. */
+interface Known {
+  readonly nodes: unknown;
+  readonly flagClass: FlagClass;
+  /** The operands of an addition or subtraction. */
+  readonly x: Value | null;
+  readonly y: Value | null;
+}
+
+/** Conditions by the number in the low four bits of Jcc: odd ones are the opposites. */
+export const CONDITIONS = [
+  ...["o", "no", "b", "ae", "e", "ne", "be", "a"],
+  ...["s", "ns", "p", "np", "l", "ge", "le", "g"],
+] as const;
+
+/** Writes and reads the status flags of one block. */
+export class FlagsWriter {
+  private readonly ir: IrBuilder;
+  private known: Known | null = null;
+
+  constructor(ir: IrBuilder) {
+    this.ir = ir;
+  }
+
+  private get i64() {
+    return this.ir.i64;
+  }
+  private get i32() {
+    return this.ir.i32;
+  }
+  private get result(): Value {
+    return this.ir.get(FLAGS.result);
+  }
+  private get source(): Value {
+    return this.ir.get(FLAGS.source);
+  }
+
+  /** x + y gave `result`; all sign-extended from `bytes`. */
+  add(bytes: number, x: Value, y: Value, result: Value): void {
+    this.write(FlagClass.add, bytes, result, y, x, y);
+  }
+
+  /** x - y gave `result`; all sign-extended from `bytes`. */
+  subtract(bytes: number, x: Value, y: Value, result: Value): void {
+    this.write(FlagClass.subtract, bytes, result, y, x, y);
+  }
+
+  /** AND, OR, XOR, TEST; `result` is sign-extended from `bytes`. AF is undefined, and clear. */
+  logic(bytes: number, result: Value): void {
+    this.write(FlagClass.logic, bytes, result, null, null, null);
+  }
+
+  /** ZF, SF and PF of a sign-extended result; CF, AF and OF as i64 `bits` at their places in RFLAGS. */
+  partial(result: Value, bits: Value): void {
+    this.write(FlagClass.partial, 8, result, bits, null, null);
+  }
+
+  /** All of them from an i64 that has them where RFLAGS does; other bits do not matter. */
+  explicit(bits: Value): void {
+    const { i64 } = this;
+    const zero = i64.const(Flag.ZF);
+    this.write(FlagClass.explicit, 8, i64.xor(i64.and(bits, zero), zero), bits, null, null);
+  }
+
+  private write(
+    flagClass: FlagClass,
+    bytes: number,
+    result: Value,
+    source: Value | null,
+    x: Value | null,
+    y: Value | null,
+  ): void {
+    const { ir } = this;
+    ir.set(FLAGS.kind, this.i32.const(flagKind(flagClass, bytes)));
+    ir.set(FLAGS.result, result);
+    if (source !== null) ir.set(FLAGS.source, source);
+    this.known = { nodes: ir.nodes, flagClass, x, y };
+  }
+
+  /** The fields were written by a helper or chosen at run time. */
+  forget(): void {
+    this.known = null;
+  }
+
+  private get knownHere(): Known | null {
+    return this.known !== null && this.known.nodes === this.ir.nodes ? this.known : null;
+  }
+
+  // Single flags, as an i32 that is 0 or 1.
+
+  carry(): Value {
+    const { i64, i32 } = this;
+    const known = this.knownHere;
+    switch (known?.flagClass) {
+      case FlagClass.add:
+        return i64.lt_u(this.result, known.y as Value);
+      case FlagClass.subtract:
+        return i64.lt_u(known.x as Value, known.y as Value);
+      case FlagClass.logic:
+        return i32.const(0);
+      case FlagClass.partial:
+      case FlagClass.explicit:
+        return this.bit(0);
+    }
+    return this.dynamic(
+      () => i64.lt_u(this.result, this.source),
+      () => i64.lt_u(this.minuend(), this.source),
+      () => this.bit(0),
+    );
+  }
+
+  overflow(): Value {
+    const { i64, i32 } = this;
+    const known = this.knownHere;
+    const negative = (value: Value) => i64.lt_s(value, i64.const(0));
+    const ofSum = (x: Value, y: Value, sum: Value) => negative(i64.and(i64.xor(x, sum), i64.xor(y, sum)));
+    switch (known?.flagClass) {
+      case FlagClass.add:
+        return ofSum(known.x as Value, known.y as Value, this.result);
+      case FlagClass.subtract:
+        return ofSum(this.result, known.y as Value, known.x as Value);
+      case FlagClass.logic:
+        return i32.const(0);
+      case FlagClass.partial:
+      case FlagClass.explicit:
+        return this.bit(11);
+    }
+    return this.dynamic(
+      () => ofSum(this.otherSummand(), this.source, this.result),
+      () => ofSum(this.result, this.source, this.minuend()),
+      () => this.bit(11),
+    );
+  }
+
+  adjust(): Value {
+    const { i64, i32 } = this;
+    const known = this.knownHere;
+    const carried = (other: Value) =>
+      i32.and(
+        i32.shr_u(i32.wrap_i64(i64.xor(i64.xor(other, this.source), this.result)), i32.const(4)),
+        i32.const(1),
+      );
+    switch (known?.flagClass) {
+      case FlagClass.add:
+      case FlagClass.subtract:
+        return carried(known.x as Value);
+      case FlagClass.logic:
+        return i32.const(0);
+      case FlagClass.partial:
+      case FlagClass.explicit:
+        return this.bit(4);
+    }
+    return this.dynamic(
+      () => carried(this.otherSummand()),
+      () => carried(this.minuend()),
+      () => this.bit(4),
+    );
+  }
+
+  zero(): Value {
+    return this.i64.eqz(this.result);
+  }
+
+  sign(): Value {
+    const { i64 } = this;
+    const ofResult = i64.lt_s(this.result, i64.const(0));
+    return this.unlessExplicit(ofResult, () => this.bit(7));
+  }
+
+  parity(): Value {
+    const { i32 } = this;
+    const low = i32.and(i32.wrap_i64(this.result), i32.const(0xff));
+    const even = i32.xor(i32.and(i32.popcnt(low), i32.const(1)), i32.const(1));
+    return this.unlessExplicit(even, () => this.bit(2));
+  }
+
+  /** A condition of Jcc, SETcc or CMOVcc, 0..15, as an i32 that is not zero if it holds. */
+  condition(code: number): Value {
+    const positive = this.compared(code & 14) ?? this.positive(code & 14);
+    return (code & 1) === 0 ? positive : this.i32.eqz(positive);
+  }
+
+  /** Conditions on the operands of a subtraction or the result of a logic instruction. */
+  private compared(code: number): Value | null {
+    const { i64 } = this;
+    const known = this.knownHere;
+    if (known === null) return null;
+    const zero = i64.const(0);
+    if (known.flagClass === FlagClass.logic && (code === 12 || code === 14))
+      return code === 12 ? i64.lt_s(this.result, zero) : i64.le_s(this.result, zero);
+    if (known.flagClass !== FlagClass.subtract) return null;
+    const [x, y] = [known.x as Value, known.y as Value];
+    switch (code) {
+      case 2:
+        return i64.lt_u(x, y);
+      case 4:
+        return i64.eq(x, y);
+      case 6:
+        return i64.le_u(x, y);
+      case 12:
+        return i64.lt_s(x, y);
+      case 14:
+        return i64.le_s(x, y);
+      default:
+        return null;
+    }
+  }
+
+  private positive(code: number): Value {
+    const { i32 } = this;
+    switch (code) {
+      case 0:
+        return this.overflow();
+      case 2:
+        return this.carry();
+      case 4:
+        return this.zero();
+      case 6:
+        return i32.or(this.carry(), this.zero());
+      case 8:
+        return this.sign();
+      case 10:
+        return this.parity();
+      case 12:
+        return i32.xor(this.sign(), this.overflow());
+      default:
+        return i32.or(this.zero(), i32.xor(this.sign(), this.overflow()));
+    }
+  }
+
+  /** CF, PF, AF, ZF, SF and OF as an i64, where RFLAGS has them. */
+  all(): Value {
+    const { i64 } = this;
+    const known = this.knownHere;
+    if (known?.flagClass === FlagClass.explicit) return i64.and(this.source, i64.const(STATUS_FLAGS));
+    const at = (flag: Value, bit: number) => i64.shl(i64.extend_i32_u(flag), i64.const(bit));
+    const high = [at(this.parity(), 2), at(this.zero(), 6), at(this.sign(), 7)];
+    return high.reduce((sum, bit) => i64.or(sum, bit), this.arithmetic());
+  }
+
+  /** CF, AF and OF as an i64, where RFLAGS has them. */
+  arithmetic(): Value {
+    const { i64 } = this;
+    const known = this.knownHere;
+    const mask = Flag.CF | Flag.AF | Flag.OF;
+    if (known?.flagClass === FlagClass.partial) return i64.and(this.source, i64.const(mask));
+    const at = (flag: Value, bit: number) => i64.shl(i64.extend_i32_u(flag), i64.const(bit));
+    return i64.or(i64.extend_i32_u(this.carry()), i64.or(at(this.adjust(), 4), at(this.overflow(), 11)));
+  }
+
+  // What is not known until run time.
+
+  private bit(number: number): Value {
+    const { i32 } = this;
+    return i32.and(i32.shr_u(i32.wrap_i64(this.source), i32.const(number)), i32.const(1));
+  }
+
+  private get kind(): Value {
+    return this.ir.get(FLAGS.kind);
+  }
+
+  private isClass(flagClass: FlagClass): Value {
+    const { i32 } = this;
+    return i32.eq(i32.shr_u(this.kind, i32.const(6)), i32.const(flagClass));
+  }
+
+  private dynamic(added: () => Value, subtracted: () => Value, stored: () => Value): Value {
+    const { ir, i32 } = this;
+    const rest = ir.select(this.isClass(FlagClass.logic), i32.const(0), stored());
+    return ir.select(
+      this.isClass(FlagClass.subtract),
+      subtracted(),
+      ir.select(this.isClass(FlagClass.add), added(), rest),
+    );
+  }
+
+  private unlessExplicit(value: Value, stored: () => Value): Value {
+    const known = this.knownHere;
+    if (known !== null) return known.flagClass === FlagClass.explicit ? stored() : value;
+    return this.ir.select(this.isClass(FlagClass.explicit), stored(), value);
+  }
+
+  /** Sign-extend from the operand size that the kind says. */
+  private sized(value: Value): Value {
+    const { i64 } = this;
+    const above = i64.and(i64.extend_i32_u(this.kind), i64.const(63));
+    return i64.shr_s(i64.shl(value, above), above);
+  }
+
+  private minuend(): Value {
+    return this.sized(this.i64.add(this.result, this.source));
+  }
+
+  private otherSummand(): Value {
+    return this.sized(this.i64.sub(this.result, this.source));
+  }
+}

@@ -1,0 +1,64 @@
+import { Prng } from "@hypercraft/engine";
+import type { UserExecutor } from "@hypercraft/engine/testing/user-program";
+import { describe, expect, test } from "vitest";
+import { USER_64 } from "../cpu/mode.js";
+import { runOnTier } from "../testing/engine-user.js";
+import { qemu } from "../testing/qemu-user.js";
+import { type UserCase, type UserState, userPrograms } from "../testing/user-program.js";
+import { randomLoopingCases, randomUserCases } from "../testing/user-sequences.js";
+import { Decoded } from "./decoded.js";
+import { x86Decoder, x86Instructions } from "./table.js";
+
+// Random user-level programs: QEMU and both tiers of the engine end in the same state. More and longer ones with
+// USER_CASES and USER_SEED.
+
+const CASES = Number(process.env.USER_CASES ?? 600);
+const SEED = Number(process.env.USER_SEED ?? 1);
+const BYTES = 200;
+
+const cases = randomUserCases(new Prng(SEED), CASES, BYTES);
+const looping = randomLoopingCases(new Prng(SEED + 1), CASES / 10, 100, 300);
+
+function compare(
+  some: readonly UserCase[],
+  first: UserExecutor<UserState>,
+  second: UserExecutor<UserState>,
+): void {
+  userPrograms.expectSame(some, first(some), second(some), `seed ${SEED}`);
+}
+
+test("both tiers agree", () => {
+  compare(looping, runOnTier("cold"), runOnTier("hot"));
+});
+
+describe.skipIf(!qemu.present())("against the emulator", () => {
+  test("sequences", () => {
+    compare(cases, qemu.run, runOnTier("auto"));
+  });
+
+  test("loops", () => {
+    compare(looping, qemu.run, runOnTier("auto"));
+  });
+});
+
+/** The names of the instructions in some code. */
+function names(code: Uint8Array): string[] {
+  const found: string[] = [];
+  const d = new Decoded();
+  for (let offset = 0; offset < code.length; offset += d.length) {
+    expect(x86Decoder.decode(d, (i) => code[offset + i] ?? -1, USER_64)).toBe("ok");
+    found.push(d.instruction?.name ?? "");
+  }
+  return found;
+}
+
+test("the programs hold every user-level instruction", () => {
+  const seen = new Set(cases.flatMap(({ code }) => names(code)));
+  // Where the order of instructions matters, other tests have them.
+  const left =
+    /\/1\)$|^(mov (al|rAX), O|mov O|call|ret|leave|loop|jmp Ev|push Iz|push sIb|popf|syscall|ldmxcsr|stmxcsr)/;
+  const missing = x86Instructions.filter(
+    ({ name, options }) => options.in64 !== "not" && !left.test(name) && !seen.has(name),
+  );
+  expect(missing.map(({ name }) => name)).toEqual([]);
+});

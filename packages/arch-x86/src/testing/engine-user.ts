@@ -1,0 +1,55 @@
+import { type CodeSource, type Core, type IrBuilder, Status } from "@hypercraft/engine";
+import { FlatUserCpu, SYSTEM_CALL } from "@hypercraft/engine/testing/flat-user";
+import { tierExecutor } from "@hypercraft/engine/testing/user-executors";
+import { Helper } from "../cpu/helper-ids.js";
+import { modeNumber, USER_64 } from "../cpu/mode.js";
+import { readMxcsr, writeMxcsr } from "../cpu/mxcsr.js";
+import { RFLAGS, x86Layout } from "../cpu/state.js";
+import { liftInstruction } from "../isa/lift.js";
+import { userPrograms } from "./user-program.js";
+
+// User-level cases on the engine: a flat CPU in 64-bit mode.
+
+/** Operating systems enter their programs so. */
+const INTERRUPTS_ENABLED = 0x200;
+const MODE = modeNumber(USER_64);
+
+class UserCpu extends FlatUserCpu {
+  override readonly layout = x86Layout;
+
+  constructor(core: Core) {
+    super(core);
+    core.set(RFLAGS, INTERRUPTS_ENABLED, 0);
+  }
+
+  override codeMode(): number {
+    return MODE;
+  }
+
+  override lift(builder: IrBuilder, source: CodeSource, offset: number, mode: number): number {
+    return liftInstruction(builder, source, offset, mode);
+  }
+
+  override helper(id: number, constant: number, low: number): Status {
+    const { core } = this;
+    switch (id) {
+      case Helper.syscall:
+        core.exit = SYSTEM_CALL;
+        core.setPc(core.pcLo() + 2, core.pcHi());
+        return Status.exit;
+      case Helper.loadMxcsr:
+        writeMxcsr(core, low);
+        return Status.next;
+      case Helper.storeMxcsr:
+        core.setResult(readMxcsr(core), 0);
+        return Status.next;
+    }
+    return this.fail(`helper ${id} with ${constant}`);
+  }
+}
+
+/** Runs all cases in one go on one of the engine's execution tiers. */
+export const runOnTier = tierExecutor(userPrograms, {
+  cpu: (core) => new UserCpu(core),
+  floatingPoint: { nan: "propagate-x86", tininess: "after" },
+});

@@ -1,0 +1,144 @@
+import {
+  type UserCase as Case,
+  type RecordedData,
+  UserPrograms,
+} from "@hypercraft/engine/testing/user-program";
+import { USER_64 } from "../cpu/mode.js";
+import { encode, type OperandChoices } from "../isa/encode.js";
+import { Flag } from "../isa/flags.js";
+import { disassemble } from "../isa/lift.js";
+import { x86Instructions } from "../isa/table.js";
+
+// What user-level programs of x86-64 record: the general-purpose registers, the flags, XMM0 to XMM15 and MXCSR. R15
+// holds the record's address.
+
+export { DATA_BYTES, DATA_MIDDLE, recordAddress } from "@hypercraft/engine/testing/user-program";
+
+const FLAGS_OFFSET = 128;
+const MXCSR_OFFSET = 136;
+const VECTOR_OFFSET = 144;
+export const RECORD_POINTER = 15;
+const SCRATCH = 0;
+const RSP = 4;
+const DIRECTION = 0x400;
+
+/** The flags that are compared. */
+const RECORDED_FLAGS = BigInt(Flag.CF | Flag.PF | Flag.AF | Flag.ZF | Flag.SF | Flag.OF | DIRECTION);
+/** All exceptions masked. */
+const MXCSR = 0x1f80n;
+
+/** State of a processor in user mode. */
+export interface UserState extends RecordedData {
+  /** RAX to R15, unsigned. */
+  readonly gpr: readonly bigint[];
+  readonly rflags: bigint;
+  readonly mxcsr: bigint;
+  /** XMM0 to XMM15, low half before high half. */
+  readonly xmm: readonly bigint[];
+}
+
+/** R15 of the state a case starts from is ignored. */
+export type UserCase = Case<UserState>;
+
+const rows = new Map(x86Instructions.map((row) => [row.name, row]));
+
+/** The bytes of an instruction by its name in the table. Throws a RangeError if there is none. */
+export function assemble(name: string, choices?: OperandChoices): number[] {
+  const row = rows.get(name);
+  if (row === undefined) throw new RangeError(`no instruction ${name}`);
+  return encode(row, choices);
+}
+
+const at = (displacement: number) => ({ base: RECORD_POINTER, displacement });
+const loadConstant = (register: number, value: number): number[] =>
+  assemble("mov Ev, Iz", { operandSize: 8, rm: register, immediates: [value] });
+const load = (reg: number, displacement: number) =>
+  assemble("mov Gv, Ev", { operandSize: 8, reg, rm: at(displacement) });
+const store = (reg: number, displacement: number) =>
+  assemble("mov Ev, Gv", { operandSize: 8, reg, rm: at(displacement) });
+const loadable = Array.from({ length: 16 }, (_, i) => i).filter((i) => i !== RECORD_POINTER);
+const vectors = Array.from({ length: 16 }, (_, i) => i);
+const moveVector = (opcode: number, number: number) => {
+  const displacement = VECTOR_OFFSET + 16 * number;
+  // MOVUPS, by hand, as the table may not have it yet.
+  const rex = 0x41 | (number >= 8 ? 4 : 0);
+  const bytes = Array.from({ length: 4 }, (_, i) => (displacement >> (8 * i)) & 0xff);
+  return [rex, 0x0f, opcode, 0x87 | ((number & 7) << 3), ...bytes];
+};
+/** PUSHF and POPF through the stack, which lies in the record's data. */
+const [PUSHF, POPF, POP_RAX, PUSH_RAX] = [[0x9c], [0x9d], [0x58], [0x50]];
+/** LDMXCSR and STMXCSR. */
+const LDMXCSR = [0x41, 0x0f, 0xae, 0x97, MXCSR_OFFSET, 0, 0, 0];
+const STMXCSR = [0x41, 0x0f, 0xae, 0x9f, MXCSR_OFFSET, 0, 0, 0];
+
+const prologue = (record: number): number[] => [
+  ...loadConstant(RECORD_POINTER, record),
+  ...load(RSP, 8 * RSP),
+  ...load(SCRATCH, FLAGS_OFFSET),
+  ...PUSH_RAX,
+  ...POPF,
+  ...LDMXCSR,
+  ...vectors.flatMap((i) => moveVector(0x10, i)),
+  ...loadable.flatMap((i) => load(i, 8 * i)),
+];
+
+const epilogue = (): number[] => [
+  ...loadable.flatMap((i) => store(i, 8 * i)),
+  ...PUSHF,
+  ...POP_RAX,
+  ...store(SCRATCH, FLAGS_OFFSET),
+  ...STMXCSR,
+  ...vectors.flatMap((i) => moveVector(0x11, i)),
+];
+
+function writeRegisters(view: DataView, { gpr, rflags, xmm }: UserState): void {
+  for (const i of loadable) view.setBigUint64(8 * i, gpr[i] as bigint, true);
+  view.setBigUint64(FLAGS_OFFSET, rflags, true);
+  view.setBigUint64(MXCSR_OFFSET, MXCSR, true);
+  for (const [i, half] of xmm.entries()) view.setBigUint64(VECTOR_OFFSET + 8 * i, half, true);
+}
+
+const readRegisters = (view: DataView): Omit<UserState, "data"> => ({
+  gpr: Array.from({ length: 16 }, (_, i) => view.getBigUint64(8 * i, true)),
+  rflags: view.getBigUint64(FLAGS_OFFSET, true) & RECORDED_FLAGS,
+  mxcsr: view.getBigUint64(MXCSR_OFFSET, true) & 0xffffn,
+  xmm: Array.from({ length: 32 }, (_, i) => view.getBigUint64(VECTOR_OFFSET + 8 * i, true)),
+});
+
+const registers = ({ gpr, rflags, mxcsr, xmm }: UserState): (readonly [string, bigint])[] => [
+  ...loadable.map((i) => [`r${i}`, gpr[i] as bigint] as const),
+  ["rflags", rflags],
+  ["mxcsr", mxcsr],
+  ...xmm.map((half, i) => [`xmm${i >> 1}.${i & 1}`, half] as const),
+];
+
+/** The text of code, an instruction a line. */
+export function list(code: Uint8Array): string {
+  const lines: string[] = [];
+  for (let offset = 0; offset < code.length; ) {
+    const { text, length } = disassemble((i) => code[offset + i] ?? 0, BigInt(offset), USER_64);
+    lines.push(`  ${offset}: ${text}`);
+    offset += length;
+  }
+  return lines.join("\n");
+}
+
+/** User-level programs of x86-64. */
+export const userPrograms = new UserPrograms<UserState>({
+  machine: { machine: 62, flags: 0 },
+  systemCalls: { write: 1, exit: 60 },
+  systemCall: (number, operands) =>
+    Uint8Array.from([
+      ...loadConstant(0, number),
+      // RDI, RSI, RDX.
+      ...operands.flatMap((value, i) => loadConstant([7, 6, 2][i] as number, value)),
+      ...[0x0f, 0x05],
+    ]),
+  prologue: (record) => Uint8Array.from(prologue(record)),
+  epilogue: () => Uint8Array.from(epilogue()),
+  jump: (distance) => Uint8Array.from([0xe9, ...new Uint8Array(Int32Array.of(distance - 5).buffer)]),
+  writeRegisters,
+  readRegisters,
+  registers,
+  list,
+});

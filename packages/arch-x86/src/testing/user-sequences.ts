@@ -1,0 +1,209 @@
+import type { Prng } from "@hypercraft/engine";
+import type { X86Instruction } from "../isa/declaration.js";
+import { encode, type MemoryChoice, type OperandChoices, rmKind } from "../isa/encode.js";
+import { x86Instructions } from "../isa/table.js";
+import {
+  assemble,
+  DATA_BYTES,
+  DATA_MIDDLE,
+  RECORD_POINTER,
+  recordAddress,
+  type UserCase,
+  type UserState,
+} from "./user-program.js";
+
+// Random user-level instruction sequences that end: they branch forwards, or back in loops that count down, touch no
+// memory but their record's, and mask the flags that the manual leaves undefined.
+
+type Row = X86Instruction<never>;
+/** Bytes of a few instructions that belong together. */
+type Unit = (prng: Prng) => readonly number[];
+
+const RSP = 4;
+const RBP = 5;
+const COUNTER = 13;
+const POINTER = 14;
+/** Registers that hold addresses or counts and are written by nothing else. */
+const RESERVED: readonly number[] = [RSP, RBP, COUNTER, POINTER, RECORD_POINTER];
+const POINTERS = [RBP, POINTER];
+
+const range = (first: number, last: number): number[] =>
+  Array.from({ length: last - first + 1 }, (_, i) => first + i);
+const writable = range(0, 15).filter((i) => !RESERVED.includes(i));
+
+const rows = x86Instructions as readonly Row[];
+/** What cannot stand anywhere: it moves the stack, branches, or traps. */
+/** QEMU 7 does not know the second encodings of TEST. */
+const SPECIAL =
+  /\/1\)$|^(push|pop|pushf|popf|leave|enter|jmp|j |call|ret|loop|jrcxz|syscall|ldmxcsr|stmxcsr|lea)/;
+const absolute = ({ operands }: Row) => operands.some(({ place }) => place === "offset");
+const plain = rows.filter((row) => !SPECIAL.test(row.name) && !absolute(row) && row.options.in64 !== "not");
+
+/** Sign-extended immediates, many of them small. */
+function immediate(prng: Prng): number {
+  return prng.oneIn(2) ? prng.below(256) - 128 : prng.bits();
+}
+
+const displacement = (prng: Prng): number =>
+  prng.oneIn(2) ? prng.below(240) - 120 : prng.below(3000) - 1500;
+
+/** An address in the record, and what has to be done for it first. */
+function memory(prng: Prng): { before: readonly number[]; operand: MemoryChoice } {
+  const base = prng.pick(POINTERS);
+  // The code is in the page before the record, whose data the distance reaches from anywhere there.
+  if (prng.oneIn(8)) return { before: [], operand: { base: "rip", displacement: 8000 + prng.below(128) } };
+  if (prng.oneIn(2)) return { before: [], operand: { base, displacement: displacement(prng) } };
+  const index = prng.pick(writable);
+  // Small enough for any scale.
+  const before = assemble("movzx Gv, Eb", { operandSize: 4, reg: index, rm: index, rex: true });
+  const operand = { base, index, scale: prng.below(4), displacement: displacement(prng) };
+  return { before, operand };
+}
+
+/** An instruction with random operands. */
+function random(prng: Prng, row: Row): readonly number[] {
+  const kind = rmKind(row);
+  const inMemory = kind === "memory" || (kind === "both" && prng.oneIn(2));
+  const { before, operand } = inMemory ? memory(prng) : { before: [], operand: prng.pick(writable) };
+  const choices: OperandChoices = {
+    operandSize: prng.pick([2, 4, 4, 8, 8] as const),
+    reg: prng.pick(writable),
+    rm: operand,
+    opcodeRegister: prng.pick(writable),
+    vvvv: prng.pick(writable),
+    immediates: [immediate(prng), immediate(prng)],
+    lock: inMemory && row.options.lock === true && prng.oneIn(4),
+  };
+  return [...before, ...encode(row, choices), ...maskFlags(row.options.undefinedFlags ?? 0)];
+}
+
+/** Clear flags whose values the manual leaves open. */
+function maskFlags(flags: number): readonly number[] {
+  if (flags === 0) return [];
+  // AND dword [rsp], imm32.
+  const mask = [...new Uint8Array(Int32Array.of(~flags).buffer)];
+  return [...assemble("pushf"), 0x81, 0x24, 0x24, ...mask, ...assemble("popf")];
+}
+
+const any: Unit = (prng) => random(prng, prng.pick(plain));
+
+const stack: Unit = (prng) => {
+  const operandSize = prng.pick([2, 8] as const);
+  const [from, to] = [prng.pick(writable), prng.pick(writable)];
+  const between = range(1, prng.below(3)).flatMap(() => any(prng));
+  return [
+    ...assemble(prng.pick(["push Zv", "push Ev"]), { operandSize, opcodeRegister: from, rm: from }),
+    ...between,
+    ...assemble(prng.pick(["pop Zv", "pop Ev"]), { operandSize, opcodeRegister: to, rm: to }),
+  ];
+};
+
+const flags: Unit = (prng) => [
+  ...assemble("pushf"),
+  ...assemble("pop Zv", { operandSize: 8, opcodeRegister: prng.pick(writable) }),
+];
+
+const addresses: Unit = (prng) => {
+  const { before, operand } = memory(prng);
+  // From the record's address, lest states of programs elsewhere differ.
+  return [
+    ...before,
+    ...assemble("lea Gv, M", {
+      operandSize: prng.pick([2, 4, 8] as const),
+      reg: prng.pick(writable),
+      rm: operand,
+    }),
+  ];
+};
+
+/** A branch over some instructions, on a condition or not. */
+const skipping: Unit = (prng) => {
+  const skipped = range(1, 1 + prng.below(3)).flatMap(() => any(prng));
+  const code = prng.below(16).toString(16).toUpperCase();
+  const names = ["jmp Jz", `j ${code}`, `j ${code}`];
+  if (skipped.length < 128) names.push("jmp Jb", "jrcxz Jb", `j ${code} short`, `j ${code} short`);
+  return [...assemble(prng.pick(names), { immediates: [skipped.length] }), ...skipped];
+};
+
+/** A comparison and what depends on it. */
+const deciding: Unit = (prng) => {
+  const code = prng.below(16).toString(16).toUpperCase();
+  const setters = plain.filter(({ mnemonic }) =>
+    /^(cmp|test|sub|add|and|or|inc|dec|adc|sbb|neg)$/.test(mnemonic),
+  );
+  const named = rows.filter(({ name }) => name === `cmov ${code}` || name === `set ${code}`);
+  return [...random(prng, prng.pick(setters)), ...random(prng, prng.pick(named))];
+};
+
+const UNITS: readonly Unit[] = [any, any, any, any, stack, flags, addresses, skipping, deciding, deciding];
+
+const CORNERS = [
+  0n,
+  1n,
+  0x7fn,
+  0x80n,
+  0xffn,
+  0x7fffn,
+  0x8000n,
+  0x7fff_ffffn,
+  0x8000_0000n,
+  0xffff_ffffn,
+].flatMap((v) => [v, BigInt.asUintN(64, -v), BigInt.asUintN(64, v << 32n), BigInt.asUintN(64, ~v << 31n)]);
+
+function value(prng: Prng): bigint {
+  switch (prng.below(4)) {
+    case 0:
+      return prng.pick(CORNERS);
+    case 1:
+      return BigInt.asUintN(64, BigInt(prng.below(200) - 100));
+    case 2:
+      return BigInt.asUintN(64, BigInt(prng.bits()));
+    default:
+      return prng.bits64();
+  }
+}
+
+/** CF, PF, AF, ZF, SF and OF. */
+const FLAGS = 0x8d5;
+
+function startState(prng: Prng, record: number): UserState {
+  const middle = BigInt(record + DATA_MIDDLE);
+  return {
+    gpr: range(0, 15).map((i) => (i === RSP || POINTERS.includes(i) ? middle : value(prng))),
+    rflags: BigInt((prng.bits() & FLAGS) | 2),
+    mxcsr: 0x1f80n,
+    xmm: range(0, 31).map(() => value(prng)),
+    data: Uint8Array.from({ length: DATA_BYTES }, () => prng.below(256)),
+  };
+}
+
+function sequence(prng: Prng, bytes: number): number[] {
+  const code: number[] = [];
+  while (code.length < bytes) code.push(...prng.pick(UNITS)(prng));
+  return code;
+}
+
+/** Cases of about `bytes` bytes of code each. */
+export function randomUserCases(prng: Prng, count: number, bytes: number): UserCase[] {
+  return range(0, count - 1).map((i) => ({
+    start: startState(prng, recordAddress(i)),
+    code: Uint8Array.from(sequence(prng, bytes)),
+  }));
+}
+
+/** Cases that run their code `times` times. */
+export function randomLoopingCases(prng: Prng, count: number, bytes: number, times: number): UserCase[] {
+  return range(0, count - 1).map((i) => {
+    const body = sequence(prng, bytes);
+    const step = assemble("dec Ev", { operandSize: 4, rm: COUNTER });
+    // JNZ to the body's beginning.
+    const back = -(body.length + step.length + 6);
+    const code = [
+      ...assemble("mov Zv, Iv", { operandSize: 4, opcodeRegister: COUNTER, immediates: [times] }),
+      ...body,
+      ...step,
+      ...assemble("j 5", { immediates: [back] }),
+    ];
+    return { start: startState(prng, recordAddress(i)), code: Uint8Array.from(code) };
+  });
+}
