@@ -15,6 +15,7 @@ export {
   Access,
   type CodeSource,
   type GuestCpu,
+  type ParcelSource,
   Status,
   Translated,
   type Translation,

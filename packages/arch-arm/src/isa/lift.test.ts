@@ -1,4 +1,4 @@
-import { type CodeSource, IrBuilder, instructionGenerator, Prng } from "@hypercraft/engine";
+import { IrBuilder, instructionGenerator, type ParcelSource, Prng } from "@hypercraft/engine";
 import { verify } from "@hypercraft/engine/testing/ir-checks";
 import { expect, test } from "vitest";
 import { type CodeMode, packMode, unpackMode } from "../cpu/mode.js";
@@ -15,7 +15,7 @@ const MODES: readonly Partial<CodeMode>[] = [
 
 function lift(bits: number, mode: Partial<CodeMode>) {
   const builder = new IrBuilder();
-  const source: CodeSource = { u16: (at) => (at === OFFSET ? bits & 0xffff : (bits >>> 16) & 0xffff) };
+  const source: ParcelSource = { u16: (at) => (at === OFFSET ? bits & 0xffff : (bits >>> 16) & 0xffff) };
   builder.instruction(OFFSET);
   const length = liftInstruction(builder, source, OFFSET, packMode({ ...unpackMode(0), ...mode }));
   expect(length).toBe(4);

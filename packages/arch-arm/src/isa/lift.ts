@@ -1,8 +1,8 @@
 import {
-  type CodeSource,
   type DisassembleOptions,
   type IrBuilder,
   instructionGenerator,
+  type ParcelSource,
   type Prng,
   type RandomFilter,
   type RandomInstruction,
@@ -21,7 +21,7 @@ const wrap = wrapperOf((ir) => new A64Builder(ir));
  */
 export function liftInstruction(
   builder: IrBuilder,
-  source: CodeSource,
+  source: ParcelSource,
   offset: number,
   mode: number,
 ): number {
@@ -43,7 +43,7 @@ export function disassemble(bits: number, pc: bigint, options?: DisassembleOptio
 }
 
 /** Assembly text of the instruction at a page offset, as `GuestCpu.disassemble` asks. */
-export function disassembleAt(source: CodeSource, offset: number, pc: bigint): string {
+export function disassembleAt(source: ParcelSource, offset: number, pc: bigint): string {
   return disassemble(source.u16(offset) | (source.u16(offset + 2) << 16), pc);
 }
 

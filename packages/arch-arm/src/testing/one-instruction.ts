@@ -1,4 +1,4 @@
-import type { CodeSource, IrBuilder } from "@hypercraft/engine";
+import type { IrBuilder, ParcelSource } from "@hypercraft/engine";
 import { LiftedInstruction } from "@hypercraft/engine/testing/lifted-instruction";
 import { type CodeMode, packMode, unpackMode } from "../cpu/mode.js";
 import { armLayout, SP, X } from "../cpu/state.js";
@@ -32,7 +32,7 @@ export class OneInstruction extends LiftedInstruction<CodeMode> {
 
   protected override lift(
     builder: IrBuilder,
-    source: CodeSource,
+    source: ParcelSource,
     offset: number,
     mode: Partial<CodeMode>,
   ): number {

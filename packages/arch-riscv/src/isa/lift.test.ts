@@ -1,4 +1,4 @@
-import { type CodeSource, IrBuilder, instructionGenerator, Prng } from "@hypercraft/engine";
+import { IrBuilder, instructionGenerator, type ParcelSource, Prng } from "@hypercraft/engine";
 import { printBlock, verify } from "@hypercraft/engine/testing/ir-checks";
 import { describe, expect, test } from "vitest";
 import { type CodeMode, packMode } from "../cpu/mode.js";
@@ -11,7 +11,7 @@ const OFFSET = 0x100;
 /** The instruction's nodes, finished to a block as the translator does. */
 function lift(bits: number, mode: Partial<CodeMode> = {}, offset = OFFSET) {
   const builder = new IrBuilder();
-  const source: CodeSource = { u16: (at) => (at === offset ? bits & 0xffff : (bits >>> 16) & 0xffff) };
+  const source: ParcelSource = { u16: (at) => (at === offset ? bits & 0xffff : (bits >>> 16) & 0xffff) };
   builder.instruction(offset);
   const length = liftInstruction(builder, source, offset, packMode({ ...MACHINE_MODE, ...mode }));
   const ended = builder.ended;
@@ -125,8 +125,8 @@ describe("shapes that the back end makes one micro-op of", () => {
 });
 
 describe("the end of the page", () => {
-  const source = (...halves: number[]): CodeSource => ({ u16: (at) => halves[(at - 0xffe) / 2] ?? -1 });
-  const at = (from: CodeSource) => {
+  const source = (...halves: number[]): ParcelSource => ({ u16: (at) => halves[(at - 0xffe) / 2] ?? -1 });
+  const at = (from: ParcelSource) => {
     const builder = new IrBuilder();
     builder.instruction(0xffe);
     const nodes = builder.nodes.length;

@@ -1,9 +1,9 @@
 import {
-  type CodeSource,
   type DisassembleOptions,
   type EncodingWidth,
   type IrBuilder,
   instructionGenerator,
+  type ParcelSource,
   type Prng,
   type RandomFilter,
   type RandomInstruction,
@@ -25,7 +25,7 @@ const wrap = wrapperOf((ir) => new RiscvBuilder(ir));
  */
 export function liftInstruction(
   builder: IrBuilder,
-  source: CodeSource,
+  source: ParcelSource,
   offset: number,
   mode: number,
 ): number {
@@ -56,7 +56,7 @@ export function disassemble(bits: number, pc: bigint, options?: DisassembleOptio
 }
 
 /** Assembly text of the instruction at a page offset, as `GuestCpu.disassemble` asks. */
-export function disassembleAt(source: CodeSource, offset: number, pc: bigint): string {
+export function disassembleAt(source: ParcelSource, offset: number, pc: bigint): string {
   const first = source.u16(offset);
   return disassemble(widthOf(first) === 16 ? first : first | (source.u16(offset + 2) << 16), pc);
 }

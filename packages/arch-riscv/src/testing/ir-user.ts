@@ -1,4 +1,4 @@
-import { type CodeSource, IrBuilder } from "@hypercraft/engine";
+import { IrBuilder, type ParcelSource } from "@hypercraft/engine";
 import { type EvalMachine, EvalMemory, EvalState, evaluate } from "@hypercraft/engine/testing/ir-eval";
 import {
   DATA_BYTES,
@@ -56,7 +56,7 @@ export class UserMachine implements EvalMachine {
   step(): void {
     this.pcBase = this.pc & ~0xfffn;
     const offset = Number(this.pc & 0xfffn);
-    const source: CodeSource = { u16: (at) => Number(this.memory.read(this.pcBase + BigInt(at), 2)) };
+    const source: ParcelSource = { u16: (at) => Number(this.memory.read(this.pcBase + BigInt(at), 2)) };
     const builder = new IrBuilder();
     builder.instruction(offset);
     const mode = packMode({

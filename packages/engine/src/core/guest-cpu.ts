@@ -66,6 +66,9 @@ export interface CodeSource {
   u8(offset: number): number;
 }
 
+/** What lifters of instructions made of 16-bit parcels need of it. */
+export type ParcelSource = Pick<CodeSource, "u16">;
+
 /** What an architecture implements for the engine. */
 export interface GuestCpu {
   readonly layout: StateLayout;

@@ -1,4 +1,4 @@
-import { type CodeSource, type Field, IrBuilder } from "../index.js";
+import { type Field, IrBuilder, type ParcelSource } from "../index.js";
 import type { SoftFloatOptions } from "../softfloat/index.js";
 import { type EvalEnd, type EvalMachine, EvalMemory, EvalState, evaluate } from "./ir-eval.js";
 
@@ -28,7 +28,7 @@ export abstract class LiftedInstruction<Mode> implements EvalMachine {
   /** Lift the instruction at a page offset; gives its length. Where the mode says nothing, the usual one counts. */
   protected abstract lift(
     builder: IrBuilder,
-    source: CodeSource,
+    source: ParcelSource,
     offset: number,
     mode: Partial<Mode>,
   ): number;
@@ -48,7 +48,7 @@ export abstract class LiftedInstruction<Mode> implements EvalMachine {
   /** Execute an encoding at a page offset. */
   run(bits: number, mode: Partial<Mode> = {}, offset = 0x100): this {
     const builder = new IrBuilder();
-    const source: CodeSource = { u16: (at) => (at === offset ? bits & 0xffff : (bits >>> 16) & 0xffff) };
+    const source: ParcelSource = { u16: (at) => (at === offset ? bits & 0xffff : (bits >>> 16) & 0xffff) };
     builder.instruction(offset);
     const length = this.lift(builder, source, offset, mode);
     this.end = evaluate(builder.finish(offset + length), this);
