@@ -1,23 +1,15 @@
 import { beforeEach, expect, test } from "vitest";
 import { TOY_DEVICE, ToyCpu, toy, toyRegisters } from "../testing/toy-cpu.js";
+import { ARENA, createToy } from "../testing/toy-machine.js";
 import type { Core } from "./core.js";
-import { Engine } from "./engine.js";
+import type { Engine } from "./engine.js";
 
-const ARENA = 16 << 20;
 let engine: Engine;
 let core: Core;
 let cpu: ToyCpu;
 
 beforeEach(() => {
-  const memory = new WebAssembly.Memory({ initial: 512, maximum: 512 });
-  engine = new Engine({
-    memory,
-    arena: { offset: 0, size: ARENA },
-    ram: { ramOffset: (pa) => (pa < TOY_DEVICE ? ARENA + pa : -1) },
-  });
-  core = engine.createCore();
-  cpu = new ToyCpu(core);
-  core.attach(cpu);
+  ({ engine, core, cpu } = createToy());
 });
 
 function program(address: number, ...code: number[]): void {
@@ -329,16 +321,7 @@ test("watchpoints stop before the access, once, and see every access of their by
 });
 
 test.each(["cold", "hot"] as const)("a fault finds the writes that were delayed past it (%s)", (tier) => {
-  const memory = new WebAssembly.Memory({ initial: 512, maximum: 512 });
-  engine = new Engine({
-    memory,
-    arena: { offset: 0, size: ARENA },
-    ram: { ramOffset: (pa) => (pa < TOY_DEVICE ? ARENA + pa : -1) },
-    tier,
-  });
-  core = engine.createCore();
-  cpu = new ToyCpu(core);
-  core.attach(cpu);
+  ({ engine, core, cpu } = createToy({ tier }));
   // r1 = 42 is overwritten behind the load, which faults in the last round.
   program(
     0x1000,

@@ -1,21 +1,17 @@
 import { expect, test } from "vitest";
-import { ToyCpu, toy, toyRegisters } from "../testing/toy-cpu.js";
+import { toy } from "../testing/toy-cpu.js";
+import { createToy, putWords, setRegisters, type ToyMachine } from "../testing/toy-machine.js";
 import type { Core } from "./core.js";
-import { Engine, type EngineOptions } from "./engine.js";
+import type { EngineOptions } from "./engine.js";
 
-const ARENA = 16 << 20;
 const LOOP = [toy("addi", 1, 1, 1), toy("beq", 1, 2, 2), toy("jump", 0xfe, 0xff, 0xff), toy("halt")];
 
-function create(options: Pick<EngineOptions, "tier" | "now">): { engine: Engine; core: Core } {
-  const memory = new WebAssembly.Memory({ initial: 512, maximum: 512 });
-  const ramOffset = (physical: number) => ARENA + physical;
-  const engine = new Engine({ memory, arena: { offset: 0, size: ARENA }, ram: { ramOffset }, ...options });
-  const core = engine.createCore();
-  core.attach(new ToyCpu(core));
-  engine.words.set(LOOP, (ARENA + 0x1000) / 4);
-  core.setPc(0x1000, 0);
-  core.setBig(toyRegisters[2] as never, 1000n);
-  return { engine, core };
+function create(options: Pick<EngineOptions, "tier" | "now">): ToyMachine {
+  const machine = createToy(options);
+  putWords(machine, 0x1000, LOOP);
+  machine.core.setPc(0x1000, 0);
+  setRegisters(machine, { 2: 1000n });
+  return machine;
 }
 
 function runLoop({ core }: { core: Core }): void {

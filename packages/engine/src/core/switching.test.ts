@@ -1,33 +1,19 @@
 import { describe, expect, test } from "vitest";
 import { IrBuilder } from "../ir/builder.js";
 import { verify } from "../ir/verify.js";
-import {
-  TOY_DEVICE,
-  ToyCpu,
-  ToyGuard,
-  toy,
-  toyRegisters,
-  toySelected,
-  toyWaiting,
-} from "../testing/toy-cpu.js";
+import { ToyGuard, toy, toyRegisters, toySelected, toyWaiting } from "../testing/toy-cpu.js";
+import { ARENA, createToy, putWords, setRegisters, type ToyMachine } from "../testing/toy-machine.js";
 import { type PageWalker, WALKED } from "../walk/page-walker.js";
 import { i64 } from "../wasm/index.js";
 import type { Core } from "./core.js";
-import { Engine, type Tier } from "./engine.js";
+import type { Tier } from "./engine.js";
 
 // What guest code switches by itself: helpers that are called on a condition, data contexts, and interrupts that
 // wait for it. The same steps in both tiers, and nothing may tell them apart.
 
-const ARENA = 16 << 20;
 const START = 0x1000;
 const FAULTS = 0xf00;
 const INTERRUPTS = 0xe00;
-
-interface Subject {
-  readonly engine: Engine;
-  readonly core: Core;
-  readonly cpu: ToyCpu;
-}
 
 /** Translates as the CPU does, by the context it is told. */
 const selectingWalker: PageWalker = {
@@ -39,26 +25,16 @@ const selectingWalker: PageWalker = {
   },
 };
 
-function create(tier: Tier, pageWalker?: PageWalker): Subject {
-  const memory = new WebAssembly.Memory({ initial: 512, maximum: 512 });
-  const engine = new Engine({
-    memory,
-    arena: { offset: 0, size: ARENA },
-    ram: { ramOffset: (pa) => (pa < TOY_DEVICE ? ARENA + pa : -1) },
-    tier,
-    ...(pageWalker && { pageWalker }),
-  });
-  const core = engine.createCore();
-  const cpu = new ToyCpu(core);
-  core.attach(cpu);
-  core.setDataContexts([10, 11], 0);
-  return { engine, core, cpu };
+function create(tier: Tier, pageWalker?: PageWalker): ToyMachine {
+  const machine = createToy({ tier, ...(pageWalker && { pageWalker }) });
+  machine.core.setDataContexts([10, 11], 0);
+  return machine;
 }
 
-const register = ({ core }: Subject, i: number): bigint => core.big(toyRegisters[i] as never);
+const register = ({ core }: ToyMachine, i: number): bigint => core.big(toyRegisters[i] as never);
 
 /** What can be seen after a step; what only grows by its length, as `finish` compares it in the end. */
-function seen({ engine, core, cpu }: Subject) {
+function seen({ engine, core, cpu }: ToyMachine) {
   const { guarded, interrupts, faults } = cpu;
   return {
     state: core.state(),
@@ -68,7 +44,7 @@ function seen({ engine, core, cpu }: Subject) {
   };
 }
 
-function seenAtEnd(subject: Subject) {
+function seenAtEnd(subject: ToyMachine) {
   const { engine, cpu } = subject;
   const ram = Buffer.from(engine.bytes.subarray(ARENA, ARENA + 0x10000)).toString("base64");
   const { faults, guarded, interrupts } = cpu;
@@ -77,8 +53,8 @@ function seenAtEnd(subject: Subject) {
 
 /** Both tiers at once. */
 class Pair {
-  readonly cold: Subject;
-  readonly hot: Subject;
+  readonly cold: ToyMachine;
+  readonly hot: ToyMachine;
 
   constructor(code: number[], registers: Readonly<Record<number, bigint>> = {}, walker?: PageWalker) {
     this.cold = create("cold", walker);
@@ -86,18 +62,16 @@ class Pair {
     // Traps and interrupts are counted in r12 and r11; what trapped is stepped over.
     const faults = [toy("addi", 12, 12, 1), toy("addi", 15, 15, 4), toy("jumpReg", 0, 15)];
     const interrupts = [toy("addi", 11, 11, 1), toy("jumpReg", 0, 13)];
-    this.both(({ engine, core }) => {
-      const put = (address: number, list: number[]): void => engine.words.set(list, (ARENA + address) >> 2);
-      put(START, code);
-      put(FAULTS, faults);
-      put(INTERRUPTS, interrupts);
-      for (const [i, value] of Object.entries(registers))
-        core.setBig(toyRegisters[Number(i)] as never, value);
-      core.setPc(START, 0);
+    this.both((machine) => {
+      putWords(machine, START, code);
+      putWords(machine, FAULTS, faults);
+      putWords(machine, INTERRUPTS, interrupts);
+      setRegisters(machine, registers);
+      machine.core.setPc(START, 0);
     });
   }
 
-  both(action: (subject: Subject) => void): void {
+  both(action: (subject: ToyMachine) => void): void {
     action(this.cold);
     action(this.hot);
   }
@@ -110,7 +84,7 @@ class Pair {
     return end;
   }
 
-  finish(budget: number, between: (subject: Subject) => void = () => {}): void {
+  finish(budget: number, between: (subject: ToyMachine) => void = () => {}): void {
     for (let n = 0; n < 3000; n++) {
       if (this.run(budget) === "exit" && this.cold.core.exit === "halt") return;
       this.both(between);
@@ -148,7 +122,7 @@ describe("a helper that is called on a condition", () => {
     toy("halt"),
   ];
   /** A ring of `length` places of 16 bytes: a condition each, and how far the next one is. */
-  const ring = ({ engine }: Subject, conditions: readonly number[]): void => {
+  const ring = ({ engine }: ToyMachine, conditions: readonly number[]): void => {
     for (const [i, condition] of conditions.entries()) {
       const w = (ARENA + 0x2000 + 16 * i) >> 2;
       engine.words[w] = condition;

@@ -1,32 +1,9 @@
 import { expect, test } from "vitest";
-import type { Core } from "../core/core.js";
-import { Engine, type Tier } from "../core/engine.js";
-import { TOY_DEVICE, ToyCpu, toy, toyRegisters } from "../testing/toy-cpu.js";
-
-const ARENA = 16 << 20;
-
-interface Subject {
-  readonly engine: Engine;
-  readonly core: Core;
-  readonly cpu: ToyCpu;
-}
-
-function create(tier: Tier): Subject {
-  const memory = new WebAssembly.Memory({ initial: 512, maximum: 512 });
-  const engine = new Engine({
-    memory,
-    arena: { offset: 0, size: ARENA },
-    ram: { ramOffset: (pa) => (pa < TOY_DEVICE ? ARENA + pa : -1) },
-    tier,
-  });
-  const core = engine.createCore();
-  const cpu = new ToyCpu(core);
-  core.attach(cpu);
-  return { engine, core, cpu };
-}
+import { TOY_DEVICE, toy, toyRegisters } from "../testing/toy-cpu.js";
+import { ARENA, createToy, putWords, setRegisters, type ToyMachine } from "../testing/toy-machine.js";
 
 /** What can be seen of a machine: registers, counts, faults, and all of RAM. */
-function seen({ engine, core, cpu }: Subject) {
+function seen({ engine, core, cpu }: ToyMachine) {
   const registers = toyRegisters.map((r) => core.big(r as never));
   const ram = engine.bytes.subarray(ARENA, ARENA + TOY_DEVICE);
   let sum = 0;
@@ -41,17 +18,17 @@ function compare(
   unmapped: readonly number[],
   steps: number,
   budget: number,
-): Subject {
-  const subjects = (["cold", "hot"] as const).map(create) as [Subject, Subject];
-  for (const { engine, core, cpu } of subjects) {
+): ToyMachine {
+  const subjects = (["cold", "hot"] as const).map((tier) => createToy({ tier })) as [ToyMachine, ToyMachine];
+  for (const subject of subjects) {
+    const { engine, core, cpu } = subject;
     for (let at = 0x10000; at < TOY_DEVICE; at += 4)
       engine.words[(ARENA + at) >> 2] = Math.imul(at, 2654435761);
-    const put = (address: number, list: number[]): void => engine.words.set(list, (ARENA + address) >> 2);
-    put(0x1000, code);
+    putWords(subject, 0x1000, code);
     // A fault is counted in r14, and what faulted is stepped over.
-    put(0xf00, [toy("addi", 14, 14, 1), toy("addi", 15, 15, 4), toy("jumpReg", 0, 15)]);
+    putWords(subject, 0xf00, [toy("addi", 14, 14, 1), toy("addi", 15, 15, 4), toy("jumpReg", 0, 15)]);
     for (const page of unmapped) cpu.unmapped.add(page);
-    for (const [i, value] of Object.entries(registers)) core.setBig(toyRegisters[Number(i)] as never, value);
+    setRegisters(subject, registers);
     core.setPc(0x1000, 0);
   }
   const [cold, hot] = subjects;

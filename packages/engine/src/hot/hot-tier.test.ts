@@ -1,20 +1,6 @@
 import { expect, test } from "vitest";
-import { Engine } from "../core/engine.js";
-import { TOY_DEVICE, ToyCpu, toy, toyRegisters } from "../testing/toy-cpu.js";
-
-const ARENA = 16 << 20;
-
-function create() {
-  const memory = new WebAssembly.Memory({ initial: 512, maximum: 512 });
-  const engine = new Engine({
-    memory,
-    arena: { offset: 0, size: ARENA },
-    ram: { ramOffset: (pa) => (pa < TOY_DEVICE ? ARENA + pa : -1) },
-  });
-  const core = engine.createCore();
-  core.attach(new ToyCpu(core));
-  return { engine, core };
-}
+import { toy, toyRegisters } from "../testing/toy-cpu.js";
+import { createToy, putWords } from "../testing/toy-machine.js";
 
 /** A loop of three blocks, all of them equally hot: r1 up to r2, r3 counts the odd rounds. */
 const LOOP = [
@@ -29,8 +15,8 @@ const LOOP = [
 ];
 
 test("a loop is compiled once, not once for each of its blocks", () => {
-  const { engine, core } = create();
-  engine.words.set(LOOP, (ARENA + 0x1000) >> 2);
+  const { engine, core } = createToy();
+  putWords({ engine }, 0x1000, LOOP);
   core.setBig(toyRegisters[2] as never, 100_000n);
   core.setBig(toyRegisters[5] as never, 1n);
   core.setPc(0x1000, 0);
@@ -42,8 +28,8 @@ test("a loop is compiled once, not once for each of its blocks", () => {
 });
 
 test("a block within a region gets its own when it stays hot on another way there", () => {
-  const { engine, core } = create();
-  engine.words.set(LOOP, (ARENA + 0x1000) >> 2);
+  const { engine, core } = createToy();
+  putWords({ engine }, 0x1000, LOOP);
   core.setBig(toyRegisters[5] as never, 1n);
   // First the loop; then only its last block, from outside.
   core.setBig(toyRegisters[2] as never, 20_000n);

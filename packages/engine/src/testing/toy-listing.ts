@@ -1,15 +1,14 @@
 import type { Core } from "../core/core.js";
-import { Engine, type Tier } from "../core/engine.js";
+import type { Engine, Tier } from "../core/engine.js";
 import { IrBuilder } from "../ir/builder.js";
 import { printBlock } from "../ir/print.js";
 import { formatListing } from "../listing/format.js";
 import type { RegionListing } from "../listing/listing.js";
 import { RegionWatch } from "../listing/region-watch.js";
-import { ToyCpu, toyRegisters } from "./toy-cpu.js";
+import { ARENA, createToy, putWords, setRegisters } from "./toy-machine.js";
 
 // Compiled code of small programs of the toy CPU, for golden files.
 
-const ARENA = 16 << 20;
 /** Where programs are put and started. */
 export const ORIGIN = 0x1000;
 const SLICE = 100;
@@ -27,18 +26,11 @@ export function loadToy(
   { code, elsewhere = {}, registers = {} }: ToyProgram,
   tier: Tier = "hot",
 ): { readonly engine: Engine; readonly core: Core } {
-  const memory = new WebAssembly.Memory({ initial: 512, maximum: 512 });
-  const ramOffset = (physical: number) => ARENA + physical;
-  const engine = new Engine({
-    ...{ memory, ram: { ramOffset }, tier },
-    arena: { offset: 0, size: ARENA },
-  });
-  const core = engine.createCore();
-  core.attach(new ToyCpu(core));
+  const machine = createToy({ tier });
+  const { engine, core } = machine;
   for (const [address, words] of [[ORIGIN, code], ...Object.entries(elsewhere)] as const)
-    engine.words.set(words, (ARENA + Number(address)) / 4);
-  for (const [index, value] of Object.entries(registers))
-    core.setBig(toyRegisters[Number(index)] as never, value);
+    putWords(machine, Number(address), words);
+  setRegisters(machine, registers);
   core.setPc(ORIGIN, 0);
   return { engine, core };
 }

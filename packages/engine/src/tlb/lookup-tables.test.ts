@@ -1,35 +1,13 @@
 import { describe, expect, test } from "vitest";
-import type { Core } from "../core/core.js";
-import { Engine } from "../core/engine.js";
 import { Prng } from "../isa/prng.js";
-import { TOY_DEVICE, ToyCpu, toy, toyRegisters } from "../testing/toy-cpu.js";
+import { TOY_DEVICE, toy, toyRegisters } from "../testing/toy-cpu.js";
+import { ARENA, createToy } from "../testing/toy-machine.js";
 import { BLOCK_TABLE_ENTRIES, BLOCK_TABLE_SPREAD, JUMP_CACHE_ENTRIES, LOOKUP_TABLES } from "./geometry.js";
 import { LookupTables } from "./lookup-tables.js";
 
-const ARENA = 16 << 20;
 const START = 0xff000;
 
 describe("filled here, found by the interpreter", () => {
-  interface Subject {
-    readonly engine: Engine;
-    readonly core: Core;
-    readonly cpu: ToyCpu;
-  }
-
-  function create(): Subject {
-    const memory = new WebAssembly.Memory({ initial: 512, maximum: 512 });
-    const engine = new Engine({
-      memory,
-      arena: { offset: 0, size: ARENA },
-      ram: { ramOffset: (pa) => (pa < TOY_DEVICE ? ARENA + pa : -1) },
-      tier: "cold",
-    });
-    const core = engine.createCore();
-    const cpu = new ToyCpu(core);
-    core.attach(cpu);
-    return { engine, core, cpu };
-  }
-
   const NEXT = 24;
   /** Counts in r1 and goes to the next place, which the words at r2 + NEXT name. */
   const HOP = [
@@ -68,7 +46,7 @@ describe("filled here, found by the interpreter", () => {
     [0x3ff, 0x7fff_ff12],
     [0x2aa, -0x8000],
   ])("mode %d, upper half of addresses %d", (mode, hi) => {
-    const { engine, core, cpu } = create();
+    const { engine, core, cpu } = createToy({ tier: "cold" });
     cpu.mode = mode;
     const list = places(new Prng(3 + mode), mode, 100);
     const high = BigInt.asUintN(64, BigInt(hi) << 32n);
