@@ -1,41 +1,15 @@
 import { describe, expect, test } from "vitest";
 import { Lockstep, RAM } from "../testing/cpu/bare-lockstep.js";
+import { addressSpace, entry, GLOBAL, LEAF, satp, toSupervisor, USER, WINDOW } from "../testing/cpu/sv39.js";
 import { Cause } from "./causes.js";
 
 // Code at virtual addresses that lead elsewhere after a fence, a change of satp or of privilege: nothing that remembers
 // where a jump led (links, the jump cache, the fetch TLB, the table of blocks) may outlive it, in any tier.
 
-const LEAF = 0xcfn;
-const GLOBAL = 0x20n;
-const USER = 0x10n;
-const POINTER = 1n;
-const SV39 = 8n << 60n;
-const WINDOW = 0x4000_0000;
 const [ROOT_A, ROOT_B] = [RAM + 0x10000, RAM + 0x20000];
 const [PAGE_A, PAGE_B, PAGE_C] = [RAM + 0x31000, RAM + 0x33000, RAM + 0x35000];
 
-const entry = (address: number, flags: bigint): bigint => (BigInt(address / 4096) << 10n) | flags;
-const satp = (root: number, asid = 0): bigint => SV39 | (BigInt(asid) << 44n) | BigInt(root / 4096);
-
-function addressSpace(machine: Lockstep, root: number, pages: readonly bigint[]): void {
-  machine.put(root, [0n, entry(root + 4096, POINTER), entry(RAM, LEAF)]);
-  machine.put(root + 4096, [entry(root + 8192, POINTER)]);
-  machine.put(root + 8192, pages);
-}
-
-const SUPERVISOR = `
-  li t0, -1
-  csrrw zero, pmpaddr0, t0
-  li t0, 0x1f
-  csrrw zero, pmpcfg0, t0
-  li t0, ${(1 << Cause.fetchPage) | (1 << Cause.ecallU)}
-  csrrw zero, medeleg, t0
-  li t0, 0x800
-  csrrs zero, mstatus, t0
-  la t0, supervisor
-  csrrw zero, mepc, t0
-  mret
-  supervisor:`;
+const SUPERVISOR = toSupervisor((1 << Cause.fetchPage) | (1 << Cause.ecallU));
 
 function expectCompiled(machine: Lockstep): void {
   expect(machine.compiled("hot")).toBeGreaterThan(0);

@@ -1,7 +1,8 @@
 import { Prng } from "@hypercraft/engine";
 import { describe, expect, test } from "vitest";
 import { Lockstep } from "../testing/cpu/bare-lockstep.js";
-import { Irq } from "./causes.js";
+import { toSupervisor } from "../testing/cpu/sv39.js";
+import { Irq, S_INTERRUPTS } from "./causes.js";
 import { SIE, SPIE, SPP, SUM } from "./status-bits.js";
 
 // Compiled code lets interrupts in and keeps them out by sstatus.SIE, without asking anybody: they have to come
@@ -9,22 +10,11 @@ import { SIE, SPIE, SPP, SUM } from "./status-bits.js";
 
 const SSIP = 1 << Irq.ssi;
 
-/** Into S-mode at `supervisor`, with all of memory; interrupts of the supervisor are delegated and enabled in sie. */
+/** Into S-mode; interrupts of the supervisor are delegated and enabled in sie. */
 const SUPERVISOR = `
-  li t0, -1
-  csrrw zero, pmpaddr0, t0
-  li t0, 0x1f
-  csrrw zero, pmpcfg0, t0
-  li t0, 0x222
-  csrrw zero, mideleg, t0
-  li t0, 0x800
-  csrrs zero, mstatus, t0
-  la t0, supervisor
-  csrrw zero, mepc, t0
-  mret
-  supervisor: la t0, handler
+  ${toSupervisor(0, S_INTERRUPTS)} la t0, handler
   csrrw zero, stvec, t0
-  li t0, 0x222
+  li t0, ${S_INTERRUPTS}
   csrrw zero, sie, t0`;
 
 const BIT_0_OF_FS = 1 << 13;

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { Lockstep, RAM } from "../testing/cpu/bare-lockstep.js";
+import { addressSpace, entry, LEAF, satp, USER, WINDOW } from "../testing/cpu/sv39.js";
 import { Cause } from "./causes.js";
 import { MXR, SUM } from "./status-bits.js";
 
@@ -7,25 +8,10 @@ import { MXR, SUM } from "./status-bits.js";
 // whatever the loop found out about its pages a moment ago. In HS-mode, and by vsstatus in VS-mode.
 
 const U64 = (value: bigint): bigint => BigInt.asUintN(64, value);
-const LEAF = 0xcfn;
-const USER = 0x10n;
 /** Readable by MXR alone: valid, executable, accessed, dirty. */
 const EXECUTE_ONLY = 0xc9n;
-const POINTER = 1n;
-const SV39 = 8n << 60n;
-const WINDOW = 0x4000_0000;
 const [ROOT_A, ROOT_B] = [RAM + 0x10000, RAM + 0x20000];
 const [PAGE_A, PAGE_B] = [RAM + 0x31000, RAM + 0x32000];
-
-const entry = (address: number, flags: bigint): bigint => (BigInt(address / 4096) << 10n) | flags;
-const satp = (root: number, asid = 0): bigint => SV39 | (BigInt(asid) << 44n) | BigInt(root / 4096);
-
-/** Sv39 tables at `root`: RAM where it is, and at WINDOW the given entries. */
-function addressSpace(machine: Lockstep, root: number, pages: readonly bigint[]): void {
-  machine.put(root, [0n, entry(root + 4096, POINTER), entry(RAM, LEAF)]);
-  machine.put(root + 4096, [entry(root + 8192, POINTER)]);
-  machine.put(root + 8192, pages);
-}
 
 /** Page faults go to the S-mode that is entered, where a handler steps over what faulted. */
 const enter = (virtual: boolean) => `

@@ -1,6 +1,8 @@
 import { Prng } from "@hypercraft/engine";
 import { describe, expect, test } from "vitest";
 import { type BareGuest, createGuest, Lockstep, RAM } from "../testing/cpu/bare-lockstep.js";
+import { toSupervisor } from "../testing/cpu/sv39.js";
+import { S_INTERRUPTS } from "./causes.js";
 import { X } from "./state.js";
 import { FS, MXR, SD_HI, SIE, SPIE, SPP, SSTATUS_MASK, SUM, UXL_64_HI } from "./status-bits.js";
 
@@ -132,20 +134,7 @@ describe.each(MODES)("an access of sstatus in %s-mode does what the CSR does", (
   });
 });
 
-/** Into S-mode at `supervisor`, with all of memory; interrupts of the supervisor are delegated. */
-const SUPERVISOR = `
-  li t0, -1
-  csrrw zero, pmpaddr0, t0
-  li t0, 0x1f
-  csrrw zero, pmpcfg0, t0
-  li t0, 0x222
-  csrrw zero, mideleg, t0
-  li t0, 0x800
-  csrrs zero, mstatus, t0
-  la t0, supervisor
-  csrrw zero, mepc, t0
-  mret
-  supervisor:`;
+const SUPERVISOR = toSupervisor(0, S_INTERRUPTS);
 
 test("the old value and the new one, from block to block and within one", () => {
   const rounds = 2000;

@@ -1,66 +1,27 @@
 import { describe, expect, test } from "vitest";
 import { Lockstep, RAM } from "../testing/cpu/bare-lockstep.js";
+import {
+  addressSpace,
+  alternate,
+  entry,
+  GLOBAL,
+  LEAF,
+  satp,
+  toSupervisor,
+  WINDOW,
+} from "../testing/cpu/sv39.js";
 
 // Compiled code of a hart that owns its machine, where it changes address spaces, maps pages anew and writes code:
 // every tier in lockstep, and each program says itself what must come out.
 
-/** Leaf entries: accessed, dirty, readable, writable and executable, for supervisor mode. */
-const LEAF = 0xcfn;
-const GLOBAL = 0x20n;
-const POINTER = 1n;
-const SV39 = 8n << 60n;
-/** Where the windows of address spaces are: virtual. */
-const WINDOW = 0x4000_0000;
 const [ROOT_A, ROOT_B] = [RAM + 0x10000, RAM + 0x20000];
+const SUPERVISOR = toSupervisor();
 const [SHARED, PAGE_A, PAGE_B] = [RAM + 0x30000, RAM + 0x31000, RAM + 0x32000];
 
-const entry = (address: number, flags: bigint): bigint => (BigInt(address / 4096) << 10n) | flags;
-const satp = (root: number, asid = 0): bigint => SV39 | (BigInt(asid) << 44n) | BigInt(root / 4096);
-
-/** A page of the window: where it is, and the flags of its entry besides LEAF. */
-type Page = readonly [address: number, flags?: bigint];
-
-/** Sv39 tables at `root`: RAM where it is, and at WINDOW the given pages. The last one is at `root` + 8192. */
-function addressSpace(machine: Lockstep, root: number, pages: readonly Page[]): void {
-  machine.put(root, [0n, entry(root + 4096, POINTER), entry(RAM, LEAF)]);
-  machine.put(root + 4096, [entry(root + 8192, POINTER)]);
-  machine.put(
-    root + 8192,
-    pages.map(([address, flags = 0n]) => entry(address, LEAF | flags)),
-  );
-}
-
-/** From M-mode into S-mode, with all memory open to it. */
-const SUPERVISOR = `
-  li t0, -1
-  csrrw zero, pmpaddr0, t0
-  li t0, 0x1f
-  csrrw zero, pmpcfg0, t0
-  li t0, 0x800
-  csrrs zero, mstatus, t0
-  la t0, supervisor
-  csrrw zero, mepc, t0
-  mret
-  supervisor:`;
-
-/** Enter the window `rounds` times in either space by turns; s2 tells which, s1 is where it comes back to. */
-const alternate = (rounds: number, asidA: number, asidB: number, fence: string) => `
+/** Enter the window in either space by turns, `rounds` times. */
+const turns = (rounds: number, asidA: number, asidB: number, fence: string) => `
   ${SUPERVISOR}
-  li s3, ${satp(ROOT_A, asidA)}
-  li s4, ${satp(ROOT_B, asidB)}
-  li s5, ${rounds}
-  li s6, ${WINDOW}
-  la s1, back
-  li s2, 0
-  next: csrrw zero, satp, s3
-  ${fence}
-  jalr zero, 0(s6)
-  back: addi s5, s5, -1
-  xori s2, s2, 1
-  xor s3, s3, s4; xor s4, s3, s4; xor s3, s3, s4
-  bne s5, zero, next
-  csrrw zero, satp, zero
-  wfi`;
+  ${alternate([satp(ROOT_A, asidA), satp(ROOT_B, asidB)], rounds, { fence, end: "csrrw zero, satp, zero; wfi" })}`;
 
 function expectCompiled(machine: Lockstep, ...tiers: readonly ("auto" | "hot")[]): void {
   for (const tier of tiers) expect(machine.compiled(tier), tier).toBeGreaterThan(0);
@@ -80,9 +41,9 @@ const SHARING = [
 describe.each(FENCED)("two address spaces with %s", (_, asidA, asidB, fence) => {
   describe.each(SHARING)("that share a page as their %s", (__, flags) => {
     test("a loop from the shared page to one that each has for itself, and back", () => {
-      const machine = new Lockstep(alternate(600, asidA, asidB, `${fence}; li t0, 0; li t1, 20`));
-      addressSpace(machine, ROOT_A, [[SHARED, flags], [PAGE_A]]);
-      addressSpace(machine, ROOT_B, [[SHARED, flags], [PAGE_B]]);
+      const machine = new Lockstep(turns(600, asidA, asidB, `${fence}; li t0, 0; li t1, 20`));
+      addressSpace(machine, ROOT_A, [entry(SHARED, LEAF | flags), entry(PAGE_A, LEAF)]);
+      addressSpace(machine, ROOT_B, [entry(SHARED, LEAF | flags), entry(PAGE_B, LEAF)]);
       machine.place(SHARED, `addi a2, a2, 1; jal zero, ${WINDOW + 4096}`, WINDOW);
       const part = (step: number, total: string) => `
         addi t0, t0, ${step}
@@ -99,9 +60,9 @@ describe.each(FENCED)("two address spaces with %s", (_, asidA, asidB, fence) => 
     });
 
     test("a loop in the shared page on data that each has for itself", () => {
-      const machine = new Lockstep(alternate(400, asidA, asidB, fence));
-      addressSpace(machine, ROOT_A, [[SHARED, flags], [PAGE_A]]);
-      addressSpace(machine, ROOT_B, [[SHARED, flags], [PAGE_B]]);
+      const machine = new Lockstep(turns(400, asidA, asidB, fence));
+      addressSpace(machine, ROOT_A, [entry(SHARED, LEAF | flags), entry(PAGE_A, LEAF)]);
+      addressSpace(machine, ROOT_B, [entry(SHARED, LEAF | flags), entry(PAGE_B, LEAF)]);
       const loop = `
         li t1, 25
         li t2, ${WINDOW + 4096}
@@ -147,7 +108,7 @@ describe("a global page that is mapped anew", () => {
       bne s5, zero, next
       wfi`;
     const machine = new Lockstep(source);
-    addressSpace(machine, ROOT_A, [[PAGE_A, GLOBAL]]);
+    addressSpace(machine, ROOT_A, [entry(PAGE_A, LEAF | GLOBAL)]);
     machine.place(PAGE_A, "addi a0, a0, 1; jalr zero, 0(ra)", WINDOW);
     machine.place(PAGE_B, "addi a0, a0, 100; jalr zero, 0(ra)", WINDOW);
     machine.finish(999);
@@ -178,7 +139,7 @@ test("one page of code at two virtual addresses, and as data at a third", () => 
     bne s0, zero, loop
     wfi`;
   const machine = new Lockstep(source);
-  addressSpace(machine, ROOT_A, [[SHARED], [SHARED], [SHARED]]);
+  addressSpace(machine, ROOT_A, new Array<bigint>(3).fill(entry(SHARED, LEAF)));
   // Where it runs, and how often it was patched meanwhile.
   machine.place(SHARED, "auipc a0, 0; addi a2, a2, 0; add a1, a1, a0; jalr zero, 0(ra)", WINDOW);
   machine.finish();
@@ -230,7 +191,7 @@ test("the same code in M-mode and, mapped elsewhere, in S-mode", () => {
     jalr zero, 0(ra)`;
   const machine = new Lockstep(source);
   const shared = machine.at("shared");
-  addressSpace(machine, ROOT_A, [[shared]]);
+  addressSpace(machine, ROOT_A, [entry(shared, LEAF)]);
   machine.finish(777);
   expect(machine.registers("a1")).toEqual([300n * (BigInt(WINDOW) * 20n + BigInt(shared) * 21n)]);
   expectCompiled(machine, "hot", "auto");

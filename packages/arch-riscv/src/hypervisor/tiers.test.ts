@@ -1,5 +1,6 @@
 import { InstructionClock } from "@hypercraft/hypercraft";
 import { describe, expect, test } from "vitest";
+import { addressSpace, alternate, entry, type HasRam, LEAF, satp, WINDOW } from "../testing/cpu/sv39.js";
 import { assemble } from "../testing/vm/assembler.js";
 import { assembleGuest, createRig, type Guest, RAM, reg, STOP } from "../testing/vm/rig.js";
 
@@ -8,43 +9,18 @@ import { assembleGuest, createRig, type Guest, RAM, reg, STOP } from "../testing
 
 const TIERS = ["cold", "hot", "auto"] as const;
 
-/** Leaf entries: readable, writable, executable, accessed and dirty. */
-const LEAF = 0xcfn;
-const POINTER = 1n;
-const SV39 = 8n << 60n;
-
 const start = (source: string, tier: (typeof TIERS)[number]): Guest =>
   assembleGuest(source, { rig: createRig(new InstructionClock(), tier) });
 
-function put(guest: Guest, address: number, values: readonly bigint[]): void {
-  const bytes = new DataView(new ArrayBuffer(8 * values.length));
-  for (const [i, value] of values.entries()) bytes.setBigUint64(8 * i, value, true);
-  guest.vm.memory?.write(address, new Uint8Array(bytes.buffer));
-}
-
-const entry = (address: number, flags: bigint): bigint => (BigInt(address >>> 12) << 10n) | flags;
-
-/** Where the windows of address spaces are: virtual. */
-const WINDOW = 0x4000_0000;
-
-/** Sv39 tables at `root`: RAM where it is, and at WINDOW the given pages. Gives the page table of the window. */
-function addressSpace(guest: Guest, root: number, pages: readonly number[]): number {
-  const [middle, last] = [root + 4096, root + 8192];
-  put(guest, root, [0n, entry(middle, POINTER), entry(RAM, LEAF)]);
-  put(guest, middle, [entry(last, POINTER)]);
-  put(
-    guest,
-    last,
-    pages.map((page) => entry(page, LEAF)),
-  );
-  return last;
-}
+const ramOf = ({ vm }: Guest): HasRam => ({
+  put(address, words) {
+    vm.memory?.write(address, new Uint8Array(BigUint64Array.from(words).buffer));
+  },
+});
 
 function place(guest: Guest, address: number, source: string, base: number): void {
   guest.vm.memory?.write(address, assemble(source, base).bytes);
 }
-
-const satp = (root: number, asid: number): bigint => SV39 | (BigInt(asid) << 44n) | BigInt(root >>> 12);
 
 /** Run to STOP in slices of an odd length; gives the number of instructions. */
 function finish({ vcpu, vm }: Guest, slice = 1777): number {
@@ -78,30 +54,19 @@ const [SHARED, PAGE_A, PAGE_B] = [RAM + 0x30000, RAM + 0x31000, RAM + 0x32000];
 
 /** The two address spaces share the first page of the window and have a second one each. */
 function twoSpaces(guest: Guest, shared: string, a: string, b: string): void {
-  addressSpace(guest, ROOT_A, [SHARED, PAGE_A]);
-  addressSpace(guest, ROOT_B, [SHARED, PAGE_B]);
+  addressSpace(ramOf(guest), ROOT_A, [entry(SHARED, LEAF), entry(PAGE_A, LEAF)]);
+  addressSpace(ramOf(guest), ROOT_B, [entry(SHARED, LEAF), entry(PAGE_B, LEAF)]);
   place(guest, SHARED, shared, WINDOW);
   place(guest, PAGE_A, a, WINDOW + 4096);
   place(guest, PAGE_B, b, WINDOW + 4096);
 }
 
-/** Enter the window `rounds` times in either space by turns; s2 tells which, s1 is where it comes back to. */
-const alternate = (rounds: number, asidA: number, asidB: number, fence: string, offset = 0) => `
-  li s3, ${satp(ROOT_A, asidA)}
-  li s4, ${satp(ROOT_B, asidB)}
-  li s5, ${rounds}
-  li s6, ${WINDOW + offset}
-  la s1, back
-  li s2, 0
-  next: csrrw zero, satp, s3
-  ${fence}
-  jalr zero, 0(s6)
-  back: addi s5, s5, -1
-  xori s2, s2, 1
-  xor s3, s3, s4; xor s4, s3, s4; xor s3, s3, s4
-  bne s5, zero, next
-  csrrw zero, satp, zero
-  ${STOP}`;
+/** Enter the window in either space by turns, `rounds` times. */
+const turns = (rounds: number, asidA: number, asidB: number, fence: string, offset = 0) =>
+  alternate([satp(ROOT_A, asidA), satp(ROOT_B, asidB)], rounds, {
+    ...{ fence, offset },
+    end: `csrrw zero, satp, zero; ${STOP}`,
+  });
 
 const fenced = [
   ["ASIDs of their own", 1, 2, ""],
@@ -111,7 +76,7 @@ const fenced = [
 
 describe.each(fenced)("two address spaces with %s", (_, asidA, asidB, fence) => {
   test("a loop over two pages, of which they share one", () => {
-    const source = alternate(500, asidA, asidB, `li t0, 0; ${fence}; li t1, 20`);
+    const source = turns(500, asidA, asidB, `li t0, 0; ${fence}; li t1, 20`);
     inAllTiers(source, (guest) => {
       const part = (step: number, total: string) => `
         addi t0, t0, ${step}
@@ -133,7 +98,7 @@ describe.each(fenced)("two address spaces with %s", (_, asidA, asidB, fence) => 
 
   test("a return to a page of which each has its own", () => {
     // The shared function is entered through the second page in one space, and with a made-up return address in the other.
-    const source = alternate(3000, asidA, asidB, `${fence}; li ra, ${WINDOW + 4096 + 4}`);
+    const source = turns(3000, asidA, asidB, `${fence}; li ra, ${WINDOW + 4096 + 4}`);
     inAllTiers(source, (guest) => {
       const shared = `bne s2, zero, short; jal zero, ${WINDOW + 4096}; short: addi a0, a0, 1; jalr zero, 0(ra)`;
       const second = (total: string) => `jal ra, ${WINDOW + 8}; addi ${total}, ${total}, 1; jalr zero, 0(s1)`;
@@ -145,7 +110,7 @@ describe.each(fenced)("two address spaces with %s", (_, asidA, asidB, fence) => 
   });
 
   test("a return to an instruction whose second half differs", () => {
-    const source = alternate(3000, asidA, asidB, fence, 0xff0);
+    const source = turns(3000, asidA, asidB, fence, 0xff0);
     inAllTiers(source, (guest) => {
       const add = (imm: number) => assemble(`addi a1, a1, ${imm}`, 0).bytes;
       twoSpaces(guest, "nop", "nop", "nop");
