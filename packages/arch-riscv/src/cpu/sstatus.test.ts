@@ -2,7 +2,7 @@ import { Prng } from "@hypercraft/engine";
 import { describe, expect, test } from "vitest";
 import { type BareGuest, createGuest, Lockstep, RAM } from "../testing/cpu/bare-lockstep.js";
 import { toSupervisor } from "../testing/cpu/sv39.js";
-import { S_INTERRUPTS } from "./causes.js";
+import { Cause, S_INTERRUPTS } from "./causes.js";
 import { X } from "./state.js";
 import { FS, MXR, SD_HI, SIE, SPIE, SPP, SSTATUS_MASK, SUM, UXL_64_HI } from "./status-bits.js";
 
@@ -169,9 +169,7 @@ describe("FS", () => {
     const rounds = 1200;
     // Off: the instruction is illegal, and the handler steps over it.
     const machine = new Lockstep(`
-      li t0, 4
-      csrrw zero, medeleg, t0
-      ${SUPERVISOR}
+      ${toSupervisor(1 << Cause.illegalInstruction, S_INTERRUPTS)}
       la t0, trap
       csrrw zero, stvec, t0
       li s0, ${rounds}
