@@ -70,6 +70,10 @@ export const absolute = (b: A64Builder, f: Float, x: Value): Value =>
   ops(b, f).and(x, constant(b, f, 0x7fffffff, -1));
 export const zero = (b: A64Builder, f: Float): Value => b.constant(f === "f64", 0);
 
+/** An i32 of 0 or 1 as a lane of zeros or ones. */
+export const maskOf = (b: A64Builder, f: Float, condition: Value): Value =>
+  ops(b, f).sub(zero(b, f), f === "f64" ? b.i64.extend_i32_u(condition) : condition);
+
 /** A number of the host as a constant of the format. */
 export function number(b: A64Builder, f: Float, value: number): Value {
   const view = new DataView(new ArrayBuffer(8));

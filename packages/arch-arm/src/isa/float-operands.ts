@@ -31,6 +31,8 @@ export function expandImmediate(imm8: number): number {
   return (imm8 & 0x80) !== 0 ? -magnitude : magnitude;
 }
 
+const immediate: OperandKind = { format: (value) => `#${expandImmediate(value).toFixed(8)}` };
+
 /** Size of the lanes of a fixed-point conversion, by the position of the leading bit in immh. */
 const fixedSize = (bits: number): number => 31 - Math.clz32(field(bits, 19, 4));
 const fixedLane = (low: number): OperandKind =>
@@ -60,16 +62,15 @@ export const FLOAT_OPERANDS: Readonly<Record<string, OperandKind>> = {
   fvm: vector,
   /** There is no vector of one double. */
   floatShape: flag((bits) => isDouble(bits) === 0 || q(bits) === 1),
-  imm8: { format: (value) => `#${expandImmediate(value).toFixed(8)}` },
+  imm8: immediate,
+  floatByte: { ...immediate, derive: (bits) => (field(bits, 16, 3) << 5) | field(bits, 5, 5) },
   scaleBits: { derive: (bits) => 64 - field(bits, 10, 6), format: (value) => `#${value}` },
   scaleField: plain,
   /** No more fraction bits than the integer has bits. */
   scaleFits: flag((bits) => (bits | 0) < 0 || field(bits, 15, 1) === 1),
   // Lanes of the other size, in a 128-bit register or half of one.
-  pairOf: register(5, (value, bits) => `v${value}.${shape(2 + isDouble(bits), 0)}`),
-  pairOfDoubles: register(5, (value) => `v${value}.2d`),
   fourSingles: register(5, (value) => `v${value}.4s`),
-  allN: register(5, (value, bits) => `v${value}.${isDouble(bits) === 1 ? "2d" : "2s"}`),
+  floatPair: register(5, (value, bits) => `v${value}.${isDouble(bits) === 1 ? "2d" : "2s"}`),
   wideD: register(0, (value, bits) => `v${value}.${shape(2 + isDouble(bits), 1)}`),
   wideN: register(5, (value, bits) => `v${value}.${shape(2 + isDouble(bits), 1)}`),
   narrowD: register(0, (value, bits) => `v${value}.${shape(1 + isDouble(bits), q(bits))}`),

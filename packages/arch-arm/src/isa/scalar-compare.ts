@@ -33,7 +33,7 @@ const comparisons = ([false, true] as const).flatMap((signals) => {
       { name: `${name}.v` },
     ),
     insn(
-      `000111100 double:1 1 00000 00 1000 fn:5 ${bit}1000`,
+      `000111100 double:1 1 ----- 00 1000 fn:5 ${bit}1000`,
       `${name} fn, #0.0`,
       (b, o) => {
         const f = formatOf(o.double);

@@ -21,6 +21,11 @@ import { vectorAcross } from "./vector-across.js";
 import { vectorCopy } from "./vector-copy.js";
 import { vectorDifferent } from "./vector-different.js";
 import { vectorElement } from "./vector-element.js";
+import { vectorFloatConvert } from "./vector-float-convert.js";
+import { vectorFloatImmediate } from "./vector-float-immediate.js";
+import { vectorFloatReduce } from "./vector-float-reduce.js";
+import { vectorFloatSame } from "./vector-float-same.js";
+import { vectorFloatUnary } from "./vector-float-unary.js";
 import { vectorImmediate } from "./vector-immediate.js";
 import { vectorInteger } from "./vector-integer.js";
 import { vectorLoadsStores } from "./vector-loads-stores.js";
@@ -60,6 +65,11 @@ const declarations: readonly Declaration<A64Builder>[] = [
   ...scalarFloat,
   ...scalarCompare,
   ...scalarConvert,
+  ...vectorFloatSame,
+  ...vectorFloatUnary,
+  ...vectorFloatReduce,
+  ...vectorFloatConvert,
+  ...vectorFloatImmediate,
 ];
 
 /** The instructions of A64: the integer ones, and those of the vector registers there are so far. */
