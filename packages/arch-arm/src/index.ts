@@ -1,5 +1,6 @@
 export { ARM_FLOATING_POINT, createPe } from "./cpu/create-pe.js";
 export type { FatalExit, PeExit, VectorKind } from "./cpu/exit.js";
+export { ARM_PAGE_WALKER } from "./cpu/page-walker.js";
 export { ArmPe, type PeOptions } from "./cpu/pe.js";
 export { registerReport } from "./cpu/report.js";
 export { armLayout } from "./cpu/state.js";

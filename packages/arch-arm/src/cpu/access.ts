@@ -1,6 +1,17 @@
-/** What an access needs; the first four are the engine's `Access`. */
-export const Need = { read: 0, write: 1, rmw: 2, fetch: 3 } as const;
+/**
+ * What an access needs; the first four are the engine's `Access`. Cache maintenance by address above EL0 reads as far as
+ * the first stage is concerned, and the second lets it.
+ */
+export const Need = { read: 0, write: 1, rmw: 2, fetch: 3, maintenance: 4 } as const;
 export type Need = (typeof Need)[keyof typeof Need];
+
+/** What an access may do besides what the regime says, as bits. */
+export const Rights = {
+  /** Made with the rights of EL0. */
+  user: 1,
+  /** Made with PSTATE.PAN set. */
+  pan: 2,
+} as const;
 
 /** How a translation ended, beside the fault status code. */
 export class FaultRecord {
@@ -17,7 +28,7 @@ export class FaultRecord {
 }
 
 export function needsRead(need: Need): boolean {
-  return need === Need.read || need === Need.rmw;
+  return need !== Need.write && need !== Need.fetch;
 }
 export function needsWrite(need: Need): boolean {
   return need === Need.write || need === Need.rmw;

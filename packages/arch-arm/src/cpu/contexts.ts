@@ -1,176 +1,199 @@
 import { AddressSpaces } from "@hypercraft/engine";
+import { Rights } from "./access.js";
 import { HCR, SCTLR, TCR } from "./control-bits.js";
 import { EL1, EL2 } from "./fields.js";
 import { outputBits, PHYSICAL_BITS } from "./mmu.js";
 import type { ArmPe } from "./pe.js";
 import { Regime, type TableRange } from "./regime.js";
 import { PSTATE } from "./state.js";
-import { isUnprivileged } from "./syndrome.js";
+import { WalkRecord } from "./walk-record.js";
 
-// Context keys: address space * 32 + permission state.
-const PER_SPACE = 32;
+// Context keys: address space * 16 + permission state.
+const PER_SPACE = 16;
 const KEY_PRIVILEGED = 1;
 const KEY_PAN = 2;
-const KEY_FETCH = 8;
-const KEY_GLOBAL = 16;
+const KEY_FETCH = 4;
+const KEY_GLOBAL = 8;
+/** Data contexts of EL1: privileged, privileged with PAN, and this one. */
+const UNPRIVILEGED = 2;
 /** No ASID: what all address spaces of a regime have in common. */
 const NO_ASID = -1;
 /** TG0 and TG1 by value: log2 of the granule, 0 reserved. */
 const TG0 = [12, 16, 14, 0] as const;
 const TG1 = [0, 14, 12, 16] as const;
+/** Bits of HCR_EL2 that translation depends on. */
+const HCR_TRANSLATION = HCR.VM | HCR.PTW | HCR.DC | HCR.TGE;
+/** Tables of the second stage translate no less. */
+const MIN_INPUT_BITS = 25;
 
-/** Regimes and context keys of one exception level. */
+/** A regime with the numbers of its address spaces: the current one, and what it shares with all others. */
 class Prepared {
   valid = false;
-  readonly fetch = new Regime();
-  readonly data = new Regime();
-  codeKey = 0;
-  globalKey = 0;
-  /** Data contexts: privileged, privileged with PAN, unprivileged. */
-  readonly keys = [0, 0, 0];
+  readonly regime: Regime;
+  /** The registers that it depends on, as they tell address spaces apart. */
+  readonly words: number[] = [];
+  space = 0;
+  common = 0;
+
+  constructor(el2: boolean) {
+    this.regime = new Regime(el2);
+  }
 }
 
 /**
- * Which translation regime accesses are in, as `Regime`s for the walker and as context keys for the engine: nothing
- * is flushed when the exception level, PAN, an ASID or a VMID changes.
+ * Which translation regime accesses are in, as `Regime`s for the walker and as context keys for the engine. All registers
+ * that translation depends on tell address spaces apart, so nothing is flushed when one of them changes, nor when the
+ * exception level or PAN does.
  */
 export class Contexts {
   private readonly pe: ArmPe;
+  private readonly walk: WalkRecord;
   private readonly spaces = new AddressSpaces(0);
-  private readonly prepared = [new Prepared(), new Prepared(), new Prepared()] as const;
-  private current: Prepared = this.prepared[2];
-  /** EL0's accesses from EL1: LDTR, AT S1E0*. */
-  private readonly unprivileged = new Regime();
-  private readonly other = new Regime();
+  private readonly guest = new Prepared(false);
+  private readonly hypervisor = new Prepared(true);
+  private current = this.hypervisor;
+  /** Keys of the data contexts by exception level. */
+  private readonly keys: readonly [number[], number[], number[]] = [[0], [0, 0, 0], [0]];
+  /** VTTBR_EL2 and VTCR_EL2 for which the second stage's translations are remembered. */
+  private readonly stage2Words = [0, 0, 0];
+  /** log2 of the largest granule that there was. */
+  private largestGrain = 12;
 
   constructor(pe: ArmPe) {
     this.pe = pe;
+    this.walk = new WalkRecord(pe.core);
   }
 
-  /** A table base changed. */
+  /** A register that translation depends on changed. */
   refresh(): void {
-    for (const p of this.prepared) p.valid = false;
+    this.guest.valid = false;
+    this.hypervisor.valid = false;
     this.modeChanged();
   }
 
-  /** The exception level changed, and nothing else. */
+  /** The exception level or PAN changed, and nothing else. */
   modeChanged(): void {
     const { core, el } = this.pe;
-    if (this.spaces.full) this.clear();
-    const p = this.prepared[el as 0 | 1 | 2];
-    if (!p.valid) this.prepare(p, el);
+    const p = el === 2 ? this.hypervisor : this.guest;
+    if (!p.valid) this.prepare(p);
     this.current = p;
-    core.setCodeContext(p.codeKey, p.globalKey);
-    core.setDataContexts(p.keys, el === 1 && core.lo(PSTATE.pan) !== 0 ? 1 : 0);
+    const first = p.space * PER_SPACE;
+    const common = p.common * PER_SPACE;
+    const keys = this.keys[el as 0 | 1 | 2];
+    const privilege = el === 0 ? 0 : KEY_PRIVILEGED;
+    keys[0] = first + privilege;
+    if (el === 1) {
+      keys[1] = first + KEY_PRIVILEGED + KEY_PAN;
+      keys[UNPRIVILEGED] = first;
+    }
+    const code = first + KEY_FETCH + privilege;
+    core.setCodeContext(code, p.common === p.space ? code : common + KEY_GLOBAL + privilege);
+    this.walk.select(el, p.space, p.regime);
+    core.setDataContexts(keys, el === 1 && core.lo(PSTATE.pan) !== 0 ? 1 : 0);
   }
 
-  /** Instruction fetches. */
-  get fetch(): Regime {
-    return this.current.fetch;
+  /** The regime of the current exception level. */
+  get regime(): Regime {
+    return this.current.regime;
   }
 
-  /** Loads and stores of the current instruction. Guest code changes PAN without telling. */
-  currentData(): Regime {
+  /** Whose rights instruction fetches have. */
+  get fetchRights(): number {
+    return this.pe.el === 0 ? Rights.user : 0;
+  }
+
+  /** Whose rights loads and stores of the current instruction have. Guest code changes PAN without telling. */
+  get dataRights(): number {
     const { core, el } = this.pe;
-    const { data } = this.current;
-    if (el !== 1) return data;
-    if (isUnprivileged(this.pe.instructionBits())) return this.describeAs(this.unprivileged, 0);
-    data.pan = core.lo(PSTATE.pan) !== 0;
-    return data;
+    if (el === 2) return 0;
+    if (el === 0 || core.selectedContext === UNPRIVILEGED) return Rights.user;
+    return core.lo(PSTATE.pan) !== 0 ? Rights.pan : 0;
   }
 
-  /** The regime of a level as AT sees it: PAN does not count. */
-  ofLevel(el: number): Regime {
-    return this.describeAs(this.other, el);
-  }
-
-  private describeAs(r: Regime, el: number): Regime {
-    this.describe(r, el);
-    return r;
+  /** The regime of another level than the current one, perhaps. */
+  regimeOf(el: number): Regime {
+    const p = el === 2 ? this.hypervisor : this.guest;
+    if (!p.valid) this.prepare(p);
+    return p.regime;
   }
 
   /** Upper half of a branch target: a tag is replaced by what it stands for (AArch64.BranchAddr). */
   branchTop(hi: number): number {
-    const { low, high } = this.current.fetch;
-    const upper = this.pe.el !== 2 && (hi & (1 << 23)) !== 0;
-    if (!(upper ? high : low).topByteIgnored) return hi;
-    return upper ? hi | (0xff << 24) : hi & 0xff_ffff;
+    const { regime } = this;
+    if (!regime.range(hi).topByteIgnored) return hi;
+    return regime.isUpper(hi) ? hi | (0xff << 24) : hi & 0xff_ffff;
   }
 
-  private prepare(p: Prepared, el: number): void {
-    const id = this.describe(p.data, el);
-    this.describe(p.fetch, el);
-    const space = id * PER_SPACE;
-    const privilege = el === 0 ? 0 : KEY_PRIVILEGED;
-    p.codeKey = space + KEY_FETCH + privilege;
-    p.globalKey = el < 2 && p.fetch.stage1 ? this.commonSpace(el) : p.codeKey;
-    const both = el === 1;
-    p.keys[0] = space + privilege;
-    p.keys[1] = space + privilege + (both ? KEY_PAN : 0);
-    p.keys[2] = space + (both ? 0 : privilege);
+  private prepare(p: Prepared): void {
+    if (this.spaces.full) this.clear();
+    p.words.length = 0;
+    if (p === this.hypervisor) this.describeEl2(p);
+    else this.describeEl1(p);
+    const { low, high, guest } = p.regime;
+    this.largestGrain = Math.max(this.largestGrain, low.grain, high.grain, guest.grain);
     p.valid = true;
   }
 
-  /** Fill a regime and give the number of its address space. */
-  private describe(r: Regime, el: number): number {
-    r.el2 = el === 2;
-    r.user = el === 0;
-    r.pan = false;
-    return el === 2 ? this.describeEl2(r) : this.describeEl1(r);
-  }
-
-  private describeEl2(r: Regime): number {
+  private describeEl2(p: Prepared): void {
     const { core } = this.pe;
+    const r = p.regime;
     const tcr = core.lo(EL2.tcr);
-    r.stage1 = (core.lo(EL2.sctlr) & SCTLR.M) !== 0;
-    r.stage2 = false;
-    r.defaultCacheable = false;
-    r.writeExecuteNever = (core.lo(EL2.sctlr) & SCTLR.WXN) !== 0;
+    const sctlr = core.lo(EL2.sctlr) & (SCTLR.M | SCTLR.WXN);
+    const [mairLo, mairHi] = [core.lo(EL2.mair), core.hi(EL2.mair)];
+    r.stage1 = (sctlr & SCTLR.M) !== 0;
+    r.writeExecuteNever = (sctlr & SCTLR.WXN) !== 0;
     r.outputBits = outputBits((tcr >>> 16) & 7);
-    r.deviceAttributes = deviceAttributes(core.lo(EL2.mair), core.hi(EL2.mair));
+    r.deviceAttributes = deviceAttributes(mairLo, mairHi);
     r.low.enabled = true;
     r.low.topByteIgnored = (tcr & (1 << 20)) !== 0;
     const [lo, hi] = [core.lo(EL2.ttbr0), core.hi(EL2.ttbr0)];
     stage1Range(r.low, tcr & 63, TG0[(tcr >>> 14) & 3] as number, lo, hi, r.outputBits);
-    return this.spaces.id(false, 0, 0, [r.stage1 ? 1 : 0, lo, hi]);
+    p.words.push(sctlr, tcr, mairLo, mairHi, lo, hi);
+    p.space = this.spaces.id(false, 0, 0, p.words);
+    p.common = p.space;
   }
 
-  private describeEl1(r: Regime): number {
+  private describeEl1(p: Prepared): void {
     const { core } = this.pe;
+    const r = p.regime;
     const [tcr, tcrHi] = [core.lo(EL1.tcr), core.hi(EL1.tcr)];
-    const hcr = core.lo(EL2.hcr);
-    const sctlr = core.lo(EL1.sctlr);
-    const [lo0, hi0, lo1, hi1] = [
-      core.lo(EL1.ttbr0),
-      core.hi(EL1.ttbr0),
-      core.lo(EL1.ttbr1),
-      core.hi(EL1.ttbr1),
-    ];
+    const hcr = core.lo(EL2.hcr) & HCR_TRANSLATION;
+    const sctlr = core.lo(EL1.sctlr) & (SCTLR.M | SCTLR.WXN);
+    const [mairLo, mairHi] = [core.lo(EL1.mair), core.hi(EL1.mair)];
+    const [lo0, hi0] = [core.lo(EL1.ttbr0), core.hi(EL1.ttbr0)];
+    const [lo1, hi1] = [core.lo(EL1.ttbr1), core.hi(EL1.ttbr1)];
     r.stage1 = (sctlr & SCTLR.M) !== 0 && (hcr & (HCR.TGE | HCR.DC)) === 0;
     r.stage2 = (hcr & (HCR.VM | HCR.DC)) !== 0;
     r.defaultCacheable = (hcr & HCR.DC) !== 0;
     r.protectedWalk = (hcr & HCR.PTW) !== 0;
     r.writeExecuteNever = (sctlr & SCTLR.WXN) !== 0;
     r.outputBits = outputBits(tcrHi & 7);
-    r.deviceAttributes = deviceAttributes(core.lo(EL1.mair), core.hi(EL1.mair));
+    r.deviceAttributes = deviceAttributes(mairLo, mairHi);
     r.low.enabled = (tcr & TCR.EPD0) === 0;
     r.high.enabled = (tcr & TCR.EPD1) === 0;
-    r.low.topByteIgnored = (tcrHi & (1 << 5)) !== 0;
-    r.high.topByteIgnored = (tcrHi & (1 << 6)) !== 0;
+    r.low.topByteIgnored = (tcrHi & TCR.TBI0_HI) !== 0;
+    r.high.topByteIgnored = (tcrHi & TCR.TBI1_HI) !== 0;
     stage1Range(r.low, tcr & 63, TG0[(tcr >>> 14) & 3] as number, lo0, hi0, r.outputBits);
     stage1Range(r.high, (tcr >>> 16) & 63, TG1[tcr >>> 30] as number, lo1, hi1, r.outputBits);
-    const vttbrLo = core.lo(EL2.vttbr);
-    const vttbrHi = core.hi(EL2.vttbr);
-    if (r.stage2) this.describeStage2(r, vttbrLo, vttbrHi);
-    const vmid = (vttbrHi >>> 16) & 0xff;
-    const flags = (r.stage1 ? 1 : 0) | (r.stage2 ? 2 : 0) | (r.defaultCacheable ? 4 : 0);
-    const [baseLo, baseHi] = r.stage2 ? [vttbrLo, vttbrHi] : [0, 0];
-    if (!r.stage1) return this.spaces.id(true, 0, vmid, [flags, baseLo, baseHi]);
-    return this.spaces.id(true, this.asid, vmid, [flags, baseLo, baseHi, lo0, hi0, lo1, hi1]);
+    const { vmid } = this;
+    p.words.push(sctlr, hcr, tcr, tcrHi, mairLo, mairHi);
+    if (r.stage2) this.describeStage2(p);
+    if (!r.stage1) {
+      p.space = this.spaces.id(true, 0, vmid, p.words);
+      p.common = p.space;
+      return;
+    }
+    p.words.push(lo1, hi1 & 0xffff);
+    p.common = this.spaces.id(true, NO_ASID, vmid, p.words);
+    p.words.push(hi1, lo0, hi0);
+    p.space = this.spaces.id(true, this.asid, vmid, p.words);
   }
 
-  private describeStage2(r: Regime, lo: number, hi: number): void {
-    const vtcr = this.pe.core.lo(EL2.vtcr);
+  private describeStage2(p: Prepared): void {
+    const { core, mmu } = this.pe;
+    const r = p.regime;
+    const vtcr = core.lo(EL2.vtcr);
+    const [lo, hi] = [core.lo(EL2.vttbr), core.hi(EL2.vttbr)];
     const range = r.guest;
     const grain = TG0[(vtcr >>> 14) & 3] as number;
     const sl0 = (vtcr >>> 6) & 3;
@@ -184,31 +207,30 @@ export class Contexts {
     range.enabled =
       grain !== 0 &&
       sl0 < 3 &&
+      inputBits >= MIN_INPUT_BITS &&
       inputBits <= PHYSICAL_BITS &&
       inputBits > covered &&
       inputBits <= covered + grain + 1;
     setBase(range, covered, lo, hi, r.guestOutputBits);
+    p.words.push(vtcr, lo, hi);
+    const { stage2Words } = this;
+    if (stage2Words[0] === vtcr && stage2Words[1] === lo && stage2Words[2] === hi) return;
+    stage2Words[0] = vtcr;
+    stage2Words[1] = lo;
+    stage2Words[2] = hi;
+    mmu.stage2.flush();
   }
 
-  /** Key of the pages of TTBR1_EL1's half that are global: an address space of its own. */
-  private commonSpace(el: number): number {
-    const { core } = this.pe;
-    const vttbrHi = core.hi(EL2.vttbr);
-    const id = this.spaces.id(true, NO_ASID, (vttbrHi >>> 16) & 0xff, [
-      core.lo(EL2.hcr) & (HCR.VM | HCR.DC),
-      core.lo(EL2.vttbr),
-      vttbrHi,
-      core.lo(EL1.ttbr1),
-      core.hi(EL1.ttbr1) & 0xffff,
-    ]);
-    return id * PER_SPACE + KEY_GLOBAL + (el === 0 ? 0 : KEY_PRIVILEGED);
-  }
-
-  /** The current ASID. */
+  /** The current ASID: 16 bits, or with TCR_EL1.AS clear 8. */
   get asid(): number {
     const { core } = this.pe;
     const which = (core.lo(EL1.tcr) & TCR.A1) !== 0 ? EL1.ttbr1 : EL1.ttbr0;
-    return core.hi(which) >>> 16;
+    return this.asidOf(core.hi(which));
+  }
+
+  /** The ASID in the upper half of a register or of an operand of TLBI. */
+  asidOf(hi: number): number {
+    return (hi >>> 16) & ((this.pe.core.hi(EL1.tcr) & TCR.AS_HI) !== 0 ? 0xffff : 0xff);
   }
 
   get vmid(): number {
@@ -221,37 +243,51 @@ export class Contexts {
   dropGuest(vmid: number, asid: number): void {
     const { core } = this.pe;
     const { spaces } = this;
+    this.walk.forgetTables();
     if (asid < 0)
       return core.dropContexts((key) => spaces.matches(Math.floor(key / PER_SPACE), true, -1, vmid));
     for (const id of spaces.withAsid(asid))
       if (spaces.matches(id, true, asid, vmid)) core.dropContextRange(id * PER_SPACE, PER_SPACE);
   }
 
+  /** Forget the second stage of a VMID (-1: all), and with it all that was translated by it. */
+  dropStage2(vmid: number): void {
+    this.pe.mmu.stage2.flush();
+    this.dropGuest(vmid, -1);
+  }
+
   /** Forget EL2's regime. */
   dropEl2(): void {
+    this.walk.forgetTables();
     this.pe.core.dropContexts((key) => this.spaces.matches(Math.floor(key / PER_SPACE), false, -1, -1));
   }
 
-  /** Forget a page of all address spaces. */
-  dropPage(lo: number, hi: number): void {
-    this.pe.core.dropPage(lo, hi);
-  }
-
-  /** Something changed that all translations depend on. */
-  dropAll(): void {
-    this.pe.core.dropContexts();
-    this.refresh();
+  /** Forget a page of all address spaces. `last`: tables on the way to it are as they were. */
+  dropPage(lo: number, hi: number, last: boolean): void {
+    const { core, mmu } = this.pe;
+    if (!last) this.walk.forgetTables();
+    if (mmu.taggedLarge) {
+      mmu.taggedLarge = false;
+      return core.dropContexts();
+    }
+    // The page may be one of 16 or 64 KiB.
+    const size = 1 << this.largestGrain;
+    const start = lo & -size;
+    for (let at = 0; at < size; at += 4096) core.dropPage(start + at, hi);
   }
 
   private clear(): void {
     this.spaces.clear();
-    for (const p of this.prepared) p.valid = false;
+    this.guest.valid = false;
+    this.hypervisor.valid = false;
+    this.walk.forget();
     this.pe.core.dropContexts();
   }
 
-  /** After the state was replaced. */
+  /** After the state was replaced: nothing known about the past holds. */
   reset(): void {
     this.clear();
+    this.pe.mmu.stage2.flush();
     this.refresh();
   }
 }

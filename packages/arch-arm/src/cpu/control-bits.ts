@@ -85,8 +85,15 @@ export const CNTHCTL = { EL1PCTEN: 1, EL1PCEN: 2 } as const;
 /** CNTKCTL_EL1 and CNTHCTL_EL2. */
 export const EVENT_STREAM = { EVNTEN: 1 << 2, EVNTDIR: 1 << 3, EVNTI_SHIFT: 4 } as const;
 
-/** TCR_EL1, lower half. */
-export const TCR = { EPD0: 1 << 7, A1: 1 << 22, EPD1: 1 << 23 } as const;
+/** TCR_EL1; those with HI are in its upper half. */
+export const TCR = {
+  EPD0: 1 << 7,
+  A1: 1 << 22,
+  EPD1: 1 << 23,
+  AS_HI: 1 << 4,
+  TBI0_HI: 1 << 5,
+  TBI1_HI: 1 << 6,
+} as const;
 
 /** PSTATE as SPSR_ELx has it. */
 export const SPSR = {

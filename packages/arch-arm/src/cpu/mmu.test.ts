@@ -78,7 +78,7 @@ describe("the first stage", () => {
       map(m, g.bits, va, leaf);
       const out = translate(m, Access.read, va + 0x123n) as Translation;
       expect(out.physical).toBe(PAGE + 0x123);
-      expect([out.readable, out.writable, out.cacheable, out.pageShift]).toEqual([true, true, true, g.bits]);
+      expect([out.readable, out.writable, out.cacheable, out.pageShift]).toEqual([true, true, true, 12]);
     }
   });
 

@@ -1,5 +1,5 @@
 import type { CoreApi, Field, Translation } from "@hypercraft/engine";
-import { FaultRecord, Need, needsRead, needsWrite } from "./access.js";
+import { FaultRecord, Need, needsRead, needsWrite, Rights } from "./access.js";
 import type { Regime, TableRange } from "./regime.js";
 import { Stage2 } from "./stage2.js";
 import { Fsc } from "./syndrome.js";
@@ -9,6 +9,7 @@ import { POWER, REPORTED, TableWalk, WALKED } from "./table-walk.js";
 const AP_EL0 = 1 << 6;
 const AP_READ_ONLY = 1 << 7;
 const NG = 1 << 11;
+const OUTER_SHAREABLE = 2;
 const UXN_HI = 1 << 22;
 const PXN_HI = 1 << 21;
 // Table descriptors: limits for all below them.
@@ -45,9 +46,12 @@ export class Mmu {
   attributeIndex = -1;
   /** SH of the leaf. */
   shareability = 0;
+  /** A block was reached by an address with a tag, under which TLBI of its addresses does not find it. */
+  taggedLarge = false;
   private readonly core: CoreApi;
   private readonly tables: TableWalk;
   private regime: Regime | undefined;
+  private rights = 0;
   private need: Need = Need.read;
 
   constructor(core: CoreApi) {
@@ -61,7 +65,10 @@ export class Mmu {
     return this.device || (this.regime?.stage2 === true && this.stage2.device);
   }
 
-  /** Attributes of the last translation as a byte of MAIR: Device-nGnRnE, or Normal write-back, without a first stage. */
+  /**
+   * Attributes of the last translation as a byte of MAIR: without a first stage Device-nGnRnE, or Normal write-back.
+   * They are the first stage's alone.
+   */
   attributes(mair: Field): number {
     const { core, attributeIndex: i } = this;
     if (i < 0) return this.device ? 0 : 0xff;
@@ -69,41 +76,48 @@ export class Mmu {
   }
 
   /** Translate `size` bytes that lie in one 4 KiB page; true fills `out`. */
-  translate(r: Regime, need: Need, lo: number, hi: number, size: number, out: Translation): boolean {
+  translate(
+    r: Regime,
+    rights: number,
+    need: Need,
+    lo: number,
+    hi: number,
+    size: number,
+    out: Translation,
+  ): boolean {
     const unaligned = need !== Need.fetch && (lo & (size - 1)) !== 0;
-    this.regime = r;
-    const code = r.stage1
-      ? this.firstStage(r, need, lo, hi, unaligned)
-      : this.flat(r, need, lo, hi, unaligned);
+    const code = this.first(r, rights, need, lo, hi, unaligned);
     if (code === REPORTED) return false;
     if (code !== WALKED) return this.failed(code, need);
     const { stage2 } = this;
-    if (!stage2.translate(r, need, this.ipa, false)) return false;
-    if (unaligned && stage2.device) {
-      this.failed(Fsc.alignment, need);
-      this.fault.stage2 = true;
-      this.fault.ipa = this.ipa;
-      return false;
-    }
+    if (!stage2.translate(r, rights, need, this.ipa, false, unaligned)) return false;
     out.physical = stage2.physical;
     out.readable = this.readable && stage2.readable;
     out.writable = this.writable && stage2.writable;
-    // Device memory faults on what is unaligned, so every access has to be seen; tags are no part of an address.
-    out.cacheable = need === Need.fetch ? !this.tagged : !this.device && !stage2.device && !this.tagged;
+    // Device memory faults on what is unaligned, so every access has to be seen; but without a first stage code has
+    // the alignment of all of its accesses checked.
+    out.cacheable = need === Need.fetch || ((!this.device || !r.stage1) && !stage2.device);
+    if (this.tagged && this.shift > 12) this.taggedLarge = true;
     out.pageShift = this.shift;
     out.global = this.global;
     return true;
   }
 
   /** The first stage alone, for AT: true fills `out.physical` with its output. */
-  translateFirst(r: Regime, need: Need, lo: number, hi: number, out: Translation): boolean {
-    this.regime = r;
-    this.stage2.device = false;
-    const code = r.stage1 ? this.firstStage(r, need, lo, hi, false) : this.flat(r, need, lo, hi, false);
+  translateFirst(r: Regime, rights: number, need: Need, lo: number, hi: number, out: Translation): boolean {
+    const code = this.first(r, rights, need, lo, hi, false);
     if (code === REPORTED) return false;
     if (code !== WALKED) return this.failed(code, need);
+    this.stage2.device = false;
     out.physical = this.ipa;
     return true;
+  }
+
+  private first(r: Regime, rights: number, need: Need, lo: number, hi: number, unaligned: boolean): number {
+    this.regime = r;
+    this.rights = rights;
+    this.need = need;
+    return r.stage1 ? this.firstStage(r, lo, hi, unaligned) : this.flat(r, lo, hi, unaligned);
   }
 
   private failed(code: number, need: Need): false {
@@ -119,43 +133,43 @@ export class Mmu {
   }
 
   /** The first stage is off: addresses are physical (or intermediate physical) ones. */
-  private flat(r: Regime, need: Need, lo: number, hi: number, unaligned: boolean): number {
-    const range = !r.el2 && (hi & (1 << 23)) !== 0 ? r.high : r.low;
-    const top = range.topByteIgnored ? hi & 0xff_ffff : hi >>> 0;
-    this.tagged = range.topByteIgnored && hi >>> 24 !== 0;
+  private flat(r: Regime, lo: number, hi: number, unaligned: boolean): number {
+    const { topByteIgnored } = r.range(hi);
+    const top = topByteIgnored ? hi & 0xff_ffff : hi >>> 0;
+    this.tagged = topByteIgnored && hi >>> 24 !== 0;
     this.readable = true;
     this.writable = true;
     this.global = false;
     this.shift = 12;
     this.attributeIndex = -1;
-    this.shareability = 2;
-    this.device = !r.defaultCacheable && need !== Need.fetch;
+    this.device = !r.defaultCacheable && this.need !== Need.fetch;
+    this.shareability = this.device ? OUTER_SHAREABLE : 0;
     this.ipa = top * 0x1_0000_0000 + (lo >>> 0);
     if (this.ipa >= (POWER[PHYSICAL_BITS] as number)) return Fsc.addressSize;
     return unaligned && this.device ? Fsc.alignment : WALKED;
   }
 
   private readonly locate = (address: number): number => {
-    const { core, stage2, regime, need } = this;
-    if (!stage2.translate(regime as Regime, need, address, true)) return REPORTED;
+    const { core, stage2, regime, rights, need } = this;
+    if (!stage2.translate(regime as Regime, rights, need, address, true, false)) return REPORTED;
     return core.ramOffset(stage2.physical);
   };
 
-  private firstStage(r: Regime, need: Need, lo: number, hi: number, unaligned: boolean): number {
-    const upper = !r.el2 && (hi & (1 << 23)) !== 0;
-    const range = upper ? r.high : r.low;
+  private firstStage(r: Regime, lo: number, hi: number, unaligned: boolean): number {
+    const upper = r.isUpper(hi);
+    const range = r.range(hi);
     this.readable = false;
     this.device = false;
     if (!range.enabled || !inRange(range, upper, lo, hi)) return Fsc.translation;
     this.tagged = range.topByteIgnored && hi >>> 24 !== (upper ? 0xff : 0);
-    this.need = need;
-    const { tables } = this;
+    const { tables, need } = this;
     const va = (hi & 0xffff) * 0x1_0000_0000 + (lo >>> 0);
     const input = va % (POWER[range.inputBits] as number);
     const code = tables.walk(range, input, r.outputBits, this.locate);
     if (code !== WALKED) return code;
     this.ipa = tables.output;
-    this.shift = tables.leafBits;
+    // TLBI by address forgets a page whatever the granule, but not a block.
+    this.shift = tables.level === 3 ? 12 : tables.leafBits;
     this.global = upper && (tables.lo & NG) === 0;
     this.attributeIndex = (tables.lo >>> 2) & 7;
     this.shareability = (tables.lo >>> 8) & 3;
@@ -181,12 +195,12 @@ export class Mmu {
     }
     const el0 = (lo & AP_EL0) !== 0 && (hierarchy & APTABLE_NO_EL0_HI) === 0;
     const userWrites = el0 && mayWrite;
-    if (r.user) {
+    if ((this.rights & Rights.user) !== 0) {
       this.readable = el0;
       this.writable = userWrites;
       return !never && !(userWrites && r.writeExecuteNever);
     }
-    this.readable = !(r.pan && el0);
+    this.readable = !((this.rights & Rights.pan) !== 0 && el0);
     this.writable = mayWrite && this.readable;
     const privilegedNever = (hi & PXN_HI) !== 0 || (hierarchy & PXNTABLE_HI) !== 0 || userWrites;
     return !privilegedNever && !(mayWrite && r.writeExecuteNever);

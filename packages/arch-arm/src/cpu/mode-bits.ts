@@ -1,4 +1,4 @@
-import { CPACR_FPEN_SHIFT, CPTR, SCTLR } from "./control-bits.js";
+import { CPACR_FPEN_SHIFT, CPTR, HCR, SCTLR } from "./control-bits.js";
 import { EL1, EL2 } from "./fields.js";
 import { floatMode, packMode } from "./mode.js";
 import type { ArmPe } from "./pe.js";
@@ -26,6 +26,13 @@ export class ModeBits {
     return (core.lo(EL2.cptr) & CPTR.TFP) !== 0 ? 2 : 0;
   }
 
+  private allDevice(sctlr: number): boolean {
+    const { core, el } = this.pe;
+    const hcr = el === 2 ? 0 : core.lo(EL2.hcr);
+    if ((hcr & HCR.DC) !== 0) return false;
+    return (sctlr & SCTLR.M) === 0 || (hcr & HCR.TGE) !== 0;
+  }
+
   refresh(): void {
     const { core, el } = this.pe;
     const sctlr = core.lo(el === 2 ? EL2.sctlr : EL1.sctlr);
@@ -34,7 +41,8 @@ export class ModeBits {
       spSel: core.lo(PSTATE.spSel) !== 0,
       fpTrapped: this.fpTrap() !== 0,
       ...floatMode(core.lo(FPCR)),
-      alignmentChecked: (sctlr & SCTLR.A) !== 0,
+      // Without a first stage, data is Device memory, which has to be aligned.
+      alignmentChecked: (sctlr & SCTLR.A) !== 0 || this.allDevice(sctlr),
       stackChecked: (sctlr & (el === 0 ? SCTLR.SA0 : SCTLR.SA)) !== 0,
       stepping: false,
     });

@@ -1,5 +1,5 @@
 import { Access, Status, type Translation } from "@hypercraft/engine";
-import { Need } from "./access.js";
+import { Need, Rights } from "./access.js";
 import { HCR, SCTLR } from "./control-bits.js";
 import { EL1, EL2 } from "./fields.js";
 import type { ArmPe } from "./pe.js";
@@ -58,7 +58,7 @@ export class Operations {
       case DC_CVAC:
       case DC_CVAU:
       case DC_CIVAC:
-        return this.cache(number === DC_IVAC ? Need.write : Need.read, lo, hi);
+        return this.cache(number === DC_IVAC ? Need.write : Need.maintenance, lo, hi);
       default:
         return Status.next;
     }
@@ -129,21 +129,23 @@ export class Operations {
   // --- Data cache ----------------------------------------------------------------------------
 
   private cache(need: Need, lo: number, hi: number): Status {
-    const { contexts, mmu, exceptions } = this.pe;
-    if (mmu.translate(contexts.currentData(), need, lo, hi, 1, this.at)) return Status.next;
+    const { contexts, mmu, exceptions, el } = this.pe;
+    // PAN is for loads and stores.
+    if (mmu.translate(contexts.regime, el === 0 ? Rights.user : 0, need, lo, hi, 1, this.at))
+      return Status.next;
     return exceptions.translationFault(need, lo, hi, true);
   }
 
   private zero(lo: number, hi: number): Status {
-    const { core, contexts, mmu, exceptions, vm } = this.pe;
+    const { core, contexts, mmu, exceptions } = this.pe;
     const { at } = this;
     const start = lo & ~(ZERO_BLOCK - 1);
-    if (!mmu.translate(contexts.currentData(), Need.write, lo, hi, 1, at))
+    // Device memory takes no DC ZVA, as if it were unaligned.
+    const unaligned = lo | 1;
+    if (!mmu.translate(contexts.regime, contexts.dataRights, Need.write, unaligned, hi, 2, at))
       return exceptions.translationFault(Need.write, lo, hi);
-    // Device memory, which is never kept in the TLB, or no memory at all.
-    const offset = core.ramOffset(at.physical - (lo - start));
-    if (mmu.isDevice || offset < 0)
-      return exceptions.simpleAbort(mmu.isDevice || vm ? Fsc.alignment : Fsc.external, Need.write, lo, hi);
+    const offset = core.ramOffset(at.physical - (unaligned - start));
+    if (offset < 0) return exceptions.simpleAbort(Fsc.external, Need.write, lo, hi);
     core.bytes.fill(0, offset, offset + ZERO_BLOCK);
     core.ramWritten(offset, ZERO_BLOCK);
     return Status.next;
@@ -159,8 +161,11 @@ export class Operations {
     const write = (op2 & 1) !== 0 ? Access.write : Access.read;
     const both = op1Of(number) === 4 && op2 >= 4;
     const level = op1Of(number) === 4 && op2 < 2 ? 2 : (op2 & 2) !== 0 ? 0 : 1;
-    const r = contexts.ofLevel(level);
-    const ok = both ? mmu.translate(r, write, lo, hi, 1, at) : mmu.translateFirst(r, write, lo, hi, at);
+    const r = contexts.regimeOf(level);
+    const rights = level === 0 ? Rights.user : 0;
+    const ok = both
+      ? mmu.translate(r, rights, write, lo, hi, 1, at)
+      : mmu.translateFirst(r, rights, write, lo, hi, at);
     const { fault } = mmu;
     if (!ok) {
       // A table of the first stage that the second does not let EL1 see is EL2's business.

@@ -117,7 +117,7 @@ export class ArmPe extends CpuModel implements GuestCpu {
 
   /** Forget all translations: a restored PE starts without any. */
   forget(): void {
-    this.contexts.dropAll();
+    this.contexts.reset();
   }
 
   /** Change the exception level and PSTATE.SP. */
@@ -139,15 +139,15 @@ export class ArmPe extends CpuModel implements GuestCpu {
   translateFetch(lo: number, hi: number, out: Translation): Translated {
     const { exceptions, mmu, contexts, core } = this;
     if ((lo & 3) !== 0) return exceptions.pcAlignment(lo, hi) as Translated;
-    if (!mmu.translate(contexts.fetch, Need.fetch, lo, hi, 4, out))
+    if (!mmu.translate(contexts.regime, contexts.fetchRights, Need.fetch, lo, hi, 4, out))
       return exceptions.translationFault(Need.fetch, lo, hi) as Translated;
     if (core.ramOffset(out.physical) >= 0) return Translated.ok;
     return exceptions.simpleAbort(Fsc.external, Need.fetch, lo, hi) as Translated;
   }
 
   translate(access: Access, lo: number, hi: number, size: number, out: Translation): Translated {
-    const { mmu, core } = this;
-    if (mmu.translate(this.contexts.currentData(), access, lo, hi, size, out)) return Translated.ok;
+    const { mmu, core, contexts } = this;
+    if (mmu.translate(contexts.regime, contexts.dataRights, access, lo, hi, size, out)) return Translated.ok;
     const { fault } = mmu;
     if (this.vm && core.hasAnswer && fault.stage2 && !fault.s1ptw) return Translated.answered;
     return this.exceptions.translationFault(access, lo, hi) as Translated;
@@ -214,7 +214,8 @@ export class ArmPe extends CpuModel implements GuestCpu {
     const { core, mmu, contexts, probed } = this;
     // Whatever failed before is what the caller wants to tell about.
     const { code, stage2, s1ptw, write, ipa } = mmu.fault;
-    const found = mmu.translate(contexts.fetch, Need.fetch, core.pcLo(), core.pcHi(), 4, probed);
+    const { regime, fetchRights } = contexts;
+    const found = mmu.translate(regime, fetchRights, Need.fetch, core.pcLo(), core.pcHi(), 4, probed);
     Object.assign(mmu.fault, { code, stage2, s1ptw, write, ipa });
     const offset = found ? core.ramOffset(probed.physical) : -1;
     return offset < 0 ? undefined : (core.words[offset >>> 2] as number);

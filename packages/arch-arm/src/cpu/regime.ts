@@ -15,14 +15,13 @@ export class TableRange {
   topByteIgnored = false;
 }
 
-/** How addresses of one kind of access are translated right now: filled from the registers when they change. */
+/**
+ * A translation regime, EL1&0's or EL2's, as its registers describe it: worked out when they change. Whose rights an
+ * access has is `Rights`.
+ */
 export class Regime {
   /** The regime of EL2, not of EL1 and EL0. */
-  el2 = false;
-  /** Made with the rights of EL0. */
-  user = false;
-  /** PSTATE.PAN. */
-  pan = false;
+  readonly el2: boolean;
   /** The first stage translates. */
   stage1 = false;
   /** Without a first stage: HCR_EL2.DC makes memory Normal. */
@@ -42,4 +41,17 @@ export class Regime {
   guestOutputBits = 48;
   /** HCR_EL2.PTW: tables of the first stage may not lie in Device memory. */
   protectedWalk = false;
+
+  constructor(el2: boolean) {
+    this.el2 = el2;
+  }
+
+  /** The half of the address space an address is in: bit 55 chooses. */
+  range(hi: number): TableRange {
+    return this.isUpper(hi) ? this.high : this.low;
+  }
+
+  isUpper(hi: number): boolean {
+    return !this.el2 && (hi & (1 << 23)) !== 0;
+  }
 }

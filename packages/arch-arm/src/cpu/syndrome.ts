@@ -77,8 +77,3 @@ export function isStoreExclusive(instruction: number): boolean {
   // CASP has bits 31 and 21 = 0 and 1 where STXP has 1 and 1.
   return (instruction & 0x3fc0_0000) === 0x0800_0000 && (instruction & 0x8020_0000) !== 0x0020_0000;
 }
-
-/** LDTR, STTR and their kin: carried out with the rights of EL0. */
-export function isUnprivileged(instruction: number): boolean {
-  return (instruction & 0x3f20_0c00) === 0x3800_0800;
-}

@@ -38,25 +38,27 @@ export class TlbMaintenance {
     const op2 = op2Of(number);
     if (op1Of(number) === 0) {
       if (op2 === 0) return contexts.dropGuest(vmid, -1);
-      if (op2 === 2) return contexts.dropGuest(vmid, hi >>> 16);
-      return this.page(lo, hi, false);
+      if (op2 === 2) return contexts.dropGuest(vmid, contexts.asidOf(hi));
+      // VALE1 and VAALE1 are for the last level.
+      return this.page(lo, hi, false, op2 >= 5);
     }
-    if (crmOf(number) === 0 || crmOf(number) === 4) return contexts.dropGuest(vmid, -1);
+    // IPAS2E1 and IPAS2LE1: pages are not found by intermediate physical address.
+    if (crmOf(number) === 0 || crmOf(number) === 4) return contexts.dropStage2(vmid);
     if (op2 === 0) return contexts.dropEl2();
-    if (op2 === 4) return contexts.dropGuest(-1, -1);
-    if (op2 === 6) return contexts.dropGuest(vmid, -1);
-    this.page(lo, hi, true);
+    if (op2 === 4) return contexts.dropStage2(-1);
+    if (op2 === 6) return contexts.dropStage2(vmid);
+    this.page(lo, hi, true, op2 === 5);
   }
 
-  /** VA[55:12] is in bits 43..0; bit 55 stands for those above. Entries of tagged addresses are never kept. */
-  private page(lo: number, hi: number, el2: boolean): void {
+  /** VA[55:12] is in bits 43..0; bit 55 stands for those above. */
+  private page(lo: number, hi: number, el2: boolean, last: boolean): void {
     const top = ((hi << 12) | (lo >>> 20)) & 0xff_ffff;
     const upper = !el2 && (top & (1 << 23)) !== 0 ? top | (0xff << 24) : top;
-    this.pe.contexts.dropPage(lo << 12, upper);
+    this.pe.contexts.dropPage(lo << 12, upper, last);
   }
 
   /** Forget all that a guest of a hypervisor in TypeScript has: its second stage changed. */
   dropGuest(vmid: number): void {
-    this.pe.contexts.dropGuest(vmid, -1);
+    this.pe.contexts.dropStage2(vmid);
   }
 }

@@ -197,6 +197,11 @@ describe("operations", () => {
     expect(machine.calls).toEqual([]);
   });
 
+  test("DC ZVA is the helper's where memory may be Device for lack of a first stage", () => {
+    const machine = one().execute("sys", { operation: ZVA, xt: 1 }, { alignmentChecked: true });
+    expect(machine.calls).toMatchObject([{ helper: Helper.systemOperation, constant: ZVA | (1 << 14) }]);
+  });
+
   test("DC ZVA at EL0 asks SCTLR_EL1.DZE, and HCR_EL2.TDZ below EL2", () => {
     const trapped = { helper: Helper.zeroTrapped, constant: ZVA | (1 << 14) };
     const machine = one().execute("sys", { operation: ZVA, xt: 1 }, EL0);

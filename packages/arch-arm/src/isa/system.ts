@@ -236,6 +236,8 @@ function zeroBlock(b: A64Builder, address: Value): void {
     const allowed = mode.el === 0 ? bitOf(b, "SCTLR_EL1", DZE) : i32.const(1);
     ir.callIf(i32.or(trapped, i32.eqz(allowed)), Helper.zeroTrapped, DC_ZVA, address);
   }
+  // This may be Device memory, which takes no DC ZVA: where there is no first stage, the alignment is checked.
+  if (mode.alignmentChecked) return b.callAndDispatch(Helper.systemOperation, DC_ZVA, address);
   // The probe gives a fault the address in the register.
   ir.probe("write", 1, address);
   const start = i64.and(address, i64.const(-ZVA_BLOCK));

@@ -44,6 +44,8 @@ export interface CoreApi {
    * without a key are as 0.
    */
   setDataContexts(keys: readonly number[], selected: number): void;
+  /** Index of the one that applies now, the lowest where several are the same. */
+  readonly selectedContext: number;
   /**
    * Select the context of instruction fetch: regime and address space. `globalKey` stands for the regime
    * alone, for pages whose translation said `global`; without it there are none.

@@ -57,6 +57,11 @@ export abstract class CoreContexts extends CoreWords {
     if (this.takeKeys(keys)) this.setDataIds();
     this.selectContext(selected);
   }
+  get selectedContext(): number {
+    let selected = 0;
+    while (this.word(W.dataContext) !== this.word(W.contexts + 4 * selected)) selected++;
+    return selected;
+  }
   /** Keys that are not given are the first one. False if nothing changes. */
   private takeKeys(keys: readonly number[]): boolean {
     const { dataKeys } = this;
@@ -91,8 +96,7 @@ export abstract class CoreContexts extends CoreWords {
   /** The ids of the current contexts were dropped: take new ones. */
   private renewContexts(): void {
     // Contexts with one id have one key, and so will have one id again.
-    let selected = 0;
-    while (this.word(W.dataContext) !== this.word(W.contexts + 4 * selected)) selected++;
+    const selected = this.selectedContext;
     this.setDataIds();
     this.selectContext(selected);
     this.takeCodeContext();

@@ -1,4 +1,5 @@
 import type { CoreApi } from "../core/api.js";
+import type { RamRange } from "../core/engine.js";
 import { type Field, StateLayout } from "../state/layout.js";
 
 const PC = new StateLayout().pc;
@@ -17,6 +18,7 @@ export class FakeCore implements CoreApi {
   result = 0n;
   answer = 0n;
   dataContext = -1;
+  selectedContext = 0;
   codeContext = -1;
   drops = 0;
   droppedPages: bigint[] = [];
@@ -29,12 +31,17 @@ export class FakeCore implements CoreApi {
   dispatchRequested = false;
   private readonly state: Int32Array;
 
-  constructor(layout: StateLayout, ramBase: number, ramBytes = 1 << 20) {
+  constructor(
+    layout: StateLayout,
+    ramBase: number,
+    ramBytes = 1 << 20,
+    memory: ArrayBuffer = new ArrayBuffer(ramBytes),
+  ) {
     this.ramBase = ramBase;
     this.ramBytes = ramBytes;
     this.state = new Int32Array(layout.size / 4);
-    this.words = new Int32Array(ramBytes / 4);
-    this.bytes = new Uint8Array(this.words.buffer);
+    this.words = new Int32Array(memory);
+    this.bytes = new Uint8Array(memory);
   }
 
   lo(field: Field): number {
@@ -88,6 +95,7 @@ export class FakeCore implements CoreApi {
   }
   setDataContexts(keys: readonly number[], selected: number): void {
     this.dataContext = keys[selected] as number;
+    this.selectedContext = keys.indexOf(this.dataContext);
   }
   setCodeContext(key: number): void {
     this.codeContext = key;
@@ -103,8 +111,8 @@ export class FakeCore implements CoreApi {
     this.droppedPages.push((BigInt(vaHi >>> 0) << 32n) | BigInt(vaLo >>> 0));
   }
 
-  readonly walkWords = undefined;
-  ramRanges(): readonly [] {
+  readonly walkWords: Int32Array | undefined = undefined;
+  ramRanges(): readonly RamRange[] {
     return [];
   }
   ramOffset(physical: number): number {

@@ -33,11 +33,11 @@ export function defineControl(pe: ArmPe): void {
   /** HCR_EL2.TVM and TRVM: the registers of virtual memory. */
   const memory: Check = (read) =>
     (core.lo(EL2.hcr) & (read ? HCR.TRVM : HCR.TVM)) !== 0 ? Rule.trapEl2 : Rule.allowed;
-  const bases = (): void => contexts.refresh();
-  const tables = (): void => contexts.dropAll();
+  // What translation depends on is part of the context keys, so nothing has to be dropped.
+  const tables = (): void => contexts.refresh();
   const control = (): void => {
     pe.modeBits.refresh();
-    contexts.dropAll();
+    contexts.refresh();
   };
 
   registers.storage(el1(1, 0, 0), "SCTLR_EL1", EL1.sctlr, {
@@ -58,8 +58,8 @@ export function defineControl(pe: ArmPe): void {
     check: () => ((core.lo(EL2.cptr) & CPTR.TCPAC) !== 0 ? Rule.trapEl2 : Rule.allowed),
     changed: () => pe.modeBits.refresh(),
   });
-  registers.storage(el1(2, 0, 0), "TTBR0_EL1", EL1.ttbr0, { maskLo: ~1, check: memory, changed: bases });
-  registers.storage(el1(2, 0, 1), "TTBR1_EL1", EL1.ttbr1, { maskLo: ~1, check: memory, changed: bases });
+  registers.storage(el1(2, 0, 0), "TTBR0_EL1", EL1.ttbr0, { maskLo: ~1, check: memory, changed: tables });
+  registers.storage(el1(2, 0, 1), "TTBR1_EL1", EL1.ttbr1, { maskLo: ~1, check: memory, changed: tables });
   registers.storage(el1(2, 0, 2), "TCR_EL1", EL1.tcr, {
     maskLo: 0xffff_ffbf | 0,
     maskHi: TCR_EL1_HI,
@@ -101,9 +101,7 @@ export function defineControl(pe: ArmPe): void {
     maskHi: HCR_MASK_HI,
     ones: HCR.RW,
     changed: () => {
-      // What translation depends on is part of the context keys.
-      pe.modeBits.refresh();
-      contexts.refresh();
+      control();
       pe.interrupts.refresh();
     },
   });
@@ -117,14 +115,14 @@ export function defineControl(pe: ArmPe): void {
   // Its traps are AArch32's.
   registers.storage(el2(1, 1, 3), "HSTR_EL2", system("HSTR_EL2"), { maskLo: 0, maskHi: 0 });
   registers.storage(el2(1, 1, 7), "HACR_EL2", system("HACR_EL2"), { maskLo: 0, maskHi: 0 });
-  registers.storage(el2(2, 0, 0), "TTBR0_EL2", EL2.ttbr0, { maskLo: ~1, maskHi: 0xffff, changed: bases });
+  registers.storage(el2(2, 0, 0), "TTBR0_EL2", EL2.ttbr0, { maskLo: ~1, maskHi: 0xffff, changed: tables });
   registers.storage(el2(2, 0, 2), "TCR_EL2", EL2.tcr, {
     maskLo: 0x0017_ff3f,
     maskHi: 0,
     ones: TCR_EL2_RES1,
     changed: tables,
   });
-  registers.storage(el2(2, 1, 0), "VTTBR_EL2", EL2.vttbr, { maskLo: ~1, maskHi: VTTBR_HI, changed: bases });
+  registers.storage(el2(2, 1, 0), "VTTBR_EL2", EL2.vttbr, { maskLo: ~1, maskHi: VTTBR_HI, changed: tables });
   registers.storage(el2(2, 1, 2), "VTCR_EL2", EL2.vtcr, {
     maskLo: VTCR_MASK,
     maskHi: 0,
