@@ -67,6 +67,7 @@ export const hypercallCases: readonly CaseTemplate[] = [
   ...[false, true].map(
     (failure): CaseTemplate => ({
       name: `shutdown: the run ends, ${failure ? "as a failure" : "as a success"}, for good`,
+      ...(failure && { needs: ["failure"] as const }),
       async run(adapter) {
         const vm = adapter.createVm(adapter.createHost(), [[{ op: "nop" }, { op: "shutdown", failure }]]);
         const result = await runAll(vm);

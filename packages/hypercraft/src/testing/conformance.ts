@@ -15,6 +15,9 @@ export type ConformanceVmOptions<V extends VCpu = VCpu> = Pick<
   "name" | "handlers" | "unmapped"
 >;
 
+/** What an architecture can be without. */
+export type Capability = GuestOpName | "failure";
+
 /** What an architecture package brings to be tested. */
 export interface ConformanceAdapter<V extends VCpu = VCpu> {
   /** As in `RawExitCause.arch`. */
@@ -37,8 +40,8 @@ export interface ConformanceAdapter<V extends VCpu = VCpu> {
   readonly argRegister?: number;
   /** The vector that an `ipi` step ends up as. */
   readonly ipiVector: number;
-  /** Steps that the architecture has no means for; their cases are skipped. */
-  readonly unsupported?: readonly GuestOpName[];
+  /** Steps that the architecture has no means for, or a shutdown that tells of a failure; their cases are skipped. */
+  readonly unsupported?: readonly Capability[];
   /** A new host with a new virtual clock; shares nothing with earlier ones. */
   createHost(): Host;
   /**
@@ -59,7 +62,7 @@ export interface ConformanceCase {
 /** A case as the files beside this one write it. */
 export interface CaseTemplate {
   readonly name: string;
-  readonly needs?: readonly GuestOpName[];
+  readonly needs?: readonly Capability[];
   run(adapter: ConformanceAdapter): void | Promise<void>;
 }
 

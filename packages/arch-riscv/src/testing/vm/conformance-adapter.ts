@@ -1,6 +1,6 @@
 import type { Tier } from "@hypercraft/engine";
-import { type Host, InstructionClock } from "@hypercraft/hypercraft";
 import type { ConformanceAdapter, GuestOp, GuestProgram } from "@hypercraft/hypercraft/testing";
+import { rigAdapter } from "@hypercraft/hypercraft/testing/rig";
 import { VMM_CALL } from "../../hypervisor/sbi/constants.js";
 import { GuestInterrupt, type RiscvVCpu } from "../../hypervisor/vcpu.js";
 import { assemble } from "./assembler.js";
@@ -81,27 +81,16 @@ function compile(program: GuestProgram, index: number): Uint8Array {
 
 /** RISC-V under the conformance kit of the contracts, all code run by one tier of the engine. */
 export function riscvAdapter(tier: Tier): ConformanceAdapter<RiscvVCpu> {
-  const rigs = new WeakMap<Host, Rig>();
-  return {
+  return rigAdapter<RiscvVCpu>({
     arch: "riscv64",
     layout: { ram: RAM + 0x10_0000, ramSize: 0x1_0000, device: 0x1000_0000, hole: 0x2000_0000 },
     scratch: [18, 19, 20, 21],
     zeroRegister: 0,
     argRegister: 11,
     ipiVector: GuestInterrupt.software,
-    createHost() {
-      const rig = createRig(new InstructionClock(), tier);
-      rigs.set(rig.host, rig);
-      return rig.host;
-    },
-    createVm(host, programs, options = {}) {
-      const rig = rigs.get(host);
-      if (rig === undefined) throw new Error("the host is none of this adapter's");
-      const entries = programs.map((_, index) => entryOf(index));
-      const vm = createRigVm(rig, entries, options);
-      for (const [index, program] of programs.entries())
-        vm.memory?.write(entryOf(index), compile(program, index));
-      return vm;
-    },
-  };
+    entryOf,
+    compile,
+    createRig: () => createRig(undefined, tier),
+    createVm: (rig, entries, options) => createRigVm(rig as Rig, entries, options),
+  });
 }
