@@ -69,6 +69,16 @@ export abstract class BasePerCpu<V extends VCpu = VCpu> implements PerCpu<V> {
     return vcpu;
   }
 
+  /**
+   * For architectures where the CPU that runs the hypervisor is the one its guest runs on, so that it has one vCPU.
+   * Throws ResourceBusy if there is one already. `cpu` is the architecture's word.
+   */
+  protected requireFree(cpu: string): void {
+    const [other] = this.#vcpuIds;
+    if (other !== undefined)
+      throw new HyperError("ResourceBusy", `${cpu} ${this.cpuId} has vCPU ${other} already`);
+  }
+
   #requireEnabled(): void {
     if (!this.#enabled) throw new HyperError("Disabled", `CPU ${this.cpuId}: virtualization is switched off`);
   }

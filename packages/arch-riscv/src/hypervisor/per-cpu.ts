@@ -38,10 +38,7 @@ export class RiscvPerCpu extends BasePerCpu<RiscvVCpu> {
   }
 
   protected override onCreateVcpu(vcpuId: number, entry: GuestPhysAddr): RiscvVCpu {
-    const [other] = this.vcpuIds;
-    if (other !== undefined) {
-      throw new HyperError("ResourceBusy", `hart ${this.cpuId} has vCPU ${other} already`);
-    }
+    this.requireFree("hart");
     return new RiscvVCpu(vcpuId, entry, this.core, this.hart);
   }
 }
