@@ -97,7 +97,7 @@ export class ArmPe extends CpuModel implements GuestCpu {
 
   // --- State as a whole ----------------------------------------------------------------------
 
-  /** Reset: EL2 at `pc` (bare), or EL1 (vm). */
+  /** Reset: EL2 at `pc`. */
   reset(pc: bigint): void {
     resetState(this, pc);
     this.reload();
@@ -219,6 +219,16 @@ export class ArmPe extends CpuModel implements GuestCpu {
     Object.assign(mmu.fault, { code, stage2, s1ptw, write, ipa });
     const offset = found ? core.ramOffset(probed.physical) : -1;
     return offset < 0 ? undefined : (core.words[offset >>> 2] as number);
+  }
+
+  /** A byte as a load at the present exception level would read it, -1 where it would fault or find no RAM. Nothing is trapped. */
+  peek(lo: number, hi: number): number {
+    const { core, mmu, contexts, el, probed } = this;
+    const { code, stage2, s1ptw, write, ipa } = mmu.fault;
+    const found = mmu.translate(contexts.ofLevel(el), Need.read, lo, hi, 1, probed);
+    Object.assign(mmu.fault, { code, stage2, s1ptw, write, ipa });
+    const offset = found ? core.ramOffset(probed.physical) : -1;
+    return offset < 0 ? -1 : (core.bytes[offset] as number);
   }
 
   // --- Inputs of the PE ----------------------------------------------------------------------

@@ -6,18 +6,18 @@ import { resetIdentification } from "./registers/identification.js";
 import { armLayout, FLAGS, PSTATE } from "./state.js";
 
 /**
- * The state after a reset: the highest level with its MMU off and everything masked (vm mode: EL1). What the manual
+ * The state after a reset: the highest level with its MMU off and everything masked. What the manual
  * leaves UNKNOWN is zero. Interrupt inputs keep their levels, as they belong to others.
  */
 export function resetState(pe: ArmPe, pc: bigint): void {
-  const { core, vm, timers } = pe;
+  const { core, timers } = pe;
   const lines = core.lo(inputLines);
   // Vectors have two more words, which no accessor reaches: boards start PEs on cores that are new.
   for (const field of armLayout.fields.values()) core.setBig(field, 0n);
   core.set(inputLines, lines, 0);
   core.setBig(armLayout.pc, pc);
   core.set(FLAGS.z, 1, 0);
-  core.set(PSTATE.currentEl, vm ? 1 : 2, 0);
+  core.set(PSTATE.currentEl, 2, 0);
   core.set(PSTATE.spSel, 1, 0);
   core.set(PSTATE.daif, SPSR.DAIF, 0);
   translationOff(core);

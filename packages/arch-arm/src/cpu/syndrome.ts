@@ -38,6 +38,8 @@ export function esr(ec: number, iss: number): number {
 }
 
 // ISS of instruction and data aborts.
+export const ISS_FSC = 0x3f;
+export const ISS_ISV = 1 << 24;
 export const ISS_WNR = 1 << 6;
 export const ISS_S1PTW = 1 << 7;
 export const ISS_CM = 1 << 8;
@@ -70,6 +72,19 @@ export function accessDescription(instruction: number): number {
   // Prefetches do not fault; opc = 3 extends to 32 bits.
   if (size === 3 || (size === 2 && opc === 3)) return 0;
   return valid(true, opc === 2, false);
+}
+
+/** What `accessDescription` says, in fields; of a valid ISS. */
+export function describedAccess(iss: number): {
+  readonly width: 1 | 2 | 4 | 8;
+  readonly signed: boolean;
+  readonly rt: number;
+  /** Rt is 64 bits wide. */
+  readonly wide: boolean;
+} {
+  const width = (1 << ((iss >>> 22) & 3)) as 1 | 2 | 4 | 8;
+  const [signed, wide] = [(iss & (1 << 21)) !== 0, (iss & (1 << 15)) !== 0];
+  return { width, signed, rt: (iss >>> 16) & 31, wide };
 }
 
 /** STXR and its kin: a store that the engine sees as read and write. */

@@ -26,3 +26,14 @@ export function accessSyndrome(number: number, register: number, read: boolean):
     (read ? 1 : 0)
   );
 }
+
+/** An access as the ISS of EC 0x18 tells it: the number, Rt, and whether it is a read. */
+export function trappedAccess(iss: number): {
+  readonly number: number;
+  readonly rt: number;
+  readonly read: boolean;
+} {
+  const part = (shift: number, bits: number): number => (iss >>> shift) & ((1 << bits) - 1);
+  const number = registerNumber(part(20, 2), part(14, 3), part(10, 4), part(1, 4), part(17, 3));
+  return { number, rt: part(5, 5), read: (iss & 1) !== 0 };
+}

@@ -132,6 +132,18 @@ export abstract class PeVCpu extends EmulatedVCpu<ArmExitCause, FatalExit, CoreS
     this.core.setBig(this.pe.layout.pc, pc);
   }
 
+  /** Eight bytes as loads of the guest's present level would read them; undefined where one would fault. */
+  readVirtual(address: bigint): bigint | undefined {
+    let value = 0n;
+    for (let i = 0n; i < 8n; i++) {
+      const at = address + i;
+      const byte = this.pe.peek(Number(BigInt.asIntN(32, at)), Number(BigInt.asIntN(32, at >> 32n)));
+      if (byte < 0) return undefined;
+      value |= BigInt(byte) << (8n * i);
+    }
+    return value;
+  }
+
   override registers(): RegisterValue[] {
     return registerReport(this.core);
   }

@@ -32,6 +32,9 @@ export interface GicDesign {
   readonly hcrMask: number;
 }
 
+/** GICD_ISPENDR0 and GICR_ISPENDR0. */
+const SET_PENDING = 0x200;
+
 /** IRQ, FIQ, virtual IRQ and virtual FIQ. */
 const ALL_OUTPUTS = 15;
 
@@ -128,6 +131,16 @@ export abstract class Gic {
       throw new HyperError("OutOfRange", `CPU ${cpu} of the GIC has no private interrupt ${id} (16..31)`);
     }
     return this.input(cpu, id);
+  }
+
+  /** Makes an SGI or PPI of a CPU pending, as software can: an SGI is from the CPU itself. Throws OutOfRange. */
+  raise(cpu: number, id: number): void {
+    if (this.outputs[cpu] === undefined || !Number.isInteger(id) || id < 0 || id >= PRIVATE_INTERRUPTS) {
+      throw new HyperError("OutOfRange", `CPU ${cpu} of the GIC has no private interrupt ${id} (0..31)`);
+    }
+    if (id < SGIS) this.interrupts.sendSgi(cpu, id, cpu);
+    else this.interrupts.writeWord(cpu, SET_PENDING, 2 ** id);
+    this.update();
   }
 
   private input(cpu: number, id: number): IrqLine {

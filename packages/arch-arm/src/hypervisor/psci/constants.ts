@@ -92,3 +92,18 @@ export function psciName(functionId: number): string {
 export function isPsciId(functionId: number): boolean {
   return (functionId & ~SMC64) >>> 5 === PsciFunction.version >>> 5;
 }
+
+const FAST_CALL = 0x8000_0000;
+const OWNER_SHIFT = 24;
+const OWNER_MASK = 0x3f;
+/** Vendor specific hypervisor service. */
+const VENDOR_HYPERVISOR = 6;
+/** Numbers from here on ask about the service itself: UID, revision ... (DEN 0028, section 6.2). */
+const GENERAL_QUERIES = 0xff00;
+
+/** Function ids that a hypervisor gives a meaning of its own to; any of the two widths. */
+export function isVendorCall(functionId: number): boolean {
+  const id = functionId >>> 0;
+  if ((id & FAST_CALL) === 0 || ((id >>> OWNER_SHIFT) & OWNER_MASK) !== VENDOR_HYPERVISOR) return false;
+  return (id & 0xffff) < GENERAL_QUERIES;
+}

@@ -10,7 +10,12 @@ import {
   type Symbols,
 } from "@hypercraft/engine/testing/assembler";
 import { CONDITIONS } from "../../isa/registers.js";
-import { operationName, PSTATE_FIELDS, systemRegisterNumber } from "../../isa/system-names.js";
+import {
+  operationName,
+  PSTATE_FIELDS,
+  systemRegister,
+  systemRegisterNumber,
+} from "../../isa/system-names.js";
 import { armInstructions } from "../../isa/table.js";
 
 export type { Assembled };
@@ -30,6 +35,26 @@ const NAMES = new Set(["offset", "system", "cond", "barrier"]);
 const LEFT_OUT = new Set(["sh", "amount", "half", "disp", "sdisp"]);
 
 const instruction = (name: string): Instruction<never> => armInstructions.named(name) as Instruction<never>;
+
+/** GICv3's CPU interface, by op2 within CRn = 12; ICC_PMR_EL1 is elsewhere. */
+const GIC_REGISTERS = new Map<string, number>([["ICC_PMR_EL1", systemRegister(3, 0, 4, 6, 0)]]);
+for (const [name, op1, crm, op2] of [
+  ["ICC_IAR0_EL1", 0, 8, 0],
+  ["ICC_EOIR0_EL1", 0, 8, 1],
+  ["ICC_BPR0_EL1", 0, 8, 3],
+  ["ICC_DIR_EL1", 0, 11, 1],
+  ["ICC_RPR_EL1", 0, 11, 3],
+  ["ICC_SGI1R_EL1", 0, 11, 5],
+  ["ICC_IAR1_EL1", 0, 12, 0],
+  ["ICC_EOIR1_EL1", 0, 12, 1],
+  ["ICC_HPPIR1_EL1", 0, 12, 2],
+  ["ICC_CTLR_EL1", 0, 12, 4],
+  ["ICC_SRE_EL1", 0, 12, 5],
+  ["ICC_IGRPEN0_EL1", 0, 12, 6],
+  ["ICC_IGRPEN1_EL1", 0, 12, 7],
+  ["ICH_HCR_EL2", 4, 11, 0],
+] as const)
+  GIC_REGISTERS.set(name, systemRegister(3, op1, 12, crm, op2));
 
 /** Operations of SYS by name, without op0. */
 const OPERATIONS = new Map<string, number>();
@@ -74,7 +99,7 @@ function operandValue({ name }: Operand, text: string | undefined, at: number, l
   if (text === undefined) return 0;
   if (ZERO_OR_STACK.has(text)) return 31;
   if (/^[rxwv]/.test(name)) return Number(text.slice(1));
-  if (name === "system") return systemRegisterNumber(text) & 0x7fff;
+  if (name === "system") return (GIC_REGISTERS.get(text) ?? systemRegisterNumber(text)) & 0x7fff;
   if (name === "cond") return condition(text);
   if (name === "barrier") return BARRIERS[text] ?? Number(text);
   const value = labels.get(text) ?? Number(text);
