@@ -211,24 +211,25 @@ export class ArmPe extends CpuModel implements GuestCpu {
 
   /** The instruction at the pc; undefined if it cannot be read. Nothing is trapped. */
   fetchedBits(): number | undefined {
-    const { core, mmu, contexts, probed } = this;
-    // Whatever failed before is what the caller wants to tell about.
-    const { code, stage2, s1ptw, write, ipa } = mmu.fault;
-    const { regime, fetchRights } = contexts;
-    const found = mmu.translate(regime, fetchRights, Need.fetch, core.pcLo(), core.pcHi(), 4, probed);
-    Object.assign(mmu.fault, { code, stage2, s1ptw, write, ipa });
-    const offset = found ? core.ramOffset(probed.physical) : -1;
+    const { core, contexts } = this;
+    const offset = this.probe(contexts.fetchRights, Need.fetch, core.pcLo(), core.pcHi(), 4);
     return offset < 0 ? undefined : (core.words[offset >>> 2] as number);
   }
 
-  /** A byte as a load at the present exception level would read it, -1 where it would fault or find no RAM. Nothing is trapped. */
+  /** A byte as a load of the present code would read it, -1 where it would fault or find no RAM. Nothing is trapped. */
   peek(lo: number, hi: number): number {
-    const { core, mmu, contexts, el, probed } = this;
+    const offset = this.probe(this.contexts.dataRights, Need.read, lo, hi, 1);
+    return offset < 0 ? -1 : (this.core.bytes[offset] as number);
+  }
+
+  /** Where in host memory an access would lead, -1 where it would fault or find no RAM. */
+  private probe(rights: number, need: Need, lo: number, hi: number, size: number): number {
+    const { core, mmu, contexts, probed } = this;
+    // Whatever failed before is what the caller may want to tell about.
     const { code, stage2, s1ptw, write, ipa } = mmu.fault;
-    const found = mmu.translate(contexts.ofLevel(el), Need.read, lo, hi, 1, probed);
+    const found = mmu.translate(contexts.regime, rights, need, lo, hi, size, probed);
     Object.assign(mmu.fault, { code, stage2, s1ptw, write, ipa });
-    const offset = found ? core.ramOffset(probed.physical) : -1;
-    return offset < 0 ? -1 : (core.bytes[offset] as number);
+    return found ? core.ramOffset(probed.physical) : -1;
   }
 
   // --- Inputs of the PE ----------------------------------------------------------------------
