@@ -1,49 +1,28 @@
 import type { Value } from "@hypercraft/engine";
 import type { A64Builder } from "./lifter.js";
-import { low64, setArranged, setLow64, setVector, vector, vectorInstructions } from "./vector-lifter.js";
+import { arrangedLanes, type Lanes } from "./vector-lanes.js";
+import { low64, setLow64, setVector, vector, vectorInstructions } from "./vector-lifter.js";
 
 // Advanced SIMD copy, and FMOV between registers: bits move, nothing is computed.
 
 const simd = vectorInstructions("AdvSIMD");
 const fp = vectorInstructions("FP");
 
-const SHAPES = ["i8x16", "i16x8", "i32x4", "i64x2"] as const;
-
 /** Lane and its size by the field imm5: the lowest set bit is the size, the bits above are the lane. */
 const sizeOf = (imm5: number): number => 31 - Math.clz32(imm5 & -imm5);
 const laneOf = (imm5: number): number => imm5 >> (sizeOf(imm5) + 1);
 
-/** A lane as an i64, extended. */
-function lane(b: A64Builder, x: Value, size: number, index: number, signed: boolean): Value {
-  const { i8x16, i16x8, i32x4, i64x2 } = b.ir;
-  if (size === 3) return i64x2.extract_lane(x, index);
-  const extend = signed ? b.i64.extend_i32_s : b.i64.extend_i32_u;
-  const narrow = () => {
-    if (size === 2) return i32x4.extract_lane(x, index);
-    const shape = size === 1 ? i16x8 : i8x16;
-    return signed ? shape.extract_lane_s(x, index) : shape.extract_lane_u(x, index);
-  };
-  return extend.call(b.i64, narrow());
-}
-
-const narrowed = (b: A64Builder, size: number, value: Value): Value =>
-  size === 3 ? value : b.i32.wrap_i64(value);
-
-const splat = (b: A64Builder, size: number, value: Value): Value =>
-  b.ir[SHAPES[size] as "i8x16"].splat(narrowed(b, size, value));
-
-function setLane(b: A64Builder, register: number, size: number, index: number, value: Value): void {
-  const shape = b.ir[SHAPES[size] as "i8x16"];
-  setVector(b, register, shape.replace_lane(vector(b, register), index, narrowed(b, size, value)));
-}
+/** The lanes that the field names; Q says how many. */
+const lanesOf = (b: A64Builder, o: { readonly imm5: number; readonly q?: number }): Lanes =>
+  arrangedLanes(b, sizeOf(o.imm5), o.q ?? 1);
 
 const copies = [
   simd(
     "0 q:1 0 01110000 imm5:5 0 0000 1 vn:5 vd:5",
     "dup laneD, laneN",
     (b, o) => {
-      const size = sizeOf(o.imm5);
-      setArranged(b, o.q, o.vd, splat(b, size, lane(b, vector(b, o.vn), size, laneOf(o.imm5), false)));
+      const l = lanesOf(b, o);
+      l.set(o.vd, l.splat(l.lane(vector(b, o.vn), laneOf(o.imm5))));
     },
     { name: "dup.v", where: "laneShape == 1" },
   ),
@@ -51,30 +30,35 @@ const copies = [
     "01 0 11110000 imm5:5 0 0000 1 vn:5 vd:5",
     "mov copyScalarD, laneN",
     (b, o) => {
-      const value = lane(b, vector(b, o.vn), sizeOf(o.imm5), laneOf(o.imm5), false);
-      setLow64(b, o.vd, value);
+      setLow64(b, o.vd, lanesOf(b, { imm5: o.imm5 }).lane(vector(b, o.vn), laneOf(o.imm5)));
     },
     { name: "dup.scalar.v", where: "anyLane == 1" },
   ),
   simd(
     "0 q:1 0 01110000 imm5:5 0 0001 1 xn:5 vd:5",
     "dup laneD, laneX",
-    (b, o) => setArranged(b, o.q, o.vd, splat(b, sizeOf(o.imm5), b.x(o.xn))),
+    (b, o) => {
+      const l = lanesOf(b, o);
+      l.set(o.vd, l.splat(b.x(o.xn)));
+    },
     { name: "dup.general.v", where: "laneShape == 1" },
   ),
   simd(
     "0 1 0 01110000 imm5:5 0 0011 1 xn:5 vd:5",
     "mov laneOfD, laneX",
-    (b, o) => setLane(b, o.vd, sizeOf(o.imm5), laneOf(o.imm5), b.x(o.xn)),
+    (b, o) => {
+      const l = lanesOf(b, { imm5: o.imm5 });
+      setVector(b, o.vd, l.withLane(vector(b, o.vd), laneOf(o.imm5), b.x(o.xn)));
+    },
     { name: "ins.general.v", where: "anyLane == 1" },
   ),
   simd(
     "0 1 1 01110000 imm5:5 0 imm4:4 1 vn:5 vd:5",
     "mov laneOfD, laneOfN",
     (b, o) => {
-      const size = sizeOf(o.imm5);
-      const value = lane(b, vector(b, o.vn), size, o.imm4 >> size, false);
-      setLane(b, o.vd, size, laneOf(o.imm5), value);
+      const l = lanesOf(b, { imm5: o.imm5 });
+      const value = l.lane(vector(b, o.vn), o.imm4 >> l.size);
+      setVector(b, o.vd, l.withLane(vector(b, o.vd), laneOf(o.imm5), value));
     },
     { name: "ins.v", where: "anyLane == 1" },
   ),
@@ -83,7 +67,7 @@ const copies = [
       `0 ${wide} 0 01110000 imm5:5 0 0101 1 vn:5 xd:5`,
       "smov moveX, laneN",
       (b, o) => {
-        const value = lane(b, vector(b, o.vn), sizeOf(o.imm5), laneOf(o.imm5), true);
+        const value = lanesOf(b, { imm5: o.imm5 }).lane(vector(b, o.vn), laneOf(o.imm5), true);
         if (wide === "1") b.setX(o.xd, value);
         else b.setW(o.xd, b.i32.wrap_i64(value));
       },
@@ -93,13 +77,13 @@ const copies = [
   simd(
     "0 0 0 01110000 imm5:5 0 0111 1 vn:5 xd:5",
     "umov moveX, laneN",
-    (b, o) => b.setX(o.xd, lane(b, vector(b, o.vn), sizeOf(o.imm5), laneOf(o.imm5), false)),
+    (b, o) => b.setX(o.xd, lanesOf(b, { imm5: o.imm5 }).lane(vector(b, o.vn), laneOf(o.imm5))),
     { name: "umov.w.v", where: "unsignedW == 1", aliases: [["mov moveX, laneN", "wordLane == 1"]] },
   ),
   simd(
     "0 1 0 01110000 imm5:5 0 0111 1 vn:5 xd:5",
     "mov moveX, laneN",
-    (b, o) => b.setX(o.xd, lane(b, vector(b, o.vn), 3, laneOf(o.imm5), false)),
+    (b, o) => b.setX(o.xd, lanesOf(b, { imm5: o.imm5 }).lane(vector(b, o.vn), laneOf(o.imm5))),
     { name: "umov.x.v", where: "doubleLane == 1" },
   ),
 ];
@@ -125,13 +109,13 @@ const moves = [
   fp(
     "1 0011110 10 1 01 110 000000 upperN:5 xd:5",
     "fmov xd, upperN",
-    (b, o) => b.setX(o.xd, lane(b, vector(b, o.upperN), 3, 1, false)),
+    (b, o) => b.setX(o.xd, b.ir.i64x2.extract_lane(vector(b, o.upperN), 1)),
     { name: "fmov.xv1.v" },
   ),
   fp(
     "1 0011110 10 1 01 111 000000 xn:5 upperD:5",
     "fmov upperD, xn",
-    (b, o) => setLane(b, o.upperD, 3, 1, b.x(o.xn)),
+    (b, o) => setVector(b, o.upperD, b.ir.i64x2.replace_lane(vector(b, o.upperD), 1, b.x(o.xn))),
     { name: "fmov.v1x.v" },
   ),
   fp(

@@ -143,6 +143,30 @@ export class Lanes {
     );
   }
 
+  /** A lane as an i64, extended. */
+  lane(x: Value, index: number, signed = false): Value {
+    const { ir, i64 } = this.b;
+    if (this.size === 3) return ir.i64x2.extract_lane(x, index);
+    const extend = (value: Value): Value => (signed ? i64.extend_i32_s(value) : i64.extend_i32_u(value));
+    if (this.size === 2) return extend(ir.i32x4.extract_lane(x, index));
+    const shape = this.size === 1 ? ir.i16x8 : ir.i8x16;
+    return extend(signed ? shape.extract_lane_s(x, index) : shape.extract_lane_u(x, index));
+  }
+
+  /** x with a lane replaced by the low bits of an i64. */
+  withLane(x: Value, index: number, value: Value): Value {
+    return this.b.ir[SHAPES[this.size] as "i8x16"].replace_lane(x, index, this.#narrowed(value));
+  }
+
+  /** All lanes the low bits of an i64. */
+  splat(value: Value): Value {
+    return this.op("splat", this.#narrowed(value));
+  }
+
+  #narrowed(value: Value): Value {
+    return this.size === 3 ? value : this.b.i32.wrap_i64(value);
+  }
+
   /** Cut off what does not count. */
   cut(x: Value): Value {
     if (this.width === 128) return x;

@@ -1,6 +1,6 @@
 import type { AccessSize, Value } from "@hypercraft/engine";
 import type { A64Builder } from "./lifter.js";
-import { arrangedLanes, gather } from "./vector-lanes.js";
+import { arrangedLanes, gather, type Lanes } from "./vector-lanes.js";
 import { setVector, vector, vectorInstructions, zeroVector } from "./vector-lifter.js";
 import { structureBytes, structureLane } from "./vector-operands.js";
 
@@ -81,61 +81,38 @@ function eachElement(
       access(b.displaced(base, placeOf(layout, o, r, element << o.structureSize)), r, element);
 }
 
-const SHAPES = ["i8x16", "i16x8", "i32x4", "i64x2"] as const;
-const narrowed = (b: A64Builder, size: number, value: Value): Value =>
-  size === 3 ? value : b.i32.wrap_i64(value);
+const loadElement = (l: Lanes, address: Value): Value =>
+  l.b.load((1 << l.size) as AccessSize, false, address);
 
-function loadElement(b: A64Builder, size: number, address: Value): Value {
-  return narrowed(b, size, b.load((1 << size) as AccessSize, false, address));
-}
-
-const withElement = (b: A64Builder, size: number, x: Value, index: number, value: Value): Value =>
-  b.ir[SHAPES[size] as "i8x16"].replace_lane(x, index, value);
-
-function storeElement(b: A64Builder, size: number, address: Value, x: Value, index: number): void {
-  const { i8x16, i16x8, i32x4, i64x2 } = b.ir;
-  const value =
-    size === 3
-      ? i64x2.extract_lane(x, index)
-      : b.i64.extend_i32_u(
-          size === 2 ? i32x4.extract_lane(x, index) : (size === 1 ? i16x8 : i8x16).extract_lane_u(x, index),
-        );
-  b.store((1 << size) as AccessSize, address, value);
-}
+const storeElement = (l: Lanes, address: Value, x: Value, index: number): void =>
+  l.b.store((1 << l.size) as AccessSize, address, l.lane(x, index));
 
 function transferWhole(b: A64Builder, layout: Layout, load: boolean, o: Fields, base: Value): void {
-  const size = o.structureSize;
-  if (!b.mode.alignmentChecked || size === 0)
+  if (!b.mode.alignmentChecked || o.structureSize === 0)
     return load ? loadWhole(b, layout, o, base) : storeWhole(b, layout, o, base);
-  if (!load) {
-    const sources = count(layout.registers).map((r) => vector(b, register(o, r)));
-    return eachElement(b, layout, o, base, (address, r, element) =>
-      storeElement(b, size, address, sources[r] as Value, element),
-    );
-  }
-  const values = count(layout.registers).map(() => zeroVector(b));
+  const l = arrangedLanes(b, o.structureSize, o.q);
+  const values = count(layout.registers).map((r) => (load ? l.zero : vector(b, register(o, r))));
   eachElement(b, layout, o, base, (address, r, element) => {
-    const value = loadElement(b, size, address);
-    values[r] = withElement(b, size, values[r] as Value, element, value);
+    const value = values[r] as Value;
+    if (load) values[r] = l.withLane(value, element, loadElement(l, address));
+    else storeElement(l, address, value, element);
   });
-  for (const [r, value] of values.entries()) setVector(b, register(o, r), value);
+  if (load) for (const [r, value] of values.entries()) setVector(b, register(o, r), value);
 }
 
 /** One element of each register, or one for all of its elements. */
 function transferLane(b: A64Builder, load: boolean, o: Fields, base: Value): void {
   const { size, registers, index, replicates } = structureLane(b.bits);
+  const l = arrangedLanes(b, size, o.q);
   const address = (r: number): Value => b.displaced(base, r << size);
   if (!load) {
-    for (const r of count(registers)) storeElement(b, size, address(r), vector(b, register(o, r)), index);
+    for (const r of count(registers)) storeElement(l, address(r), vector(b, register(o, r)), index);
     return;
   }
-  const values = count(registers).map((r) => loadElement(b, size, address(r)));
+  const values = count(registers).map((r) => loadElement(l, address(r)));
   for (const [r, value] of values.entries()) {
-    if (replicates) {
-      arrangedLanes(b, size, o.q).set(register(o, r), b.ir[SHAPES[size] as "i8x16"].splat(value));
-    } else {
-      setVector(b, register(o, r), withElement(b, size, vector(b, register(o, r)), index, value));
-    }
+    if (replicates) l.set(register(o, r), l.splat(value));
+    else setVector(b, register(o, r), l.withLane(vector(b, register(o, r)), index, value));
   }
 }
 
