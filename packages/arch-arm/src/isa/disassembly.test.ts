@@ -54,9 +54,8 @@ function excused(bits: number, theirs: string, ours: string, pc: bigint): boolea
     // Names that newer versions of the architecture give to some barriers and hints.
     /^(ssbb|pssbb|dgh)$/.test(name) ||
     (name === "isb" && ours.startsWith("isb")) ||
-    // Not here: some of floating point, FEAT_LOR, halting debug.
-    (isData(ours) &&
-      (/^([su]cvt)?f/.test(name) || /^(ldlar|stllr)[bh]?$/.test(name) || /^(dcps[123]|drps)$/.test(name)))
+    // Not here: FEAT_LOR, halting debug.
+    (isData(ours) && (/^(ldlar|stllr)[bh]?$/.test(name) || /^(dcps[123]|drps)$/.test(name)))
   );
 }
 
