@@ -74,6 +74,7 @@ export class Contexts {
   /** The exception level or PAN changed, and nothing else. */
   modeChanged(): void {
     const { core, el } = this.pe;
+    if (this.spaces.full) this.clear();
     const p = el === 2 ? this.hypervisor : this.guest;
     if (!p.valid) this.prepare(p);
     this.current = p;
@@ -125,7 +126,6 @@ export class Contexts {
   }
 
   private prepare(p: Prepared): void {
-    if (this.spaces.full) this.clear();
     p.words.length = 0;
     if (p === this.hypervisor) this.describeEl2(p);
     else this.describeEl1(p);

@@ -66,7 +66,7 @@ export class Exceptions {
   pcAlignment(lo: number, hi: number): Status {
     const { core } = this.pe;
     const target = this.target;
-    core.set(target === 2 ? EL2.far : EL1.far, lo, hi);
+    core.set(target === 2 ? EL2.far : EL1.far, lo, this.pe.contexts.branchTop(hi));
     return this.enter(target, "sync", esr(Ec.pcAlignment, 0), lo, hi);
   }
 
@@ -117,7 +117,8 @@ export class Exceptions {
     const { core, el, vm } = this.pe;
     const registers = target === 2 ? EL2 : EL1;
     core.set(registers.spsr, readSpsr(core), 0);
-    core.set(registers.elr, elrLo, elrHi);
+    // A branch just made may have left a tag in the pc.
+    core.set(registers.elr, elrLo, this.pe.contexts.branchTop(elrHi));
     if (kind === "sync" || kind === "serror") core.set(registers.esr, syndrome, 0);
     const from = target > el ? FROM_LOWER : core.lo(PSTATE.spSel) !== 0 ? WITH_SPX : 0;
     core.set(PSTATE.daif, SPSR.DAIF, 0);

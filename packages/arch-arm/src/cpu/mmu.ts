@@ -1,5 +1,6 @@
 import type { CoreApi, Field, Translation } from "@hypercraft/engine";
 import { FaultRecord, Need, needsRead, needsWrite, Rights } from "./access.js";
+import { combine, effective, type MemoryAttributes, OUTER_SHAREABLE } from "./memory-attributes.js";
 import type { Regime, TableRange } from "./regime.js";
 import { Stage2 } from "./stage2.js";
 import { Fsc } from "./syndrome.js";
@@ -9,7 +10,6 @@ import { POWER, REPORTED, TableWalk, WALKED } from "./table-walk.js";
 const AP_EL0 = 1 << 6;
 const AP_READ_ONLY = 1 << 7;
 const NG = 1 << 11;
-const OUTER_SHAREABLE = 2;
 const UXN_HI = 1 << 22;
 const PXN_HI = 1 << 21;
 // Table descriptors: limits for all below them.
@@ -43,9 +43,9 @@ export class Mmu {
   private tagged = false;
   private shift = 12;
   /** AttrIndx of the leaf, -1 where nothing was translated; for PAR_EL1. */
-  attributeIndex = -1;
+  private attributeIndex = -1;
   /** SH of the leaf. */
-  shareability = 0;
+  private shareability = 0;
   /** A block was reached by an address with a tag, under which TLBI of its addresses does not find it. */
   taggedLarge = false;
   private readonly core: CoreApi;
@@ -60,19 +60,14 @@ export class Mmu {
     this.stage2 = new Stage2(core, this.fault);
   }
 
-  /** The last translation that worked led to Device memory. */
-  get isDevice(): boolean {
-    return this.device || (this.regime?.stage2 === true && this.stage2.device);
-  }
-
-  /**
-   * Attributes of the last translation as a byte of MAIR: without a first stage Device-nGnRnE, or Normal write-back.
-   * They are the first stage's alone.
-   */
-  attributes(mair: Field): number {
-    const { core, attributeIndex: i } = this;
-    if (i < 0) return this.device ? 0 : 0xff;
-    return ((i < 4 ? core.lo(mair) : core.hi(mair)) >>> (8 * (i & 3))) & 0xff;
+  /** Attributes of the last translation, of the first stage or of both; `mair` is its regime's. */
+  attributes(mair: Field, both: boolean): MemoryAttributes {
+    const { core, attributeIndex: i, shareability } = this;
+    // Without a first stage: Device-nGnRnE, or write-back.
+    const untranslated = this.device ? 0 : 0xff;
+    const first = i < 0 ? untranslated : ((i < 4 ? core.lo(mair) : core.hi(mair)) >>> (8 * (i & 3))) & 0xff;
+    if (both && this.regime?.stage2) return combine(first, shareability, this.stage2.leaf);
+    return effective(first, shareability);
   }
 
   /** Translate `size` bytes that lie in one 4 KiB page; true fills `out`. */
@@ -108,7 +103,6 @@ export class Mmu {
     const code = this.first(r, rights, need, lo, hi, false);
     if (code === REPORTED) return false;
     if (code !== WALKED) return this.failed(code, need);
-    this.stage2.device = false;
     out.physical = this.ipa;
     return true;
   }

@@ -168,15 +168,16 @@ export class Operations {
       : mmu.translateFirst(r, rights, write, lo, hi, at);
     const { fault } = mmu;
     if (!ok) {
+      const external = (fault.code & 0x3c) === Fsc.externalOnWalk;
       // A table of the first stage that the second does not let EL1 see is EL2's business.
-      if (fault.stage2 && fault.s1ptw && el === 1) return exceptions.translationFault(write, lo, hi, true);
+      if (external || (fault.stage2 && fault.s1ptw && el === 1))
+        return exceptions.translationFault(write, lo, hi, true);
       const stages = (fault.stage2 ? PAR_STAGE2 : 0) | (fault.s1ptw ? PAR_PTW : 0);
       core.set(EL1.par, PAR_FAULT | PAR_RES1 | stages | (fault.code << 1), 0);
       return Status.next;
     }
     const page = Math.floor(at.physical / 4096);
-    const attributes = mmu.attributes(level === 2 ? EL2.mair : EL1.mair);
-    const shareability = mmu.isDevice ? 2 : mmu.shareability;
+    const { attributes, shareability } = mmu.attributes(level === 2 ? EL2.mair : EL1.mair, both);
     core.set(
       EL1.par,
       ((page % 0x10_0000) << 12) | PAR_RES1 | (shareability << 7),

@@ -138,6 +138,12 @@ export class ArmPe extends CpuModel implements GuestCpu {
 
   translateFetch(lo: number, hi: number, out: Translation): Translated {
     const { exceptions, mmu, contexts, core } = this;
+    // Branches leave tags in the pc, so that they need not look for any.
+    const top = contexts.branchTop(hi);
+    if (top !== hi) {
+      core.setPc(lo, top);
+      return Translated.moved;
+    }
     if ((lo & 3) !== 0) return exceptions.pcAlignment(lo, hi) as Translated;
     if (!mmu.translate(contexts.regime, contexts.fetchRights, Need.fetch, lo, hi, 4, out))
       return exceptions.translationFault(Need.fetch, lo, hi) as Translated;

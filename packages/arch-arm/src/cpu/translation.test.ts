@@ -9,6 +9,7 @@ import {
   type PlainMemory,
   type PlainRequest,
   type PlainResult,
+  plainBranchAddress,
   plainTranslate,
   type TranslationRegisters,
 } from "../testing/cpu/plain-walker.js";
@@ -91,7 +92,9 @@ class Machine {
     const size = 1 << access.size;
     if (operation !== undefined) pe.operations.execute(operation, lo, hi);
     else if (access.how === "fetch") {
-      if (pe.translateFetch(lo, hi, out) === Translated.ok) return undefined;
+      let translated = pe.translateFetch(lo, hi, out);
+      if (translated === Translated.moved) translated = pe.translateFetch(...halves(this.core.pc), out);
+      if (translated === Translated.ok) return undefined;
     } else if (pe.translate(Access[access.how as "read"], lo, hi, size, out) === Translated.ok)
       return undefined;
     const syndrome = pe.readSystem(pe.el === 2 ? "ESR_EL2" : "ESR_EL1");
@@ -180,10 +183,11 @@ describe("address translation", () => {
         const r = built.registers;
         for (const access of list) {
           if (!possible(access, r)) continue;
-          const address = addressOf(built, access);
+          const written = addressOf(built, access);
+          const address = access.how === "fetch" ? plainBranchAddress(r, access.el, written) : written;
           const expected = plainTranslate(machine.memory, r, request(access, address));
           const out = newTranslation();
-          const found = machine.attempt(access, address, out);
+          const found = machine.attempt(access, written, out);
           const what = `${access.how} of ${address.toString(16)} at EL${access.el}`;
           if (expected.kind === "ok") {
             const inRam = machine.memory(expected.physical & ~7n) !== undefined;

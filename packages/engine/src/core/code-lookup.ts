@@ -2,8 +2,11 @@ import type { Block } from "../code/block.js";
 import { pageNumber } from "../tlb/virtual-pages.js";
 import { CoreContexts } from "./contexts.js";
 import type { RamRange } from "./engine.js";
-import { Access, type GuestCpu, type Translation } from "./guest-cpu.js";
+import { Access, type GuestCpu, Translated, type Translation } from "./guest-cpu.js";
 import { W } from "./words.js";
+
+/** No host page: `Translated.moved`. */
+const MOVED = -2;
 
 /** How a core finds the code at its pc: instruction fetch, and translation of what is met for the first time. */
 export abstract class CoreCode extends CoreContexts {
@@ -52,6 +55,7 @@ export abstract class CoreCode extends CoreContexts {
     this.refreshMode();
     const mode = this.codeMode;
     const page = this.fetchPage(lo, hi);
+    if (page === MOVED) return this.lookup(step);
     if (page < 0) return undefined;
     this.foundGlobally = this.fetchedGlobally;
     this.engine.regionWatch?.saw(lo, hi, page);
@@ -125,7 +129,7 @@ export abstract class CoreCode extends CoreContexts {
     return this.fetchPage(next, next === 0 ? (hi + 1) | 0 : hi);
   }
 
-  /** Host page number of a virtual page for execution, -1 after a trap was taken. */
+  /** Host page number of a virtual page for execution, -1 after a trap was taken, `MOVED` if the pc is another now. */
   private fetchPage(lo: number, hi: number): number {
     const { codeContext, globalContext } = this;
     const { lookup } = this.engine;
@@ -137,7 +141,8 @@ export abstract class CoreCode extends CoreContexts {
       return lookup.fetchPage(lo);
     }
     this.pcKnown = true;
-    if (this.cpu.translateFetch(lo, hi, out) !== 0) return -1;
+    const translated = this.cpu.translateFetch(lo, hi, out);
+    if (translated !== Translated.ok) return translated === Translated.moved ? MOVED : -1;
     const offset = this.ramOffset(out.physical);
     if (offset < 0) {
       // Not RAM: the architecture raises its fetch fault.

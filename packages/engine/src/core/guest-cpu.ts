@@ -31,6 +31,8 @@ export type Status = (typeof Status)[keyof typeof Status];
 /** Outcome of a translation; the details are in the `Translation` the engine passed. */
 export const Translated = {
   ok: 0,
+  /** Fetches: `core.setPc` was called, since the address was no pc; what it became is fetched instead. */
+  moved: 1,
   /** A trap was taken (`core.setPc` called). */
   trap: 2,
   /** The access leaves the guest (`core.exit` set), to be answered by the host. */
@@ -84,7 +86,7 @@ export interface GuestCpu {
   lift(builder: IrBuilder, source: CodeSource, offset: number, mode: number): number;
   /** Assembly text of the instruction at page offset `offset`, whose virtual address is `pc`: for listings. */
   disassemble?(source: CodeSource, offset: number, pc: bigint): string;
-  /** Translate an instruction fetch. On success `out.physical` is filled; else the trap was taken. */
+  /** Translate an instruction fetch. On success `out.physical` is filled; else the trap was taken, or the pc moved. */
   translateFetch(lo: number, hi: number, out: Translation): Translated;
   /** Translate a data access of the current context; never crosses a page. */
   translate(access: Access, lo: number, hi: number, size: number, out: Translation): Translated;

@@ -12,6 +12,8 @@ const ID_AA64ISAR0 = 0x0021_1120;
 // EL0 to EL2 AArch64 only, FP and Advanced SIMD.
 const ID_AA64PFR0 = 0x0000_0111;
 const PFR0_GIC = 1 << 24;
+/** CSV2 and CSV3: nothing is speculated, so that systems need no measures against it. In the upper half. */
+const PFR0_SPECULATION_HI = 0x1100_0000;
 // Armv8 debug, two breakpoints and watchpoints, no PMU.
 const ID_AA64DFR0 = 0x0010_1006;
 // 44-bit addresses, 16-bit ASIDs, all granules.
@@ -64,7 +66,10 @@ export function defineIdentification(pe: ArmPe): void {
     }
   }
   registers.define(registerNumber(3, 0, 0, 4, 0), "ID_AA64PFR0_EL1", {
-    read: () => registers.set(ID_AA64PFR0 | (pe.interruptController.gic === undefined ? 0 : PFR0_GIC), 0),
+    read: () => {
+      const gic = pe.interruptController.gic === undefined ? 0 : PFR0_GIC;
+      registers.set(ID_AA64PFR0 | gic, PFR0_SPECULATION_HI);
+    },
     write: undefined,
     check: group3,
   });

@@ -351,6 +351,15 @@ class Walker {
   }
 }
 
+/** AArch64.BranchAddr: what the PC becomes. */
+export function plainBranchAddress(r: TranslationRegisters, el: 0 | 1 | 2, address: bigint): bigint {
+  const upper = el < 2 && bit(address, 55);
+  const ignored = el === 2 ? bit(r.TCR_EL2, 20) : bit(r.TCR_EL1, upper ? 38 : 37);
+  if (!ignored) return address;
+  const low = field(address, 55, 0);
+  return upper ? low | (0xffn << 56n) : low;
+}
+
 export function plainTranslate(memory: PlainMemory, r: TranslationRegisters, q: PlainRequest): PlainResult {
   try {
     return new Walker(memory, r, q).translate();

@@ -1,5 +1,6 @@
 import {
   ARM_FLOATING_POINT,
+  ARM_PAGE_WALKER,
   BarePe,
   createPe,
   type GicOutputs,
@@ -16,7 +17,7 @@ import { PrivateInterrupt } from "./address-map.js";
 
 /** The board sets the first pc once its images are placed. */
 const RESET_ENTRY = guestPhysAddr(0);
-const RULES: EngineRules = { floatingPoint: ARM_FLOATING_POINT };
+const RULES: EngineRules = { floatingPoint: ARM_FLOATING_POINT, pageWalker: ARM_PAGE_WALKER };
 
 const TIMER_INTERRUPTS: Readonly<Record<TimerName, number>> = {
   physical: PrivateInterrupt.physicalTimer,
