@@ -1,7 +1,7 @@
 import { embeddedGuest } from "@hypercraft/embedded-guest";
 import { describe, expect, test } from "vitest";
 import { DeterministicClock } from "../time/clock.js";
-import { type ArmVirtOptions, createArmVirt } from "./arm-virt.js";
+import { type ArmVirtOptions, createArmVirt, QEMU_ARM_MAP as map } from "./arm-virt.js";
 
 /** A console that keeps what was written and offers what was typed. */
 function testConsole(typed = "") {
@@ -27,5 +27,22 @@ describe.each([2, 3] as const)("the embedded guest with a GICv%i", (gic) => {
     expect(await m.run()).toEqual({ kind: "shutdown", failure: false, code: 0 });
     expect(console.text).toContain(`gic       version ${gic}`);
     expect(console.text).toContain("hc> run primes");
+  });
+});
+
+describe("what a guest finds at reset", () => {
+  const console = testConsole();
+  const word = async (address: number, options: Partial<ArmVirtOptions> = {}) =>
+    (await machine({ console, ...options })).machine.bus.read(address, 4);
+
+  test("an image loaded into the second bank of flash, where hypervisors look for their guests", async () => {
+    const address = 0x0400_1000;
+    const bytes = Uint8Array.of(0x78, 0x56, 0x34, 0x12);
+    expect(await word(address, { loads: [{ name: "guest", address, bytes }] })).toBe(0x1234_5678);
+  });
+
+  test("a GICv3 whose redistributors are awake: firmware has seen to that", async () => {
+    const waker = map.gic.redistributors.base + 0x14;
+    expect(await word(waker, { gic: 3 })).toBe(0);
   });
 });

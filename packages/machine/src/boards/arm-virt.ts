@@ -3,7 +3,7 @@ import { aarch64Stage2 } from "@hypercraft/guest-page-table";
 import { MachineError } from "../errors.js";
 import { AARCH64 } from "../loaders/architecture.js";
 import { QEMU_ARM_MAP } from "./arm-virt/address-map.js";
-import { planBoot } from "./arm-virt/boot.js";
+import { needsFlash, planBoot } from "./arm-virt/boot.js";
 import { armBoardTree } from "./arm-virt/device-tree.js";
 import { addDevices } from "./arm-virt/devices.js";
 import { addGic } from "./arm-virt/gic.js";
@@ -34,7 +34,7 @@ export async function createArmVirt(options: ArmVirtOptions): Promise<ArmVirtMac
   if (options.mode !== "bare")
     throw new MachineError("NotSupported", "there is no hypervisor for AArch64 yet: mode must be bare");
   const map = QEMU_ARM_MAP;
-  const { gic: gicVersion = 2, flash = options.firmware !== undefined } = options;
+  const { gic: gicVersion = 2, flash = needsFlash(options, map.flash) } = options;
   let pes: BoardPes | undefined;
   let gic: GicV2 | GicV3;
 
@@ -61,7 +61,8 @@ export async function createArmVirt(options: ArmVirtOptions): Promise<ArmVirtMac
         gic = parts;
         addGic(builder, { map, mode, gic: { version: 2, parts } });
       } else {
-        const parts = new GicV3(gicOptions);
+        // Guests that come after firmware expect that it has woken the redistributors.
+        const parts = new GicV3({ ...gicOptions, awake: true });
         gic = parts;
         addGic(builder, { map, mode, gic: { version: 3, parts } });
       }

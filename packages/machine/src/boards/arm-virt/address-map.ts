@@ -7,7 +7,7 @@ interface Block {
 /** Where the board's parts are. Interrupts are GIC interrupt IDs: 32 is the first shared one, SPI 0. */
 export interface ArmAddressMap {
   readonly name: string;
-  /** Where firmware is, and where a PE starts after reset. */
+  /** Two banks: a PE starts after reset in the first, the second is for whoever comes next. */
   readonly flash: Block;
   readonly gic: {
     readonly distributor: Block;
@@ -51,7 +51,7 @@ export const PrivateInterrupt = {
 /** QEMU's `virt` machine for AArch64. */
 export const QEMU_ARM_MAP: ArmAddressMap = {
   name: "qemu",
-  flash: { base: 0, size: 0x400_0000 },
+  flash: { base: 0, size: 0x800_0000 },
   gic: {
     distributor: { base: 0x0800_0000, size: 0x1_0000 },
     cpuInterface: { base: 0x0801_0000, size: 0x1_0000 },

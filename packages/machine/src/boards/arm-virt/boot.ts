@@ -21,9 +21,9 @@ export async function planBoot(
   memory: number,
   tree: DeviceTree,
 ): Promise<VirtBoot> {
-  const { firmware, initrd } = options;
+  const { firmware, initrd, flash = needsFlash(options, map.flash) } = options;
   const ram = { base: map.ram.base, size: memory };
-  const plan = new LoadPlan(firmware === undefined ? [ram] : [ram, map.flash]);
+  const plan = new LoadPlan(flash ? [ram, map.flash] : [ram]);
   for (const { name, address, bytes } of options.loads ?? []) plan.place({ name, address, bytes });
   const first = firmware && (await readKernel(firmware.bytes, firmware.name, AARCH64));
   const firmwarePlace =
@@ -47,6 +47,11 @@ export async function planBoot(
     entry: options.entry ?? firmwarePlace?.entry ?? mainPlace?.entry ?? firstLoad(options.loads),
     elf: main?.format === "elf" ? main.elf : first?.format === "elf" ? first.elf : undefined,
   };
+}
+
+/** Whether something is to be in flash: firmware, or an image loaded there, as hypervisors find their guests. */
+export function needsFlash({ firmware, loads = [] }: ArmVirtOptions, flash: RamRange): boolean {
+  return firmware !== undefined || loads.some(({ address }) => address < flash.base + flash.size);
 }
 
 /** Linux maps the 2 MiB that the device tree is in. */

@@ -7,7 +7,7 @@ import type { VirtHost, VirtOptions } from "../virt/options.js";
 export interface ArmVirtOptions extends VirtOptions {
   /** Version of the interrupt controller. Default 2. */
   readonly gic?: 2 | 3;
-  /** Whether there is memory at address 0. Default: with firmware. */
+  /** Whether there is memory in place of flash, at address 0. Default: with firmware, or an image loaded there. */
   readonly flash?: boolean;
 }
 
