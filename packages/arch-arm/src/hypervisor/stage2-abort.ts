@@ -25,7 +25,7 @@ export function stage2AbortExit(raw: ArmExitCause, guest: AbortingGuest): VmExit
   // FAR_EL2 is the address of the access, and not of a descriptor that it needed.
   const gpa = page + (tableWalk ? 0 : Number(raw.far & 0xfffn));
   const store = (iss & ISS_WNR) !== 0;
-  const access = fetch ? "execute" : store && !tableWalk ? "write" : "read";
+  const access = tableWalk ? "read" : fetch ? "execute" : store ? "write" : "read";
   const fault = { kind: "nestedPageFault", gpa, access, tableWalk, raw } as const;
   if (fetch || tableWalk) return fault;
   const described = (iss & ISS_ISV) !== 0 ? describedAccess(iss) : undefined;

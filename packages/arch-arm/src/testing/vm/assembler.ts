@@ -99,7 +99,7 @@ function operandValue({ name }: Operand, text: string | undefined, at: number, l
   if (text === undefined) return 0;
   if (ZERO_OR_STACK.has(text)) return 31;
   if (/^[rxwv]/.test(name)) return Number(text.slice(1));
-  if (name === "system") return (GIC_REGISTERS.get(text) ?? systemRegisterNumber(text)) & 0x7fff;
+  if (name === "system") return systemNumber(text) & 0x7fff;
   if (name === "cond") return condition(text);
   if (name === "barrier") return BARRIERS[text] ?? Number(text);
   const value = labels.get(text) ?? Number(text);
@@ -107,6 +107,12 @@ function operandValue({ name }: Operand, text: string | undefined, at: number, l
   if (name === "offset") return value - at;
   if (name === "half") return value / 16;
   return name === "sh" ? value / 12 : value;
+}
+
+function systemNumber(text: string): number {
+  const generic = /^S([23])_(\d)_C(\d+)_C(\d+)_(\d)$/.exec(text)?.slice(1).map(Number);
+  if (generic !== undefined) return systemRegister(...(generic as [number, number, number, number, number]));
+  return GIC_REGISTERS.get(text) ?? systemRegisterNumber(text);
 }
 
 const BARRIERS: Readonly<Record<string, number>> = { sy: 15, st: 14, ld: 13, ish: 11, ishst: 10, ishld: 9 };

@@ -9,6 +9,7 @@ import {
   STOP_CALL,
 } from "@hypercraft/hypercraft/testing/rig";
 import { ARM_FLOATING_POINT, createPe } from "../../cpu/create-pe.js";
+import { ARM_PAGE_WALKER } from "../../cpu/page-walker.js";
 import type { TimerName } from "../../cpu/timers.js";
 import { ArmPerCpu } from "../../hypervisor/per-cpu.js";
 import { type ArmVCpu, GuestInterrupt } from "../../hypervisor/vcpu.js";
@@ -34,7 +35,13 @@ export function createRig(
   tier: Tier = "auto",
   ram?: { readonly base: number; readonly size: number },
 ): Rig {
-  return makeRig((parts) => new Engine({ ...parts, floatingPoint: ARM_FLOATING_POINT, tier }), clock, ram);
+  // The reference does all in JavaScript.
+  const walker = tier !== "cold" && { pageWalker: ARM_PAGE_WALKER };
+  return makeRig(
+    (parts) => new Engine({ ...parts, floatingPoint: ARM_FLOATING_POINT, tier, ...walker }),
+    clock,
+    ram,
+  );
 }
 
 /** A PE of the rig, as a host CPU that has nothing but RAM on its bus. */
