@@ -317,12 +317,23 @@ export function randomUserCases(prng: Prng, count: number, length: number): read
 }
 
 /** One of each of the instructions of the vector registers whose names match. */
+/** immh:immb of the least and the most that lanes of each size can be shifted by, and one beside it. */
+const EXTREME_SHIFTS = [8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127];
+
+/** One instruction, with any operands its encoding has; if it shifts by an immediate, often by an extreme one. */
+function anyOf(name: string): Make {
+  const make = generator(oneOf([name]), { xnSp: name.endsWith(".post") ? [POINTER] : BASES });
+  if (!armInstructions.named(name).operands.has("immhb")) return make;
+  const extreme = generator(oneOf([name]), { immhb: EXTREME_SHIFTS });
+  return (prng) => (prng.oneIn(2) ? extreme : make)(prng);
+}
+
 const vectorMakers = (accept: RegExp): readonly Unit[] =>
   armInstructions.instructions
     .filter((instruction) => VECTOR.test(instruction.name) || isStructure(instruction))
     .filter(({ name }) => accept.test(name))
     .map(({ name }) => {
-      const make = generator(oneOf([name]), { xnSp: name.endsWith(".post") ? [POINTER] : BASES });
+      const make = anyOf(name);
       if (!name.endsWith(".post")) return single(make);
       return (prng) => [
         named("add.imm", { sf: 1, rdSp: POINTER, rnSp: SP, imm: prng.below(1000) }),
