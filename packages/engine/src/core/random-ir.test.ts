@@ -9,7 +9,9 @@ import {
   I64_UNARY_NAMES,
   RMW_NAMES,
 } from "../ir/ops.js";
+import { SOFT_FUNCTIONS } from "../ir/soft.js";
 import { verify } from "../ir/verify.js";
+import { floatEnvironment } from "../softfloat/index.js";
 import { type Field, StateLayout } from "../state/layout.js";
 import { type EvalMachine, EvalMemory, EvalState, evaluate } from "../testing/ir-eval.js";
 import { SCRIPT_HALT, type Script, ScriptedCpu } from "../testing/scripted-cpu.js";
@@ -26,13 +28,16 @@ const START = 0x1000;
 const DATA = 0x8000;
 const DATA_BYTES = 0x3000;
 const ROUNDS = 60;
+const SIGN = 1 << 31;
+/** With everything that can be switched. */
+const floatingPoint = { nan: "propagate-arm", tininess: "before" } as const;
 
 const layout = new StateLayout();
 const longs = layout.array("x", "i64", 6);
 const words = layout.array("w", "i32", 3);
 const counter = layout.i64("counter");
 const vectors = layout.array("v", "v128", 5);
-const FIELDS = [...longs, ...words, ...vectors, counter];
+const FIELDS = [...longs, ...words, ...vectors, counter, layout.fpFlags];
 
 /** Numerical Recipes' generator: programs are the same each time. */
 class Random {
@@ -185,6 +190,49 @@ class Generator {
     return (b) => b.store(16, address(b), vector(b));
   }
 
+  /** A number: in a register, a lane, or one of these with its sign changed. */
+  private number(type: "i32" | "i64"): Make {
+    const { random } = this;
+    const [field, v, lane] = [random.of(type === "i64" ? longs : words), random.of(vectors), random.below(4)];
+    const choice = random.below(5);
+    const bits: Make = (b) => {
+      if (choice === 0) return b.get(field);
+      return type === "i64"
+        ? b.i64x2.extract_lane(b.get(v), lane >> 1)
+        : b.i32x4.extract_lane(b.get(v), lane);
+    };
+    if (choice === 3)
+      return (b) => b[type].xor(bits(b), type === "i64" ? b.i64.pair(0, SIGN) : b.i32.const(SIGN));
+    if (choice === 4)
+      return (b) => b[type].and(bits(b), type === "i64" ? b.i64.pair(-1, ~SIGN) : b.i32.const(~SIGN));
+    return bits;
+  }
+
+  /** One floating-point operation into a register or a lane; for modes of which the rules know. */
+  floatScript(fn = this.random.of(SOFT_FUNCTIONS)): Script {
+    const { random } = this;
+    const args = fn.args.map((type) => this.number(type));
+    const [rounding, modes] = [random.below(4), random.next() < 0.6 ? 0 : random.below(8)];
+    const [long, word, v, lane] = [random.of(longs), random.of(words), random.of(vectors), random.below(4)];
+    const [toLane, keeps, half] = [random.next() < 0.7, random.next() < 0.5, /Half$/.test(fn.name)];
+    return (b) => {
+      const values = args.map((make) => make(b));
+      // A halfword comes zero-extended.
+      if (half)
+        values[0] =
+          fn.args[0] === "i32" ? b.i32.and(values[0] as Value, b.i32.const(0xffff)) : (values[0] as Value);
+      const value = b.fp(fn.name, floatEnvironment(rounding, modes), ...values);
+      if (!toLane) return b.set(value.type === "i64" ? long : word, value);
+      const rest = keeps ? b.get(v) : b.v128.const(0, 0, 0, 0);
+      b.set(
+        v,
+        value.type === "i64"
+          ? b.i64x2.replace_lane(rest, lane >> 1, value)
+          : b.i32x4.replace_lane(rest, lane, value),
+      );
+    };
+  }
+
   private wideAtomic(v: Field, x: Field, address: Make): Script {
     const { random } = this;
     const [value, other] = [this.vector(1), this.vector(1)];
@@ -273,7 +321,7 @@ interface Machine {
 function create(tier: Tier, scripts: readonly Script[]): Machine {
   const memory = new WebAssembly.Memory({ initial: 512, maximum: 512 });
   const ram = { ramOffset: (pa: number) => (pa < 0x10_0000 ? ARENA + pa : -1) };
-  const engine = new Engine({ memory, arena: { offset: 0, size: ARENA }, ram, tier });
+  const engine = new Engine({ memory, arena: { offset: 0, size: ARENA }, ram, tier, floatingPoint });
   const core = engine.createCore();
   core.attach(new ScriptedCpu(core, layout, scripts));
   engine.words.set([...scripts.keys(), SCRIPT_HALT], (ARENA + START) / 4);
@@ -294,7 +342,7 @@ function looped(body: readonly Script[]): Script[] {
 function evaluated(scripts: readonly Script[], state: EvalState, memory: EvalMemory): void {
   const machine: EvalMachine = {
     ...{ state, memory, pcBase: BigInt(START), fpFlags: layout.fpFlags, reservation: null },
-    softFloat: { nan: "canonical", tininess: "after" },
+    softFloat: floatingPoint,
     call: () => 0n,
   };
   for (let round = 0; round < ROUNDS; round++) {
@@ -327,7 +375,11 @@ function checkScripts(seed: number, body: readonly Script[]): void {
   const machines = (["cold", "hot"] as const).map((tier) => create(tier, scripts));
   for (const field of FIELDS) {
     const value =
-      field === counter ? BigInt(ROUNDS) : (BigInt(random.word() >>> 0) << 32n) | BigInt(random.word() >>> 0);
+      field === counter
+        ? BigInt(ROUNDS)
+        : field === layout.fpFlags
+          ? BigInt(random.below(2))
+          : (BigInt(random.word() >>> 0) << 32n) | BigInt(random.word() >>> 0);
     state.set(field, value);
     for (const { core } of machines) core.setBig(field, state.get(field));
   }
@@ -353,6 +405,16 @@ test.each(seeds(12))("random programs mean one thing, %d", (seed) => {
 
 test.each(seeds(20))("random programs with vectors mean one thing, %d", (seed) => {
   for (let i = 0; i < 2; i++) check(seed * 1000 + i, true);
+});
+
+test.each(seeds(8))("random programs with numbers mean one thing, %d", (seed) => {
+  const generator = new Generator(seed * 77);
+  for (let i = 0; i < 2; i++) {
+    const body = Array.from({ length: 12 }, (_, k) =>
+      k % 4 === 0 ? generator.vectorScript() : generator.floatScript(),
+    );
+    checkScripts(seed * 1000 + i, body);
+  }
 });
 
 test("each operation on vectors means one thing", () => {

@@ -146,7 +146,9 @@ export const VECTOR = {
   "f32x4.splat": [0x13, 1],
   "f64x2.splat": [0x14, 1],
   "f32x4.extract_lane": [0x1f, 1],
+  "f32x4.replace_lane": [0x20, 2],
   "f64x2.extract_lane": [0x21, 1],
+  "f64x2.replace_lane": [0x22, 2],
   "f32x4.relaxed_madd": [0x105, 3],
   "f64x2.relaxed_madd": [0x107, 3],
 } as const;

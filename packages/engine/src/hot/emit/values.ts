@@ -2,6 +2,7 @@ import type { Node } from "../../ir/node.js";
 import { Op } from "../../ir/ops.js";
 import type { Field } from "../../state/layout.js";
 import type { FloatContext, LocalType } from "../float.js";
+import { EXTRACT_FLOAT, REPLACE_FLOAT } from "../float-lanes.js";
 import type { FloatLocals } from "../float-locals.js";
 import { type FunctionWriter, W } from "../function-writer.js";
 import { type SignForm, signForm } from "../sign-forms.js";
@@ -73,6 +74,11 @@ export class Values implements OperationWriter, FloatContext {
     }
     const sign = signForm(n, (inner) => inner.slot === NO_LOCAL);
     if (sign !== undefined) return this.pushSignChange(sign, type);
+    const lane = EXTRACT_FLOAT[n.op];
+    if (lane !== undefined) {
+      this.push(n.a as Node);
+      return w.vector(lane.code, [n.lo]);
+    }
     this.compute(n);
     w.convert(type === "f64" ? "i64" : "i32", type);
   }
@@ -104,9 +110,22 @@ export class Values implements OperationWriter, FloatContext {
         return;
       case Op.get:
         return this.pushBits(this.locals.register(n.field));
-      default:
-        writeOperation(this, n);
+      default: {
+        const lane = REPLACE_FLOAT[n.op];
+        if (lane === undefined || !this.comesAsFloat(n.b as Node)) return writeOperation(this, n);
+        this.push(n.a as Node);
+        this.pushAs(n.b as Node, lane.type);
+        w.vector(lane.code, [n.lo]);
+      }
     }
+  }
+
+  /** The value is in a float's local, or is a lane, or one of these with its sign changed. */
+  private comesAsFloat(n: Node): boolean {
+    const local = this.localOf(n);
+    if (local !== NO_LOCAL) return /^f/.test(this.w.typeOf(local));
+    const sign = signForm(n, (inner) => inner.slot === NO_LOCAL);
+    return sign === undefined ? EXTRACT_FLOAT[n.op] !== undefined : this.comesAsFloat(sign.a);
   }
 
   // --- In locals -----------------------------------------------------------------------------
