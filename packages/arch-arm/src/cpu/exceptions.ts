@@ -1,6 +1,6 @@
 import { type Field, Status } from "@hypercraft/engine";
 import { Need } from "./access.js";
-import { HCR, MDCR, SCTLR, SPSR } from "./control-bits.js";
+import { HCR, SCTLR, SPSR } from "./control-bits.js";
 import { TRAP_EXITS, type VectorKind } from "./exit.js";
 import { EL1, EL2 } from "./fields.js";
 import type { ArmPe } from "./pe.js";
@@ -29,9 +29,9 @@ export class Exceptions {
     return el === 2 || (el === 0 && (core.lo(EL2.hcr) & HCR.TGE) !== 0) ? 2 : 1;
   }
 
-  /** Where debug exceptions go: to EL2 with MDCR_EL2.TDE too. */
+  /** Where debug exceptions of the current level go: those of EL2 stay there. */
   private get debugTarget(): 1 | 2 {
-    return (this.pe.core.lo(EL2.mdcr) & MDCR.TDE) !== 0 ? 2 : this.target;
+    return this.pe.el === 2 ? 2 : this.pe.debug.target;
   }
 
   // --- Raising -------------------------------------------------------------------------------
@@ -46,15 +46,29 @@ export class Exceptions {
     return this.raise(this.target, Ec.unknown, 0);
   }
 
-  /** SVC and HVC return behind themselves. */
+  /** SVC and HVC return behind themselves, and count as stepped. */
   call(target: 1 | 2, ec: number, immediate: number): Status {
     const { core } = this.pe;
+    core.set(PSTATE.ss, 0, 0);
     const next = (core.pcLo() + 4) | 0;
     return this.enter(target, "sync", esr(ec, immediate), next, (core.pcHi() + (next === 0 ? 1 : 0)) | 0);
   }
 
   brk(immediate: number): Status {
     return this.raise(this.debugTarget, Ec.brk, immediate);
+  }
+
+  /** A breakpoint or a software step. */
+  debug(ec: number, iss: number): Status {
+    const target = this.debugTarget;
+    return this.raise(target, ec + (target === this.pe.el ? 1 : 0), iss | Fsc.debug);
+  }
+
+  /** An access of a watched byte, at its address; `cache`: by cache maintenance. */
+  watchpoint(lo: number, hi: number, write: boolean, cache: boolean): Status {
+    const { core } = this.pe;
+    core.set(this.debugTarget === 2 ? EL2.far : EL1.far, lo, hi);
+    return this.debug(Ec.watchpoint, (write ? ISS_WNR : 0) | (cache ? ISS_CM : 0));
   }
 
   /** MSR, MRS or a system instruction is trapped; Rt is in the instruction. */
@@ -155,14 +169,15 @@ export class Exceptions {
   returnTo(spsr: number, elrLo: number, elrHi: number): void {
     const { core } = this.pe;
     const legal = this.legalReturn(spsr);
+    const level = legal ? (spsr >>> 2) & 3 : this.pe.el;
+    const step = this.pe.debug.step.afterReturn(spsr, level);
     writeFlags(core, spsr);
     core.set(PSTATE.daif, spsr & SPSR.DAIF, 0);
     core.set(PSTATE.pan, (spsr & SPSR.PAN) !== 0 ? 1 : 0, 0);
-    core.set(PSTATE.ss, 0, 0);
+    core.set(PSTATE.ss, step, 0);
     core.set(PSTATE.il, !legal || (spsr & SPSR.IL) !== 0 ? 1 : 0, 0);
     core.clearReservation();
     core.set(eventRegister, 1, 0);
-    const level = legal ? (spsr >>> 2) & 3 : this.pe.el;
     const selection = legal ? spsr & 1 : core.lo(PSTATE.spSel);
     this.pe.setLevel(level, selection);
     core.setPc(elrLo, this.pe.contexts.branchTop(elrHi));

@@ -130,6 +130,8 @@ function waitForInterrupt(pe: ArmPe): Status {
   if (interrupts.wakeUp) return Status.next;
   const trapped = waitTrap(pe, SCTLR.nTWI, HCR.TWI, 0);
   if (trapped !== undefined) return trapped;
+  // A step of it ends it.
+  if (core.singleStep) return Status.next;
   const next = (core.pcLo() + 4) | 0;
   core.setPc(next, (core.pcHi() + (next === 0 ? 1 : 0)) | 0);
   core.exit = WAIT_EXIT;
@@ -140,7 +142,7 @@ function waitForEvent(pe: ArmPe): Status {
   pe.timers.sampleAndUpdate();
   // An interrupt that can be taken ends the wait before it begins.
   if (pe.events.take() || pe.interrupts.arrived() !== undefined) return Status.next;
-  return waitTrap(pe, SCTLR.nTWE, HCR.TWE, 1) ?? pe.events.wait();
+  return waitTrap(pe, SCTLR.nTWE, HCR.TWE, 1) ?? (pe.core.singleStep ? Status.next : pe.events.wait());
 }
 
 function fpAccess(pe: ArmPe): Status {

@@ -43,7 +43,7 @@ export class Interrupts {
   /** An input or HCR_EL2 changed, or the exception level. */
   refresh(): void {
     const { core } = this.pe;
-    const waiting = this.physical !== 0 || this.virtual !== 0;
+    const waiting = this.physical !== 0 || this.virtual !== 0 || this.pe.debug.waitsForMask;
     core.set(interruptsWaiting, waiting ? 1 : 0, 0);
     if (waiting && this.arrived() !== undefined) core.requestDispatch();
   }

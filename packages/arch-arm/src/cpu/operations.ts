@@ -129,11 +129,12 @@ export class Operations {
   // --- Data cache ----------------------------------------------------------------------------
 
   private cache(need: Need, lo: number, hi: number): Status {
-    const { contexts, mmu, exceptions, el } = this.pe;
+    const { contexts, mmu, exceptions, debug, el } = this.pe;
     // PAN is for loads and stores.
-    if (mmu.translate(contexts.regime, el === 0 ? Rights.user : 0, need, lo, hi, 1, this.at))
-      return Status.next;
-    return exceptions.translationFault(need, lo, hi, true);
+    if (!mmu.translate(contexts.regime, el === 0 ? Rights.user : 0, need, lo, hi, 1, this.at))
+      return exceptions.translationFault(need, lo, hi, true);
+    // To a watchpoint, only what may throw data away is an access.
+    return need === Need.write ? debug.access(need, lo, hi, 1, el, this.at, true) : Status.next;
   }
 
   private zero(lo: number, hi: number): Status {

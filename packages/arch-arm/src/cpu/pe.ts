@@ -9,9 +9,10 @@ import {
   type Translation,
 } from "@hypercraft/engine";
 import type { GicSystemRegisters, HcrRouting } from "../interrupts/gicv3-system-registers.js";
-import { Need } from "./access.js";
+import { Need, Rights } from "./access.js";
 import { Contexts } from "./contexts.js";
 import { HCR } from "./control-bits.js";
+import { SelfHostedDebug } from "./debug/self-hosted-debug.js";
 import { Events } from "./events.js";
 import { Exceptions } from "./exceptions.js";
 import { TIMER_EXIT } from "./exit.js";
@@ -67,6 +68,7 @@ export class ArmPe extends CpuModel implements GuestCpu {
   readonly interrupts: Interrupts;
   readonly exceptions: Exceptions;
   readonly events: Events;
+  readonly debug: SelfHostedDebug;
   readonly tlb: TlbMaintenance;
   readonly operations: Operations;
   readonly interruptController: InterruptControllerAccess;
@@ -83,6 +85,7 @@ export class ArmPe extends CpuModel implements GuestCpu {
     this.interrupts = new Interrupts(this);
     this.exceptions = new Exceptions(this);
     this.events = new Events(this);
+    this.debug = new SelfHostedDebug(this);
     this.tlb = new TlbMaintenance(this);
     this.operations = new Operations(this);
     this.interruptController = new InterruptControllerAccess(this);
@@ -109,7 +112,7 @@ export class ArmPe extends CpuModel implements GuestCpu {
     this.modeBits.refresh();
     this.contexts.reset();
     this.timers.restored();
-    this.interrupts.refresh();
+    this.debug.changed();
   }
 
   /** Bring the state's fields up to date before they are read for a snapshot: they are always. */
@@ -147,13 +150,17 @@ export class ArmPe extends CpuModel implements GuestCpu {
     if ((lo & 3) !== 0) return exceptions.pcAlignment(lo, hi) as Translated;
     if (!mmu.translate(contexts.regime, contexts.fetchRights, Need.fetch, lo, hi, 4, out))
       return exceptions.translationFault(Need.fetch, lo, hi) as Translated;
-    if (core.ramOffset(out.physical) >= 0) return Translated.ok;
+    if (core.ramOffset(out.physical) >= 0) return this.debug.fetch(lo, hi, out) as Translated;
     return exceptions.simpleAbort(Fsc.external, Need.fetch, lo, hi) as Translated;
   }
 
   translate(access: Access, lo: number, hi: number, size: number, out: Translation): Translated {
-    const { mmu, core, contexts } = this;
-    if (mmu.translate(contexts.regime, contexts.dataRights, access, lo, hi, size, out)) return Translated.ok;
+    const { mmu, core, contexts, debug, el } = this;
+    const rights = contexts.dataRights;
+    if (mmu.translate(contexts.regime, rights, access, lo, hi, size, out)) {
+      const level = (rights & Rights.user) !== 0 ? 0 : el;
+      return debug.access(access, lo, hi, size, level, out) as Translated;
+    }
     const { fault } = mmu;
     if (this.vm && core.hasAnswer && fault.stage2 && !fault.s1ptw) return Translated.answered;
     return this.exceptions.translationFault(access, lo, hi) as Translated;
@@ -186,6 +193,7 @@ export class ArmPe extends CpuModel implements GuestCpu {
   takeInterrupt(): boolean {
     const { core, interrupts, exceptions, timers } = this;
     if (core.lo(waitingForEvent) !== 0) this.events.resumed();
+    if (this.debug.step.taken()) return true;
     // An access that the host has answered is carried out first: to a device it has happened already.
     if (!core.hasAnswer) {
       const arrival = interrupts.arrived();

@@ -40,7 +40,7 @@ export const PSTATE = {
 export const FPCR = layout.i32("FPCR");
 export const FPSR_QC = layout.i32("fpsrQC");
 
-/** 1 while an interrupt is pending for this PE, masked or not: derived from the rest. */
+/** 1 while clearing a bit of PSTATE.DAIF may let something in, an interrupt first of all: derived from the rest. */
 export const interruptsWaiting = layout.i32("interruptsWaiting");
 
 /** The event register, and whether WFE waits for it: 0 or 1 each. */

@@ -30,6 +30,7 @@ export const Fsc = {
   external: 0x10,
   externalOnWalk: 0x14,
   alignment: 0x21,
+  debug: 0x22,
 } as const;
 
 /** ESR_ELx for an instruction of 32 bits, and for what has no length. */

@@ -75,6 +75,10 @@ export interface CoreApi {
   clearReservation(): void;
   /** Byte offset in host memory of the load reservation; -1: none; -2: it was lost when another core was entered. */
   reservedOffset(): number;
+  /** While true, instructions run one by one, and `GuestCpu.takeInterrupt` is asked before each. */
+  singleStep: boolean;
+  /** Ask `GuestCpu.translate` at every miss of the TLB: no walk in WebAssembly fills it. */
+  translateAll(all: boolean): void;
   /** Leave the running block after this instruction, so that the dispatcher looks at interrupts. Usable from device callbacks. */
   requestDispatch(): void;
 }

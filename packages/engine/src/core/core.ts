@@ -63,6 +63,9 @@ export class Core extends CoreCode implements CoreApi {
   readonly watchpoints = new Watchpoints();
   /** The watched byte that ended the last run. */
   watchHit: bigint | undefined;
+  singleStep = false;
+  /** The CPU model wants to see all translations. */
+  private translatesAll = false;
   /** The first instruction of a run may do what the last run was stopped for. */
   private passing = false;
   /** Called before each instruction, whose address is the pc; while set, instructions run one by one. */
@@ -240,8 +243,13 @@ export class Core extends CoreCode implements CoreApi {
   /** Replace the watchpoints. Their pages leave the TLB, so that each access of them is looked at. */
   setWatchpoints(list: readonly Watchpoint[]): void {
     this.watchpoints.set(list);
-    this.allowWalks(list.length === 0);
+    this.allowWalks(list.length === 0 && !this.translatesAll);
     this.dropContexts();
+  }
+
+  translateAll(all: boolean): void {
+    this.translatesAll = all;
+    this.allowWalks(this.watchpoints.none && !all);
   }
 
   /** Is this access to be stopped? Then `run` ends before its instruction. */
@@ -315,7 +323,7 @@ export class Core extends CoreCode implements CoreApi {
         resume = false;
         this.stepping = true;
       }
-      if (this.hasAnswer || this.passing || this.exhausting) this.stepping = true;
+      if (this.hasAnswer || this.passing || this.exhausting || this.singleStep) this.stepping = true;
       if (this.onInstruction !== null) {
         this.stepping = true;
         this.onInstruction();
@@ -538,8 +546,8 @@ export class Core extends CoreCode implements CoreApi {
     const interrupted = this.cpu.takeInterrupt();
     this.refreshMode();
     this.inside = true;
-    if (interrupted && this.exit !== null) {
-      // Counted already; the dispatcher only has to see the exit.
+    if ((interrupted && this.exit !== null) || this.singleStep) {
+      // Counted already; the dispatcher only has to see why.
       this.status = Status.settled;
       return After.leave;
     }
@@ -548,7 +556,13 @@ export class Core extends CoreCode implements CoreApi {
 
   /** Instructions have to be seen one by one. */
   private get watched(): boolean {
-    return this.hasAnswer || this.passing || this.onInstruction !== null || this.breakpoints.size > 0;
+    return (
+      this.hasAnswer ||
+      this.passing ||
+      this.singleStep ||
+      this.onInstruction !== null ||
+      this.breakpoints.size > 0
+    );
   }
 
   setAccessValue(lo: number, hi: number): void {

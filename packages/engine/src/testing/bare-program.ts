@@ -26,6 +26,22 @@ export interface BareMachine {
 export const haveBareMachine = ({ command }: BareMachine): boolean =>
   runs(command) && runs("clang") && runs("ld.lld");
 
+/** Assemble and link a program; `flat`: its bytes from `text` on instead of an executable. */
+function link(machine: BareMachine, source: string, folder: string, flat: boolean): string {
+  const at = (name: string): string => join(folder, name);
+  writeFileSync(at("a.s"), machine.prelude + source);
+  execFileSync("clang", [...machine.target, "-c", at("a.s"), "-o", at("a.o")], { stdio: "pipe" });
+  const layout = ["-Ttext", `0x${machine.text.toString(16)}`, "-e", "_start", "--no-relax"];
+  const format = flat ? ["--oformat=binary"] : [];
+  execFileSync("ld.lld", [...layout, ...format, at("a.o"), "-o", at("a.out")], { stdio: "pipe" });
+  return at("a.out");
+}
+
+/** The bytes of a program from `text` on, for another machine. */
+export function assembleBareProgram(machine: BareMachine, source: string): Uint8Array {
+  return inTemporaryFolder((folder) => Uint8Array.from(readFileSync(link(machine, source, folder, true))));
+}
+
 /** Assemble a program, run it from `_start` until it stops the machine, and give what it wrote to the serial port. */
 export function runBareProgram(
   machine: BareMachine,
@@ -34,15 +50,12 @@ export function runBareProgram(
 ): Uint8Array {
   return inTemporaryFolder((folder) => {
     const at = (name: string): string => join(folder, name);
-    writeFileSync(at("a.s"), machine.prelude + source);
+    const program = link(machine, source, folder, false);
     writeFileSync(at("blob"), blob);
-    execFileSync("clang", [...machine.target, "-c", at("a.s"), "-o", at("a.o")], { stdio: "pipe" });
-    const layout = ["-Ttext", `0x${machine.text.toString(16)}`, "-e", "_start", "--no-relax"];
-    execFileSync("ld.lld", [...layout, at("a.o"), "-o", at("a.elf")], { stdio: "pipe" });
     const loaded = `loader,file=${at("blob")},addr=0x${machine.blob.toString(16)},force-raw=on`;
     const load = blob.length === 0 ? [] : ["-device", loaded];
     const serial = ["-serial", `file:${at("out")}`, "-display", "none", "-monitor", "none"];
-    const files = ["-kernel", at("a.elf"), ...load, ...serial];
+    const files = ["-kernel", program, ...load, ...serial];
     execFileSync(machine.command, [...machine.options, ...files], { timeout: 120_000, stdio: "pipe" });
     return Uint8Array.from(readFileSync(at("out")));
   });

@@ -26,6 +26,8 @@ export class FakeCore implements CoreApi {
   lastDrop: ((key: number) => boolean) | undefined;
   written: [number, number][] = [];
   reservationCleared = 0;
+  singleStep = false;
+  translatesAll = false;
   /** What `reservedOffset` gives. */
   reserved = -1;
   dispatchRequested = false;
@@ -127,6 +129,9 @@ export class FakeCore implements CoreApi {
   }
   reservedOffset(): number {
     return this.reserved;
+  }
+  translateAll(all: boolean): void {
+    this.translatesAll = all;
   }
   requestDispatch(): void {
     this.dispatchRequested = true;

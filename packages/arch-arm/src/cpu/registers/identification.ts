@@ -1,4 +1,5 @@
 import { HCR, SCTLR } from "../control-bits.js";
+import { BREAKPOINTS, CONTEXT_AWARE, WATCHPOINTS } from "../debug/units.js";
 import { EL1, EL2 } from "../fields.js";
 import type { ArmPe } from "../pe.js";
 import { system } from "../state.js";
@@ -14,8 +15,8 @@ const ID_AA64PFR0 = 0x0000_0111;
 const PFR0_GIC = 1 << 24;
 /** CSV2 and CSV3: nothing is speculated, so that systems need no measures against it. In the upper half. */
 const PFR0_SPECULATION_HI = 0x1100_0000;
-// Armv8 debug, two breakpoints and watchpoints, no PMU.
-const ID_AA64DFR0 = 0x0010_1006;
+// Armv8 debug, no PMU.
+const ID_AA64DFR0 = 6 | ((BREAKPOINTS - 1) << 12) | ((WATCHPOINTS - 1) << 20) | ((CONTEXT_AWARE - 1) << 28);
 // 44-bit addresses, 16-bit ASIDs, all granules.
 const ID_AA64MMFR0 = 0x0010_0024;
 // PAN.

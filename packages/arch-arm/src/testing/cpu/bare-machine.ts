@@ -1,12 +1,14 @@
-import { type Core, Engine, type Tier } from "@hypercraft/engine";
+import { type Core, type DeviceBus, Engine, type Tier } from "@hypercraft/engine";
 import { ARM_FLOATING_POINT, createPe } from "../../cpu/create-pe.js";
 import type { ArmPe } from "../../cpu/pe.js";
 import { armInstructions } from "../../isa/table.js";
 
 const ARENA = 32 << 20;
-const RAM_SIZE = 1 << 20;
-/** Where RAM lies; PEs start there, at EL2. */
+const RAM_BYTES = 1 << 20;
+/** Where RAM lies. PEs start at EL2. */
 export const RAM = 0x4000_0000;
+
+const NO_DEVICES: DeviceBus = { read: () => -1, write: () => false };
 
 /** An instruction by its name in the table. */
 export const a64 = (name: string, operands: Readonly<Record<string, number>> = {}): number =>
@@ -17,7 +19,19 @@ export interface BarePe {
   readonly pe: ArmPe;
 }
 
-/** PEs on an engine with 1 MiB of RAM and no devices. Programs are instructions by offset in RAM. */
+export interface BareMachineOptions {
+  readonly tier?: Tier;
+  /** Number of PEs, all of which start at the same place; default 1. */
+  readonly count?: number;
+  /** Default 1 MiB. */
+  readonly ramBytes?: number;
+  /** First pc, default where RAM begins. */
+  readonly start?: number;
+  /** Default: no devices. */
+  readonly bus?: DeviceBus;
+}
+
+/** PEs on an engine. Programs are instructions by offset in RAM. */
 export class BareMachine {
   readonly pes: readonly BarePe[];
   readonly engine: Engine;
@@ -25,10 +39,16 @@ export class BareMachine {
   ns = 0;
 
   constructor(
-    programs: Readonly<Record<number, readonly number[]>>,
-    { tier = "cold", count = 1 }: { readonly tier?: Tier; readonly count?: number } = {},
+    programs: Readonly<Record<number, ArrayLike<number>>>,
+    {
+      tier = "cold",
+      count = 1,
+      ramBytes = RAM_BYTES,
+      start = RAM,
+      bus = NO_DEVICES,
+    }: BareMachineOptions = {},
   ) {
-    const pages = (ARENA + RAM_SIZE) / 65536;
+    const pages = (ARENA + ramBytes) / 65536;
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
     const words = new Uint32Array(memory.buffer);
     for (const [offset, program] of Object.entries(programs))
@@ -37,16 +57,15 @@ export class BareMachine {
       memory,
       arena: { offset: 0, size: ARENA },
       ram: {
-        ramOffset: (physical) => (physical >= RAM && physical < RAM + RAM_SIZE ? ARENA + physical - RAM : -1),
-        ranges: () => [{ physical: RAM, size: RAM_SIZE, offset: ARENA }],
+        ramOffset: (physical) => (physical >= RAM && physical < RAM + ramBytes ? ARENA + physical - RAM : -1),
+        ranges: () => [{ physical: RAM, size: ramBytes, offset: ARENA }],
       },
       floatingPoint: ARM_FLOATING_POINT,
       tier,
     });
-    const bus = { read: () => -1, write: () => false };
     const clock = { now: () => this.ns };
     this.pes = Array.from({ length: count }, (_, index) =>
-      createPe(this.engine, { index, mode: "bare", clock, bus, resetVector: BigInt(RAM) }),
+      createPe(this.engine, { index, mode: "bare", clock, bus, resetVector: BigInt(start) }),
     );
     const domain = this.pes.map(({ pe }) => pe);
     for (const { pe } of this.pes) pe.domain = domain;

@@ -1,4 +1,9 @@
-import { type BareMachine, haveBareMachine, runBareProgram } from "@hypercraft/engine/testing/bare-program";
+import {
+  assembleBareProgram,
+  type BareMachine,
+  haveBareMachine,
+  runBareProgram,
+} from "@hypercraft/engine/testing/bare-program";
 
 // Programs on QEMU's PE, as an oracle for ours. Test support: needs Node, clang with lld, and QEMU.
 
@@ -53,6 +58,9 @@ const machine = (cpu: QemuCpu): BareMachine => ({
 });
 
 export const haveQemuSystem = (): boolean => haveBareMachine(machine("max"));
+
+/** The program's bytes from `PROGRAM` on, for a PE of ours. */
+export const assembleForPe = (source: string): Uint8Array => assembleBareProgram(machine("max"), source);
 
 /** Assemble a program, run it from EL2 and give what it wrote to the UART. `blob` is loaded at `BLOB`. */
 export const runOnQemu = (source: string, blob?: Uint8Array, cpu: QemuCpu = "cortex-a57"): Uint8Array =>
