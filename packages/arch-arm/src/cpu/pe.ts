@@ -280,9 +280,9 @@ export class ArmPe extends CpuModel implements GuestCpu {
     this.timers.onChange = onChange;
   }
 
-  /** Which physical interrupts go to EL2, so that EL1 uses the virtual CPU interface. */
+  /** Which physical interrupts go from EL1 to EL2, so that EL1 uses the virtual CPU interface; EL2 never does. */
   get routing(): HcrRouting {
-    const hcr = this.core.lo(EL2.hcr);
+    const hcr = this.el === 1 ? this.core.lo(EL2.hcr) : 0;
     return { fiq: (hcr & (HCR.FMO | HCR.TGE)) !== 0, irq: (hcr & (HCR.IMO | HCR.TGE)) !== 0 };
   }
 
