@@ -1,11 +1,11 @@
 import fc from "fast-check";
-import { RAM } from "./fake-machine.js";
 import type { TranslationRegisters } from "./plain-walker.js";
 
 // Random translation tables of all granules and both stages, and the registers they are walked with.
 
-/** RAM from `RAM` on, by physical address. */
+/** RAM by physical address. */
 export interface TestRam {
+  readonly ramBase: number;
   readonly ramBytes: number;
   read64(physical: number): bigint;
   write64(physical: number, value: bigint): void;
@@ -23,17 +23,18 @@ const SIZES = [32, 36, 40, 42, 44, 48];
 
 /** Hands out zeroed RAM. */
 class Frames {
-  next = RAM;
+  next: number;
   private readonly ram: TestRam;
 
-  constructor(ram: TestRam) {
+  constructor(ram: TestRam, from: number) {
     this.ram = ram;
+    this.next = from;
   }
 
   allocate(bytes: number, alignment = bytes): number {
     const at = Math.ceil(this.next / alignment) * alignment;
     this.next = at + bytes;
-    if (this.next > RAM + this.ram.ramBytes) throw new RangeError("the RAM is full");
+    if (this.next > this.ram.ramBase + this.ram.ramBytes) throw new RangeError("the RAM is full");
     return at;
   }
 }
@@ -221,9 +222,9 @@ export interface Built {
 const startLevel = (grain: Granule, inputBits: number): number =>
   4 - Math.ceil((inputBits - grain) / (grain - 3));
 
-/** Make the tables of a case. EL2 has the lower half's, without a second stage. */
-export function build(ram: TestRam, c: Case): Built {
-  const frames = new Frames(ram);
+/** Make the tables of a case, from an address on. EL2 has the lower half's, without a second stage. */
+export function build(ram: TestRam, c: Case, from = ram.ramBase): Built {
+  const frames = new Frames(ram, from);
   const two = (c.vm || c.defaultCacheable) && !(c.defaultCacheable && !c.stage1 && !c.vm);
   const { guest: g } = c;
   const natural = startLevel(g.grain, g.inputBits);
