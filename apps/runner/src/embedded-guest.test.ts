@@ -145,6 +145,8 @@ describe("bad input is one line that names the file, and nothing is written", ()
       /cut: .*overlaps .*text/,
     ],
     [["--load", "text@0x100", "--entry", "0x80300000"], /text: .*not inside RAM/],
+    [["--arch", "arm64", "--kernel", "cut"], /cut: ELF file is for riscv64, this machine is aarch64/],
+    [["--arch", "arm64", "--map", "hchyper"], /--map: the arm64 machine has no map "hchyper", only qemu/],
     [["--memory", "1M"], /memory of 1 MiB is outside 4 MiB to \d+ MiB/],
     [["--memory", "64G"], /memory of 64 GiB is outside 4 MiB to \d+ MiB/],
     [["--cpus", "1000"], /1 to \d+ CPUs, not 1000/],

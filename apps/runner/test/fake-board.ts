@@ -18,7 +18,7 @@ interface FakeState {
 }
 
 /**
- * Prints `booted APPEND` and a prompt, then obeys lines: `exit N`, `reset`, `crash` (a report), `throw` (a bug),
+ * Prints `booted APPEND` and a prompt, then obeys lines: `exit N`, `code N`, `reset`, `crash` (a report), `throw` (a bug),
  * `throw later` (a bug outside of any promise), `spin`, `say TEXT`. Every character takes 100 instructions.
  */
 class FakeMachine implements Machine {
@@ -89,6 +89,8 @@ class FakeMachine implements Machine {
     switch (word) {
       case "exit":
         return { kind: "shutdown", failure: Number(rest) !== 0, code: Number(rest) };
+      case "code":
+        return { kind: "exit", code: Number(rest) };
       case "reset":
         return { kind: "reset" };
       case "crash":
@@ -164,9 +166,19 @@ export const FAKE_ARCHITECTURES: readonly Architecture[] = [
     name: "riscv64",
     aliases: ["riscv"],
     debianName: "riscv64",
+    maps: ["qemu", "hchyper"],
+    options: [],
+    needsFirmware: true,
     load: async () => ({ board, embeddedGuest: () => Uint8Array.of(1, 2, 3) }),
   },
-  { name: "arm64", aliases: ["aarch64"], debianName: "arm64" },
+  {
+    name: "arm64",
+    aliases: ["aarch64"],
+    debianName: "arm64",
+    maps: ["qemu"],
+    options: ["gic", "semihosting"],
+    needsFirmware: false,
+  },
 ];
 
 /** Whether a machine's time is made of instructions. */

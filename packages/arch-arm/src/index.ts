@@ -3,6 +3,7 @@ export type { FatalExit, PeExit, VectorKind } from "./cpu/exit.js";
 export { ARM_PAGE_WALKER } from "./cpu/page-walker.js";
 export { ArmPe, type PeOptions } from "./cpu/pe.js";
 export { registerReport } from "./cpu/report.js";
+export type { GuestVirtualMemory, SemihostingHost } from "./cpu/semihosting.js";
 export { armLayout } from "./cpu/state.js";
 export type { TimerName } from "./cpu/timers.js";
 export { BarePe, PeInput } from "./hypervisor/bare-pe.js";

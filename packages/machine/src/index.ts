@@ -11,6 +11,8 @@ export * from "./devices/pl011.js";
 export * from "./devices/pl031.js";
 export { primecellClocks } from "./devices/primecell.js";
 export { SeededEntropy } from "./devices/seeded-entropy.js";
+export * from "./devices/semihosting.js";
+export * from "./devices/test-console.js";
 export * from "./devices/test-finisher.js";
 export * from "./devices/virtio/block.js";
 export * from "./devices/virtio/chain.js";

@@ -10,7 +10,7 @@ const IMAGES: OptionGroup = {
     {
       name: "bios",
       argument: "FILE",
-      help: "firmware, as OpenSBI's fw_jump or fw_dynamic; implies --mode bare",
+      help: "firmware, as OpenSBI's fw_jump or fw_dynamic, or U-Boot for arm64; implies --mode bare",
     },
     { name: "dtb", argument: "FILE", help: "device tree to use instead of the machine's own" },
     {
@@ -32,7 +32,7 @@ const IMAGES: OptionGroup = {
 const MACHINE: OptionGroup = {
   title: "The machine",
   options: [
-    { name: "arch", argument: "NAME", help: "riscv64 (default)" },
+    { name: "arch", argument: "NAME", help: "riscv64 (default) or arm64" },
     {
       name: "mode",
       argument: "vm|bare",
@@ -49,7 +49,12 @@ const MACHINE: OptionGroup = {
     {
       name: "map",
       argument: "qemu|hchyper",
-      help: "where RAM and devices are: as in QEMU's virt machine (default), or as hcHyper shows them to its guests (RAM at 0x90000000)",
+      help: "where RAM and devices are: as in QEMU's virt machine (default), or, with riscv64, as hcHyper shows them to its guests (RAM at 0x90000000)",
+    },
+    {
+      name: "gic",
+      argument: "2|3",
+      help: "arm64: version of the interrupt controller; default 2",
     },
     {
       name: "graphics",
@@ -64,6 +69,14 @@ const MACHINE: OptionGroup = {
       name: "virtio-slots",
       argument: "first|last|both",
       help: "where virtio devices go: from the first transport up, or from the last one down as QEMU's -device does, or so with the first disk at both ends; default: both with a flat kernel image, else first",
+    },
+    {
+      name: "test-console",
+      help: "add a virtio console through which test programs end the run, as QEMU's testdev: 1q gives exit code 3",
+    },
+    {
+      name: "semihosting",
+      help: "arm64: answer semihosting calls of the guest's kernel: console, clocks, and the program's end with its exit code",
     },
     {
       name: "deterministic",
@@ -187,6 +200,8 @@ export const DEMO_OPTIONS: readonly OptionGroup[] = [
     title: "Options",
     options: [MACHINE, CONTROL]
       .flatMap(({ options }) => options)
-      .filter(({ name }) => ["cpus", "memory", "deterministic", "timeout", "tier", "stats"].includes(name)),
+      .filter(({ name }) =>
+        ["arch", "mode", "cpus", "memory", "gic", "deterministic", "timeout", "tier", "stats"].includes(name),
+      ),
   },
 ];

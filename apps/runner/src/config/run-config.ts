@@ -35,6 +35,9 @@ export interface MachineConfig {
   readonly graphics?: boolean;
   readonly virtioVersion?: 1 | 2;
   readonly virtioSlots?: "first" | "last" | "both";
+  readonly gic?: 2 | 3;
+  readonly semihosting: boolean;
+  readonly testConsole: boolean;
   readonly kernel?: FileRef;
   readonly initrd?: FileRef;
   readonly append?: string;
@@ -151,6 +154,9 @@ function machineConfig(reader: SettingReader): MachineConfig {
     graphics: reader.has("graphics") ? reader.flag("graphics") : undefined,
     virtioVersion: reader.one("virtio-version", (text) => (parseChoice(text, ["1", "2"]) === "1" ? 1 : 2)),
     virtioSlots: reader.one("virtio-slots", (text) => parseChoice(text, ["first", "last", "both"])),
+    gic: reader.one("gic", (text) => (parseChoice(text, ["2", "3"]) === "3" ? 3 : 2)),
+    semihosting: reader.flag("semihosting"),
+    testConsole: reader.flag("test-console"),
     kernel: reader.file("kernel"),
     initrd: reader.file("initrd"),
     append: reader.text("append"),
@@ -203,12 +209,6 @@ function checkConflicts(reader: SettingReader): void {
   }
   if (reader.has("bios") && reader.text("mode") === "vm")
     refuse("--bios and --mode vm exclude each other: under the hypervisor there is no firmware to replace");
-  const firmwareLess = reader.text("mode") === "bare" && !reader.has("bios");
-  if (firmwareLess && reader.has("guest")) refuse("--guest in --mode bare needs firmware: --bios FILE");
-  if (firmwareLess && !["kernel", "load"].some((name) => reader.has(name)))
-    refuse(
-      "--mode bare needs --kernel, --load or --bios: the embedded guest needs firmware or the hypervisor",
-    );
   if (reader.has("initrd") && !reader.has("kernel") && !reader.has("bios"))
     refuse("--initrd needs --kernel FILE");
   if (reader.has("clock-ratio") && !reader.flag("deterministic"))

@@ -98,8 +98,6 @@ test.each([
   [["--snapshot-at", "3"], "--snapshot-at needs --snapshot-to"],
   [["--guest", "g", "--kernel", "k"], "--guest and --kernel exclude each other"],
   [["--guest", "g,desk"], '--guest: "g,desk" is not NAME or NAME,disk'],
-  [["--guest", "g", "--mode", "bare"], "--guest in --mode bare needs firmware: --bios FILE"],
-  [["--mode", "bare"], "--mode bare needs --kernel, --load or --bios"],
   [["--kernel", ""], "--kernel: a file's name is missing"],
   [["--seed", "-1"], '--seed: "-1" is not a number'],
 ])("%j contradict each other or mean nothing", (args, message) => {

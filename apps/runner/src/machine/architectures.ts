@@ -1,5 +1,10 @@
+import type { RunConfig } from "../config/run-config.js";
 import { CliError } from "../errors.js";
 import type { Board } from "./contract.js";
+
+/** Options of the machine that are there for some architectures only. */
+type OwnOption = "gic" | "semihosting";
+const OWN_OPTIONS: readonly OwnOption[] = ["gic", "semihosting"];
 
 /** One architecture of `--arch`. */
 export interface Architecture {
@@ -8,6 +13,12 @@ export interface Architecture {
   readonly aliases: readonly string[];
   /** What Debian calls it, for pulled guests. */
   readonly debianName: string;
+  /** Address maps of its board, the default first. */
+  readonly maps: readonly string[];
+  /** Options of the machine that not all architectures have. */
+  readonly options: readonly OwnOption[];
+  /** Whether a kernel in bare mode needs firmware. */
+  readonly needsFirmware: boolean;
   /** Loads the board and the image that runs when nothing else is named; absent while there is none. */
   readonly load?: () => Promise<{ readonly board: Board; readonly embeddedGuest: () => Uint8Array }>;
 }
@@ -20,14 +31,36 @@ export const ARCHITECTURES: ArchitectureTable = [
     name: "riscv64",
     aliases: ["riscv"],
     debianName: "riscv64",
+    maps: ["qemu", "hchyper"],
+    options: [],
+    needsFirmware: true,
     load: async () => {
       const { riscvVirtBoard } = await import("./riscv-virt.js");
       const { embeddedGuest } = await import("@hypercraft/embedded-guest");
       return { board: riscvVirtBoard, embeddedGuest: () => embeddedGuest("riscv64") };
     },
   },
-  { name: "arm64", aliases: ["aarch64"], debianName: "arm64" },
-  { name: "x86-64", aliases: ["x86_64", "amd64"], debianName: "amd64" },
+  {
+    name: "arm64",
+    aliases: ["aarch64"],
+    debianName: "arm64",
+    maps: ["qemu"],
+    options: ["gic", "semihosting"],
+    needsFirmware: false,
+    load: async () => {
+      const { armVirtBoard } = await import("./arm-virt.js");
+      const { embeddedGuest } = await import("@hypercraft/embedded-guest");
+      return { board: armVirtBoard, embeddedGuest: () => embeddedGuest("aarch64") };
+    },
+  },
+  {
+    name: "x86-64",
+    aliases: ["x86_64", "amd64"],
+    debianName: "amd64",
+    maps: ["qemu"],
+    options: [],
+    needsFirmware: false,
+  },
 ];
 
 /** An architecture that has a board. */
@@ -46,4 +79,26 @@ export function findArchitecture(table: ArchitectureTable, name: string): ReadyA
     throw new CliError(`--arch: there is no ${found.name} machine yet, only ${ready.join(", ")}`);
   }
   return { ...found, load };
+}
+
+/** @throws CliError for options that the architecture has not, or that make no sense together with it. */
+export function checkForArchitecture(
+  { name, maps, options, needsFirmware }: ReadyArchitecture,
+  { machine, guest }: Pick<RunConfig, "machine" | "guest">,
+): void {
+  const { map, mode, bios, kernel, loads } = machine;
+  for (const option of OWN_OPTIONS) {
+    const given = machine[option] !== undefined && machine[option] !== false;
+    if (given && !options.includes(option))
+      throw new CliError(`--${option}: the ${name} machine has no such option`);
+  }
+  if (!maps.includes(map))
+    throw new CliError(`--map: the ${name} machine has no map "${map}", only ${maps.join(", ")}`);
+  if (!needsFirmware || mode !== "bare" || bios !== undefined) return;
+  if (guest !== undefined) throw new CliError("--guest in --mode bare needs firmware: --bios FILE");
+  if (kernel === undefined && loads.length === 0) {
+    throw new CliError(
+      "--mode bare needs --kernel, --load or --bios: the embedded guest needs firmware or the hypervisor",
+    );
+  }
 }

@@ -34,6 +34,12 @@ export interface MachineParts extends MachineHost {
   readonly graphics?: boolean;
   readonly virtioVersion?: 1 | 2;
   readonly virtioSlots?: "first" | "last" | "both";
+  /** AArch64: version of the interrupt controller; without a value the board's own. */
+  readonly gic?: 2 | 3;
+  /** AArch64: answer semihosting calls. */
+  readonly semihosting?: boolean;
+  /** A virtio console through which test programs end the machine. */
+  readonly testConsole: boolean;
   readonly kernel?: NamedBytes;
   readonly initrd?: NamedBytes;
   readonly append?: string;
@@ -49,6 +55,8 @@ export interface MachineParts extends MachineHost {
 export type MachineEnd =
   | { readonly kind: "shutdown"; readonly failure: boolean; readonly code: number }
   | { readonly kind: "reset" }
+  /** A test program asked that whoever runs it ends with this code. */
+  | { readonly kind: "exit"; readonly code: number }
   | { readonly kind: "stopped" | "budget" | "idle" }
   | { readonly kind: "failed"; readonly report: string };
 

@@ -41,7 +41,7 @@ export async function readImages(
 /** Everything a board asks for. The date of a machine in real time is today's, its seed a fresh one. */
 export function machineParts(config: MachineConfig, images: MachineImages, host: MachineHost): MachineParts {
   const { mode, memory, cpus, map, append, entry, deterministic } = config;
-  const { graphics, virtioVersion, virtioSlots } = config;
+  const { graphics, virtioVersion, virtioSlots, gic, semihosting, testConsole } = config;
   return {
     ...host,
     ...images,
@@ -49,6 +49,9 @@ export function machineParts(config: MachineConfig, images: MachineImages, host:
     ...(graphics !== undefined && { graphics }),
     ...(virtioSlots !== undefined && { virtioSlots }),
     ...(virtioVersion !== undefined && { virtioVersion }),
+    ...(gic !== undefined && { gic }),
+    ...(semihosting && { semihosting }),
+    testConsole,
     ...(append !== undefined && { append }),
     ...(entry !== undefined && { entry }),
     ...(!deterministic && { epochNs: BigInt(Date.now()) * 1_000_000n }),

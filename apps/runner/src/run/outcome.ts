@@ -6,7 +6,7 @@ import type { StopReason } from "./stop-switch.js";
 /** How a run ended: by its guest, from outside, or at a limit. */
 export type RunOutcome =
   | StopReason
-  | Extract<MachineEnd, { readonly kind: "shutdown" | "reset" | "failed" }>
+  | Extract<MachineEnd, { readonly kind: "shutdown" | "exit" | "reset" | "failed" }>
   /** `--max-instructions` are done. */
   | { readonly kind: "budget" }
   /** Every CPU waits, no timer runs and no input can come. */
@@ -28,6 +28,8 @@ export function concludeRun(outcome: RunOutcome): { readonly exitCode: number; r
         EXIT.failure,
         `the guest shut down with a failure${outcome.code === 0 ? "" : `, code ${outcome.code}`}`,
       );
+    case "exit":
+      return { exitCode: outcome.code & 0xff };
     case "failed":
       return { exitCode: EXIT.failure, text: outcome.report };
     case "deadlock":

@@ -5,7 +5,7 @@ import { openDisks } from "../files/disks.js";
 import { readConsoleInput } from "../files/input-file.js";
 import { checkWritable, writeOutput } from "../files/output-file.js";
 import { type CliIo, notice } from "../io.js";
-import { findArchitecture } from "../machine/architectures.js";
+import { checkForArchitecture, findArchitecture } from "../machine/architectures.js";
 import { machineClock } from "../machine/clock.js";
 import type { Machine, MachineHost } from "../machine/contract.js";
 import { execution } from "../machine/execution.js";
@@ -37,6 +37,7 @@ export async function runGuest(
 ): Promise<RunResult | undefined> {
   const { control, dumpDtb } = config;
   const architecture = findArchitecture(io.architectures, config.machine.arch);
+  checkForArchitecture(architecture, config);
   await checkOutputs(control, config.machine);
   if (dumpDtb !== undefined) await checkWritable(dumpDtb);
   const input = extra.input ?? (control.input && (await readConsoleInput(control.input)));

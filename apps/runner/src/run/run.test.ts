@@ -33,6 +33,7 @@ describe("the exit code", () => {
     ["124 after --timeout of a guest that waits", ["--timeout", "0.05"], "", 124, /--timeout/],
     ["124 after --max-instructions", ["--max-instructions", "5K"], "spin\n", 124, /--max-instructions/],
     ["1 when the guest can only wait", [], "say x\n", 1, /waits for ever/],
+    ["what a test program asks for", [], "code 3\n", 3, ""],
     ["0 when it resets and is not to reboot", ["--no-reboot"], "reset\nexit 3\n", 0, ""],
   ])("is %s", async (_what, args, input, code, err) => {
     const result = await run(args, input);
@@ -108,6 +109,7 @@ describe("what a machine is made of", () => {
       map: "hchyper",
       graphics: true,
       virtioVersion: 1,
+      testConsole: false,
       virtioSlots: "last",
       append: "a b",
       entry: 0x8100_0000,
@@ -428,6 +430,10 @@ describe("files that are written", () => {
   });
 
   test.each([
+    [["--guest", "g", "--mode", "bare"], /--guest in --mode bare needs firmware: --bios FILE/],
+    [["--mode", "bare"], /--mode bare needs --kernel, --load or --bios/],
+    [["--gic", "3"], /--gic: the riscv64 machine has no such option/],
+    [["--semihosting"], /--semihosting: the riscv64 machine has no such option/],
     [["--signature", "SIG"], /--signature: the image has no symbols/],
     [["--signature", "MISSING/sig", "--kernel", "SIGNED"], /sig: cannot be written: no such file/],
     [["--dump-dtb", "."], /cannot be written: is a folder/],

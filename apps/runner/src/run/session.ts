@@ -36,6 +36,9 @@ export interface SessionOptions {
  */
 const DETERMINISTIC_STEP = 100_000;
 
+/** Ends after which a machine can be run on. */
+const RESUMABLE: ReadonlySet<MachineEnd["kind"]> = new Set(["stopped", "budget", "idle"]);
+
 /** One run of a guest: its console, its end, and all that may end it. */
 export class Session {
   readonly console: HostConsole;
@@ -145,8 +148,7 @@ export class Session {
   async #afterRun(end: MachineEnd): Promise<RunOutcome | undefined> {
     // What was waited for counts more than how the guest went on in the same slice.
     if (this.#stop.reason?.kind === "matched") return this.#stop.reason;
-    const over = end.kind === "shutdown" || end.kind === "failed" || end.kind === "reset";
-    if (over) return undefined;
+    if (!RESUMABLE.has(end.kind)) return undefined;
     if (this.#saver.isDue(this.#done)) {
       const file = await this.#saver.saveDue(this.#machine!, this.#total);
       this.say(`snapshot saved to ${file.name}`);
@@ -160,6 +162,7 @@ export class Session {
     const { control } = this.#options;
     switch (end.kind) {
       case "shutdown":
+      case "exit":
       case "failed":
         return end;
       case "reset":

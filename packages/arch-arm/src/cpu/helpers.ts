@@ -4,6 +4,7 @@ import { WAIT_EXIT } from "./exit.js";
 import { EL1, EL2 } from "./fields.js";
 import { Helper } from "./helper-ids.js";
 import type { ArmPe } from "./pe.js";
+import { semihostingCall } from "./semihosting.js";
 import { PSTATE, X } from "./state.js";
 import { Ec, ISS_ALWAYS } from "./syndrome.js";
 import { registerNumber } from "./system-register.js";
@@ -32,7 +33,7 @@ export function runHelper(
       return exceptions.brk(constant & 0xffff);
     case Helper.hlt:
       // Halting debug is not there.
-      return exceptions.undefined();
+      return semihostingCall(pe, constant & 0xffff) ?? exceptions.undefined();
     case Helper.eret:
       return exceptions.eret();
     case Helper.readSystem:

@@ -29,6 +29,7 @@ import { defineProcessorState } from "./registers/processor-state.js";
 import { defineTimers } from "./registers/timers.js";
 import { defineControl } from "./registers/translation.js";
 import { resetState } from "./reset.js";
+import type { SemihostingHost } from "./semihosting.js";
 import { armLayout, PSTATE, waitingForEvent } from "./state.js";
 import { Ec, Fsc } from "./syndrome.js";
 import { SystemRegisters } from "./system-registers.js";
@@ -60,6 +61,8 @@ export class ArmPe extends CpuModel implements GuestCpu {
   domain: readonly ArmPe[] = [this];
   /** Plays the firmware behind SMC where there is no EL3. Undefined: SMC is UNDEFINED. */
   firmware: ((immediate: number) => Status) | undefined;
+  /** Whom HLT #0xF000 calls. Undefined: HLT is UNDEFINED. */
+  semihosting: SemihostingHost | undefined;
 
   readonly mmu: Mmu;
   readonly contexts: Contexts;
@@ -237,7 +240,7 @@ export class ArmPe extends CpuModel implements GuestCpu {
   }
 
   /** Where in host memory an access would lead, -1 where it would fault or find no RAM. */
-  private probe(rights: number, need: Need, lo: number, hi: number, size: number): number {
+  probe(rights: number, need: Need, lo: number, hi: number, size: number): number {
     const { core, mmu, contexts, probed } = this;
     // Whatever failed before is what the caller may want to tell about.
     const { code, stage2, s1ptw, write, ipa } = mmu.fault;
@@ -288,6 +291,7 @@ export class ArmPe extends CpuModel implements GuestCpu {
 
   /** Whether a waiting PE goes on. */
   get wakeUp(): boolean {
+    if (this.semihosting?.ready === true) return true;
     return this.core.lo(waitingForEvent) !== 0 ? this.events.wakeUp : this.interrupts.wakeUp;
   }
 

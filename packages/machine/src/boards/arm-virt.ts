@@ -1,6 +1,5 @@
 import { type GicOptions, GicV2, GicV3, type PeVCpu } from "@hypercraft/arch-arm";
 import { aarch64Stage2 } from "@hypercraft/guest-page-table";
-import { MachineError } from "../errors.js";
 import { AARCH64 } from "../loaders/architecture.js";
 import { QEMU_ARM_MAP } from "./arm-virt/address-map.js";
 import { needsFlash, planBoot } from "./arm-virt/boot.js";
@@ -9,7 +8,8 @@ import { addDevices } from "./arm-virt/devices.js";
 import { addGic } from "./arm-virt/gic.js";
 import { ArmVirtMachine } from "./arm-virt/machine.js";
 import type { ArmVirtHost, ArmVirtOptions } from "./arm-virt/options.js";
-import { accessor, type BoardPes, barePes, connectGic, gicOutputs } from "./arm-virt/pes.js";
+import { accessor, type BoardPes, barePes, connectGic, gicOutputs, guestPes } from "./arm-virt/pes.js";
+import { connectSemihosting } from "./arm-virt/semihosting.js";
 import { assembleVirt, checkFirmware, restoreVirt, type VirtBoot } from "./virt/assemble.js";
 import type { NamedBytes } from "./virt/options.js";
 
@@ -31,10 +31,8 @@ const X0 = 0;
  */
 export async function createArmVirt(options: ArmVirtOptions): Promise<ArmVirtMachine> {
   checkFirmware(options, "EL2");
-  if (options.mode !== "bare")
-    throw new MachineError("NotSupported", "there is no hypervisor for AArch64 yet: mode must be bare");
   const map = QEMU_ARM_MAP;
-  const { gic: gicVersion = 2, flash = needsFlash(options, map.flash) } = options;
+  const { gic: gicVersion = 2, flash = needsFlash(options, map.flash), semihosting = false } = options;
   let pes: BoardPes | undefined;
   let gic: GicV2 | GicV3;
 
@@ -46,12 +44,12 @@ export async function createArmVirt(options: ArmVirtOptions): Promise<ArmVirtMac
     virtioVersion: map.virtio.version,
     secondStage: aarch64Stage2,
     cpuName: "cpu",
-    config: { gic: gicVersion, flash },
+    config: { gic: gicVersion, semihosting, flash },
     addParts(builder, board) {
       const { mode, cpus } = board;
       if (flash) builder.ram("flash", map.flash.base, map.flash.size);
       const gicOptions: GicOptions = {
-        cpus: Array.from({ length: cpus }, (_, cpu) => gicOutputs(() => pes?.vcpus[cpu])),
+        cpus: Array.from({ length: cpus }, (_, cpu) => gicOutputs(() => pes?.inputs[cpu])),
         accessor: () => accessor(pes?.vcpus),
         interrupts: map.gic.lastShared + 1,
         virtualization: mode === "bare",
@@ -68,9 +66,10 @@ export async function createArmVirt(options: ArmVirtOptions): Promise<ArmVirtMac
       }
       addDevices(builder, board, options, map);
     },
-    createCpus(wiring) {
-      pes = barePes(wiring);
+    createCpus(wiring, board, hal) {
+      pes = board.mode === "bare" ? barePes(wiring) : guestPes(wiring, hal);
       connectGic(pes.vcpus, gic);
+      if (semihosting) connectSemihosting(pes.vcpus, options, board);
       return pes;
     },
     async planBoot(kernel, parts, { memory, cpus, mode }) {

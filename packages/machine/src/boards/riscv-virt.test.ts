@@ -5,19 +5,7 @@ import { MemoryDisk } from "../disk/memory-disk.js";
 import { snapshotHash } from "../snapshot/container.js";
 import { DeterministicClock } from "../time/clock.js";
 import { createRiscvVirt, type RiscvVirtOptions, restoreRiscvVirt } from "./riscv-virt.js";
-
-/** A console that keeps what was written and offers what was typed. */
-function testConsole(typed = "") {
-  const input = [...new TextEncoder().encode(typed)];
-  const decoder = new TextDecoder();
-  return {
-    text: "",
-    write(bytes: Uint8Array) {
-      this.text += decoder.decode(bytes, { stream: true });
-    },
-    read: () => input.shift() ?? -1,
-  };
-}
+import { testConsole } from "./testing/test-console.js";
 
 const kernel = { name: "embedded guest", bytes: embeddedGuest("riscv64") };
 const machine = (options: Partial<RiscvVirtOptions> & Pick<RiscvVirtOptions, "console">) =>

@@ -65,7 +65,7 @@ export async function createRiscvVirt(options: RiscvVirtOptions): Promise<RiscvV
         restore: (state) => htif?.restore(state),
       });
     },
-    createCpus(wiring, mode, hal) {
+    createCpus(wiring, { mode }, hal) {
       harts = mode === "bare" ? bareHarts(wiring) : guestHarts(wiring, hal);
       return harts;
     },

@@ -50,7 +50,9 @@ export async function planBoot(
 }
 
 /** Whether something is to be in flash: firmware, or an image loaded there, as hypervisors find their guests. */
-export function needsFlash({ firmware, loads = [] }: ArmVirtOptions, flash: RamRange): boolean {
+export function needsFlash({ mode, firmware, loads = [] }: ArmVirtOptions, flash: RamRange): boolean {
+  // A guest of our hypervisor has nothing there.
+  if (mode !== "bare") return false;
   return firmware !== undefined || loads.some(({ address }) => address < flash.base + flash.size);
 }
 

@@ -10,10 +10,11 @@ import type { ArmVirtOptions } from "./options.js";
 /** Everything on the board but memory and the GIC. */
 export function addDevices(
   builder: MachineBuilder,
-  { variant, input }: BoardContext,
+  board: BoardContext,
   options: ArmVirtOptions,
   map: ArmAddressMap,
 ): void {
+  const { input } = board;
   builder.device(
     "uart",
     map.uart,
@@ -26,5 +27,5 @@ export function addDevices(
     ({ irq, clock, timers }) =>
       new Pl031({ irq, clock, timers, epochNs: options.epochNs ?? DEFAULT_EPOCH_NS }),
   );
-  addVirtio(builder, options, map.virtio, variant);
+  addVirtio(builder, options, map.virtio, board);
 }

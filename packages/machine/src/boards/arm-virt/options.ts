@@ -7,6 +7,11 @@ import type { VirtHost, VirtOptions } from "../virt/options.js";
 export interface ArmVirtOptions extends VirtOptions {
   /** Version of the interrupt controller. Default 2. */
   readonly gic?: 2 | 3;
+  /**
+   * Answer semihosting calls (HLT #0xF000 above EL0): the console, clocks and the program's end. Default: such
+   * instructions are UNDEFINED.
+   */
+  readonly semihosting?: boolean;
   /** Whether there is memory in place of flash, at address 0. Default: with firmware, or an image loaded there. */
   readonly flash?: boolean;
 }

@@ -20,7 +20,7 @@ export interface BoardDevicesOptions {
 
 /** Everything on the board but RAM and the PLIC. */
 export function addDevices(builder: MachineBuilder, board: BoardContext, parts: BoardDevicesOptions): void {
-  const { mode, cpus, variant, input, end } = board;
+  const { mode, cpus, input, end } = board;
   const { options, map, harts } = parts;
   builder.device(
     "test",
@@ -64,6 +64,6 @@ export function addDevices(builder: MachineBuilder, board: BoardContext, parts: 
     ({ irq, clock, timers }) =>
       new Ns16550a({ irq, sink: options.console, source: input, clock, timers, waitForListener: true }),
   );
-  addVirtio(builder, options, map.virtio, variant);
+  addVirtio(builder, options, map.virtio, board);
   builder.device("pci", map.pci, () => new EmptyPciBus());
 }

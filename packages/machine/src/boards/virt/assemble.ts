@@ -59,7 +59,7 @@ export interface VirtDesign<V extends BoardVCpu, M extends VirtMachine<V>, B ext
   addParts(builder: MachineBuilder, board: BoardContext): void;
   createCpus(
     wiring: CpuWiring,
-    mode: "vm" | "bare",
+    board: BoardContext,
     hal: MemoryHal,
   ): { readonly engine: Engine; readonly vcpus: readonly V[] };
   planBoot(kernel: KernelImage | undefined, parts: Machine, board: BoardContext): Promise<B>;
@@ -112,7 +112,7 @@ export async function assembleVirt<V extends BoardVCpu, M extends VirtMachine<V>
   const parts = builder.build();
 
   const { tier = "auto", now, regionWatch } = options;
-  const made = design.createCpus({ host, bus: parts.bus, clock, cpus, tier, now, regionWatch }, mode, hal);
+  const made = design.createCpus({ host, bus: parts.bus, clock, cpus, tier, now, regionWatch }, board, hal);
   vcpus = made.vcpus;
   const boot = await design.planBoot(kernel, parts, board);
   const set = new VmCpus<V>(MAX_CPUS);

@@ -20,6 +20,8 @@ import type { Snapshot } from "../../snapshot/snapshot.js";
 export type MachineEnd =
   | { readonly kind: "shutdown"; readonly failure: boolean; readonly code: number }
   | { readonly kind: "reset" }
+  /** A program asked, by semihosting or a test device, that whoever runs it ends with this code. */
+  | { readonly kind: "exit"; readonly code: number }
   | { readonly kind: "stopped" | "budget" | "idle" }
   | { readonly kind: "failed"; readonly report: string };
 
@@ -145,7 +147,10 @@ export class VirtMachine<V extends BoardVCpu> {
     const { console, input } = this.parts;
     const bytes: number[] = [];
     for (let byte = console.read(); byte >= 0; byte = console.read()) bytes.push(byte);
-    if (bytes.length > 0) input.push(Uint8Array.from(bytes));
+    if (bytes.length === 0) return;
+    input.push(Uint8Array.from(bytes));
+    // Somebody may wait for it without an interrupt.
+    this.vm.onWake?.();
   }
 
   statistics(): MachineStatistics {

@@ -51,6 +51,11 @@ export interface VirtOptions {
    * with a flat kernel image, which looks in one place or the other, else `first`.
    */
   readonly virtioSlots?: "first" | "last" | "both";
+  /**
+   * A virtio console through which test programs end the machine, as QEMU's `testdev`: "1q" ends it with code
+   * (1 << 1) | 1. Default false.
+   */
+  readonly testConsole?: boolean;
   readonly console: Console;
   readonly clock: MachineClock;
   /** Add devices of one's own, or memory, before the machine is built. */

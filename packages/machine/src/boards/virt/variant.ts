@@ -2,7 +2,9 @@ import type { KernelImage } from "../../loaders/kernel.js";
 import type { VirtOptions } from "./options.js";
 
 /** What of the board depends on what it is for. */
-export type BoardVariant = Required<Pick<VirtOptions, "graphics" | "virtioVersion" | "virtioSlots">>;
+export type BoardVariant = Required<
+  Pick<VirtOptions, "graphics" | "virtioVersion" | "virtioSlots" | "testConsole">
+>;
 
 /**
  * The options, or else their defaults; `version` is the map's. A flat image has been made for one machine and looks at no device
@@ -18,5 +20,6 @@ export function boardVariant(
     graphics: options.graphics ?? flat,
     virtioVersion: options.virtioVersion ?? (flat ? 1 : version),
     virtioSlots: options.virtioSlots ?? (flat ? "both" : "first"),
+    testConsole: options.testConsole ?? false,
   };
 }

@@ -1,14 +1,16 @@
 import { SeededEntropy } from "../../devices/seeded-entropy.js";
+import { TestConsole } from "../../devices/test-console.js";
 import { VirtioBlock } from "../../devices/virtio/block.js";
+import { VirtioConsole } from "../../devices/virtio/console.js";
 import type { VirtioDevice } from "../../devices/virtio/device.js";
 import { VirtioEntropy } from "../../devices/virtio/entropy.js";
 import { VirtioGpu } from "../../devices/virtio/gpu.js";
 import { VirtioMmio } from "../../devices/virtio/mmio.js";
 import { MachineError } from "../../errors.js";
 import type { DeviceContext, MachineBuilder } from "../../machine/builder.js";
+import type { BoardContext } from "./assemble.js";
 import { keyboard, mouse } from "./graphics.js";
 import type { VirtOptions } from "./options.js";
-import type { BoardVariant } from "./variant.js";
 
 /** Where the transports are: number `i` at `base + i * stride` with interrupt `irq + i`. */
 export interface VirtioPlaces {
@@ -25,13 +27,14 @@ const DISPLAY = { width: 1280, height: 800 };
 /** Makes what is behind a virtio transport. */
 type Behind = (context: DeviceContext) => VirtioDevice;
 
-/** Disks, then display, keyboard and mouse, then the entropy device; the other slots are empty. */
+/** Disks, then display, keyboard and mouse, then test console and entropy device; the other slots are empty. */
 export function addVirtio(
   builder: MachineBuilder,
   options: VirtOptions,
   virtio: VirtioPlaces,
-  { graphics, virtioSlots, virtioVersion: version }: BoardVariant,
+  { variant, end }: Pick<BoardContext, "variant" | "end">,
 ): void {
+  const { graphics, virtioSlots, virtioVersion: version, testConsole } = variant;
   const disks = options.disks ?? [];
   const entropy = new SeededEntropy(options.seed ?? 1);
   builder.component("entropy", entropy);
@@ -41,6 +44,10 @@ export function addVirtio(
         new VirtioBlock({ backEnd, io }),
   );
   if (graphics) devices.push(() => new VirtioGpu(DISPLAY), keyboard, mouse);
+  if (testConsole) {
+    const sink = new TestConsole((code) => end({ kind: "exit", code }));
+    devices.push(() => new VirtioConsole({ sink }));
+  }
   devices.push(() => new VirtioEntropy(entropy));
   if (devices.length > virtio.count) {
     throw new MachineError(

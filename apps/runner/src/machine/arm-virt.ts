@@ -1,0 +1,9 @@
+import { createArmVirt, restoreArmVirt } from "@hypercraft/machine/boards/arm-virt";
+import { virtBoard } from "./virt.js";
+
+/** The AArch64 board, which has one map. */
+export const armVirtBoard = virtBoard({
+  create: createArmVirt,
+  restore: restoreArmVirt,
+  options: ({ map: _, ...parts }, host) => ({ ...parts, ...host }),
+});
