@@ -9,6 +9,7 @@ const OFFSET = 0x100;
 const MODES: readonly Partial<CodeMode>[] = [
   {},
   { el: 1, spSel: true },
+  { rmode: 3, flushToZero: true, defaultNan: true },
   { el: 1, stackChecked: true, alignmentChecked: true },
   { el: 2, spSel: true, stackChecked: true },
 ];

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { Helper } from "../cpu/helper-ids.js";
-import { FLAGS, PSTATE, SP, system } from "../cpu/state.js";
+import { FLAGS, FPCR, PSTATE, SP, system } from "../cpu/state.js";
 import { OneInstruction } from "../testing/one-instruction.js";
 import { systemRegister, systemRegisterName, systemRegisterNumber } from "./system-names.js";
 
@@ -59,6 +59,26 @@ describe("registers that are storage", () => {
       .setX(1, 0x50n)
       .execute("msr", { system: named("SP_EL1"), xt: 1 }, EL2);
     expect(machine.sp(1)).toBe(0x50n);
+  });
+});
+
+describe("FPCR and FPSR", () => {
+  test("FPCR is read in translated code; what writes it has to find another mode", () => {
+    const machine = one();
+    machine.state.set(FPCR, 0x0340_0000n);
+    machine.execute("mrs", { system: named("FPCR"), xt: 4 }, EL0);
+    expect(machine.x(4)).toBe(0x0340_0000n);
+    expect(machine.calls).toEqual([]);
+    machine.execute("msr", { system: named("FPCR"), xt: 4 }, EL0);
+    expect(machine.calls).toMatchObject([{ helper: Helper.writeSystem, a: 0x0340_0000n }]);
+    expect(machine.end.kind).toBe("dispatch");
+  });
+
+  test.each(["FPCR", "FPSR"])("%s traps where floating point does", (name) => {
+    const machine = one();
+    machine.execute("mrs", { system: named(name), xt: 4 }, { ...EL0, fpTrapped: true });
+    machine.execute("msr", { system: named(name), xt: 4 }, { ...EL0, fpTrapped: true });
+    expect(machine.calls.map(({ helper }) => helper)).toEqual([Helper.fpTrap, Helper.fpTrap]);
   });
 });
 

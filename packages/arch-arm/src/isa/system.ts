@@ -1,6 +1,14 @@
 import type { Field, Value } from "@hypercraft/engine";
 import { Helper } from "../cpu/helper-ids.js";
-import { eventRegister, FLAGS, interruptsWaiting, PSTATE, SP, system as storage } from "../cpu/state.js";
+import {
+  eventRegister,
+  FLAGS,
+  FPCR,
+  interruptsWaiting,
+  PSTATE,
+  SP,
+  system as storage,
+} from "../cpu/state.js";
 import { type A64Builder, a64 } from "./lifter.js";
 import { systemRegister, systemRegisterNumber } from "./system-names.js";
 
@@ -44,6 +52,8 @@ const SP_EL0 = systemRegisterNumber("SP_EL0");
 const SP_EL1 = systemRegisterNumber("SP_EL1");
 const NZCV = systemRegisterNumber("NZCV");
 const DAIF = systemRegisterNumber("DAIF");
+const FPCR_NUMBER = systemRegisterNumber("FPCR");
+const FPSR_NUMBER = systemRegisterNumber("FPSR");
 const CURRENT_EL = systemRegisterNumber("CurrentEL");
 const SP_SEL = systemRegisterNumber("SPSel");
 const PAN = systemRegisterNumber("PAN");
@@ -77,6 +87,7 @@ function writeFlags(b: A64Builder, value: Value): void {
 function readInline(b: A64Builder, number: number): Value | undefined {
   const { ir, i64, mode } = b;
   if (number === NZCV) return readFlags(b);
+  if (number === FPCR_NUMBER) return i64.extend_i32_u(ir.get(FPCR));
   const plain = PLAIN.get(number);
   if (plain !== undefined) return mode.el >= plain.read ? ir.get(plain.field) : undefined;
   const other = otherStackPointer(b, number);
@@ -125,13 +136,19 @@ function writeInline(b: A64Builder, number: number, value: Value): boolean {
 
 const OP0_HIGH = 0x8000;
 
+/** FPCR and FPSR are accessed where floating point is. */
+const trapsAsFloat = (b: A64Builder, number: number): boolean =>
+  b.mode.fpTrapped && (number === FPCR_NUMBER || number === FPSR_NUMBER);
+
 const moves = [
   insn("110101010011 system:15 xt:5", "mrs xt, system", (b, { system, xt }) => {
     const number = system | OP0_HIGH;
+    if (trapsAsFloat(b, number)) return b.callAndDispatch(Helper.fpTrap);
     b.setX(xt, readInline(b, number) ?? b.ir.call(Helper.readSystem, number));
   }),
   insn("110101010001 system:15 xt:5", "msr system, xt", (b, { system, xt }) => {
     const number = system | OP0_HIGH;
+    if (trapsAsFloat(b, number)) return b.callAndDispatch(Helper.fpTrap);
     if (writeInline(b, number, b.x(xt))) return;
     // It may have changed the mode, the interrupts enabled or the mappings.
     b.callAndDispatch(Helper.writeSystem, number, b.x(xt));
