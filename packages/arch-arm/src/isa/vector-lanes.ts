@@ -100,9 +100,9 @@ export class Lanes {
     if (at >= this.bits) return this.zero;
     return at === 0 ? x : this.op(signed ? "shr_s" : "shr_u", x, this.b.i32.const(at));
   }
-  /** All ones where the lane is negative. */
+  /** All ones where the lane is negative: a comparison, since hosts lack shifts of bytes and signed ones of doublewords. */
   negative(x: Value): Value {
-    return this.shr(x, this.bits, true);
+    return this.op("lt_s", x, this.zero);
   }
 
   /** Masks of x > y and x >= y. */
