@@ -1,28 +1,16 @@
 import type { OperandKind } from "@hypercraft/engine";
+import { field, flag, isWide, plain, register, shape } from "./operand-kinds.js";
 
 // What the operand names of floating-point declarations mean, in addition to those of `operands.ts`. Bit 22 tells single
 // from double precision nearly everywhere.
 
-const field = (bits: number, low: number, width: number): number => (bits >>> low) & ((1 << width) - 1);
-const flag = (test: (bits: number) => boolean): OperandKind => ({ derive: (bits) => (test(bits) ? 1 : 0) });
-const plain: OperandKind = {};
-
 const isDouble = (bits: number): number => field(bits, 22, 1);
-const q = (bits: number): number => field(bits, 30, 1);
 
 /** A scalar register: s or d. */
 const scalar: OperandKind = { format: (value, { bits }) => `${"sd"[isDouble(bits)]}${value}` };
-/** Lanes of 2 ** `size` bytes in 64 bits, or 128 if `wide`. */
-const shape = (size: number, wide: number): string => `${(8 << wide) >> size}${"bhsd"[size]}`;
 const vector: OperandKind = {
-  format: (value, { bits }) => `v${value}.${shape(2 + isDouble(bits), q(bits))}`,
+  format: (value, { bits }) => `v${value}.${shape(2 + isDouble(bits), isWide(bits))}`,
 };
-
-/** A register of a field under a name of its own. */
-const register = (low: number, format: (value: number, bits: number) => string): OperandKind => ({
-  derive: (bits) => field(bits, low, 5),
-  format: (value, { bits }) => format(value, bits),
-});
 
 /** The 8-bit immediate of FMOV: sign, exponent in -3..4, four bits of fraction (Arm ARM, VFPExpandImm). */
 export function expandImmediate(imm8: number): number {
@@ -38,7 +26,7 @@ const fixedSize = (bits: number): number => 31 - Math.clz32(field(bits, 19, 4));
 const fixedLane = (low: number): OperandKind =>
   register(low, (value, bits) => `${"bhsd"[fixedSize(bits)]}${value}`);
 const fixedVector = (low: number): OperandKind =>
-  register(low, (value, bits) => `v${value}.${shape(fixedSize(bits), q(bits))}`);
+  register(low, (value, bits) => `v${value}.${shape(fixedSize(bits), isWide(bits))}`);
 
 /** The element's register and number of a by-element operation: H:L and M:Rm, or H and M:Rm for doubles. */
 export const elementIndex = (bits: number): number => {
@@ -61,7 +49,7 @@ export const FLOAT_OPERANDS: Readonly<Record<string, OperandKind>> = {
   fvn: vector,
   fvm: vector,
   /** There is no vector of one double. */
-  floatShape: flag((bits) => isDouble(bits) === 0 || q(bits) === 1),
+  floatShape: flag((bits) => isDouble(bits) === 0 || isWide(bits) === 1),
   imm8: immediate,
   floatByte: { ...immediate, derive: (bits) => (field(bits, 16, 3) << 5) | field(bits, 5, 5) },
   scaleBits: { derive: (bits) => 64 - field(bits, 10, 6), format: (value) => `#${value}` },
@@ -73,14 +61,14 @@ export const FLOAT_OPERANDS: Readonly<Record<string, OperandKind>> = {
   floatPair: register(5, (value, bits) => `v${value}.${isDouble(bits) === 1 ? "2d" : "2s"}`),
   wideD: register(0, (value, bits) => `v${value}.${shape(2 + isDouble(bits), 1)}`),
   wideN: register(5, (value, bits) => `v${value}.${shape(2 + isDouble(bits), 1)}`),
-  narrowD: register(0, (value, bits) => `v${value}.${shape(1 + isDouble(bits), q(bits))}`),
-  narrowN: register(5, (value, bits) => `v${value}.${shape(1 + isDouble(bits), q(bits))}`),
+  narrowD: register(0, (value, bits) => `v${value}.${shape(1 + isDouble(bits), isWide(bits))}`),
+  narrowN: register(5, (value, bits) => `v${value}.${shape(1 + isDouble(bits), isWide(bits))}`),
   // By element.
   elementHigh: plain,
   elementLow: plain,
   elementShape: flag(
     (bits) =>
-      isDouble(bits) === 0 || (field(bits, 21, 1) === 0 && (q(bits) === 1 || field(bits, 28, 1) === 1)),
+      isDouble(bits) === 0 || (field(bits, 21, 1) === 0 && (isWide(bits) === 1 || field(bits, 28, 1) === 1)),
   ),
   element: {
     derive: (bits) => field(bits, 16, 5),
@@ -91,7 +79,7 @@ export const FLOAT_OPERANDS: Readonly<Record<string, OperandKind>> = {
   fixedScalarN: fixedLane(5),
   fixedD: fixedVector(0),
   fixedN: fixedVector(5),
-  fixedLanes: flag((bits) => fixedSize(bits) === 2 || (fixedSize(bits) === 3 && q(bits) === 1)),
+  fixedLanes: flag((bits) => fixedSize(bits) === 2 || (fixedSize(bits) === 3 && isWide(bits) === 1)),
   fixedLane: flag((bits) => fixedSize(bits) >= 2),
   fixedBits: {
     derive: (bits) => (16 << fixedSize(bits)) - field(bits, 16, 7),

@@ -1,6 +1,7 @@
 import type { OperandKind } from "@hypercraft/engine";
 import { decodeBitmask } from "./bitmask.js";
 import { FLOAT_OPERANDS } from "./float-operands.js";
+import { field, flag, hex, plain } from "./operand-kinds.js";
 import { CONDITIONS, wName, wSpName, xName, xSpName } from "./registers.js";
 import { operationName, PSTATE_FIELDS, systemRegisterName } from "./system-names.js";
 import { VECTOR_OPERANDS } from "./vector-operands.js";
@@ -17,13 +18,10 @@ const r: OperandKind = { format: (value, { bits }) => (is64(bits) ? xName(value)
 const rSp: OperandKind = { format: (value, { bits }) => (is64(bits) ? xSpName(value) : wSpName(value)) };
 const xSp: OperandKind = { format: xSpName };
 
-const hex = (value: number | bigint): string =>
-  value < 0 ? `#-0x${(-value).toString(16)}` : `#0x${value.toString(16)}`;
 const unsigned: OperandKind = { format: (value) => hex(value) };
 const signed: OperandKind = { signed: true, format: (value) => hex(value) };
 /** A displacement that is not written when it is zero. */
 const optional: OperandKind = { format: (value) => (value === 0 ? undefined : hex(value)) };
-const plain: OperandKind = {};
 const address = (value: bigint): string => `0x${BigInt.asUintN(64, value).toString(16)}`;
 
 const SHIFTS = ["lsl", "lsr", "asr", "ror"];
@@ -31,10 +29,8 @@ const EXTENSIONS = ["uxtb", "uxth", "uxtw", "uxtx", "sxtb", "sxth", "sxtw", "sxt
 const size = (bits: number): number => (is64(bits) ? 64 : 32);
 const fits = (value: number, bits: number): boolean => value < size(bits);
 
-const field = (bits: number, low: number, width: number): number => (bits >>> low) & ((1 << width) - 1);
 const immr = (bits: number): number => field(bits, 16, 6);
 const imms = (bits: number): number => field(bits, 10, 6);
-const flag = (test: (bits: number) => boolean): OperandKind => ({ derive: (bits) => (test(bits) ? 1 : 0) });
 
 /** The value MOVZ or MOVN makes; null if MOV would be read as another instruction. */
 function wideMove(bits: number): bigint | null {
@@ -101,41 +97,6 @@ const BARRIERS: Readonly<Record<number, string>> = {
   14: "st",
   15: "sy",
 };
-
-const letter = (name: string): OperandKind => ({ format: (value) => `${name}${value}` });
-/** Arrangement by bits 30 (Q) and 23:22 (size). */
-const arrangement = (bits: number): string => {
-  const size = field(bits, 22, 2);
-  return `${(8 << field(bits, 30, 1)) >> size}${"bhsd"[size]}`;
-};
-const arranged: OperandKind = { format: (value, { bits }) => `v${value}.${arrangement(bits)}` };
-const bytesOf = (low: number): OperandKind => ({
-  derive: (bits) => field(bits, low, 5),
-  format: (value, { bits }) => `v${value}.${field(bits, 30, 1) === 1 ? "16b" : "8b"}`,
-});
-
-/** Size of the lane that the field imm5 of the copies names; 4 and more: none. */
-const laneSize = (bits: number): number =>
-  31 - Math.clz32(field(bits, 16, 5) & -field(bits, 16, 5) || 1 << 31);
-const shaped = (size: number, bits: number): string => `${(8 << field(bits, 30, 1)) >> size}${"bhsd"[size]}`;
-const isShape = (size: number, bits: number): boolean => size < 3 || (size === 3 && field(bits, 30, 1) === 1);
-/** Size of the lanes of a shift by an immediate; negative: none. */
-const shiftSize = (bits: number): number => 31 - Math.clz32(field(bits, 19, 4));
-const shifted = (low: number): OperandKind => ({
-  derive: (bits) => field(bits, low, 5),
-  format: (value, { bits }) => `v${value}.${shaped(shiftSize(bits), bits)}`,
-});
-/** The same register with lanes of twice the size, 128 bits of them. */
-const shiftedWide = (low: number): OperandKind => ({
-  derive: (bits) => field(bits, low, 5),
-  format: (value, { bits }) => `v${value}.${["8h", "4s", "2d"][shiftSize(bits)]}`,
-});
-const laneText = (register: number, bits: number, index: number): string =>
-  `v${register}.${"bhsd"[laneSize(bits)]}[${index}]`;
-const numberedLane = (low: number): OperandKind => ({
-  derive: (bits) => field(bits, low, 5),
-  format: (value, { bits }) => laneText(value, bits, field(bits, 16, 5) >> (laneSize(bits) + 1)),
-});
 
 export const OPERANDS: Readonly<Record<string, OperandKind>> = {
   ...VECTOR_OPERANDS,
@@ -212,84 +173,6 @@ export const OPERANDS: Readonly<Record<string, OperandKind>> = {
   crm: unsigned,
   barrier: { format: (value) => BARRIERS[value] ?? hex(value) },
   ignored: plain,
-  // Floating-point and Advanced SIMD registers.
-  vbt: letter("b"),
-  vht: letter("h"),
-  vst: letter("s"),
-  vdt: letter("d"),
-  vqt: letter("q"),
-  vst2: letter("s"),
-  vdt2: letter("d"),
-  vqt2: letter("q"),
-  vd: arranged,
-  vn: arranged,
-  vm: arranged,
-  q: plain,
-  vsize: plain,
-  bytesD: bytesOf(0),
-  bytesN: bytesOf(5),
-  bytesM: bytesOf(16),
-  arranged: flag((bits) => field(bits, 22, 2) !== 3 || field(bits, 30, 1) === 1),
-  sameSources: flag((bits) => field(bits, 16, 5) === field(bits, 5, 5)),
-  vsn: letter("s"),
-  vsm: letter("s"),
-  vsa: letter("s"),
-  vda: letter("d"),
-  vdn: letter("d"),
-  vdm: letter("d"),
-  upperN: { format: (value) => `v${value}.d[1]` },
-  upperD: { format: (value) => `v${value}.d[1]` },
-  imm5: plain,
-  imm4: { format: (value) => `#${value}` },
-  immhb: plain,
-  immHigh: plain,
-  immLow: plain,
-  immByte: {
-    derive: (bits) => (field(bits, 16, 3) << 5) | field(bits, 5, 5),
-    format: (value) => hex(value),
-  },
-  immShift: { format: (value) => (value === 0 ? undefined : `lsl #${8 * value}`) },
-  laneD: {
-    derive: (bits) => field(bits, 0, 5),
-    format: (value, { bits }) => `v${value}.${shaped(laneSize(bits), bits)}`,
-  },
-  laneN: numberedLane(5),
-  laneOfD: numberedLane(0),
-  laneOfN: {
-    derive: (bits) => field(bits, 5, 5),
-    format: (value, { bits }) => laneText(value, bits, field(bits, 11, 4) >> laneSize(bits)),
-  },
-  laneX: {
-    derive: (bits) => field(bits, 5, 5),
-    format: (value, { bits }) => (laneSize(bits) === 3 ? xName(value) : wName(value)),
-  },
-  moveX: {
-    derive: (bits) => field(bits, 0, 5),
-    format: (value, { bits }) => (field(bits, 30, 1) === 1 ? xName(value) : wName(value)),
-  },
-  laneShape: flag((bits) => isShape(laneSize(bits), bits)),
-  anyLane: flag((bits) => laneSize(bits) < 4),
-  signedX: flag((bits) => laneSize(bits) < 3),
-  signedW: flag((bits) => laneSize(bits) < 2),
-  unsignedW: flag((bits) => laneSize(bits) < 3),
-  wordLane: flag((bits) => laneSize(bits) === 2),
-  doubleLane: flag((bits) => laneSize(bits) === 3),
-  shortExtract: flag((bits) => field(bits, 30, 1) === 1 || field(bits, 14, 1) === 0),
-  shiftWideD: shiftedWide(0),
-  shiftWideN: shiftedWide(5),
-  resizable: flag((bits) => shiftSize(bits) >= 0 && shiftSize(bits) < 3),
-  unshifted: flag((bits) => field(bits, 16, 7) === 8 << shiftSize(bits)),
-  shiftD: shifted(0),
-  shiftN: shifted(5),
-  shiftShape: flag((bits) => shiftSize(bits) >= 0 && isShape(shiftSize(bits), bits)),
-  rightBy: {
-    derive: (bits) => (16 << shiftSize(bits)) - field(bits, 16, 7),
-    format: (value) => `#${value}`,
-  },
-  leftBy: {
-    derive: (bits) => field(bits, 16, 7) - (8 << shiftSize(bits)),
-    format: (value) => `#${value}`,
-  },
   // What aliases show.
   inverted: { derive: (bits) => field(bits, 12, 4) ^ 1, format: (value) => CONDITIONS[value] },
   conditional: flag((bits) => field(bits, 13, 3) !== 7),

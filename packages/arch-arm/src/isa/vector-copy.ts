@@ -71,20 +71,27 @@ const copies = [
         if (wide === "1") b.setX(o.xd, value);
         else b.setW(o.xd, b.i32.wrap_i64(value));
       },
-      { name: `smov.${wide === "1" ? "x" : "w"}.v`, where: wide === "1" ? "signedX == 1" : "signedW == 1" },
+      {
+        name: `smov.${wide === "1" ? "x" : "w"}.v`,
+        where: `anyLane == 1, laneSize != 3${wide === "1" ? "" : ", laneSize != 2"}`,
+      },
     ),
   ),
   simd(
     "0 0 0 01110000 imm5:5 0 0111 1 vn:5 xd:5",
     "umov moveX, laneN",
     (b, o) => b.setX(o.xd, lanesOf(b, { imm5: o.imm5 }).lane(vector(b, o.vn), laneOf(o.imm5))),
-    { name: "umov.w.v", where: "unsignedW == 1", aliases: [["mov moveX, laneN", "wordLane == 1"]] },
+    {
+      name: "umov.w.v",
+      where: "anyLane == 1, laneSize != 3",
+      aliases: [["mov moveX, laneN", "laneSize == 2"]],
+    },
   ),
   simd(
     "0 1 0 01110000 imm5:5 0 0111 1 vn:5 xd:5",
     "mov moveX, laneN",
     (b, o) => b.setX(o.xd, lanesOf(b, { imm5: o.imm5 }).lane(vector(b, o.vn), laneOf(o.imm5))),
-    { name: "umov.x.v", where: "doubleLane == 1" },
+    { name: "umov.x.v", where: "laneSize == 3" },
   ),
 ];
 

@@ -1,91 +1,47 @@
 import type { OperandKind } from "@hypercraft/engine";
-import { xName } from "./registers.js";
+import { field, flag, hex, isWide, plain, register, shape } from "./operand-kinds.js";
+import { wName, xName } from "./registers.js";
+import { registerList, STRUCTURE_OPERANDS } from "./structure-operands.js";
 
-// What the operand names of Advanced SIMD's declarations mean, in addition to those of `operands.ts`.
-
-const field = (bits: number, low: number, width: number): number => (bits >>> low) & ((1 << width) - 1);
-const flag = (test: (bits: number) => boolean): OperandKind => ({ derive: (bits) => (test(bits) ? 1 : 0) });
-const plain: OperandKind = {};
+// What the operand names of Advanced SIMD's declarations mean. A size is 0 to 3, bytes to doublewords.
 
 type SizeOf = (bits: number) => number;
 
-const q = (bits: number): number => field(bits, 30, 1);
 const vsize: SizeOf = (bits) => field(bits, 22, 2);
-/** Size of the lanes of a shift by an immediate. */
+/** Of a shift by an immediate; -1: it is none. */
 const shiftSize: SizeOf = (bits) => 31 - Math.clz32(field(bits, 19, 4));
-/** Size of the lanes of LD1 to LD4 of whole registers. */
-const structureSize: SizeOf = (bits) => field(bits, 10, 2);
+/** Of the lane that copies name: the lowest bit set of imm5. -1: none. */
+const copySize: SizeOf = (bits) => 31 - Math.clz32(field(bits, 16, 5) & -field(bits, 16, 5) & 15);
 
-const shape = (size: number, q: number): string => `${(8 << q) >> size}${"bhsdq"[size]}`;
+/** There is no vector of one doubleword. */
+const isShape = (size: number, bits: number): boolean => size < 3 || isWide(bits) === 1;
 
-/** A register of a field as a single lane. */
-const single = (low: number, size: SizeOf, more = 0): OperandKind => ({
-  derive: (bits) => field(bits, low, 5),
-  format: (value, { bits }) => `${"bhsd"[size(bits) + more]}${value}`,
-});
-const letter = (name: string, low: number): OperandKind => ({
-  derive: (bits) => field(bits, low, 5),
-  format: (value) => `${name}${value}`,
-});
-const words = (low: number): OperandKind => ({
-  derive: (bits) => field(bits, low, 5),
-  format: (value, { bits }) => `v${value}.${shape(2, q(bits))}`,
-});
-/** A register of a field with lanes of twice the size, all 128 bits of it. */
-const doubled = (low: number): OperandKind => ({
-  derive: (bits) => field(bits, low, 5),
-  format: (value, { bits }) => `v${value}.${shape(vsize(bits) + 1, 1)}`,
-});
+const letter = (name: string): OperandKind => ({ format: (value) => `${name}${value}` });
+const vector = (low: number, size: SizeOf): OperandKind =>
+  register(low, (value, bits) => `v${value}.${shape(size(bits), isWide(bits))}`);
+/** Lanes of twice the size, all 128 bits of them. */
+const doubled = (low: number, size: SizeOf): OperandKind =>
+  register(low, (value, bits) => `v${value}.${shape(size(bits) + 1, 1)}`);
+/** A single lane. */
+const scalar = (low: number, size: SizeOf): OperandKind =>
+  register(low, (value, bits) => `${"bhsd"[size(bits)]}${value}`);
+const named = (low: number, name: string): OperandKind => register(low, (value) => `${name}${value}`);
 
-/** Some registers from a number on, as `{ v31.8b, v0.8b }`. */
-function list(first: number, count: number, suffix: string): string {
-  const names = Array.from({ length: count }, (_, i) => `v${(first + i) % 32}.${suffix}`);
-  return `{ ${names.join(", ")} }`;
-}
+const arranged: OperandKind = {
+  format: (value, { bits }) => `v${value}.${shape(vsize(bits), isWide(bits))}`,
+};
+const bytes: SizeOf = () => 0;
+const halves: SizeOf = () => 1;
+const words: SizeOf = () => 2;
+const longer =
+  (size: SizeOf): SizeOf =>
+  (bits) =>
+    size(bits) + 1;
 
-/** How many registers LD1 to LD4 of whole registers access, by the opcode. */
-export const STRUCTURE_REGISTERS: ReadonlyMap<number, number> = new Map([
-  [0b0000, 4],
-  [0b0010, 4],
-  [0b0100, 3],
-  [0b0110, 3],
-  [0b0111, 1],
-  [0b1000, 2],
-  [0b1010, 2],
-]);
-const structureRegisters = (bits: number): number => STRUCTURE_REGISTERS.get(field(bits, 12, 4)) ?? 0;
-
-/** A lane of LD1 to LD4 (single structure): size 3 and more registers by the opcode, number of the lane. */
-export interface StructureLane {
-  readonly size: number;
-  readonly registers: number;
-  readonly index: number;
-  /** One element for all lanes. */
-  readonly replicates: boolean;
-  readonly allowed: boolean;
-}
-
-export function structureLane(bits: number): StructureLane {
-  const scale = field(bits, 14, 2);
-  const [s, low] = [field(bits, 12, 1), field(bits, 10, 2)];
-  const registers = 2 * field(bits, 13, 1) + field(bits, 21, 1) + 1;
-  const all = (q(bits) << 3) | (s << 2) | low;
-  const lane = (size: number, index: number, allowed: boolean): StructureLane => ({
-    ...{ size, registers, index, allowed },
-    replicates: false,
-  });
-  if (scale === 0) return lane(0, all, true);
-  if (scale === 1) return lane(1, all >> 1, (low & 1) === 0);
-  if (scale === 2) return low === 1 ? lane(3, all >> 3, s === 0) : lane(2, all >> 2, low === 0);
-  return { ...lane(low, 0, s === 0 && field(bits, 22, 1) === 1), replicates: true };
-}
-
-/** Bytes that LD1 to LD4 and ST1 to ST4 access. */
-export function structureBytes(bits: number): number {
-  if (field(bits, 24, 1) === 0) return structureRegisters(bits) * (8 << q(bits));
-  const { size, registers } = structureLane(bits);
-  return registers << size;
-}
+const lane = (low: number, indexOf: (bits: number) => number): OperandKind =>
+  register(low, (value, bits) => `v${value}.${"bhsd"[copySize(bits)]}[${indexOf(bits)}]`);
+const namedLane = (bits: number): number => field(bits, 16, 5) >> (copySize(bits) + 1);
+const upper: OperandKind = { format: (value) => `v${value}.d[1]` };
 
 /** The lane that instructions by element name: register and number. Bits 11, 21 and 20, as many as the size asks for. */
 export function elementOf(bits: number): { readonly register: number; readonly index: number } {
@@ -94,47 +50,68 @@ export function elementOf(bits: number): { readonly register: number; readonly i
   return { register: field(bits, 16, 5), index: (h << 1) | l };
 }
 
+const immediateByte = (bits: number): number => (field(bits, 16, 3) << 5) | field(bits, 5, 5);
+const amount = (derive: (bits: number) => number): OperandKind => ({
+  derive,
+  format: (value) => `#${value}`,
+});
+
 export const VECTOR_OPERANDS: Readonly<Record<string, OperandKind>> = {
+  ...STRUCTURE_OPERANDS,
+  // Registers of one size.
+  vbt: letter("b"),
+  vht: letter("h"),
+  vst: letter("s"),
+  vdt: letter("d"),
+  vqt: letter("q"),
+  vst2: letter("s"),
+  vdt2: letter("d"),
+  vqt2: letter("q"),
+  vsn: letter("s"),
+  vsm: letter("s"),
+  vsa: letter("s"),
+  vda: letter("d"),
+  vdn: letter("d"),
+  vdm: letter("d"),
+  upperN: upper,
+  upperD: upper,
+  doubleD: named(0, "d"),
+  wordD: named(0, "s"),
+  wordN: named(5, "s"),
+  quadD: named(0, "q"),
+  quadN: named(5, "q"),
+  pairD: register(0, (value) => `v${value}.2d`),
+  pairN: register(5, (value) => `v${value}.2d`),
+  bytesD: vector(0, bytes),
+  bytesN: vector(5, bytes),
+  bytesM: vector(16, bytes),
+  halvesD: vector(0, halves),
+  wordsD: vector(0, words),
+  wordsN: vector(5, words),
+  wordsM: vector(16, words),
+  sameSources: flag((bits) => field(bits, 16, 5) === field(bits, 5, 5)),
+  // By the size in bits 23:22.
+  q: plain,
+  vsize: plain,
+  vd: arranged,
+  vn: arranged,
+  vm: arranged,
   /** In mnemonics of instructions that work with the other half of a register if Q = 1. */
-  second: { derive: q, format: (value) => (value === 1 ? "2" : "") },
-  scalarD: single(0, vsize),
-  scalarN: single(5, vsize),
-  scalarM: single(16, vsize),
-  longScalarD: single(0, vsize, 1),
-  longScalarN: single(5, vsize, 1),
-  doubledD: doubled(0),
-  doubledN: doubled(5),
-  doubledM: doubled(16),
+  second: { derive: isWide, format: (value) => (value === 1 ? "2" : "") },
+  scalarD: scalar(0, vsize),
+  scalarN: scalar(5, vsize),
+  scalarM: scalar(16, vsize),
+  longScalarD: scalar(0, longer(vsize)),
+  longScalarN: scalar(5, longer(vsize)),
+  doubledD: doubled(0, vsize),
+  doubledN: doubled(5, vsize),
+  doubledM: doubled(16, vsize),
   /** As many bits, in lanes of twice the size. */
-  pairedD: {
-    derive: (bits) => field(bits, 0, 5),
-    format: (value, { bits }) => `v${value}.${shape(vsize(bits) + 1, q(bits))}`,
-  },
-  pairN: { derive: (bits) => field(bits, 5, 5), format: (value) => `v${value}.2d` },
-  doubleD: letter("d", 0),
-  pairD: { derive: (bits) => field(bits, 0, 5), format: (value) => `v${value}.2d` },
-  // Words and whole registers, of the instructions for cryptography.
-  wordD: letter("s", 0),
-  wordN: letter("s", 5),
-  quadD: letter("q", 0),
-  quadN: letter("q", 5),
-  wordsN: words(5),
-  wordsM: words(16),
+  pairedD: vector(0, longer(vsize)),
+  laneBits: amount((bits) => 8 << vsize(bits)),
+  arranged: flag((bits) => isShape(vsize(bits), bits)),
   /** More than two lanes, none of doublewords. */
-  severalLanes: flag((bits) => vsize(bits) < 2 || (vsize(bits) === 2 && q(bits) === 1)),
-  shiftScalarD: single(0, shiftSize),
-  shiftScalarN: single(5, shiftSize),
-  shiftScalarWideN: single(5, shiftSize, 1),
-  /** Is there a size to shift at all? Without it this is the encoding of an immediate. */
-  shiftSize: { derive: shiftSize },
-  tableCount: plain,
-  tableN: {
-    derive: (bits) => field(bits, 5, 5),
-    format: (value, { bits }) => list(value, field(bits, 13, 2) + 1, "16b"),
-  },
-  laneBits: { derive: (bits) => 8 << vsize(bits), format: (value) => `#${value}` },
-  /** Of copies. */
-  copyScalarD: single(0, (bits) => 31 - Math.clz32(field(bits, 16, 5) & -field(bits, 16, 5))),
+  severalLanes: flag((bits) => vsize(bits) < 2 || (vsize(bits) === 2 && isWide(bits) === 1)),
   // By element.
   elementRm: plain,
   elementHigh: plain,
@@ -142,41 +119,49 @@ export const VECTOR_OPERANDS: Readonly<Record<string, OperandKind>> = {
     derive: (bits) => elementOf(bits).register,
     format: (value, { bits }) => `v${value}.${"bhsd"[vsize(bits)]}[${elementOf(bits).index}]`,
   },
+  // Permutations and tables.
+  imm4: { format: (value) => `#${value}` },
+  shortExtract: flag((bits) => isWide(bits) === 1 || field(bits, 14, 1) === 0),
+  tableCount: plain,
+  tableN: register(5, (value, bits) => registerList(value, field(bits, 13, 2) + 1, "16b")),
   // Immediates.
-  wordsD: words(0),
-  halvesD: {
-    derive: (bits) => field(bits, 0, 5),
-    format: (value, { bits }) => `v${value}.${shape(1, q(bits))}`,
-  },
+  immHigh: plain,
+  immLow: plain,
+  immByte: { derive: immediateByte, format: (value) => hex(value) },
+  immShift: { format: (value) => (value === 0 ? undefined : `lsl #${8 * value}`) },
   immFill: { derive: (bits) => 8 << field(bits, 12, 1), format: (value) => `msl #${value}` },
   immBytes: {
-    derive: (bits) => (field(bits, 16, 3) << 5) | field(bits, 5, 5),
+    derive: immediateByte,
     format: (value) => {
       const bytes = Array.from({ length: 8 }, (_, i) => ((value >> (7 - i)) & 1 ? "ff" : "00"));
       return `#0x${bytes.join("")}`;
     },
   },
-  // Structures.
-  structure: {
-    derive: (bits) => field(bits, 0, 5),
-    format: (value, { bits }) => list(value, structureRegisters(bits), shape(structureSize(bits), q(bits))),
-  },
-  structureSize: plain,
-  structureShape: flag((bits) => structureSize(bits) < 3 || q(bits) === 1),
-  vt: plain,
-  postRm: {
-    format: (value, { bits }) => (value === 31 ? `#${structureBytes(bits)}` : xName(value)),
-  },
-  scale: plain,
-  laneBit: plain,
-  structureLanes: {
-    derive: (bits) => field(bits, 0, 5),
-    format: (value, { bits }) => {
-      const { size, registers, index, replicates } = structureLane(bits);
-      if (replicates) return list(value, registers, shape(size, q(bits)));
-      return `${list(value, registers, "bhsd"[size] as string)}[${index}]`;
-    },
-  },
-  oneLane: flag((bits) => structureLane(bits).allowed && !structureLane(bits).replicates),
-  everyLane: flag((bits) => structureLane(bits).allowed && structureLane(bits).replicates),
+  // Copies.
+  imm5: plain,
+  copyScalarD: scalar(0, copySize),
+  laneD: vector(0, copySize),
+  laneN: lane(5, namedLane),
+  laneOfD: lane(0, namedLane),
+  laneOfN: lane(5, (bits) => field(bits, 11, 4) >> copySize(bits)),
+  laneX: register(5, (value, bits) => (copySize(bits) === 3 ? xName(value) : wName(value))),
+  moveX: register(0, (value, bits) => (isWide(bits) === 1 ? xName(value) : wName(value))),
+  anyLane: flag((bits) => copySize(bits) >= 0),
+  laneShape: flag((bits) => copySize(bits) >= 0 && isShape(copySize(bits), bits)),
+  laneSize: { derive: copySize },
+  // Shifts by an immediate.
+  immhb: plain,
+  shiftSize: { derive: shiftSize },
+  shiftD: vector(0, shiftSize),
+  shiftN: vector(5, shiftSize),
+  shiftWideD: doubled(0, shiftSize),
+  shiftWideN: doubled(5, shiftSize),
+  shiftScalarD: scalar(0, shiftSize),
+  shiftScalarN: scalar(5, shiftSize),
+  shiftScalarWideN: scalar(5, longer(shiftSize)),
+  shiftShape: flag((bits) => shiftSize(bits) >= 0 && isShape(shiftSize(bits), bits)),
+  resizable: flag((bits) => shiftSize(bits) >= 0 && shiftSize(bits) < 3),
+  unshifted: flag((bits) => field(bits, 16, 7) === 8 << shiftSize(bits)),
+  rightBy: amount((bits) => (16 << shiftSize(bits)) - field(bits, 16, 7)),
+  leftBy: amount((bits) => field(bits, 16, 7) - (8 << shiftSize(bits))),
 };

@@ -4,8 +4,8 @@ import { describe, expect, test } from "vitest";
 import { Helper } from "../cpu/helper-ids.js";
 import { V } from "../cpu/state.js";
 import { OneInstruction } from "../testing/one-instruction.js";
+import { structureLane } from "./structure-operands.js";
 import { armInstructions } from "./table.js";
-import { structureLane } from "./vector-operands.js";
 
 // What programs under an emulator in user mode do not show: alignment checks, traps, and what a fault leaves.
 

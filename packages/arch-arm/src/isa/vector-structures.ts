@@ -1,8 +1,8 @@
 import type { AccessSize, Value } from "@hypercraft/engine";
 import type { A64Builder } from "./lifter.js";
+import { structureBytes, structureLane } from "./structure-operands.js";
 import { arrangedLanes, gather, type Lanes } from "./vector-lanes.js";
 import { setVector, vector, vectorInstructions, zeroVector } from "./vector-lifter.js";
-import { structureBytes, structureLane } from "./vector-operands.js";
 
 // Loads and stores of structures: LD1 to LD4, ST1 to ST4, LD1R to LD4R. Element e of register r is the r-th member of
 // the e-th structure in memory. Arm ARM, C4.1 "Loads and Stores".
