@@ -76,7 +76,16 @@ export const SCTLR_EL2_MASK = SCTLR.M | SCTLR.A | SCTLR.C | SCTLR.SA | SCTLR.I |
 export const CPACR_FPEN_SHIFT = 20;
 /** CPTR_EL2 with HCR_EL2.E2H = 0. */
 export const CPTR = { TFP: 1 << 10, TCPAC: 1 << 31, RES1: 0x33ff } as const;
-export const MDCR = { TDE: 1 << 8, TDA: 1 << 9, TDOSA: 1 << 10, TDRA: 1 << 11 } as const;
+export const MDCR = {
+  HPMN: 0x1f,
+  TPMCR: 1 << 5,
+  TPM: 1 << 6,
+  HPME: 1 << 7,
+  TDE: 1 << 8,
+  TDA: 1 << 9,
+  TDOSA: 1 << 10,
+  TDRA: 1 << 11,
+} as const;
 /** CNTKCTL_EL1. */
 export const CNTKCTL = { EL0PCTEN: 1, EL0VCTEN: 2, EL0VTEN: 1 << 8, EL0PTEN: 1 << 9 } as const;
 /** CNTHCTL_EL2 with HCR_EL2.E2H = 0. */

@@ -38,6 +38,14 @@ export class Exceptions {
 
   /** An exception of the current instruction, which is where it returns to. */
   raise(target: 1 | 2, ec: number, iss: number): Status {
+    const { vm, pmu } = this.pe;
+    // One that leaves the run counts when whoever finishes it says so.
+    if (!vm || target === 1) pmu.trapped();
+    return this.beforeNext(target, ec, iss);
+  }
+
+  /** An exception that comes instead of the next instruction. */
+  private beforeNext(target: 1 | 2, ec: number, iss: number): Status {
     const { core } = this.pe;
     return this.enter(target, "sync", esr(ec, iss), core.pcLo(), core.pcHi());
   }
@@ -50,6 +58,7 @@ export class Exceptions {
   call(target: 1 | 2, ec: number, immediate: number): Status {
     const { core } = this.pe;
     core.set(PSTATE.ss, 0, 0);
+    this.pe.pmu.retire();
     const next = (core.pcLo() + 4) | 0;
     return this.enter(target, "sync", esr(ec, immediate), next, (core.pcHi() + (next === 0 ? 1 : 0)) | 0);
   }
@@ -58,7 +67,17 @@ export class Exceptions {
     return this.raise(this.debugTarget, Ec.brk, immediate);
   }
 
-  /** A breakpoint or a software step. */
+  /** PSTATE.IL is set. */
+  illegalState(): Status {
+    return this.beforeNext(this.target, Ec.illegalState, 0);
+  }
+
+  softwareStep(iss: number): Status {
+    const target = this.debugTarget;
+    return this.beforeNext(target, Ec.softwareStep + (target === this.pe.el ? 1 : 0), iss | Fsc.debug);
+  }
+
+  /** A breakpoint or a watchpoint. */
   debug(ec: number, iss: number): Status {
     const target = this.debugTarget;
     return this.raise(target, ec + (target === this.pe.el ? 1 : 0), iss | Fsc.debug);
@@ -160,6 +179,7 @@ export class Exceptions {
   eret(): Status {
     const { core, el } = this.pe;
     if (el === 0) return this.undefined();
+    this.pe.pmu.retire();
     const registers = el === 2 ? EL2 : EL1;
     this.returnTo(core.lo(registers.spsr), core.lo(registers.elr), core.hi(registers.elr));
     return Status.redispatch;

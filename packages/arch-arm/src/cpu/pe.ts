@@ -23,15 +23,17 @@ import { Interrupts, Line } from "./interrupts.js";
 import { Mmu } from "./mmu.js";
 import { ModeBits } from "./mode-bits.js";
 import { Operations } from "./operations.js";
+import { Pmu } from "./pmu.js";
 import { defineDebug } from "./registers/debug.js";
 import { defineIdentification } from "./registers/identification.js";
+import { definePmu } from "./registers/pmu.js";
 import { defineProcessorState } from "./registers/processor-state.js";
 import { defineTimers } from "./registers/timers.js";
 import { defineControl } from "./registers/translation.js";
 import { resetState } from "./reset.js";
 import type { SemihostingHost } from "./semihosting.js";
 import { armLayout, PSTATE, waitingForEvent } from "./state.js";
-import { Ec, Fsc } from "./syndrome.js";
+import { Fsc } from "./syndrome.js";
 import { SystemRegisters } from "./system-registers.js";
 import { Timers } from "./timers.js";
 import { TlbMaintenance } from "./tlb-maintenance.js";
@@ -72,6 +74,7 @@ export class ArmPe extends CpuModel implements GuestCpu {
   readonly exceptions: Exceptions;
   readonly events: Events;
   readonly debug: SelfHostedDebug;
+  readonly pmu: Pmu;
   readonly tlb: TlbMaintenance;
   readonly operations: Operations;
   readonly interruptController: InterruptControllerAccess;
@@ -89,6 +92,7 @@ export class ArmPe extends CpuModel implements GuestCpu {
     this.exceptions = new Exceptions(this);
     this.events = new Events(this);
     this.debug = new SelfHostedDebug(this);
+    this.pmu = new Pmu(this);
     this.tlb = new TlbMaintenance(this);
     this.operations = new Operations(this);
     this.interruptController = new InterruptControllerAccess(this);
@@ -98,6 +102,7 @@ export class ArmPe extends CpuModel implements GuestCpu {
     defineControl(this);
     defineTimers(this);
     defineDebug(this);
+    definePmu(this);
     this.reset(options.resetVector ?? 0n);
   }
 
@@ -116,10 +121,13 @@ export class ArmPe extends CpuModel implements GuestCpu {
     this.contexts.reset();
     this.timers.restored();
     this.debug.changed();
+    this.pmu.restored();
   }
 
-  /** Bring the state's fields up to date before they are read for a snapshot: they are always. */
-  save(): void {}
+  /** Bring the state's fields up to date before they are read for a snapshot. */
+  save(): void {
+    this.pmu.sync();
+  }
 
   /** Forget all translations: a restored PE starts without any. */
   forget(): void {
@@ -128,6 +136,7 @@ export class ArmPe extends CpuModel implements GuestCpu {
 
   /** Change the exception level and PSTATE.SP. */
   setLevel(el: number, selection: number): void {
+    this.pmu.sync();
     this.el = el;
     this.core.set(PSTATE.currentEl, el, 0);
     this.core.set(PSTATE.spSel, selection, 0);
@@ -208,15 +217,16 @@ export class ArmPe extends CpuModel implements GuestCpu {
     }
     // Whatever instruction comes next is illegal; and links may lead past the check of a fetch.
     if (core.lo(PSTATE.il) !== 0) {
-      exceptions.raise(exceptions.target, Ec.illegalState, 0);
+      exceptions.illegalState();
       return true;
     }
     if ((core.pcLo() & 3) !== 0) {
       exceptions.pcAlignment(core.pcLo(), core.pcHi());
       return true;
     }
-    if (!timers.comparators.moved) return false;
+    if (!timers.comparators.moved && !this.pmu.moved) return false;
     timers.comparators.tell();
+    this.pmu.tellDeadline();
     core.exit = TIMER_EXIT;
     return true;
   }
@@ -275,6 +285,14 @@ export class ArmPe extends CpuModel implements GuestCpu {
     this.interruptController.gic = gic;
   }
 
+  /** Where the performance monitors' interrupt leads. */
+  get onPmu(): Pmu["onChange"] {
+    return this.pmu.onChange;
+  }
+  set onPmu(onChange: Pmu["onChange"]) {
+    this.pmu.onChange = onChange;
+  }
+
   /** Where the timers' outputs lead. */
   get onTimer(): Timers["onChange"] {
     return this.timers.onChange;
@@ -298,11 +316,12 @@ export class ArmPe extends CpuModel implements GuestCpu {
   /** Compare the timers with the clock; the run loop calls it between slices. */
   updateTimers(): void {
     this.timers.update();
+    this.pmu.update();
   }
 
-  /** Nanoseconds at which the next timer fires or ends a wait, Infinity if none will. */
+  /** Nanoseconds at which the next timer fires, ends a wait or a counter overflows, Infinity if none will. */
   nextDeadline(): number {
-    const deadline = this.timers.comparators.tell();
+    const deadline = Math.min(this.timers.comparators.tell(), this.pmu.tellDeadline());
     if (this.core.lo(waitingForEvent) === 0) return deadline;
     return Math.min(deadline, this.events.stream.deadline);
   }

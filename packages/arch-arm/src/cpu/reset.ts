@@ -2,6 +2,7 @@ import type { CoreApi } from "@hypercraft/engine";
 import { CPTR, HCR, SCTLR, SCTLR_EL1_RES1, SCTLR_EL2_RES1, SPSR } from "./control-bits.js";
 import { EL1, EL2, inputLines, TIMER } from "./fields.js";
 import type { ArmPe } from "./pe.js";
+import { EVENT_COUNTERS } from "./pmu.js";
 import { resetDebug } from "./registers/debug.js";
 import { resetIdentification } from "./registers/identification.js";
 import { armLayout, FLAGS, PSTATE } from "./state.js";
@@ -28,6 +29,7 @@ export function resetState(pe: ArmPe, pc: bigint): void {
   core.set(TIMER.frequency, timers.frequency, 0);
   resetIdentification(pe);
   resetDebug(pe);
+  core.set(EL2.mdcr, EVENT_COUNTERS, 0);
   core.clearReservation();
 }
 

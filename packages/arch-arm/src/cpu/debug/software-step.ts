@@ -1,7 +1,6 @@
 import { SPSR } from "../control-bits.js";
 import type { ArmPe } from "../pe.js";
 import { PSTATE, system } from "../state.js";
-import { Ec } from "../syndrome.js";
 import { MDSCR, MDSCR_EL1 } from "./units.js";
 
 /** `core.instructions()` before the instruction that is being stepped; -1: none is. */
@@ -41,7 +40,7 @@ export class SoftwareStep {
     const syndrome = stepped ? ISV | (core.lo(exclusive) !== 0 ? EX : 0) : 0;
     core.set(PSTATE.ss, 0, 0);
     this.end();
-    this.pe.exceptions.debug(Ec.softwareStep, syndrome);
+    this.pe.exceptions.softwareStep(syndrome);
     return true;
   }
 

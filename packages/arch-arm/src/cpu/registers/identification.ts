@@ -15,8 +15,9 @@ const ID_AA64PFR0 = 0x0000_0111;
 const PFR0_GIC = 1 << 24;
 /** CSV2 and CSV3: nothing is speculated, so that systems need no measures against it. In the upper half. */
 const PFR0_SPECULATION_HI = 0x1100_0000;
-// Armv8 debug, no PMU.
-const ID_AA64DFR0 = 6 | ((BREAKPOINTS - 1) << 12) | ((WATCHPOINTS - 1) << 20) | ((CONTEXT_AWARE - 1) << 28);
+// Armv8 debug, PMUv3.
+const ID_AA64DFR0 =
+  6 | (1 << 8) | ((BREAKPOINTS - 1) << 12) | ((WATCHPOINTS - 1) << 20) | ((CONTEXT_AWARE - 1) << 28);
 // 44-bit addresses, 16-bit ASIDs, all granules.
 const ID_AA64MMFR0 = 0x0010_0024;
 // PAN.

@@ -22,7 +22,7 @@ const VTCR_MASK = 0x0007_ffff;
 /** VMIDs have 8 bits. */
 const VTTBR_HI = 0x00ff_ffff;
 const CPACR_MASK = 3 << 20;
-const MDCR_MASK = 0xf00;
+const MDCR_MASK = 0xfff;
 const VECTOR_MASK = ~0x7ff;
 
 /** Control of EL1 and EL2, translation, and the syndromes of exceptions. */
@@ -105,7 +105,14 @@ export function defineControl(pe: ArmPe): void {
       pe.interrupts.refresh();
     },
   });
-  registers.storage(el2(1, 1, 1), "MDCR_EL2", EL2.mdcr, { maskLo: MDCR_MASK, maskHi: 0 });
+  registers.define(el2(1, 1, 1), "MDCR_EL2", {
+    read: () => registers.set(core.lo(EL2.mdcr), 0),
+    write: (lo) => {
+      pe.pmu.sync();
+      core.set(EL2.mdcr, lo & MDCR_MASK, 0);
+      pe.pmu.changed();
+    },
+  });
   registers.storage(el2(1, 1, 2), "CPTR_EL2", EL2.cptr, {
     maskLo: CPTR.TCPAC | CPTR.TFP,
     maskHi: 0,
