@@ -155,6 +155,7 @@ export class X86Decoder {
     const modrm = candidates.some(({ encoding }) => encoding.modrm) ? this.peek() : 0;
     const found = this.choose(candidates, mode, prefix, modrm, d, vectorLength);
     if (found === undefined) return undefined;
+    if (d.vvvv !== 0 && !found.operands.some(({ place }) => place === "vvvv")) return undefined;
     this.sizes(d, found, mode, operandOverride && found.encoding.prefix !== PREFIX_66);
     d.opcodeRegister = (opcode & 7) | ((rex & 1) << 3);
     d.mod = 3;

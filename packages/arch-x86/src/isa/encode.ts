@@ -57,7 +57,9 @@ function address({ base, index, scale = 0, displacement = 0 }: MemoryChoice): nu
 /** The bytes of an instruction. Missing choices are zero. */
 export function encode<B>(row: X86Instruction<B>, choices: OperandChoices = {}): number[] {
   const { encoding, options, operands } = row;
-  const { operandSize = 4, reg = 0, rm = 0, opcodeRegister = 0, vvvv = 0 } = choices;
+  const { operandSize = 4, reg = 0, rm = 0, opcodeRegister = 0 } = choices;
+  // Where it names no operand, it has to be 1111, which is what 0 is written as.
+  const vvvv = operands.some(({ place }) => place === "vvvv") ? (choices.vvvv ?? 0) : 0;
   const vex = encoding.map >= MAP_BYTES.length;
   const default64 = options.size64 !== undefined;
   const wide = encoding.w === 1 || (encoding.w < 0 && operandSize === 8 && !default64);
@@ -75,7 +77,7 @@ export function encode<B>(row: X86Instruction<B>, choices: OperandChoices = {}):
   if (choices.repeat !== undefined) bytes.push(choices.repeat);
   const mandatory = MANDATORY[Math.max(0, encoding.prefix)] as number;
   if (!vex) {
-    const sized = operands.some(({ size }) => size === "v" || size === "z");
+    const sized = operands.length === 0 || operands.some(({ size }) => size === "v" || size === "z");
     if (operandSize === 2 && sized && mandatory !== 0x66) bytes.push(0x66);
     if (mandatory !== 0) bytes.push(mandatory);
     const rex = (wide ? 8 : 0) | (high.r << 2) | (high.x << 1) | high.b;

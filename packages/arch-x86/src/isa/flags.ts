@@ -91,6 +91,42 @@ export class FlagsWriter {
     this.write(FlagClass.explicit, 8, i64.xor(i64.and(bits, zero), zero), bits, null, null);
   }
 
+  /** As `partial` if an i32 is not zero; else nothing changes. */
+  partialIf(condition: Value, result: Value, bits: Value): void {
+    const { ir, i32 } = this;
+    const kind = i32.const(flagKind(FlagClass.partial, 8));
+    const fields = [
+      [FLAGS.kind, kind],
+      [FLAGS.result, result],
+      [FLAGS.source, bits],
+    ] as const;
+    for (const [field, value] of fields) ir.set(field, ir.select(condition, value, ir.get(field)));
+    this.forget();
+  }
+
+  /** Replace those of CF, AF and OF that are in `mask` by `bits`, an i64 that has no others; the rest stays. */
+  replace(mask: number, bits: Value): void {
+    const { i64 } = this;
+    const known = this.knownHere;
+    const merge = (old: Value) => i64.or(i64.and(old, i64.const(~mask)), bits);
+    if (known === null || known.flagClass === FlagClass.explicit) this.explicit(merge(this.all()));
+    else this.partial(this.result, merge(this.arithmetic()));
+  }
+
+  /** ZF becomes an i32 that is 0 or 1; the rest stays. */
+  replaceZero(zero: Value): void {
+    const { i64 } = this;
+    const others = i64.and(this.all(), i64.const(STATUS_FLAGS & ~Flag.ZF));
+    this.explicit(i64.or(others, i64.shl(i64.extend_i32_u(zero), i64.const(6))));
+  }
+
+  /** As `replace` if an i32 is not zero; else nothing changes. */
+  replaceIf(condition: Value, mask: number, bits: Value): void {
+    const { ir, i64 } = this;
+    const kept = i64.const(mask);
+    this.replace(mask, ir.select(condition, bits, i64.and(this.all(), kept)));
+  }
+
   private write(
     flagClass: FlagClass,
     bytes: number,

@@ -38,6 +38,9 @@ export class X86Builder extends InstructionBuilder<CodeMode> {
   readonly d = new Decoded();
   /** Linear address of the memory operand: computed once. */
   private linear: Value | null = null;
+  /** What was read of it, and how that is extended: it is read once. */
+  private loaded: Value | null = null;
+  private loadedSigned = false;
 
   constructor(ir: IrBuilder) {
     super(ir, modeOf);
@@ -48,6 +51,7 @@ export class X86Builder extends InstructionBuilder<CodeMode> {
   beginDecoded(offset: number, mode: number): void {
     this.begin(offset, this.d.length, 0, mode);
     this.linear = null;
+    this.loaded = null;
   }
 
   /** Operand size in bytes. */
@@ -121,6 +125,14 @@ export class X86Builder extends InstructionBuilder<CodeMode> {
     ir.set(field, i64.or(i64.and(ir.get(field), i64.const(~mask)), i64.and(value, i64.const(mask))));
   }
 
+  /** The same if an i32 is not zero; else nothing of the register changes, not even an upper half. */
+  setGprIf(condition: Value, number: number, bytes: number, value: Value): void {
+    const field = GPR[bytes === 1 && this.isHigh(number) ? number & 3 : number]!;
+    const before = this.ir.get(field);
+    this.setGpr(number, bytes, value);
+    this.ir.set(field, this.ir.select(condition, this.ir.get(field), before));
+  }
+
   /** AH, CH, DH or BH (4 to 7) in the low byte, whatever prefixes there are. */
   high(number: number): Value {
     return this.i64.shr_u(this.ir.get(GPR[number & 3]!), this.i64.const(8));
@@ -184,7 +196,7 @@ export class X86Builder extends InstructionBuilder<CodeMode> {
 
   private read(index: number, signed: boolean, update: boolean): Value {
     const { d, i64 } = this;
-    if (this.isMemory(index)) return this.load(this.bytes(index), signed, this.address(index, update));
+    if (this.isMemory(index)) return this.readMemory(index, signed, update);
     switch (this.operand(index).place) {
       case "immediate":
       case "signedImmediate":
@@ -199,6 +211,16 @@ export class X86Builder extends InstructionBuilder<CodeMode> {
       default:
         return this.gpr(this.register(index), this.bytes(index));
     }
+  }
+
+  private readMemory(index: number, signed: boolean, update: boolean): Value {
+    const bytes = this.bytes(index);
+    if (this.loaded === null) {
+      this.loaded = this.load(bytes, signed, this.address(index, update));
+      this.loadedSigned = signed;
+    }
+    if (signed === this.loadedSigned) return this.loaded;
+    return signed ? this.signExtended(bytes, this.loaded) : this.zeroExtended(bytes, this.loaded);
   }
 
   /** The immediate as a number: sign-extended from its size, 32 bits of it. */
@@ -219,6 +241,12 @@ export class X86Builder extends InstructionBuilder<CodeMode> {
   address(index: number, write = false): Value {
     this.linear ??= this.inSegment(this.segmentOf(), this.effectiveAddress(), this.bytes(index), write);
     return this.linear;
+  }
+
+  /** The memory operand is further up by a signed number of bytes. */
+  moveAddress(distance: Value): void {
+    const offset = this.wrapped(this.i64.add(this.effectiveAddress(), distance));
+    this.linear = this.inSegment(this.segmentOf(), offset, this.bytes(0), true);
   }
 
   /** The segment that the memory operand is in. */
@@ -385,16 +413,27 @@ export class X86Builder extends InstructionBuilder<CodeMode> {
     this.callAndDispatch(Helper.undefined);
   }
 
-  /** Raise an exception, with an error code or not. */
+  /** Raise an exception, with an error code of up to 15 bits or without. */
   raise(vector: number, errorCode?: number): void {
-    if (errorCode === undefined) this.callAndDispatch(Helper.raise, vector);
-    else this.callAndDispatch(Helper.raise, vector | 0x100, this.i64.const(errorCode));
+    this.callAndDispatch(Helper.raise, exception(vector, errorCode));
   }
 
-  /** Raise an exception without an error code if an i32 is not zero. Before the instruction writes anything. */
-  raiseIf(condition: Value, vector: number): void {
-    this.ir.callIf(condition, Helper.raise, vector, this.i64.const(0));
+  /** The same if an i32 is not zero. Before the instruction writes anything. */
+  raiseIf(condition: Value, vector: number, errorCode?: number): void {
+    this.ir.callIf(condition, Helper.raise, exception(vector, errorCode), this.i64.const(0));
   }
+
+  /** #GP unless the memory operand is aligned. */
+  requireAligned(index: number, bytes: number): void {
+    const { i32 } = this;
+    const low = i32.and(i32.wrap_i64(this.address(index, true)), i32.const(bytes - 1));
+    this.raiseIf(low, Vector.GP, 0);
+  }
+}
+
+/** The constant of the helper `raise`. */
+function exception(vector: number, errorCode: number | undefined): number {
+  return errorCode === undefined ? vector : vector | 0x100 | (errorCode << 9);
 }
 
 /** Declares the instructions of a CPUID feature. */

@@ -1,12 +1,19 @@
 import { arithmetic } from "./arithmetic.js";
+import { bits } from "./bits.js";
+import { bitManipulation } from "./bmi.js";
 import { control } from "./control.js";
+import { conversions } from "./convert.js";
 import { X86Instruction } from "./declaration.js";
 import { X86Decoder } from "./decoder.js";
+import { exchanges } from "./exchange.js";
 import { flagInstructions } from "./flag-instructions.js";
 import type { X86Builder } from "./lifter.js";
 import { moves } from "./move.js";
+import { multiplication } from "./multiply.js";
+import { shiftInstructions } from "./shifts.js";
 import { sseMoves } from "./sse-move.js";
 import { stack } from "./stack.js";
+import { strings } from "./strings.js";
 
 /** Every instruction, in the order of the groups. */
 export const x86Instructions: readonly X86Instruction<X86Builder>[] = [
@@ -15,6 +22,13 @@ export const x86Instructions: readonly X86Instruction<X86Builder>[] = [
   ...stack,
   ...control,
   ...flagInstructions,
+  ...shiftInstructions,
+  ...multiplication,
+  ...bits,
+  ...exchanges,
+  ...conversions,
+  ...strings,
+  ...bitManipulation,
   ...sseMoves,
 ].map((declaration, index) => new X86Instruction(index, declaration));
 

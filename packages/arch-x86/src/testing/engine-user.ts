@@ -2,9 +2,10 @@ import { type CodeSource, type Core, type IrBuilder, Status } from "@hypercraft/
 import { FlatUserCpu, SYSTEM_CALL } from "@hypercraft/engine/testing/flat-user";
 import { tierExecutor } from "@hypercraft/engine/testing/user-executors";
 import { Helper } from "../cpu/helper-ids.js";
+import { depositBits, divideSigned, divideUnsigned, extractBits } from "../cpu/integer-helpers.js";
 import { modeNumber, USER_64 } from "../cpu/mode.js";
 import { readMxcsr, writeMxcsr } from "../cpu/mxcsr.js";
-import { RFLAGS, x86Layout } from "../cpu/state.js";
+import { GPR, Gpr, RFLAGS, x86Layout } from "../cpu/state.js";
 import { liftInstruction } from "../isa/lift.js";
 import { userPrograms } from "./user-program.js";
 
@@ -30,9 +31,34 @@ class UserCpu extends FlatUserCpu {
     return liftInstruction(builder, source, offset, mode);
   }
 
-  override helper(id: number, constant: number, low: number): Status {
+  override helper(
+    id: number,
+    constant: number,
+    low: number,
+    high: number,
+    bLow: number,
+    bHigh: number,
+  ): Status {
     const { core } = this;
     switch (id) {
+      case Helper.depositBits:
+      case Helper.extractBits: {
+        const operation = id === Helper.depositBits ? depositBits : extractBits;
+        this.setResult(operation(wide(low, high), wide(bLow, bHigh)));
+        return Status.next;
+      }
+      case Helper.divideWide: {
+        const divide = (constant & 0x100) !== 0 ? divideSigned : divideUnsigned;
+        const result = divide(core.big(GPR[Gpr.rdx]!), core.big(GPR[Gpr.rax]!), wide(bLow, bHigh));
+        if (result === undefined) return this.fail("#DE");
+        core.setBig(GPR[Gpr.rax]!, result.quotient);
+        core.setBig(GPR[Gpr.rdx]!, result.remainder);
+        core.setPc(core.pcLo() + (constant & 0xff), core.pcHi());
+        return Status.redispatch;
+      }
+      case Helper.skip:
+        core.setPc(core.pcLo() + constant, core.pcHi());
+        return Status.redispatch;
       case Helper.syscall:
         core.exit = SYSTEM_CALL;
         core.setPc(core.pcLo() + 2, core.pcHi());
@@ -46,6 +72,14 @@ class UserCpu extends FlatUserCpu {
     }
     return this.fail(`helper ${id} with ${constant}`);
   }
+
+  private setResult(value: bigint): void {
+    this.core.setResult(Number(BigInt.asIntN(32, value)), Number(BigInt.asIntN(32, value >> 32n)));
+  }
+}
+
+function wide(low: number, high: number): bigint {
+  return (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0);
 }
 
 /** Runs all cases in one go on one of the engine's execution tiers. */

@@ -35,7 +35,7 @@ const rows = x86Instructions as readonly Row[];
 /** What cannot stand anywhere: it moves the stack, branches, or traps. */
 /** QEMU 7 does not know the second encodings of TEST. */
 const SPECIAL =
-  /\/1\)$|^(push|pop|pushf|popf|leave|enter|jmp|j |call|ret|loop|jrcxz|syscall|ldmxcsr|stmxcsr|lea)/;
+  /\/1\)$|^(push|pop |popf|leave|enter|jmp|j |call|ret|loop|jrcxz|syscall|ldmxcsr|stmxcsr|lea|i?div|movs Y|cmps|stos|lods|scas|xlatb|bt.? Ev, Gv|cmpxchg16b|sh[lr]d)/;
 const absolute = ({ operands }: Row) => operands.some(({ place }) => place === "offset");
 const plain = rows.filter((row) => !SPECIAL.test(row.name) && !absolute(row) && row.options.in64 !== "not");
 
@@ -135,7 +135,113 @@ const deciding: Unit = (prng) => {
   return [...random(prng, prng.pick(setters)), ...random(prng, prng.pick(named))];
 };
 
-const UNITS: readonly Unit[] = [any, any, any, any, stack, flags, addresses, skipping, deciding, deciding];
+const RAX = 0;
+const RCX = 1;
+const RDX = 2;
+const RBX = 3;
+const RSI = 6;
+const RDI = 7;
+
+const constant = (register: number, value: number | bigint): number[] =>
+  assemble("mov Zv, Iv", { operandSize: 8, opcodeRegister: register, immediates: [value] });
+const pointer = (register: number, offset: number): number[] =>
+  assemble("lea Gv, M", { operandSize: 8, reg: register, rm: { base: RBP, displacement: offset } });
+
+/** Instructions with a name and operands that a filter allows. */
+const named = (pattern: RegExp): readonly Row[] => rows.filter(({ name }) => pattern.test(name));
+
+/** A division whose quotient fits. */
+const division: Unit = (prng) => {
+  const row = prng.pick(named(/^i?div/));
+  const signed = row.mnemonic === "idiv";
+  const operandSize = prng.pick([2, 4, 8] as const);
+  const divisor = prng.pick([RBX, RSI, 9, 12]);
+  const undefinedFlags = maskFlags(row.options.undefinedFlags ?? 0);
+  const choices = { operandSize, rm: divisor, rex: true };
+  const nonZero = [
+    ...assemble("movzx Gv, Eb", { operandSize: 4, reg: divisor, rm: divisor, rex: true }),
+    ...assemble("or Ev, sIb", { operandSize: 4, rm: divisor, immediates: [1] }),
+  ];
+  if (row.name.endsWith("Eb")) {
+    // Less than 256 times one.
+    const small = assemble("movzx Gv, Eb", { operandSize: 4, reg: RAX, rm: RAX });
+    const halved = signed ? assemble("shr Ev, 1", { operandSize: 4, rm: RAX }) : [];
+    const lessened = signed ? assemble("shr Ev, 1", { operandSize: 4, rm: divisor }) : [];
+    const odd = assemble("or Ev, sIb", { operandSize: 4, rm: divisor, immediates: [1] });
+    return [...small, ...halved, ...nonZero, ...lessened, ...odd, ...encode(row, choices), ...undefinedFlags];
+  }
+  if (operandSize === 8 && prng.oneIn(2)) {
+    // A dividend of 128 bits: below 2^40 times 2^64, by more than 2^60.
+    const top = BigInt(prng.below(2 ** 20)) - (signed ? 2n ** 19n : 0n);
+    const sign = signed && prng.oneIn(2) ? -1n : 1n;
+    const by = sign * ((1n << 62n) + BigInt(prng.below(2 ** 30)));
+    return [...constant(RDX, top), ...constant(divisor, by), ...encode(row, choices), ...undefinedFlags];
+  }
+  const upper = signed ? assemble("cwd", { operandSize }) : constant(RDX, 0);
+  return [...upper, ...nonZero, ...encode(row, choices), ...undefinedFlags];
+};
+
+/** String instructions, alone and repeated, in both directions. */
+const strings: Unit = (prng) => {
+  const row = prng.pick(named(/^(movs Y|cmps|stos|lods|scas)/));
+  const repeat = prng.oneIn(3)
+    ? undefined
+    : row.options.rep === "rep"
+      ? 0xf3
+      : prng.pick([0xf2, 0xf3] as const);
+  const operandSize = prng.pick([2, 4, 8] as const);
+  return [
+    ...pointer(RSI, displacement(prng)),
+    ...pointer(RDI, displacement(prng)),
+    ...constant(RCX, prng.below(40)),
+    ...(prng.oneIn(2) ? assemble("std") : []),
+    ...encode(row, { operandSize, ...(repeat !== undefined && { repeat }) }),
+    ...assemble("cld"),
+  ];
+};
+
+const table: Unit = (prng) => [...pointer(RBX, displacement(prng)), ...assemble("xlatb")];
+
+/** A bit anywhere around the memory operand. */
+const farBit: Unit = (prng) => {
+  const row = prng.pick(named(/^bt.? Ev, Gv$/));
+  const reg = prng.pick([RAX, RSI, 11]);
+  const number = prng.below(8000) - 4000;
+  const operandSize = prng.pick([2, 4, 8] as const);
+  const rm = prng.oneIn(2)
+    ? prng.pick(writable)
+    : { base: prng.pick(POINTERS), displacement: displacement(prng) };
+  return [
+    ...constant(reg, number),
+    ...encode(row, { operandSize, reg, rm }),
+    ...maskFlags(row.options.undefinedFlags ?? 0),
+  ];
+};
+
+/** Shifts of two operands by less than their size. */
+const doubleShift: Unit = (prng) => {
+  const row = prng.pick(named(/^sh[lr]d/));
+  const operandSize = prng.pick([2, 4, 8] as const);
+  const count = prng.below(8 * operandSize);
+  const rm = prng.oneIn(2)
+    ? prng.pick(writable)
+    : { base: prng.pick(POINTERS), displacement: displacement(prng) };
+  const code = encode(row, { operandSize, reg: prng.pick(writable), rm, immediates: [count] });
+  return [...constant(RCX, count), ...code, ...maskFlags(row.options.undefinedFlags ?? 0)];
+};
+
+const swapping16: Unit = (prng) => {
+  const rm = { base: prng.pick(POINTERS), displacement: 16 * (prng.below(100) - 50) };
+  const load = (reg: number, further: number) =>
+    assemble("mov Gv, Ev", { operandSize: 8, reg, rm: { ...rm, displacement: rm.displacement + further } });
+  const same = prng.oneIn(2) ? [...load(RAX, 0), ...load(RDX, 8)] : [];
+  return [...same, ...assemble("cmpxchg16b Mdq", { rm, lock: prng.oneIn(2) })];
+};
+
+const UNITS: readonly Unit[] = [
+  ...[any, any, any, any, any, any, stack, flags, addresses, skipping, deciding, deciding],
+  ...[division, strings, table, farBit, doubleShift, swapping16],
+];
 
 const CORNERS = [
   0n,

@@ -31,7 +31,7 @@ export abstract class FlatUserCpu implements GuestCpu {
 
   abstract codeMode(): number;
   abstract lift(builder: IrBuilder, source: CodeSource, offset: number, mode: number): number;
-  abstract helper(id: number, constant: number, aLo: number, aHi: number): Status;
+  abstract helper(id: number, constant: number, aLo: number, aHi: number, bLo: number, bHi: number): Status;
 
   translateFetch(lo: number, hi: number, out: Translation): Translated {
     return this.translate(Access.fetch, lo, hi, 4, out);

@@ -46,14 +46,28 @@ export interface EmulatedProgram {
 export function runEmulated(
   command: string,
   options: readonly string[],
+  program: EmulatedProgram,
+  machine: ElfMachine,
+): Uint8Array {
+  return runFile(program, machine, (file) => [command, ...options, file]);
+}
+
+/** The same on the host, whose architecture it has to be. */
+export function runNative(program: EmulatedProgram, machine: ElfMachine): Uint8Array {
+  return runFile(program, machine, (file) => [file]);
+}
+
+function runFile(
   { image, base, written }: EmulatedProgram,
   machine: ElfMachine,
+  commandOf: (file: string) => readonly string[],
 ): Uint8Array {
   return inTemporaryFolder((folder) => {
     const file = join(folder, "cases");
     writeFileSync(file, writeElf(image, base, base, machine));
     chmodSync(file, 0o755);
-    const output = execFileSync(command, [...options, file], {
+    const [command = "", ...operands] = commandOf(file);
+    const output = execFileSync(command, operands, {
       maxBuffer: 1 << 28,
       timeout: 60_000,
       stdio: ["ignore", "pipe", "pipe"],
