@@ -1,5 +1,6 @@
 import { type Core, type DeviceBus, Engine, type Tier } from "@hypercraft/engine";
 import { ARM_FLOATING_POINT, createPe } from "../../cpu/create-pe.js";
+import { ARM_PAGE_WALKER } from "../../cpu/page-walker.js";
 import type { ArmPe } from "../../cpu/pe.js";
 import { armInstructions } from "../../isa/table.js";
 
@@ -29,6 +30,8 @@ export interface BareMachineOptions {
   readonly start?: number;
   /** Default: no devices. */
   readonly bus?: DeviceBus;
+  /** Walks in WebAssembly; by default they are. */
+  readonly walks?: boolean;
 }
 
 /** PEs on an engine. Programs are instructions by offset in RAM. */
@@ -46,6 +49,7 @@ export class BareMachine {
       ramBytes = RAM_BYTES,
       start = RAM,
       bus = NO_DEVICES,
+      walks = true,
     }: BareMachineOptions = {},
   ) {
     const pages = (ARENA + ramBytes) / 65536;
@@ -62,6 +66,7 @@ export class BareMachine {
       },
       floatingPoint: ARM_FLOATING_POINT,
       tier,
+      ...(walks && { pageWalker: ARM_PAGE_WALKER }),
     });
     const clock = { now: () => this.ns };
     this.pes = Array.from({ length: count }, (_, index) =>

@@ -15,7 +15,12 @@ const words = (bytes: Uint8Array): Uint32Array => {
 };
 
 /** Assemble a program, run it from EL2 and give what it wrote to the UART. `blob` is loaded at `BLOB`. */
-export function runOnPe(source: string, blob = new Uint8Array(0), tier: Tier = "cold"): Uint8Array {
+export function runOnPe(
+  source: string,
+  blob = new Uint8Array(0),
+  tier: Tier = "cold",
+  walks = true,
+): Uint8Array {
   const written: number[] = [];
   const bus = {
     read: () => -1,
@@ -26,7 +31,7 @@ export function runOnPe(source: string, blob = new Uint8Array(0), tier: Tier = "
   };
   const machine = new BareMachine(
     { [PROGRAM - RAM]: words(assembleForPe(source)), [BLOB - RAM]: words(blob) },
-    { tier, bus, ramBytes: RAM_BYTES, start: PROGRAM },
+    { tier, bus, ramBytes: RAM_BYTES, start: PROGRAM, walks },
   );
   const [{ core, pe }] = machine.pes as [BareMachine["pes"][number]];
   let stopped = false;

@@ -222,8 +222,21 @@ export interface Built {
 const startLevel = (grain: Granule, inputBits: number): number =>
   4 - Math.ceil((inputBits - grain) / (grain - 3));
 
-/** Make the tables of a case, from an address on. EL2 has the lower half's, without a second stage. */
-export function build(ram: TestRam, c: Case, from = ram.ramBase): Built {
+/** Upper half of the address space for a program: its 2 MiB of memory at an address of their own. */
+export const PROGRAM_OFFSET = 0xffff_ff80_0000_0000n;
+const PROGRAM_SHAPE: Shape = { grain: 12, inputBits: 39, startLevel: 1 };
+/** Read-only at EL1 and EL0, Normal, inner shareable, accessed. */
+const PROGRAM_LEAF = (3n << 6n) | (3n << 8n) | (1n << 10n);
+const PROGRAM_GUEST = (3n << 6n) | (15n << 2n) | (3n << 8n) | (1n << 10n);
+/** Bytes of the program that the second stage maps. */
+const PROGRAM_BYTES = 1 << 16;
+
+/**
+ * Make the tables of a case, from an address on. EL2 has the lower half's, without a second stage. With the address of a
+ * `program`, the upper half is the program's: nothing is spoiled on its way in the first stage.
+ */
+export function build(ram: TestRam, any: Case, from = ram.ramBase, program?: number): Built {
+  const c = program === undefined ? any : withProgram(any);
   const frames = new Frames(ram, from);
   const two = (c.vm || c.defaultCacheable) && !(c.defaultCacheable && !c.stage1 && !c.vm);
   const { guest: g } = c;
@@ -295,6 +308,21 @@ export function build(ram: TestRam, c: Case, from = ram.ramBase): Built {
     const at = entries[entry % entries.length]!;
     ram.write64(at, ram.read64(at) ^ (1n << BigInt(flip)));
   }
+  if (program !== undefined) {
+    const [first, second] = [frames.allocate(4096), frames.allocate(4096)];
+    const tables = new Tables(ram, PROGRAM_SHAPE, { address: BigInt(first), host: first }, () => {
+      return { table: { address: BigInt(second), host: second }, attributes: 0n };
+    });
+    tables.map(BigInt(program), 2, BigInt(program), PROGRAM_LEAF);
+    ranges[1] = { shape: PROGRAM_SHAPE, root: { address: BigInt(first), host: first }, tables };
+    const page = 2 ** g.grain;
+    const mapped = [
+      first,
+      second,
+      ...Array.from({ length: PROGRAM_BYTES / page }, (_, i) => program + i * page),
+    ];
+    for (const at of mapped) guest?.map(BigInt(at), 3, BigInt(at), PROGRAM_GUEST);
+  }
 
   const [low, high] = c.halves;
   const control = (c.stage1 ? 1n : 0n) | (c.wxn ? 1n << 19n : 0n);
@@ -318,7 +346,7 @@ export function build(ram: TestRam, c: Case, from = ram.ramBase): Built {
       (high.ignoreTop ? 1n << 38n : 0n),
     MAIR_EL1: mair,
     TTBR0_EL1: base(ranges[0]!.root),
-    TTBR1_EL1: base(ranges[1]!.root) | (5n << 48n),
+    TTBR1_EL1: (program === undefined ? base(ranges[1]!.root) : ranges[1]!.root.address) | (5n << 48n),
     HCR_EL2:
       (1n << 31n) |
       (c.vm ? 1n : 0n) |
@@ -334,6 +362,21 @@ export function build(ram: TestRam, c: Case, from = ram.ramBase): Built {
     TTBR0_EL2: base(ranges[0]!.root),
   };
   return { registers, pages, entries, end: frames.next };
+}
+
+/** The case with a first stage whose upper half is not its own. */
+function withProgram(c: Case): Case {
+  const [low, high] = c.halves;
+  const { grain, inputBits } = PROGRAM_SHAPE;
+  return {
+    ...c,
+    stage1: true,
+    defaultCacheable: false,
+    tge: false,
+    halves: [low, { ...high, grain, inputBits, size: undefined, disabled: false }],
+    guest: { ...c.guest, inputBits: Math.max(c.guest.inputBits, 32) },
+    pages: c.pages.map((page) => ({ ...page, upper: false })),
+  };
 }
 
 /** How one access is made. */
