@@ -68,7 +68,7 @@ function storeWhole(b: A64Builder, layout: Layout, o: Fields, base: Value): void
   }
 }
 
-/** Element by element, each of which has to be aligned. */
+/** Element by element, each of which has to be aligned: bytes always are, wherever 16 of them lie. */
 function eachElement(
   b: A64Builder,
   layout: Layout,
@@ -88,8 +88,7 @@ const storeElement = (l: Lanes, address: Value, x: Value, index: number): void =
   l.b.store((1 << l.size) as AccessSize, address, l.lane(x, index));
 
 function transferWhole(b: A64Builder, layout: Layout, load: boolean, o: Fields, base: Value): void {
-  if (!b.mode.alignmentChecked || o.structureSize === 0)
-    return load ? loadWhole(b, layout, o, base) : storeWhole(b, layout, o, base);
+  if (!b.mode.alignmentChecked) return load ? loadWhole(b, layout, o, base) : storeWhole(b, layout, o, base);
   const l = arrangedLanes(b, o.structureSize, o.q);
   const values = count(layout.registers).map((r) => (load ? l.zero : vector(b, register(o, r))));
   eachElement(b, layout, o, base, (address, r, element) => {
