@@ -12,6 +12,9 @@ const ADD64 = opCode("i64.add");
 const COMPARES = new Set(COMPARE_NAMES.flatMap((name) => [opCode(`i64.${name}`), opCode(`i32.${name}`)]));
 /** By operation number: compares two numbers. */
 const IS_COMPARE = OPS.map((_, op) => COMPARES.has(op));
+/** By operation number: replaces a lane of 4 or 8 bytes. */
+const REPLACES: (true | undefined)[] = [];
+for (const shape of ["i32x4", "i64x2"]) REPLACES[opCode(`${shape}.replace_lane`)] = true;
 /** By operation number: computes an i32 that the micro-op can sign-extend. */
 const IS_I32_COMPUTE = OPS.map(
   ({ name, effect }, op) =>
@@ -33,6 +36,7 @@ export function fuse({ nodes }: IrBlock): void {
     if (op === Op.load || op === Op.store || op === Op.probe) foldAddress(n);
     else if (op === Op.extendS) absorb(n);
     else if (op === Op.branch) compare(n);
+    else if (REPLACES[op] && n.lo === 0) replaceInZeros(n);
     if (n.a !== null && n.a.last < 0) n.a.last = i;
     if (n.b !== null && n.b.last < 0) n.b.last = i;
     if (n.c !== null && n.c.last < 0) n.c.last = i;
@@ -49,6 +53,14 @@ function drop({ a, b, c }: Node): void {
   if (a !== null) a.uses--;
   if (b !== null) b.uses--;
   if (c !== null) c.uses--;
+}
+
+/** The lowest lane replaced in zeros: the zeros need not be there before. */
+function replaceInZeros(n: Node): void {
+  const zeros = n.a as Node;
+  if (zeros.op !== Op.constVector || zeros.bytes?.some((word) => word !== 0) !== false) return;
+  zeros.uses--;
+  n.a = null;
 }
 
 /** load(x + constant): the displacement goes into the access. */

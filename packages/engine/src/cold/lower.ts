@@ -11,7 +11,7 @@ import {
   RMW_NAMES,
 } from "../ir/ops.js";
 import { SOFT_FUNCTIONS } from "../ir/soft.js";
-import { ENGINE_STATE as E, TEMPORARY_COUNT, VECTOR_TEMPORARY_COUNT } from "../state/layout.js";
+import { ENGINE_STATE as E, type Field, TEMPORARY_COUNT, VECTOR_TEMPORARY_COUNT } from "../state/layout.js";
 import { LANE_OPERATIONS, VECTOR_OPERATION_LIST } from "../wasm/vectors.js";
 import { fuse, isSilent, SIGN_EXTENDED } from "./fuse.js";
 import { HAS_RECIPE, LOAD_NAMES, microOp, VECTOR_MICRO_OPS, vectorMicroOp } from "./micro-ops.js";
@@ -118,8 +118,13 @@ const SELECT_VECTOR = vectorMicroOp("select");
 /** By IR operation number. */
 const VECTORS: (number | undefined)[] = [];
 for (const [name] of VECTOR_OPERATION_LIST) VECTORS[opCode(name)] = vectorMicroOp(name);
-/** By IR operation number: bytes of a lane, and what extracts or inserts one of less than 8 (extracting 4 is a scalar micro-op). */
-const LANES: ({ bytes: number; extracts: boolean; vectorOp: number } | undefined)[] = [];
+/** By IR operation number: bytes of a lane, and what extracts or inserts one of less than 8 (those of 4 and more are read where they are). */
+interface Lane {
+  readonly bytes: number;
+  readonly extracts: boolean;
+  readonly vectorOp: number;
+}
+const LANES: (Lane | undefined)[] = [];
 for (const [name, { bytes, operands }] of Object.entries(LANE_OPERATIONS)) {
   const extracts = operands.length === 1;
   const part = extracts ? `extract${bytes * 8}${name.slice(-2)}` : `insert${bytes * 8}`;
@@ -279,8 +284,12 @@ export class Lowering {
       case Op.selectContext:
         this.emit(SELECT_CONTEXT, 0, this.operand(n.a as Node, i), 0, 0, 0);
         return i;
-      default:
-        return this.compute(nodes, i);
+      default: {
+        const lane = LANES[n.op];
+        if (lane?.extracts !== true || lane.bytes < 4) return this.compute(nodes, i);
+        this.extract(n, i, lane.bytes);
+        return i;
+      }
     }
   }
 
@@ -291,17 +300,28 @@ export class Lowering {
     while (next < nodes.length && isSilent(nodes[next] as Node)) next++;
     const follower = nodes[next];
     if (follower !== undefined && follower.op === Op.set && follower.a === n) {
-      const offset = follower.field?.offset as number;
-      this.protect(offset, i, next);
+      const field = follower.field as Field;
+      const { offset } = field;
+      this.protect(field, i, next);
       this.value(n, i, offset);
       this.afterSet(offset);
       if (n.last > next) this.alias(n, offset);
       return next;
     }
-    const slot = this.room(n, i, Math.max(n.last, i));
+    const slot = this.inPlace(n, i) ?? this.room(n, i, Math.max(n.last, i));
     this.value(n, i, slot);
     n.slot = slot;
     return i;
+  }
+
+  /** A lane is replaced in a temporary that nothing needs afterwards, lanes of it included: the slot of that one. */
+  private inPlace(n: Node, i: number): number | undefined {
+    const { a } = n;
+    if (a === null || LANES[n.op]?.extracts !== false || !isVectorTemporary(a.slot)) return undefined;
+    const t = (a.slot - E.vectorTemporaries) >> 4;
+    if ((this.busyVectors[t] as number) > i) return undefined;
+    this.keep(a.slot, Math.max(n.last, i));
+    return a.slot;
   }
 
   private value(n: Node, i: number, d: number): void {
@@ -395,17 +415,37 @@ export class Lowering {
     const lane = LANES[n.op];
     if (lane === undefined) throw new Error(`cold tier cannot lower ${opInfo(n.op).name}`);
     const { bytes, extracts, vectorOp } = lane;
-    const offset = n.lo * bytes;
+    if (extracts) this.emit(VECTOR, d, this.operand(n.a as Node, i) + n.lo * bytes, 0, 0, vectorOp);
+    else if (n.a === null) this.loneLane(d, bytes, this.operand(n.b as Node, i));
+    else this.replaceLane(n, i, d, lane);
+  }
+
+  /** The lowest lane, in zeros. */
+  private loneLane(d: number, bytes: number, value: number): void {
+    this.emit(bytes === 8 ? MOV : EXTEND_U, d, value, 0, 0, 0);
+    this.emit(CONST, d + 8, 0, 0, 0, 0);
+  }
+
+  private replaceLane(n: Node, i: number, d: number, { bytes, vectorOp }: Lane): void {
     const a = this.operand(n.a as Node, i);
-    if (extracts) {
-      if (bytes >= 4) this.emit(bytes === 4 ? EXTEND_U : MOV, d, a + offset, 0, 0, 0);
-      else this.emit(VECTOR, d, a + offset, 0, 0, vectorOp);
-      return;
-    }
     const b = this.operand(n.b as Node, i);
-    if (a !== d) this.emit(VECTOR, d, a, 0, 0, MOVE_VECTOR);
-    if (bytes === 8) this.emit(MOV, d + offset, b, 0, 0, 0);
-    else this.emit(VECTOR, d + offset, 0, b, 0, vectorOp);
+    // The new lane may come from the vector that is written.
+    const overlap = a !== d && b >= d && b < d + 16;
+    const target = overlap ? this.vectorTemporary(i, i) : d;
+    const at = target + n.lo * bytes;
+    if (a !== target) this.emit(VECTOR, target, a, 0, 0, MOVE_VECTOR);
+    if (bytes === 8) this.emit(MOV, at, b, 0, 0, 0);
+    else this.emit(VECTOR, at, 0, b, 0, vectorOp);
+    if (overlap) this.emit(VECTOR, d, target, 0, 0, MOVE_VECTOR);
+  }
+
+  /** A lane of 4 or 8 bytes is read where it lies, in the vector. */
+  private extract(n: Node, i: number, bytes: number): void {
+    const vector = this.operand(n.a as Node, i);
+    const at = vector + n.lo * bytes;
+    if (!isVectorTemporary(vector)) return this.alias(n, at);
+    n.slot = at;
+    this.keep(at, n.last);
   }
 
   /** Atomic accesses extend the sign of what they give. */
@@ -453,9 +493,10 @@ export class Lowering {
   }
 
   private set(n: Node, i: number): void {
-    const offset = n.field?.offset as number;
+    const field = n.field as Field;
+    const { offset } = field;
     const value = n.a as Node;
-    this.protect(offset, i, i);
+    this.protect(field, i, i);
     if (isConstant(value)) {
       if (value.op === Op.const) this.emit(CONST, offset, 0, 0, value.lo, value.hi);
       else this.emit(ADD_IMMEDIATE, offset, E.pcBase, 0, value.lo, value.lo >> 31);
@@ -505,24 +546,27 @@ export class Lowering {
   }
 
   /** A field is about to be overwritten while node `i` is lowered: values needed after node `after` move to temporaries. */
-  private protect(offset: number, i: number, after: number): void {
-    let slot = NO_SLOT;
+  private protect({ offset, type }: Field, i: number, after: number): void {
+    const end = offset + (type === "v128" ? 16 : 8);
+    const moved: { readonly from: number; readonly wide: boolean; readonly to: number }[] = [];
     for (let k = this.aliases.length - 1; k >= 0; k--) {
       const n = this.aliases[k] as Node;
-      if (n.slot !== offset) continue;
+      const from = n.slot;
+      if (from < offset || from >= end) continue;
       this.unalias(k);
       if (n.last <= after) continue;
       if (isConstant(n)) {
         n.slot = NO_SLOT;
         continue;
       }
-      if (slot === NO_SLOT) {
-        slot = this.room(n, i, n.last);
-        this.move(n, slot, offset);
-      } else {
-        this.keep(slot, n.last);
+      const wide = n.type === "v128";
+      const known = moved.find((m) => m.from === from && m.wide === wide);
+      n.slot = known?.to ?? this.room(n, i, n.last);
+      if (known !== undefined) this.keep(known.to, n.last);
+      else {
+        this.move(n, n.slot, from);
+        moved.push({ from, wide, to: n.slot });
       }
-      n.slot = slot;
     }
   }
 

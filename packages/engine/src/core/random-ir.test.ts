@@ -233,6 +233,30 @@ class Generator {
     };
   }
 
+  /** Lanes of one vector, its own or another's, put into a vector one after the other. */
+  laneScript(): Script {
+    const { random } = this;
+    const [v, from, base] = [random.of(vectors), random.of(vectors), random.below(3)];
+    const lanes = Array.from(
+      { length: 1 + random.below(4) },
+      () => [random.below(4), random.below(4)] as const,
+    );
+    const [wide, again] = [random.next() < 0.4, random.of(vectors)];
+    return (b) => {
+      const source = b.get(from);
+      let all = base === 0 ? b.v128.const(0, 0, 0, 0) : base === 1 ? b.get(v) : b.v128.not(b.get(v));
+      for (const [to, at] of lanes) {
+        all = wide
+          ? b.i64x2.replace_lane(all, to >> 1, b.i64x2.extract_lane(source, at >> 1))
+          : b.i32x4.replace_lane(all, to, b.i32x4.extract_lane(source, at));
+      }
+      const kept = b.i64x2.extract_lane(all, 1);
+      b.set(v, all);
+      // What was read before the write, and a lane of a value that went on.
+      b.set(again, b.i64x2.replace_lane(source, 0, kept));
+    };
+  }
+
   private wideAtomic(v: Field, x: Field, address: Make): Script {
     const { random } = this;
     const [value, other] = [this.vector(1), this.vector(1)];
@@ -405,6 +429,14 @@ test.each(seeds(12))("random programs mean one thing, %d", (seed) => {
 
 test.each(seeds(20))("random programs with vectors mean one thing, %d", (seed) => {
   for (let i = 0; i < 2; i++) check(seed * 1000 + i, true);
+});
+
+test.each(seeds(8))("random moves of lanes mean one thing, %d", (seed) => {
+  const generator = new Generator(seed * 31);
+  const body = Array.from({ length: 16 }, (_, k) =>
+    k % 5 === 0 ? generator.vectorScript() : generator.laneScript(),
+  );
+  checkScripts(seed, body);
 });
 
 test.each(seeds(8))("random programs with numbers mean one thing, %d", (seed) => {
