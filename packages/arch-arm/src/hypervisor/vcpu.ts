@@ -58,6 +58,10 @@ const NO_SECOND_STAGE: FatalExit = { kind: "fatal", reason: "the PE's second sta
 export interface VCpuInterruptController {
   /** Makes the vCPU's SGI or PPI of this interrupt ID pending. Throws OutOfRange for another one. */
   raise(id: number): void;
+  /** A physical interrupt for the hypervisor has come; false if none is the controller's. Undefined: none ever is. */
+  hostInterrupt?(): boolean;
+  /** The guest wrote one of its system registers that the hypervisor traps; false if there is none. */
+  writeRegister?(register: number, value: bigint): boolean;
 }
 
 /** A guest at EL1 and EL0, whose exceptions to EL2 end up here. */
@@ -105,9 +109,16 @@ export class ArmVCpu extends PeVCpu {
     const raw = this.rawCause(vector);
     // Back to the guest at once: between runs a vCPU is always in its guest.
     this.pe.enterGuest();
-    if (vector === "irq") return { kind: "externalInterrupt", vector: GuestInterrupt.irq, raw };
+    if (vector === "irq") return this.hostInterrupt(raw);
     if (vector === "fiq") return { kind: "externalInterrupt", vector: GuestInterrupt.fiq, raw };
     return vector === "sync" ? this.synchronous(raw) : this.unexpected(raw);
+  }
+
+  private hostInterrupt(raw: ArmExitCause): VmExitInfo<ArmExitCause> | undefined {
+    if (this.interruptController?.hostInterrupt?.() !== true)
+      return { kind: "externalInterrupt", vector: GuestInterrupt.irq, raw };
+    this.context.stats.count("externalInterrupt", "GIC maintenance interrupt");
+    return undefined;
   }
 
   private rawCause(vector: VectorKind): ArmExitCause {
@@ -200,14 +211,25 @@ export class ArmVCpu extends PeVCpu {
 
   // --- System registers ----------------------------------------------------------------------
 
-  /** ID registers read as what a guest has; whatever else is trapped is not there. */
+  /** ID registers read as what a guest has, SGIs go to its interrupt controller; whatever else is trapped is not there. */
   private systemAccess(iss: number): undefined {
     const { number, rt, read } = trappedAccess(iss);
-    const value = read ? guestIdentification(this.pe, number) : undefined;
-    if (value === undefined) return this.inject(() => this.pe.exceptions.undefined());
-    this.setGpr(rt, value);
+    if (!(read ? this.readTrapped(number, rt) : this.writeTrapped(number, rt)))
+      return this.inject(() => this.pe.exceptions.undefined());
     this.core.finishInstruction(INSTRUCTION_BYTES);
     return undefined;
+  }
+
+  private readTrapped(number: number, rt: number): boolean {
+    const value = guestIdentification(this.pe, number);
+    if (value !== undefined) this.setGpr(rt, value);
+    return value !== undefined;
+  }
+
+  private writeTrapped(number: number, rt: number): boolean {
+    if (this.interruptController?.writeRegister?.(number, this.getGpr(rt)) !== true) return false;
+    this.context.stats.count("sysRegWrite", "SGI");
+    return true;
   }
 
   // --- Answers and interrupts ----------------------------------------------------------------
@@ -252,6 +274,13 @@ export class ArmVCpu extends PeVCpu {
     if (this.interruptController === undefined)
       throw new HyperError("OutOfRange", `vCPU ${this.vcpuId} has no interrupt controller for ${vector}`);
     this.interruptController.raise(vector);
+  }
+
+  /** The wire from the PE's own interrupt controller, where that has a virtual interface for the guest. */
+  setVirtualLine(line: "irq" | "fiq", level: boolean): void {
+    if (line === "irq") this.pe.setVirtualIrq(level);
+    else this.pe.setVirtualFiq(level);
+    if (level) this.signalWake();
   }
 
   /** Drive one of `GuestInterrupt`, as the interrupt controller's outputs do. Throws OutOfRange for another. */

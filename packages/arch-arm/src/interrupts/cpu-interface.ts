@@ -135,8 +135,8 @@ export class PhysicalInterface extends CpuInterface {
 // --- virtual -------------------------------------------------------------------------------------
 
 /** LR.State: bit 0 pending, bit 1 active. */
-const PENDING = 1;
-const ACTIVE = 2;
+export const PENDING = 1;
+export const ACTIVE = 2;
 /** Virtual IDs from here on are LPIs, which have no active state. */
 const FIRST_LPI = 8192;
 
@@ -158,11 +158,11 @@ export interface ListRegister {
 }
 
 /** ICH_HCR_EL2 and GICH_HCR. */
-const HCR_EN = 1;
+export const HCR_EN = 1;
 const HCR_UIE = 1 << 1;
-const HCR_LRENPIE = 1 << 2;
-const HCR_NPIE = 1 << 3;
-const EOI_COUNT_SHIFT = 27;
+export const HCR_LRENPIE = 1 << 2;
+export const HCR_NPIE = 1 << 3;
+export const EOI_COUNT_SHIFT = 27;
 
 /** Bits of MISR. */
 const MISR_EOI = 1;
@@ -171,7 +171,7 @@ const MISR_LRENP = 4;
 const MISR_NP = 8;
 const MISR_GROUPS_SHIFT = 4;
 
-const emptyListRegister = (): ListRegister => ({
+export const emptyListRegister = (): ListRegister => ({
   virtualId: 0,
   physicalId: 0,
   source: 0,

@@ -138,6 +138,7 @@ export abstract class Gic {
     if (this.outputs[cpu] === undefined || !Number.isInteger(id) || id < 0 || id >= PRIVATE_INTERRUPTS) {
       throw new HyperError("OutOfRange", `CPU ${cpu} of the GIC has no private interrupt ${id} (0..31)`);
     }
+    this.observe();
     if (id < SGIS) this.interrupts.sendSgi(cpu, id, cpu);
     else this.interrupts.writeWord(cpu, SET_PENDING, 2 ** id);
     this.update();
@@ -146,6 +147,7 @@ export abstract class Gic {
   private input(cpu: number, id: number): IrqLine {
     return {
       set: (level) => {
+        this.observe();
         this.interrupts.setLine(cpu, id, level);
         this.update();
       },
@@ -156,6 +158,9 @@ export abstract class Gic {
   protected isAwake(_cpu: number): boolean {
     return true;
   }
+
+  /** Takes in what happened where interrupts were handed on to. Before anything is read or changed. */
+  protected observe(): void {}
 
   /** Brings the outputs up to date. After every change of anything. */
   protected update(): void {
@@ -181,6 +186,7 @@ export abstract class Gic {
 
   /** Puts all registers in their reset state. Lines keep their levels. */
   reset(): void {
+    this.observe();
     this.groups = 0;
     this.interrupts.reset();
     for (const item of [...this.physical, ...this.virtual]) item.reset();
@@ -188,6 +194,7 @@ export abstract class Gic {
   }
 
   state(): GicState {
+    this.observe();
     return {
       version: 1,
       design: this.design.version,

@@ -52,8 +52,14 @@ export class GicV2 extends Gic {
     super(options, { priorityBits: PRIORITY_BITS, maxCpus: MAX_CPUS, version: 2, hcrMask: GICH_HCR_BITS });
     this.targetOnlyCpu();
     this.distributor = {
-      read: (offset, width) => part(this.readDistributor(offset & ~3), offset, width),
-      write: (offset, width, value) => this.writeDistributor(offset, width, value),
+      read: (offset, width) => {
+        this.observe();
+        return part(this.readDistributor(offset & ~3), offset, width);
+      },
+      write: (offset, width, value) => {
+        this.observe();
+        this.writeDistributor(offset, width, value);
+      },
     };
     this.cpuInterface = this.words(
       (cpu, offset) => readCpuRegister(this.physical[cpu]!, offset),
@@ -204,7 +210,7 @@ function readHypervisorRegister(virtual: VirtualInterface | undefined, offset: n
   if (virtual === undefined) return 0;
   if (offset >= GICH_LR) {
     const list = virtual.lists[(offset - GICH_LR) >> 2];
-    return list === undefined ? 0 : packList(list);
+    return list === undefined ? 0 : packListV2(list);
   }
   switch (offset) {
     case GICH_HCR:
@@ -230,7 +236,7 @@ function writeHypervisorRegister(virtual: VirtualInterface | undefined, offset: 
   if (virtual === undefined) return;
   if (offset >= GICH_LR) {
     const list = virtual.lists[(offset - GICH_LR) >> 2];
-    if (list !== undefined) unpackList(list, value);
+    if (list !== undefined) unpackListV2(list, value);
     return;
   }
   switch (offset) {
@@ -250,7 +256,8 @@ function writeHypervisorRegister(virtual: VirtualInterface | undefined, offset: 
   }
 }
 
-function packList(list: ListRegister): number {
+/** GICH_LRn. */
+export function packListV2(list: ListRegister): number {
   const physical = list.hardware ? list.physicalId : list.source | (list.eoi ? 0x200 : 0);
   return (
     (list.virtualId |
@@ -263,7 +270,7 @@ function packList(list: ListRegister): number {
   );
 }
 
-function unpackList(list: ListRegister, value: number): void {
+export function unpackListV2(list: ListRegister, value: number): void {
   const physical = (value >>> 10) & 0x3ff;
   list.virtualId = value & 0x3ff;
   list.hardware = value >>> 31 === 1;

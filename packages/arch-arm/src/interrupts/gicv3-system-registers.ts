@@ -33,13 +33,13 @@ export interface SystemRegistersOptions {
 const icc = (crm: number, op2: number) => (3 << 14) | (12 << 7) | (crm << 3) | op2;
 const ich = (crm: number, op2: number) => (3 << 14) | (4 << 11) | (12 << 7) | (crm << 3) | op2;
 
-const ICC_PMR = (3 << 14) | (4 << 7) | (6 << 3);
-const ICC_IAR = [icc(8, 0), icc(12, 0)] as const;
-const ICC_EOIR = [icc(8, 1), icc(12, 1)] as const;
+export const ICC_PMR = (3 << 14) | (4 << 7) | (6 << 3);
+export const ICC_IAR = [icc(8, 0), icc(12, 0)] as const;
+export const ICC_EOIR = [icc(8, 1), icc(12, 1)] as const;
 const ICC_HPPIR = [icc(8, 2), icc(12, 2)] as const;
 const ICC_BPR = [icc(8, 3), icc(12, 3)] as const;
 const ICC_APR = [icc(8, 4), icc(9, 0)] as const;
-const ICC_IGRPEN = [icc(12, 6), icc(12, 7)] as const;
+export const ICC_IGRPEN = [icc(12, 6), icc(12, 7)] as const;
 const ICC_DIR = icc(11, 1);
 const ICC_RPR = icc(11, 3);
 const ICC_SGI1R = icc(11, 5);
@@ -49,13 +49,18 @@ const ICC_CTLR = icc(12, 4);
 const ICC_SRE = icc(12, 5);
 const ICC_SRE_EL2 = ich(9, 5);
 const ICH_APR = [ich(8, 0), ich(9, 0)] as const;
-const ICH_HCR = ich(11, 0);
+export const ICH_HCR = ich(11, 0);
 const ICH_VTR = ich(11, 1);
 const ICH_MISR = ich(11, 2);
 const ICH_EISR = ich(11, 3);
 const ICH_ELRSR = ich(11, 5);
 const ICH_VMCR = ich(11, 7);
-const ICH_LR0 = ich(12, 0);
+export const ICH_LR0 = ich(12, 0);
+
+/** Whether it is one of the registers that send SGIs. */
+export function isSgiRegister(register: number): boolean {
+  return register === ICC_SGI1R || register === ICC_ASGI1R || register === ICC_SGI0R;
+}
 
 const CTLR_COMMON = 1;
 const CTLR_EOI_MODE = 2;
@@ -216,7 +221,7 @@ export class SystemRegisters implements GicSystemRegisters {
         return virtual.control.getActive(1, 0);
       default: {
         const list = this.list(register);
-        return list === undefined ? 0 : packList(list);
+        return list === undefined ? 0 : packListV3(list);
       }
     }
   }
@@ -239,7 +244,7 @@ export class SystemRegisters implements GicSystemRegisters {
         break;
       default: {
         const list = this.list(register);
-        if (list !== undefined) unpackList(list, value);
+        if (list !== undefined) unpackListV3(list, value);
       }
     }
   }
@@ -320,7 +325,7 @@ function acknowledge(cpu: CpuInterface, request: InterruptRequest | undefined): 
 }
 
 /** ICH_LR<n>_EL2. Priority has the upper five of its eight bits. */
-function packList(list: ListRegister): bigint {
+export function packListV3(list: ListRegister): bigint {
   const physical = list.hardware ? list.physicalId : list.eoi ? 0x200 : 0;
   const high =
     physical |
@@ -331,7 +336,7 @@ function packList(list: ListRegister): bigint {
   return (BigInt(high >>> 0) << 32n) | BigInt(list.virtualId);
 }
 
-function unpackList(list: ListRegister, value: bigint): void {
+export function unpackListV3(list: ListRegister, value: bigint): void {
   const high = Number((value >> 32n) & 0xffff_ffffn);
   list.virtualId = Number(value & 0xffffn);
   list.hardware = ((high >>> 29) & 1) !== 0;

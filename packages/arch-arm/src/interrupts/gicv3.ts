@@ -63,12 +63,24 @@ export class GicV3 extends Gic {
     this.asleep = options.cpus.map(() => this.asleepAtReset);
     this.routeAll();
     this.distributor = {
-      read: (offset, width) => part(this.readDistributor(offset - (offset & 3)), offset, width),
-      write: (offset, width, value) => this.writeDistributor(offset, width, value),
+      read: (offset, width) => {
+        this.observe();
+        return part(this.readDistributor(offset - (offset & 3)), offset, width);
+      },
+      write: (offset, width, value) => {
+        this.observe();
+        this.writeDistributor(offset, width, value);
+      },
     };
     this.redistributors = {
-      read: (offset, width) => part(this.readRedistributor(offset - (offset & 3)), offset, width),
-      write: (offset, width, value) => this.writeRedistributor(offset, width, value),
+      read: (offset, width) => {
+        this.observe();
+        return part(this.readRedistributor(offset - (offset & 3)), offset, width);
+      },
+      write: (offset, width, value) => {
+        this.observe();
+        this.writeRedistributor(offset, width, value);
+      },
     };
   }
 
@@ -82,7 +94,10 @@ export class GicV3 extends Gic {
       physical: this.physical[cpu]!,
       virtual: this.virtual[cpu],
       routing,
-      sendSgi: (value, group) => this.sendSgi(cpu, value, group),
+      sendSgi: (value, group) => {
+        this.observe();
+        this.sendSgi(cpu, value, group);
+      },
       changed: () => this.update(),
     });
   }

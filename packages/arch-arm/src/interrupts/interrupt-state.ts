@@ -21,6 +21,16 @@ export interface InterruptRequest {
   readonly group: Group;
 }
 
+/** An interrupt that is pending, whoever is to have it and however it got there. */
+export interface AskingInterrupt extends Omit<InterruptRequest, "source"> {
+  /** It is active besides. */
+  readonly active: boolean;
+  /** Its line keeps it pending. */
+  readonly held: boolean;
+  /** The CPUs that an SGI is pending from, as a bit set; 0 where the GIC does not tell. */
+  readonly sources: number;
+}
+
 /** Bits and bytes of consecutive interrupts. */
 interface Bank {
   readonly group: Uint32Array;
@@ -204,6 +214,48 @@ export class GicInterrupts {
     };
   }
 
+  /**
+   * Interrupts of the groups (bits 0 and 1) that are enabled and pending for a CPU, active or not: most urgent first,
+   * among equals by ID. An SPI for several CPUs is the first one's.
+   */
+  asking(cpu: number, groups: number): AskingInterrupt[] {
+    const found: AskingInterrupt[] = [];
+    const collect = (bank: Bank, word: number, first: number, allowed: number): void => {
+      let bits = asking(bank, word, groups) & allowed;
+      for (; bits !== 0; bits &= bits - 1)
+        found.push(this.describe(cpu, bank, word, first, Math.clz32(bits & -bits) ^ 31));
+    };
+    collect(this.banks[cpu] as Bank, 0, 0, ~0);
+    const targeted = this.targeted[cpu] as Uint32Array;
+    for (let word = 0; word < targeted.length; word++) {
+      let mine = targeted[word] as number;
+      for (let other = 0; other < cpu; other++) mine &= ~(this.targeted[other]?.[word] as number);
+      collect(this.shared, word, PRIVATE_INTERRUPTS + word * 32, mine);
+    }
+    return found.sort((a, b) => a.priority - b.priority || a.id - b.id);
+  }
+
+  private describe(cpu: number, bank: Bank, word: number, first: number, bit: number): AskingInterrupt {
+    const id = first + bit;
+    const index = word * 32 + bit;
+    return {
+      id,
+      priority: bank.priority[index] as number,
+      group: testBit(bank.group, index) ? 1 : 0,
+      active: testBit(bank.active, index),
+      held: !testBit(bank.edge, index) && testBit(bank.line, index),
+      sources: id < SGIS && this.sgiPerSource ? this.sgiSources(cpu, id) : 0,
+    };
+  }
+
+  isActive(cpu: number, id: number): boolean {
+    return testBit(this.bankOf(cpu, id).active, id < PRIVATE_INTERRUPTS ? id : id - PRIVATE_INTERRUPTS);
+  }
+
+  priorityOf(cpu: number, id: number): number {
+    return this.bankOf(cpu, id).priority[id < PRIVATE_INTERRUPTS ? id : id - PRIVATE_INTERRUPTS] as number;
+  }
+
   /** From pending to active; what still asks for it (a high level, another source) keeps it pending besides. */
   acknowledge(cpu: number, { id, source }: InterruptRequest): void {
     const bank = this.bankOf(cpu, id);
@@ -348,7 +400,12 @@ function pendingWord(bank: Bank, word: number): number {
 }
 
 function candidates(bank: Bank, word: number, groups: number): number {
-  const ready = pendingWord(bank, word) & (bank.enabled[word] as number) & ~(bank.active[word] as number);
+  return asking(bank, word, groups) & ~(bank.active[word] as number);
+}
+
+/** Pending and enabled, of these groups. */
+function asking(bank: Bank, word: number, groups: number): number {
+  const ready = pendingWord(bank, word) & (bank.enabled[word] as number);
   const group1 = bank.group[word] as number;
   return ready & (((groups & 1) !== 0 ? ~group1 : 0) | ((groups & 2) !== 0 ? group1 : 0));
 }
