@@ -24,7 +24,7 @@ export type { ColdStatistics, EngineStatistics } from "./core/statistics.js";
 export type { Watchpoint } from "./core/watchpoints.js";
 export type { HotStatistics } from "./hot/hot-tier.js";
 export { type AccessOptions, type AtomicOptions, IrBuilder, type Value } from "./ir/builder.js";
-export type { AccessSize, AtomicSize, IrBlock, Node } from "./ir/node.js";
+export { type AccessSize, type AtomicSize, type IrBlock, isConstant, type Node } from "./ir/node.js";
 export type { RmwName } from "./ir/ops.js";
 export type { SoftName } from "./ir/soft.js";
 export * from "./isa/index.js";

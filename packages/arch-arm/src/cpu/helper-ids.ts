@@ -29,10 +29,7 @@ export const Helper = {
   fpTrap: 14,
   /** A base register SP that is no multiple of 16. Called on a condition, so the value is b. */
   stackAlignment: 15,
-  /**
-   * A branch to an address that is no multiple of 4: b = target (called on a condition). const = 1: X30 is to become
-   * the return address.
-   */
+  /** The pc is no multiple of 4. */
   pcAlignment: 16,
   /** CLREX: give up the exclusive monitor's mark (`Core.clearReservation`). */
   clearExclusive: 17,

@@ -1,11 +1,11 @@
-import { type Field, Status } from "@hypercraft/engine";
+import { Status } from "@hypercraft/engine";
 import { DAIF, HCR, SCTLR } from "./control-bits.js";
 import { WAIT_EXIT } from "./exit.js";
 import { EL1, EL2 } from "./fields.js";
 import { Helper } from "./helper-ids.js";
 import type { ArmPe } from "./pe.js";
 import { semihostingCall } from "./semihosting.js";
-import { PSTATE, X } from "./state.js";
+import { PSTATE } from "./state.js";
 import { Ec, ISS_ALWAYS } from "./syndrome.js";
 import { registerNumber } from "./system-register.js";
 
@@ -53,7 +53,7 @@ export function runHelper(
     case Helper.stackAlignment:
       return exceptions.raise(exceptions.target, Ec.spAlignment, 0);
     case Helper.pcAlignment:
-      return branchToUnaligned(pe, constant === 1, bLo, bHi);
+      return exceptions.pcAlignment(pe.core.pcLo(), pe.core.pcHi());
     case Helper.clearExclusive:
       pe.core.clearReservation();
       return Status.next;
@@ -65,15 +65,6 @@ export function runHelper(
     default:
       throw new RangeError(`no helper ${id}`);
   }
-}
-
-/** The branch itself is done, its link included: the exception is of the instruction at its target. */
-function branchToUnaligned({ core, exceptions }: ArmPe, links: boolean, lo: number, hi: number): Status {
-  if (links) {
-    const next = (core.pcLo() + 4) | 0;
-    core.set(X[30] as Field, next, (core.pcHi() + (next === 0 ? 1 : 0)) | 0);
-  }
-  return exceptions.pcAlignment(lo, hi);
 }
 
 function hypervisorCall(pe: ArmPe, immediate: number): Status {

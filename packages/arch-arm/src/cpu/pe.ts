@@ -215,13 +215,9 @@ export class ArmPe extends CpuModel implements GuestCpu {
         return true;
       }
     }
-    // Whatever instruction comes next is illegal; and links may lead past the check of a fetch.
+    // Whatever instruction comes next is illegal.
     if (core.lo(PSTATE.il) !== 0) {
       exceptions.illegalState();
-      return true;
-    }
-    if ((core.pcLo() & 3) !== 0) {
-      exceptions.pcAlignment(core.pcLo(), core.pcHi());
       return true;
     }
     if (!timers.comparators.moved && !this.pmu.moved) return false;

@@ -1,13 +1,22 @@
-import type { IrBuilder, Value } from "@hypercraft/engine";
+import { type IrBuilder, isConstant, type Value } from "@hypercraft/engine";
 
 /** A subtraction that set the flags, in the block `nodes` belongs to. */
-export interface Comparison {
+interface Subtraction {
   readonly kind: "subtraction";
   readonly nodes: unknown;
   readonly wide: boolean;
   readonly x: Value;
   readonly y: Value;
 }
+
+/** One that set them on a condition, an i32 of 0 or 1, and else they were set to NZCV, 4 bits. */
+interface ConditionalSubtraction extends Omit<Subtraction, "kind"> {
+  readonly kind: "conditional";
+  readonly condition: Value;
+  readonly nzcv: number;
+}
+
+export type Comparison = Subtraction | ConditionalSubtraction;
 
 /** A comparison of numbers that set the flags: 0 less, 1 equal, 2 greater, 3 unordered, as an i32. */
 export interface Order {
@@ -55,7 +64,11 @@ export function orderedBy(i32: IrBuilder["i32"], { order }: Order, code: number)
  * The condition by comparing the operands of the subtraction, which is shorter than by way of the flags; null for
  * the conditions on N or V alone.
  */
-export function compareBy(o: IrBuilder["i32"], { x, y }: Comparison, code: number): Value | null {
+export function compareBy(
+  o: IrBuilder["i32"],
+  { x, y }: Pick<Subtraction, "x" | "y">,
+  code: number,
+): Value | null {
   switch (code) {
     case 0:
       return o.eq(x, y);
@@ -81,3 +94,15 @@ export function compareBy(o: IrBuilder["i32"], { x, y }: Comparison, code: numbe
       return null;
   }
 }
+
+/** Does a condition hold under NZCV, 4 bits? */
+export function holds(code: number, nzcv: number): boolean {
+  const [n, z, c, v] = [8, 4, 2, 1].map((bit) => (nzcv & bit) !== 0);
+  const positive = [z, c, n, v, c && !z, n === v, n === v && !z, true][code >> 1] as boolean;
+  return code < 14 && (code & 1) !== 0 ? !positive : positive;
+}
+
+/** A constant that is not negative, of an i32 or an i64. */
+export const isNatural = (n: Value): boolean => isConstant(n) && (n.type === "i32" ? n.lo : n.hi) >= 0;
+
+export const isZero = (n: Value): boolean => isConstant(n) && n.lo === 0 && (n.type === "i32" || n.hi === 0);

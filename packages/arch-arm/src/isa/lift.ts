@@ -8,6 +8,7 @@ import {
   type RandomInstruction,
   wrapperOf,
 } from "@hypercraft/engine";
+import { Helper } from "../cpu/helper-ids.js";
 import { A64Builder } from "./lifter.js";
 import { armInstructions } from "./table.js";
 
@@ -25,6 +26,7 @@ export function liftInstruction(
   offset: number,
   mode: number,
 ): number {
+  if ((offset & (LENGTH - 1)) !== 0) return liftUnaligned(builder, offset, mode);
   const low = source.u16(offset);
   const high = source.u16(offset + 2);
   if (low < 0 || high < 0) return 0;
@@ -35,6 +37,15 @@ export function liftInstruction(
   if (instruction === undefined) b.undefined();
   else instruction.lift(b, bits);
   return LENGTH;
+}
+
+/** Whatever branched there need not look: what is executed at such an address is its exception. */
+function liftUnaligned(builder: IrBuilder, offset: number, mode: number): number {
+  const length = LENGTH - (offset & (LENGTH - 1));
+  const b = wrap(builder);
+  b.begin(offset, length, 0, mode);
+  b.callAndDispatch(Helper.pcAlignment);
+  return length;
 }
 
 /** Assembly text of an instruction at a virtual address, in the manual's syntax. */

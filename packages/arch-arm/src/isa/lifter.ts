@@ -9,11 +9,23 @@ import {
 import { Helper } from "../cpu/helper-ids.js";
 import { type CodeMode, unpackMode } from "../cpu/mode.js";
 import { FLAGS, PSTATE, SP, X } from "../cpu/state.js";
-import { type Comparison, compareBy, type Order, orderedBy } from "./comparison.js";
+import { type Comparison, compareBy, holds, isNatural, isZero, type Order, orderedBy } from "./comparison.js";
 
 /** The register number that means the zero register or the stack pointer. */
 export const ZR = 31;
 export const LINK = 30;
+
+/** The flags of an addition or a subtraction: N and Z by the result, V by bit 63. */
+interface ArithmeticFlags {
+  readonly nz: Value;
+  readonly c: Value;
+  readonly v: Value;
+}
+
+interface Arithmetic {
+  readonly result: Value;
+  readonly flags: ArithmeticFlags;
+}
 
 /** Data contexts (`IrBuilder.selectContext`). */
 const UNPRIVILEGED = 2;
@@ -97,26 +109,49 @@ export class A64Builder extends InstructionBuilder<CodeMode> {
 
   /** x + y with flags; i64 or i32 as `wide` says. Gives the sum. */
   addFlags(wide: boolean, x: Value, y: Value): Value {
-    const { ir } = this;
-    const o = this.ops(wide);
-    const sum = o.add(x, y);
-    this.setResult(wide, sum);
-    ir.set(FLAGS.c, o.lt_u(sum, x));
-    ir.set(FLAGS.v, this.widened(wide, o.and(o.xor(x, sum), o.xor(y, sum))));
+    const { result, flags } = this.addition(wide, x, y);
+    this.setArithmetic(flags);
     this.compared = null;
-    return sum;
+    return result;
   }
 
   /** x - y with flags. Gives the difference. */
   subFlags(wide: boolean, x: Value, y: Value): Value {
-    const { ir } = this;
+    const { result, flags } = this.subtraction(wide, x, y);
+    this.setArithmetic(flags);
+    this.compared = { kind: "subtraction", nodes: this.ir.nodes, wide, x, y };
+    return result;
+  }
+
+  private addition(wide: boolean, x: Value, y: Value): Arithmetic {
     const o = this.ops(wide);
+    const sum = o.add(x, y);
+    // Where y is not negative, x has to differ from the sum, which is.
+    const overflow = o.and(o.xor(x, sum), isNatural(y) ? sum : o.xor(y, sum));
+    return this.arithmetic(wide, sum, o.lt_u(sum, x), overflow);
+  }
+
+  private subtraction(wide: boolean, x: Value, y: Value): Arithmetic {
+    const { i32 } = this;
+    const o = this.ops(wide);
+    const none = this.constant(wide, 0);
+    if (isZero(y)) return this.arithmetic(wide, x, i32.const(1), none);
     const difference = o.sub(x, y);
-    this.setResult(wide, difference);
-    ir.set(FLAGS.c, o.ge_u(x, y));
-    ir.set(FLAGS.v, this.widened(wide, o.and(o.xor(x, y), o.xor(x, difference))));
-    this.compared = { kind: "subtraction", nodes: ir.nodes, wide, x, y };
-    return difference;
+    // Where y is not negative, x is, and has to differ from the difference.
+    const overflow = o.and(isNatural(y) ? x : o.xor(x, y), o.xor(x, difference));
+    return this.arithmetic(wide, difference, o.ge_u(x, y), overflow);
+  }
+
+  private arithmetic(wide: boolean, result: Value, c: Value, v: Value): Arithmetic {
+    return { result, flags: { nz: this.widened(wide, result), c, v: this.widened(wide, v) } };
+  }
+
+  private setArithmetic({ nz, c, v }: ArithmeticFlags): void {
+    const { ir } = this;
+    ir.set(FLAGS.n, nz);
+    ir.set(FLAGS.z, nz);
+    ir.set(FLAGS.c, c);
+    ir.set(FLAGS.v, v);
   }
 
   /** x + y + C, with flags if asked. */
@@ -167,14 +202,43 @@ export class A64Builder extends InstructionBuilder<CodeMode> {
     this.setFlags(n, z, c, v);
   }
 
-  /** NZCV, 4 bits, in the form the flags are kept in. */
+  /**
+   * NZCV, 4 bits, in the form the flags are kept in. N and Z are the same value, unless both are set, which no result
+   * of an operation does.
+   */
   constantFlags(nzcv: number): readonly [n: Value, z: Value, c: Value, v: Value] {
-    const top = (set: number) => this.i64.pair(0, set === 0 ? 0 : 1 << 31);
     const { i64, i32 } = this;
-    return [top(nzcv & 8), i64.const(nzcv & 4 ? 0 : 1), i32.const((nzcv >> 1) & 1), top(nzcv & 1)];
+    const negative = (nzcv & 8) !== 0;
+    const zero = (nzcv & 4) !== 0;
+    const n = negative ? i64.pair(0, 1 << 31) : i64.const(zero ? 0 : 1);
+    const z = negative && zero ? i64.const(0) : n;
+    return [n, z, i32.const((nzcv >> 1) & 1), i64.pair(0, (nzcv & 1) === 0 ? 0 : 1 << 31)];
   }
 
-  /** Flags of `first` if the condition holds, else the constant NZCV (conditional compare). */
+  /** Flags of x - y, or x + y, if a condition code holds, else the constant NZCV (conditional compare). */
+  compareIf(code: number, subtract: boolean, wide: boolean, x: Value, y: Value, nzcv: number): void {
+    const { ir, i32 } = this;
+    // AL and NV always hold.
+    if (code >= 14) {
+      if (subtract) this.subFlags(wide, x, y);
+      else this.addFlags(wide, x, y);
+      return;
+    }
+    const condition = this.condition(code);
+    const { flags } = subtract ? this.subtraction(wide, x, y) : this.addition(wide, x, y);
+    const [n, z, , v] = this.constantFlags(nzcv);
+    const nz = ir.select(condition, flags.nz, n);
+    const carry = (nzcv & 2) === 0 ? i32.and(flags.c, condition) : i32.or(flags.c, i32.eqz(condition));
+    this.setFlags(
+      nz,
+      z === n ? nz : ir.select(condition, flags.nz, z),
+      carry,
+      ir.select(condition, flags.v, v),
+    );
+    if (subtract) this.compared = { kind: "conditional", nodes: ir.nodes, condition, wide, x, y, nzcv };
+  }
+
+  /** Flags of `first` if the condition holds, else the constant NZCV. */
   flagsIf(condition: Value, first: () => void, nzcv: number): void {
     const { ir } = this;
     first();
@@ -185,19 +249,25 @@ export class A64Builder extends InstructionBuilder<CodeMode> {
     this.compared = null;
   }
 
-  /** A condition (EQ 0 ... AL 14, NV 15) as an i32 that is not zero if it holds. */
+  /** A condition (EQ 0 ... AL 14, NV 15) as an i32: 1 if it holds, else 0. */
   condition(code: number): Value {
     const { ir, compared } = this;
     if (compared !== null && compared.nodes === ir.nodes) {
       const value =
-        compared.kind === "order"
-          ? orderedBy(this.i32, compared, code)
-          : compareBy(this.ops(compared.wide), compared, code);
+        compared.kind === "order" ? orderedBy(this.i32, compared, code) : this.comparedBy(compared, code);
       if (value !== null) return value;
     }
     if (code >= 14) return this.i32.const(1);
     const positive = this.positiveCondition(code >> 1);
     return (code & 1) === 0 ? positive : this.i32.eqz(positive);
+  }
+
+  private comparedBy(compared: Comparison, code: number): Value | null {
+    const { i32 } = this;
+    const value = compareBy(this.ops(compared.wide), compared, code);
+    if (value === null || compared.kind === "subtraction") return value;
+    const { condition, nzcv } = compared;
+    return holds(code, nzcv) ? i32.or(value, i32.eqz(condition)) : i32.and(value, condition);
   }
 
   private positiveCondition(code: number): Value {
@@ -272,10 +342,8 @@ export class A64Builder extends InstructionBuilder<CodeMode> {
     this.callAndDispatch(Helper.undefined, 0, this.i64.pair(this.bits, 0));
   }
 
-  /** Branch to a register; with the link written or not. A target that is no multiple of 4 is for the helper. */
+  /** Branch to a register; with the link written or not. That a target is no multiple of 4 is found there. */
   branchTo(target: Value, link: boolean): void {
-    const low = this.i32.and(this.i32.wrap_i64(target), this.i32.const(3));
-    this.ir.callIf(low, Helper.pcAlignment, link ? 1 : 0, target);
     if (link) this.setX(LINK, this.ir.pc(this.next));
     this.ir.jumpIndirect(target);
   }

@@ -187,27 +187,21 @@ const carry = [
 type Compare = { rn: number; cond: number; nzcv: number };
 
 const comparing =
-  (compute: Binary, second: (b: A64Builder, wide: boolean, o: never) => Value) =>
+  (subtract: boolean, second: (b: A64Builder, wide: boolean, o: never) => Value) =>
   (b: A64Builder, o: Compare) => {
     const wide = wideOf(b);
-    const condition = b.condition(o.cond);
-    const compare = () => {
-      compute(b, wide, b.r(wide, o.rn), second(b, wide, o as never));
-    };
-    // AL and NV always hold.
-    if (o.cond >= 14) compare();
-    else b.flagsIf(condition, compare, o.nzcv);
+    b.compareIf(o.cond, subtract, wide, b.r(wide, o.rn), second(b, wide, o as never), o.nzcv);
   };
 const immediate = (b: A64Builder, wide: boolean, { imm }: { imm: number }) => b.constant(wide, imm);
 const second = (b: A64Builder, wide: boolean, { rm }: { rm: number }) => b.r(wide, rm);
 
 const conditionalCompare = [
-  insn("sf:1 0111010010 rm:5 cond:4 00 rn:5 0 nzcv:4", "ccmn rn, rm, nzcv, cond", comparing(adds, second)),
-  insn("sf:1 1111010010 rm:5 cond:4 00 rn:5 0 nzcv:4", "ccmp rn, rm, nzcv, cond", comparing(subs, second)),
+  insn("sf:1 0111010010 rm:5 cond:4 00 rn:5 0 nzcv:4", "ccmn rn, rm, nzcv, cond", comparing(false, second)),
+  insn("sf:1 1111010010 rm:5 cond:4 00 rn:5 0 nzcv:4", "ccmp rn, rm, nzcv, cond", comparing(true, second)),
   insn(
     "sf:1 0111010010 imm:5 cond:4 10 rn:5 0 nzcv:4",
     "ccmn rn, imm, nzcv, cond",
-    comparing(adds, immediate),
+    comparing(false, immediate),
     {
       name: "ccmn.imm",
     },
@@ -215,7 +209,7 @@ const conditionalCompare = [
   insn(
     "sf:1 1111010010 imm:5 cond:4 10 rn:5 0 nzcv:4",
     "ccmp rn, imm, nzcv, cond",
-    comparing(subs, immediate),
+    comparing(true, immediate),
     {
       name: "ccmp.imm",
     },
@@ -231,6 +225,21 @@ const selecting =
     const x = b.r(wide, o.rn);
     b.setR(wide, o.rd, b.ir.select(condition, x, otherwise(b, wide, b.r(wide, o.rm))));
   };
+
+/** CSINC and CSINV of one register: what a condition adds, or CSET and CSETM, need no choice. */
+const changing = (sign: "add" | "sub", otherwise: typeof increment) => {
+  const choose = selecting(otherwise);
+  return (b: A64Builder, o: Select) => {
+    const { rd, rn, rm, cond } = o;
+    // What is not the sum of a register and a condition: the inverse of a register.
+    if (rn !== rm || cond >= 14 || (sign === "sub" && rn !== 31)) return choose(b, o);
+    const wide = wideOf(b);
+    const condition = b.condition(cond ^ 1);
+    const value = wide ? b.i64.extend_i32_u(condition) : condition;
+    if (rn === 31 && sign === "add") b.setR(wide, rd, value);
+    else b.setR(wide, rd, b.ops(wide)[sign](b.r(wide, rn), value));
+  };
+};
 const not = (b: A64Builder, wide: boolean, y: Value) => b.ops(wide).xor(y, b.constant(wide, -1));
 const increment = (b: A64Builder, wide: boolean, y: Value) => b.ops(wide).add(y, b.constant(wide, 1));
 const negate = (b: A64Builder, wide: boolean, y: Value) => b.ops(wide).sub(b.constant(wide, 0), y);
@@ -241,13 +250,13 @@ const conditionalSelect = [
     "csel rd, rn, rm, cond",
     selecting((_, __, y) => y),
   ),
-  insn("sf:1 0011010100 rm:5 cond:4 01 rn:5 rd:5", "csinc rd, rn, rm, cond", selecting(increment), {
+  insn("sf:1 0011010100 rm:5 cond:4 01 rn:5 rd:5", "csinc rd, rn, rm, cond", changing("add", increment), {
     aliases: [
       ["cset rd, inverted", "rn == 31, rm == 31, conditional == 1"],
       ["cinc rd, rn, inverted", "rn == rm, rn != 31, conditional == 1"],
     ],
   }),
-  insn("sf:1 1011010100 rm:5 cond:4 00 rn:5 rd:5", "csinv rd, rn, rm, cond", selecting(not), {
+  insn("sf:1 1011010100 rm:5 cond:4 00 rn:5 rd:5", "csinv rd, rn, rm, cond", changing("sub", not), {
     aliases: [
       ["csetm rd, inverted", "rn == 31, rm == 31, conditional == 1"],
       ["cinv rd, rn, inverted", "rn == rm, rn != 31, conditional == 1"],

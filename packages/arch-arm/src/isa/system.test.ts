@@ -161,10 +161,16 @@ describe("exceptions", () => {
     expect(machine.calls.map(({ helper }) => helper)).toEqual([Helper.eret, Helper.undefined]);
   });
 
-  test("a branch to an address that is no multiple of 4 goes to the helper", () => {
+  test("a branch to an address that is no multiple of 4 is done, and its target calls the helper", () => {
     const machine = one().setX(1, 0x8000_0002n).execute("blr", { xn: 1 });
-    expect(machine.calls).toMatchObject([{ helper: Helper.pcAlignment, constant: 1, b: 0x8000_0002n }]);
-    expect(one().setX(1, 0x8000_0004n).execute("br", { xn: 1 }).calls).toEqual([]);
+    expect(machine.calls).toEqual([]);
+    expect([machine.end.address, machine.x(30)]).toEqual([0x8000_0002n, 0x8000_0104n]);
+    for (const offset of [1, 2, 3, 0xffd, 0xfff]) {
+      const at = one().run(0, {}, offset);
+      expect(at.calls).toMatchObject([{ helper: Helper.pcAlignment }]);
+      // Nothing of it lies in the next page.
+      expect(at.end.address).toBe(0x8000_0000n + BigInt((offset & ~3) + 4));
+    }
   });
 
   test("a stack pointer that is no multiple of 16, where the mode says it is checked", () => {

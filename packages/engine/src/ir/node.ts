@@ -1,5 +1,5 @@
 import type { Field } from "../state/layout.js";
-import type { IrType } from "./ops.js";
+import { type IrType, Op } from "./ops.js";
 
 /** Bytes of a data access; of 16 are loads and stores of vectors. */
 export type AccessSize = 1 | 2 | 4 | 8 | 16;
@@ -82,3 +82,6 @@ export interface IrBlock {
   /** State writes were removed because later ones follow: between instructions, fields may hold older values. */
   delayed?: boolean;
 }
+
+/** Is the value known when a block is built? Its halves are `lo` and, of an i64, `hi`. */
+export const isConstant = ({ op }: Node): boolean => op === Op.const;
