@@ -245,6 +245,7 @@ class Generator {
     return (b) => {
       const source = b.get(from);
       let all = base === 0 ? b.v128.const(0, 0, 0, 0) : base === 1 ? b.get(v) : b.v128.not(b.get(v));
+      const early = b.i64x2.extract_lane(all, 0);
       for (const [to, at] of lanes) {
         all = wide
           ? b.i64x2.replace_lane(all, to >> 1, b.i64x2.extract_lane(source, at >> 1))
@@ -252,8 +253,8 @@ class Generator {
       }
       const kept = b.i64x2.extract_lane(all, 1);
       b.set(v, all);
-      // What was read before the write, and a lane of a value that went on.
-      b.set(again, b.i64x2.replace_lane(source, 0, kept));
+      // What was read before the write, and lanes of values that went on.
+      b.set(again, b.i64x2.replace_lane(b.i64x2.replace_lane(source, 0, kept), 1, early));
     };
   }
 
