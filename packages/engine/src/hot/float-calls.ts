@@ -2,7 +2,7 @@ import type { Node } from "../ir/node.js";
 import { SOFT_FUNCTIONS, type SoftFunction } from "../ir/soft.js";
 import { FLOAT_MODES, modesOf, roundingOf } from "../softfloat/index.js";
 import type { FloatContext, FloatEmitter, FloatForm, RegionFloats } from "./float.js";
-import { enterFloats, FAST_FLOATS, FAST_FLOATS_FUSED } from "./float-fast.js";
+import { enterFloats, FAST_FLOATS, FAST_FLOATS_FUSED, whereFlushed } from "./float-fast.js";
 import { type Fast, type FastWriter, type Guards, type Variable, variable } from "./float-writer.js";
 import { type FunctionWriter, W } from "./function-writer.js";
 
@@ -12,7 +12,7 @@ export type HostFloats = "fused" | "plain";
 /** Indexes of the imported flags and modes. */
 const FLAGS_GLOBAL = 0;
 const MODES_GLOBAL = 1;
-/** Under these the host does something else than the guest. */
+/** Under these the host does something else than the guest with denormal numbers. */
 const FLUSHING = FLOAT_MODES.flushInputs | FLOAT_MODES.flushResults;
 
 /** Floating point in regions: the host's arithmetic where it is exact, else the interpreter's own functions. */
@@ -24,6 +24,8 @@ export class FloatCalls implements FloatEmitter {
   private readonly switchable: boolean;
   /** Empty unless the guest's rules allow host arithmetic: no flag for denormal operands as such. */
   private readonly fastFloats: readonly (Fast | undefined)[];
+  /** The same for guests that flush denormals at the moment. */
+  private readonly flushedFloats: readonly (Fast | undefined)[];
 
   constructor(
     indexOf: (sub: number) => number,
@@ -35,6 +37,7 @@ export class FloatCalls implements FloatEmitter {
     this.takesRounding = takesRounding;
     this.switchable = switchable;
     this.fastFloats = !hostFloats ? [] : hostFloats === "fused" ? FAST_FLOATS_FUSED : FAST_FLOATS;
+    this.flushedFloats = whereFlushed(this.fastFloats);
   }
 
   form(n: Node): FloatForm {
@@ -48,8 +51,8 @@ export class FloatCalls implements FloatEmitter {
   }
 
   private fast(n: Node): Fast | undefined {
-    if ((modesOf(n.lo) & FLUSHING) !== 0) return undefined;
-    const fast = this.fastFloats[n.sub];
+    const flushing = (modesOf(n.lo) & FLUSHING) !== 0;
+    const fast = (flushing ? this.flushedFloats : this.fastFloats)[n.sub];
     return fast?.roundings?.includes(roundingOf(n.lo)) === false ? undefined : fast;
   }
 

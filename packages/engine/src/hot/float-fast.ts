@@ -1,6 +1,7 @@
 import { type SoftName, softFunction } from "../ir/soft.js";
 import { type Expr, expr, f32, f64, i32, i64 } from "../wasm/index.js";
 import type { LocalType } from "./float.js";
+import { flushed } from "./float-flushed.js";
 import { fusedByHost, fusedDouble, fusedSingle } from "./float-fused.js";
 import {
   type Fast,
@@ -17,7 +18,7 @@ import {
 import { type FunctionWriter, W } from "./function-writer.js";
 
 // Floating point by the host's own arithmetic where that provably gives the exact result and flags, for
-// guests that have no flag for denormal operands as such, and that do not flush at the moment. The host rounds to nearest even and tells no
+// guests that have no flag for denormal operands as such. (`float-flushed.ts` is for those that flush.) The host rounds to nearest even and tells no
 // flags; so inexact must be set already, and the result must be clear of overflow and underflow. Whatever
 // is not clear goes to the exact function. No host NaN is ever passed on: its bits are not defined.
 
@@ -277,6 +278,14 @@ export const FAST_FLOATS_FUSED: readonly (Fast | undefined)[] = byNumber({
   "f32.fma": fused("f32", fusedByHost("f32")),
   "f64.fma": fused("f64", fusedByHost("f64")),
 });
+
+/** The same for guests that flush denormals. */
+export function whereFlushed(list: readonly (Fast | undefined)[]): readonly (Fast | undefined)[] {
+  const sums = new Set(
+    (["f32.add", "f32.sub", "f64.add", "f64.sub"] as const).map((n) => softFunction(n).index),
+  );
+  return list.map((fast, index) => fast && flushed(fast, sums.has(index)));
+}
 
 function byNumber(fast: Partial<Record<SoftName, Fast>>): (Fast | undefined)[] {
   const list: (Fast | undefined)[] = [];
