@@ -468,6 +468,24 @@ describe("Vm: time", () => {
     expect(fired).toBe(500);
   });
 
+  it("ends a long slice about when a timer of the real world is due", async () => {
+    // 10 instructions a microsecond, the speed that is assumed before any was measured.
+    let retired = () => 0;
+    const vm = make([[SPIN]], { clock: new WallClock(() => retired() / 10_000) });
+    retired = () => vm.vcpus.getVcpu(0).retired;
+    const late: number[] = [];
+    let due = 0;
+    const tick = () => {
+      if (due > 0) late.push(vm.clock.now() - due);
+      due = vm.clock.now() + 7_000_000;
+      vm.timers.schedule(due, tick);
+    };
+    tick();
+    await vm.run({ maxInstructions: 1_000_000 });
+    expect(late.length).toBeGreaterThan(10);
+    for (const ns of late) expect(ns).toBeLessThan(500_000);
+  });
+
   it("stands still while a timer's promise is open, and goes on in the same slice", async () => {
     const vm = make([[SPIN]]);
     const opened = Promise.withResolvers<void>();

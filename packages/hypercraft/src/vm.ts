@@ -17,6 +17,7 @@ import type { GuestMemory } from "./guest-memory.js";
 import type { HyperCraftHal } from "./hal.js";
 import { reportOn } from "./report.js";
 import { isResumable, type VmRunResult } from "./run-result.js";
+import { RunSpeed } from "./run-speed.js";
 import {
   type RunOptions,
   runTogether,
@@ -70,6 +71,10 @@ export interface VmState {
 
 const SLICE_ALONE = 300_000;
 const SLICE_SHARED = 20_000;
+/** How late timers of the real world may be without anything done about it, in nanoseconds. */
+const PROMPT_NS = 1_000_000;
+/** Instructions of a run that is to end at such a timer, at least. */
+const SHORTEST_RUN = 1000;
 
 const EXITS_PER_TURN = 65_536;
 
@@ -106,6 +111,7 @@ export class Vm<V extends VCpu = VCpu, G extends GuestMemoryInterface = GuestMem
   readonly #order: readonly V[];
   readonly #faults = new Map<V, FaultStreak>();
   #cursor: number;
+  readonly #speed = new RunSpeed();
   #sliceLeft = 0;
   #stopRequested = false;
   #held: Promise<void> | undefined;
@@ -239,7 +245,7 @@ export class Vm<V extends VCpu = VCpu, G extends GuestMemoryInterface = GuestMem
     // Taken before the vCPUs are asked: a deadline that passes meanwhile must not be taken for one they knew of.
     const now = this.clock.now();
     const vcpu = this.#pickNext();
-    if (vcpu !== undefined) return this.#runSlice(vcpu, limits);
+    if (vcpu !== undefined) return this.#runTimedSlice(vcpu, limits, now);
     if (this.#order.every(({ state }) => state === "PoweredOff")) return this.#end({ kind: "halted" });
     return { kind: "idle", deadline: this.#nextDeadline(now) };
   }
@@ -261,6 +267,13 @@ export class Vm<V extends VCpu = VCpu, G extends GuestMemoryInterface = GuestMem
   #beginSlice(index: number): void {
     this.#cursor = index;
     this.#sliceLeft = 0;
+  }
+
+  #runTimedSlice(vcpu: V, limits: TurnLimits, startNs: number): TurnOutcome {
+    const before = vcpu.retired;
+    const outcome = this.#runSlice(vcpu, limits);
+    if (!isVirtualClock(this.clock)) this.#speed.record(vcpu.retired - before, this.clock.now() - startNs);
+    return outcome;
   }
 
   #runSlice(vcpu: V, limits: TurnLimits): TurnOutcome {
@@ -298,12 +311,21 @@ export class Vm<V extends VCpu = VCpu, G extends GuestMemoryInterface = GuestMem
     return on > 1 ? SLICE_SHARED : SLICE_ALONE;
   }
 
-  /** Instructions until something is due, at least 1, as far as the clock can tell. */
+  /** Instructions until something is due, at least 1, as far as can be told. */
   #untilDeadline(): number {
-    if (!isVirtualClock(this.clock)) return Number.POSITIVE_INFINITY;
+    if (!isVirtualClock(this.clock)) return this.#aboutUntilDeadline();
     const deadline = this.#nextDeadline();
     if (deadline === Number.POSITIVE_INFINITY) return deadline;
     return Math.max(1, this.clock.instructionsUntil(deadline));
+  }
+
+  /** By the speed so far. A slice that is over in no time needs no such care. */
+  #aboutUntilDeadline(): number {
+    if (this.#sliceLeft <= this.#speed.instructionsIn(PROMPT_NS)) return Number.POSITIVE_INFINITY;
+    const now = this.clock.now();
+    const deadline = this.#nextDeadline(now);
+    if (deadline === Number.POSITIVE_INFINITY) return deadline;
+    return Math.max(SHORTEST_RUN, this.#speed.instructionsIn(deadline - now));
   }
 
   /** The next deadline ahead. One that has passed is known to its vCPU, which has its reasons to wait on. */
