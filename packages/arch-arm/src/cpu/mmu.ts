@@ -70,17 +70,16 @@ export class Mmu {
     return effective(first, shareability);
   }
 
-  /** Translate `size` bytes that lie in one 4 KiB page; true fills `out`. */
+  /** Translate an access, or the part of it on one page; true fills `out`. Device memory takes none that is unaligned. */
   translate(
     r: Regime,
     rights: number,
     need: Need,
     lo: number,
     hi: number,
-    size: number,
+    unaligned: boolean,
     out: Translation,
   ): boolean {
-    const unaligned = need !== Need.fetch && (lo & (size - 1)) !== 0;
     const code = this.first(r, rights, need, lo, hi, unaligned);
     if (code === REPORTED) return false;
     if (code !== WALKED) return this.failed(code, need);

@@ -131,7 +131,7 @@ export class Operations {
   private cache(need: Need, lo: number, hi: number): Status {
     const { contexts, mmu, exceptions, debug, el } = this.pe;
     // PAN is for loads and stores.
-    if (!mmu.translate(contexts.regime, el === 0 ? Rights.user : 0, need, lo, hi, 1, this.at))
+    if (!mmu.translate(contexts.regime, el === 0 ? Rights.user : 0, need, lo, hi, false, this.at))
       return exceptions.translationFault(need, lo, hi, true);
     // To a watchpoint, only what may throw data away is an access.
     return need === Need.write ? debug.access(need, lo, hi, 1, el, this.at, true) : Status.next;
@@ -142,10 +142,9 @@ export class Operations {
     const { at } = this;
     const start = lo & ~(ZERO_BLOCK - 1);
     // Device memory takes no DC ZVA, as if it were unaligned.
-    const unaligned = lo | 1;
-    if (!mmu.translate(contexts.regime, contexts.dataRights, Need.write, unaligned, hi, 2, at))
+    if (!mmu.translate(contexts.regime, contexts.dataRights, Need.write, lo, hi, true, at))
       return exceptions.translationFault(Need.write, lo, hi);
-    const offset = core.ramOffset(at.physical - (unaligned - start));
+    const offset = core.ramOffset(at.physical - (lo - start));
     if (offset < 0) return exceptions.simpleAbort(Fsc.external, Need.write, lo, hi);
     core.bytes.fill(0, offset, offset + ZERO_BLOCK);
     core.ramWritten(offset, ZERO_BLOCK);
@@ -165,7 +164,7 @@ export class Operations {
     const r = contexts.regimeOf(level);
     const rights = level === 0 ? Rights.user : 0;
     const ok = both
-      ? mmu.translate(r, rights, write, lo, hi, 1, at)
+      ? mmu.translate(r, rights, write, lo, hi, false, at)
       : mmu.translateFirst(r, rights, write, lo, hi, at);
     const { fault } = mmu;
     if (!ok) {

@@ -33,7 +33,7 @@ import { defineControl } from "./registers/translation.js";
 import { resetState } from "./reset.js";
 import type { SemihostingHost } from "./semihosting.js";
 import { armLayout, PSTATE, waitingForEvent } from "./state.js";
-import { Fsc } from "./syndrome.js";
+import { Fsc, isZeroBlock } from "./syndrome.js";
 import { SystemRegisters } from "./system-registers.js";
 import { Timers } from "./timers.js";
 import { TlbMaintenance } from "./tlb-maintenance.js";
@@ -160,17 +160,28 @@ export class ArmPe extends CpuModel implements GuestCpu {
       return Translated.moved;
     }
     if ((lo & 3) !== 0) return exceptions.pcAlignment(lo, hi) as Translated;
-    if (!mmu.translate(contexts.regime, contexts.fetchRights, Need.fetch, lo, hi, 4, out))
+    if (!mmu.translate(contexts.regime, contexts.fetchRights, Need.fetch, lo, hi, false, out))
       return exceptions.translationFault(Need.fetch, lo, hi) as Translated;
     if (core.ramOffset(out.physical) >= 0) return this.debug.fetch(lo, hi, out) as Translated;
     return exceptions.simpleAbort(Fsc.external, Need.fetch, lo, hi) as Translated;
   }
 
-  translate(access: Access, lo: number, hi: number, size: number, out: Translation): Translated {
+  translate(
+    access: Access,
+    lo: number,
+    hi: number,
+    size: number,
+    out: Translation,
+    unaligned = (lo & (size - 1)) !== 0,
+  ): Translated {
     const { mmu, core, contexts, debug, el } = this;
-    const rights = contexts.dataRights;
-    if (mmu.translate(contexts.regime, rights, access, lo, hi, size, out)) {
-      const level = (rights & Rights.user) !== 0 ? 0 : el;
+    const { regime, dataRights } = contexts;
+    let done = mmu.translate(regime, dataRights, access, lo, hi, unaligned, out);
+    // The probe of a DC ZVA, which Device memory takes as it takes what is unaligned.
+    if (done && access === Need.write && size === 1 && !out.cacheable && isZeroBlock(this.instructionBits()))
+      done = mmu.translate(regime, dataRights, access, lo, hi, true, out);
+    if (done) {
+      const level = (dataRights & Rights.user) !== 0 ? 0 : el;
       return debug.access(access, lo, hi, size, level, out) as Translated;
     }
     const { fault } = mmu;
@@ -235,22 +246,22 @@ export class ArmPe extends CpuModel implements GuestCpu {
   /** The instruction at the pc; undefined if it cannot be read. Nothing is trapped. */
   fetchedBits(): number | undefined {
     const { core, contexts } = this;
-    const offset = this.probe(contexts.fetchRights, Need.fetch, core.pcLo(), core.pcHi(), 4);
+    const offset = this.probe(contexts.fetchRights, Need.fetch, core.pcLo(), core.pcHi());
     return offset < 0 ? undefined : (core.words[offset >>> 2] as number);
   }
 
   /** A byte as a load of the present code would read it, -1 where it would fault or find no RAM. Nothing is trapped. */
   peek(lo: number, hi: number): number {
-    const offset = this.probe(this.contexts.dataRights, Need.read, lo, hi, 1);
+    const offset = this.probe(this.contexts.dataRights, Need.read, lo, hi);
     return offset < 0 ? -1 : (this.core.bytes[offset] as number);
   }
 
   /** Where in host memory an access would lead, -1 where it would fault or find no RAM. */
-  probe(rights: number, need: Need, lo: number, hi: number, size: number): number {
+  probe(rights: number, need: Need, lo: number, hi: number): number {
     const { core, mmu, contexts, probed } = this;
     // Whatever failed before is what the caller may want to tell about.
     const { code, stage2, s1ptw, write, ipa } = mmu.fault;
-    const found = mmu.translate(contexts.regime, rights, need, lo, hi, size, probed);
+    const found = mmu.translate(contexts.regime, rights, need, lo, hi, false, probed);
     Object.assign(mmu.fault, { code, stage2, s1ptw, write, ipa });
     return found ? core.ramOffset(probed.physical) : -1;
   }

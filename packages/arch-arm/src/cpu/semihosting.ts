@@ -79,7 +79,7 @@ class VirtualMemory implements GuestVirtualMemory {
       const va = address + BigInt(from);
       const size = Math.min(length - from, PAGE - Number(va & BigInt(PAGE - 1)));
       const [lo, hi] = [Number(BigInt.asIntN(32, va)), Number(BigInt.asIntN(32, va >> 32n))];
-      const offset = pe.probe(pe.contexts.dataRights, need, lo, hi, 1);
+      const offset = pe.probe(pe.contexts.dataRights, need, lo, hi);
       if (offset < 0) return false;
       take(offset, from, size);
       from += size;

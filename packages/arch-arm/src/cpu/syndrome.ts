@@ -93,3 +93,8 @@ export function isStoreExclusive(instruction: number): boolean {
   // CASP has bits 31 and 21 = 0 and 1 where STXP has 1 and 1.
   return (instruction & 0x3fc0_0000) === 0x0800_0000 && (instruction & 0x8020_0000) !== 0x0020_0000;
 }
+
+/** DC ZVA. */
+export function isZeroBlock(instruction: number): boolean {
+  return (instruction & ~31) === (0xd50b_7420 | 0);
+}

@@ -88,8 +88,18 @@ export interface GuestCpu {
   disassemble?(source: CodeSource, offset: number, pc: bigint): string;
   /** Translate an instruction fetch. On success `out.physical` is filled; else the trap was taken, or the pc moved. */
   translateFetch(lo: number, hi: number, out: Translation): Translated;
-  /** Translate a data access of the current context; never crosses a page. */
-  translate(access: Access, lo: number, hi: number, size: number, out: Translation): Translated;
+  /**
+   * Translate a data access of the current context, or the part of it on one page. `unaligned`: the whole access is not
+   * aligned to its size.
+   */
+  translate(
+    access: Access,
+    lo: number,
+    hi: number,
+    size: number,
+    out: Translation,
+    unaligned: boolean,
+  ): Translated;
   /** The architecture faults on this misaligned access: take the trap. Only called for accesses marked `aligned`. */
   misaligned(access: Access, lo: number, hi: number): Status;
   /** Access to a physical address that is no RAM: a device or nothing. Reads give their value with `core.setAnswer`. */

@@ -65,7 +65,7 @@ export class SlowPath {
     if (watched && core.watches(access, lo, hi, size)) return Status.exitBefore;
     if ((lo & 0xfff) + size > 4096) return this.crossing(kind, access, size, lo, hi, valueLo, valueHi);
     const t = this.first;
-    const translated = core.cpu.translate(access, lo, hi, size, t);
+    const translated = core.cpu.translate(access, lo, hi, size, t, (lo & (size - 1)) !== 0);
     if (translated !== Translated.ok) return this.untranslated(translated, kind, size, lo, hi);
     const offset = core.ramOffset(t.physical);
     if (offset < 0) return this.device(kind, access, size, t.physical, valueLo, valueHi, lo, hi);
@@ -121,7 +121,8 @@ export class SlowPath {
     if (!core.hasAnswer) {
       this.askedUpper = true;
       const nextLo = (lo + 8) | 0;
-      return core.cpu.translate(access, nextLo, (lo < 0 && nextLo >= 0 ? hi + 1 : hi) | 0, 8, this.second);
+      const nextHi = (lo < 0 && nextLo >= 0 ? hi + 1 : hi) | 0;
+      return core.cpu.translate(access, nextLo, nextHi, 8, this.second, (lo & 15) !== 0);
     }
     core.takeAnswer();
     if (access === Access.read) core.setUpperResult(core.answerLo, core.answerHi);
@@ -196,9 +197,9 @@ export class SlowPath {
     const inFirst = 4096 - (lo & 0xfff);
     const nextLo = (lo + inFirst) | 0;
     const nextHi = nextLo === 0 ? (hi + 1) | 0 : hi;
-    let translated = core.cpu.translate(access, lo, hi, inFirst, this.first);
+    let translated = core.cpu.translate(access, lo, hi, inFirst, this.first, true);
     if (translated !== Translated.ok) return this.untranslated(translated, kind, size, lo, hi);
-    translated = core.cpu.translate(access, nextLo, nextHi, size - inFirst, this.second);
+    translated = core.cpu.translate(access, nextLo, nextHi, size - inFirst, this.second, true);
     if (translated !== Translated.ok) return this.untranslated(translated, kind, size, nextLo, nextHi);
     const a = core.ramOffset(this.first.physical);
     const b = core.ramOffset(this.second.physical);
