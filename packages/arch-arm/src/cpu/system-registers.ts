@@ -1,9 +1,12 @@
 import { type Field, Status } from "@hypercraft/engine";
+import { HCR } from "./control-bits.js";
+import { EL2 } from "./fields.js";
 import type { ArmPe } from "./pe.js";
-import { genericName, op0Of, op1Of } from "./system-register.js";
+import { Ec, ISS_ALWAYS } from "./syndrome.js";
+import { crnOf, genericName, op0Of, op1Of } from "./system-register.js";
 
 /** What the rules say about an access, beside the level that the number names. */
-export const Rule = { allowed: 0, trapEl1: 1, trapEl2: 2, undefined: 3 } as const;
+export const Rule = { allowed: 0, trapEl1: 1, trapEl2: 2, undefined: 3, fpTrap: 4 } as const;
 export type Rule = (typeof Rule)[keyof typeof Rule];
 
 /** A register's rule for accesses below EL2; called for those that the number allows. */
@@ -20,6 +23,8 @@ export interface SystemRegister {
   /** Lowest level that may write, where it is not the lowest that may read. */
   readonly writeLevel?: number;
   readonly check?: Check;
+  /** It is part of floating point, and trapped with it, at EL2 too. */
+  readonly floatingPoint?: true;
 }
 
 export type Definition = Omit<SystemRegister, "number" | "name">;
@@ -90,7 +95,8 @@ export class SystemRegisters {
 
   read(number: number): Status {
     const register = this.registers.get(number);
-    if (register?.read === undefined) return this.pe.interruptController.read(number);
+    if (register?.read === undefined)
+      return this.missing(number, true) ?? this.pe.interruptController.read(number);
     const refused = this.refused(register, true);
     if (refused !== Rule.allowed) return this.refuse(refused, number, true);
     register.read();
@@ -100,11 +106,21 @@ export class SystemRegisters {
 
   write(number: number, lo: number, hi: number): Status {
     const register = this.registers.get(number);
-    if (register?.write === undefined) return this.pe.interruptController.write(number, lo, hi);
+    if (register?.write === undefined)
+      return this.missing(number, false) ?? this.pe.interruptController.write(number, lo, hi);
     const refused = this.refused(register, false);
     if (refused !== Rule.allowed) return this.refuse(refused, number, false);
     register.write(lo, hi);
     return Status.next;
+  }
+
+  /** HCR_EL2.TIDCP traps what is left to implementations (CRn 11 and 15) before it is UNDEFINED. */
+  private missing(number: number, read: boolean): Status | undefined {
+    const { core, el } = this.pe;
+    const crn = crnOf(number);
+    if (el !== 1 || op0Of(number) !== 3 || (crn !== 11 && crn !== 15)) return undefined;
+    if ((core.lo(EL2.hcr) & HCR.TIDCP) === 0) return undefined;
+    return this.refuse(Rule.trapEl2, number, read);
   }
 
   private refused(register: SystemRegister, read: boolean): Rule {
@@ -113,6 +129,7 @@ export class SystemRegisters {
     // Debug registers at op1 = 0 are EL1's like the others.
     const level = LEVELS[op1Of(number)] as number;
     if (el < (read ? level : (writeLevel ?? level))) return Rule.undefined;
+    if (register.floatingPoint && this.pe.modeBits.fpTrap() !== 0) return Rule.fpTrap;
     return el < 2 && register.check !== undefined ? register.check(read) : Rule.allowed;
   }
 
@@ -120,6 +137,8 @@ export class SystemRegisters {
   refuse(rule: Rule, number: number, read: boolean): Status {
     const { exceptions } = this.pe;
     if (rule === Rule.undefined) return exceptions.undefined();
+    if (rule === Rule.fpTrap)
+      return exceptions.raise(this.pe.modeBits.fpTrap() as 1 | 2, Ec.fpAccess, ISS_ALWAYS);
     return exceptions.systemAccess(rule === Rule.trapEl1 ? 1 : 2, number, read);
   }
 

@@ -3,6 +3,8 @@ import type { RamRange } from "../core/engine.js";
 import { type Field, StateLayout } from "../state/layout.js";
 
 const PC = new StateLayout().pc;
+/** What an engine keeps for a core. */
+const STATE_BYTES = 8192;
 
 /** A core without an engine: state in an array, RAM in another, and a record of what it was asked for. */
 export class FakeCore implements CoreApi {
@@ -41,7 +43,8 @@ export class FakeCore implements CoreApi {
   ) {
     this.ramBase = ramBase;
     this.ramBytes = ramBytes;
-    this.state = new Int32Array(layout.size / 4);
+    // Layouts grow while a CPU model is made.
+    this.state = new Int32Array(Math.max(layout.size, STATE_BYTES) / 4);
     this.words = new Int32Array(memory);
     this.bytes = new Uint8Array(memory);
   }

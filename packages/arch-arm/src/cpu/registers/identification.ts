@@ -97,7 +97,10 @@ export function defineIdentification(pe: ArmPe): void {
     write: undefined,
   });
   registers.storage(registerNumber(3, 4, 0, 0, 0), "VPIDR_EL2", EL2.vpidr, { maskHi: 0 });
-  registers.storage(registerNumber(3, 4, 0, 0, 5), "VMPIDR_EL2", EL2.vmpidr, { maskHi: 0xff });
+  registers.storage(registerNumber(3, 4, 0, 0, 5), "VMPIDR_EL2", EL2.vmpidr, {
+    maskHi: 0xff,
+    ones: 1 << 31,
+  });
 }
 
 /** Their values after reset. */

@@ -96,9 +96,11 @@ export function defineProcessorState(pe: ArmPe): void {
       core.set(FPCR, lo & FPCR_MASK, 0);
       pe.modeBits.refresh();
     },
+    floatingPoint: true,
   });
   registers.define(registerNumber(3, 3, 4, 4, 1), "FPSR", {
     read: () => registers.set(readFpsr(core), 0),
     write: (lo) => writeFpsr(core, lo),
+    floatingPoint: true,
   });
 }
