@@ -29,9 +29,12 @@ const MIN_INPUT_BITS = 25;
 /** A regime with the numbers of its address spaces: the current one, and what it shares with all others. */
 class Prepared {
   valid = false;
+  /** All but table bases is. */
+  controlsValid = false;
   readonly regime: Regime;
-  /** The registers that it depends on, as they tell address spaces apart. */
+  /** The registers that it depends on, as they tell address spaces apart: the first ones are those without bases. */
   readonly words: number[] = [];
+  controls = 0;
   space = 0;
   common = 0;
 
@@ -64,11 +67,21 @@ export class Contexts {
     this.walk = new WalkRecord(pe.core);
   }
 
-  /** A register that translation depends on changed. */
+  /** Registers that translation depends on changed. */
   refresh(): void {
+    this.guest.controlsValid = false;
     this.guest.valid = false;
+    this.hypervisor.controlsValid = false;
     this.hypervisor.valid = false;
     this.modeChanged();
+  }
+
+  /** A register of the regime of EL2, or of EL1 and EL0, changed; perhaps a table base alone. */
+  changed(el2: boolean, base: boolean): void {
+    const p = el2 ? this.hypervisor : this.guest;
+    p.valid = false;
+    if (!base) p.controlsValid = false;
+    if (el2 === (this.pe.el === 2)) this.modeChanged();
   }
 
   /** The exception level or PAN changed, and nothing else. */
@@ -126,11 +139,18 @@ export class Contexts {
   }
 
   private prepare(p: Prepared): void {
-    p.words.length = 0;
-    if (p === this.hypervisor) this.describeEl2(p);
-    else this.describeEl1(p);
-    const { low, high, guest } = p.regime;
-    this.largestGrain = Math.max(this.largestGrain, low.grain, high.grain, guest.grain);
+    if (!p.controlsValid) {
+      p.words.length = 0;
+      if (p === this.hypervisor) this.describeEl2(p);
+      else this.describeEl1(p);
+      const { low, high, guest } = p.regime;
+      this.largestGrain = Math.max(this.largestGrain, low.grain, high.grain, guest.grain);
+      p.controls = p.words.length;
+      p.controlsValid = true;
+    }
+    p.words.length = p.controls;
+    if (p === this.hypervisor) this.basesOfEl2(p);
+    else this.basesOfEl1(p);
     p.valid = true;
   }
 
@@ -146,9 +166,15 @@ export class Contexts {
     r.deviceAttributes = deviceAttributes(mairLo, mairHi);
     r.low.enabled = true;
     r.low.topByteIgnored = (tcr & (1 << 20)) !== 0;
+    stage1Range(r.low, tcr & 63, TG0[(tcr >>> 14) & 3] as number);
+    p.words.push(sctlr, tcr, mairLo, mairHi);
+  }
+
+  private basesOfEl2(p: Prepared): void {
+    const { core } = this.pe;
     const [lo, hi] = [core.lo(EL2.ttbr0), core.hi(EL2.ttbr0)];
-    stage1Range(r.low, tcr & 63, TG0[(tcr >>> 14) & 3] as number, lo, hi, r.outputBits);
-    p.words.push(sctlr, tcr, mairLo, mairHi, lo, hi);
+    setBase(p.regime.low, lo, hi, p.regime.outputBits);
+    p.words.push(lo, hi);
     p.space = this.spaces.id(false, 0, 0, p.words);
     p.common = p.space;
   }
@@ -160,8 +186,6 @@ export class Contexts {
     const hcr = core.lo(EL2.hcr) & HCR_TRANSLATION;
     const sctlr = core.lo(EL1.sctlr) & (SCTLR.M | SCTLR.WXN);
     const [mairLo, mairHi] = [core.lo(EL1.mair), core.hi(EL1.mair)];
-    const [lo0, hi0] = [core.lo(EL1.ttbr0), core.hi(EL1.ttbr0)];
-    const [lo1, hi1] = [core.lo(EL1.ttbr1), core.hi(EL1.ttbr1)];
     r.stage1 = (sctlr & SCTLR.M) !== 0 && (hcr & (HCR.TGE | HCR.DC)) === 0;
     r.stage2 = (hcr & (HCR.VM | HCR.DC)) !== 0;
     r.defaultCacheable = (hcr & HCR.DC) !== 0;
@@ -173,16 +197,25 @@ export class Contexts {
     r.high.enabled = (tcr & TCR.EPD1) === 0;
     r.low.topByteIgnored = (tcrHi & TCR.TBI0_HI) !== 0;
     r.high.topByteIgnored = (tcrHi & TCR.TBI1_HI) !== 0;
-    stage1Range(r.low, tcr & 63, TG0[(tcr >>> 14) & 3] as number, lo0, hi0, r.outputBits);
-    stage1Range(r.high, (tcr >>> 16) & 63, TG1[tcr >>> 30] as number, lo1, hi1, r.outputBits);
-    const { vmid } = this;
+    stage1Range(r.low, tcr & 63, TG0[(tcr >>> 14) & 3] as number);
+    stage1Range(r.high, (tcr >>> 16) & 63, TG1[tcr >>> 30] as number);
     p.words.push(sctlr, hcr, tcr, tcrHi, mairLo, mairHi);
     if (r.stage2) this.describeStage2(p);
+  }
+
+  private basesOfEl1(p: Prepared): void {
+    const { core } = this.pe;
+    const r = p.regime;
+    const { vmid } = this;
     if (!r.stage1) {
       p.space = this.spaces.id(true, 0, vmid, p.words);
       p.common = p.space;
       return;
     }
+    const [lo0, hi0] = [core.lo(EL1.ttbr0), core.hi(EL1.ttbr0)];
+    const [lo1, hi1] = [core.lo(EL1.ttbr1), core.hi(EL1.ttbr1)];
+    setBase(r.low, lo0, hi0, r.outputBits);
+    setBase(r.high, lo1, hi1, r.outputBits);
     p.words.push(lo1, hi1 & 0xffff);
     p.common = this.spaces.id(true, NO_ASID, vmid, p.words);
     p.words.push(hi1, lo0, hi0);
@@ -202,7 +235,7 @@ export class Contexts {
     range.grain = grain;
     range.inputBits = inputBits;
     range.startLevel = (grain === 12 ? 2 : 3) - sl0;
-    const covered = (3 - range.startLevel) * (grain - 3) + grain;
+    const covered = coverage(range);
     // Up to 16 tables may be concatenated at the first level; level 0 and the largest ones need 44 bits.
     range.enabled =
       grain !== 0 &&
@@ -211,7 +244,8 @@ export class Contexts {
       inputBits <= PHYSICAL_BITS &&
       inputBits > covered &&
       inputBits <= covered + grain + 1;
-    setBase(range, covered, lo, hi, r.guestOutputBits);
+    range.bytes = 2 ** (3 + inputBits - covered);
+    setBase(range, lo, hi, r.guestOutputBits);
     p.words.push(vtcr, lo, hi);
     const { stage2Words } = this;
     if (stage2Words[0] === vtcr && stage2Words[1] === lo && stage2Words[2] === hi) return;
@@ -292,26 +326,21 @@ export class Contexts {
   }
 }
 
-function stage1Range(
-  range: TableRange,
-  size: number,
-  grain: number,
-  lo: number,
-  hi: number,
-  output: number,
-): void {
+function stage1Range(range: TableRange, size: number, grain: number): void {
   range.grain = grain === 0 ? 12 : grain;
   range.inputBits = size >= 16 && size <= 39 && grain !== 0 ? 64 - size : 0;
-  const stride = range.grain - 3;
-  range.startLevel = 4 - Math.ceil((range.inputBits - range.grain) / stride);
-  setBase(range, (3 - range.startLevel) * stride + range.grain, lo, hi, output);
+  range.startLevel = 4 - Math.ceil((range.inputBits - range.grain) / (range.grain - 3));
+  range.bytes = 2 ** (3 + range.inputBits - coverage(range));
 }
 
-/** The table's address; `covered`: log2 of what one descriptor of the first level maps. */
-function setBase(range: TableRange, covered: number, lo: number, hi: number, output: number): void {
+/** log2 of what one descriptor of the first level maps. */
+function coverage({ grain, startLevel }: TableRange): number {
+  return (3 - startLevel) * (grain - 3) + grain;
+}
+
+function setBase(range: TableRange, lo: number, hi: number, output: number): void {
   const base = (hi & 0xffff) * 0x1_0000_0000 + ((lo & ~1) >>> 0);
-  const size = 2 ** (3 + range.inputBits - covered);
-  range.base = base - (base % size);
+  range.base = base - (base % range.bytes);
   range.baseTooLarge = range.base >= 2 ** output;
 }
 

@@ -7,6 +7,8 @@ export class TableRange {
   /** log2 of the granule: 12, 14 or 16. */
   grain = 12;
   startLevel = 0;
+  /** Bytes of the first table, or tables: its base is aligned to them. */
+  bytes = 8;
   /** Physical or intermediate physical address of the first table. */
   base = 0;
   /** The base does not fit in the output size. */

@@ -34,10 +34,12 @@ export function defineControl(pe: ArmPe): void {
   const memory: Check = (read) =>
     (core.lo(EL2.hcr) & (read ? HCR.TRVM : HCR.TVM)) !== 0 ? Rule.trapEl2 : Rule.allowed;
   // What translation depends on is part of the context keys, so nothing has to be dropped.
-  const tables = (): void => contexts.refresh();
-  const control = (): void => {
+  const guestBase = (): void => contexts.changed(false, true);
+  const guestTables = (): void => contexts.changed(false, false);
+  const tables = (): void => contexts.changed(true, false);
+  const guestControl = (): void => {
     pe.modeBits.refresh();
-    contexts.refresh();
+    guestTables();
   };
 
   registers.storage(el1(1, 0, 0), "SCTLR_EL1", EL1.sctlr, {
@@ -45,7 +47,7 @@ export function defineControl(pe: ArmPe): void {
     maskHi: 0,
     ones: SCTLR_EL1_RES1,
     check: memory,
-    changed: control,
+    changed: guestControl,
   });
   registers.storage(el1(1, 0, 1), "ACTLR_EL1", system("ACTLR_EL1"), {
     maskLo: 0,
@@ -58,15 +60,15 @@ export function defineControl(pe: ArmPe): void {
     check: () => ((core.lo(EL2.cptr) & CPTR.TCPAC) !== 0 ? Rule.trapEl2 : Rule.allowed),
     changed: () => pe.modeBits.refresh(),
   });
-  registers.storage(el1(2, 0, 0), "TTBR0_EL1", EL1.ttbr0, { maskLo: ~1, check: memory, changed: tables });
-  registers.storage(el1(2, 0, 1), "TTBR1_EL1", EL1.ttbr1, { maskLo: ~1, check: memory, changed: tables });
+  registers.storage(el1(2, 0, 0), "TTBR0_EL1", EL1.ttbr0, { maskLo: ~1, check: memory, changed: guestBase });
+  registers.storage(el1(2, 0, 1), "TTBR1_EL1", EL1.ttbr1, { maskLo: ~1, check: memory, changed: guestBase });
   registers.storage(el1(2, 0, 2), "TCR_EL1", EL1.tcr, {
     maskLo: 0xffff_ffbf | 0,
     maskHi: TCR_EL1_HI,
     check: memory,
-    changed: tables,
+    changed: guestTables,
   });
-  registers.storage(el1(10, 2, 0), "MAIR_EL1", EL1.mair, { check: memory, changed: tables });
+  registers.storage(el1(10, 2, 0), "MAIR_EL1", EL1.mair, { check: memory, changed: guestTables });
   registers.storage(el1(10, 3, 0), "AMAIR_EL1", system("AMAIR_EL1"), { maskLo: 0, maskHi: 0, check: memory });
   registers.storage(el1(5, 1, 0), "AFSR0_EL1", system("AFSR0_EL1"), { maskLo: 0, maskHi: 0, check: memory });
   registers.storage(el1(5, 1, 1), "AFSR1_EL1", system("AFSR1_EL1"), { maskLo: 0, maskHi: 0, check: memory });
@@ -93,7 +95,10 @@ export function defineControl(pe: ArmPe): void {
     maskLo: SCTLR_EL2_MASK,
     maskHi: 0,
     ones: SCTLR_EL2_RES1,
-    changed: control,
+    changed: () => {
+      pe.modeBits.refresh();
+      tables();
+    },
   });
   registers.storage(el2(1, 0, 1), "ACTLR_EL2", system("ACTLR_EL2"), { maskLo: 0, maskHi: 0 });
   registers.storage(el2(1, 1, 0), "HCR_EL2", EL2.hcr, {
@@ -101,7 +106,7 @@ export function defineControl(pe: ArmPe): void {
     maskHi: HCR_MASK_HI,
     ones: HCR.RW,
     changed: () => {
-      control();
+      guestControl();
       pe.interrupts.refresh();
     },
   });
@@ -122,19 +127,27 @@ export function defineControl(pe: ArmPe): void {
   // Its traps are AArch32's.
   registers.storage(el2(1, 1, 3), "HSTR_EL2", system("HSTR_EL2"), { maskLo: 0, maskHi: 0 });
   registers.storage(el2(1, 1, 7), "HACR_EL2", system("HACR_EL2"), { maskLo: 0, maskHi: 0 });
-  registers.storage(el2(2, 0, 0), "TTBR0_EL2", EL2.ttbr0, { maskLo: ~1, maskHi: 0xffff, changed: tables });
+  registers.storage(el2(2, 0, 0), "TTBR0_EL2", EL2.ttbr0, {
+    maskLo: ~1,
+    maskHi: 0xffff,
+    changed: () => contexts.changed(true, true),
+  });
   registers.storage(el2(2, 0, 2), "TCR_EL2", EL2.tcr, {
     maskLo: 0x0017_ff3f,
     maskHi: 0,
     ones: TCR_EL2_RES1,
     changed: tables,
   });
-  registers.storage(el2(2, 1, 0), "VTTBR_EL2", EL2.vttbr, { maskLo: ~1, maskHi: VTTBR_HI, changed: tables });
+  registers.storage(el2(2, 1, 0), "VTTBR_EL2", EL2.vttbr, {
+    maskLo: ~1,
+    maskHi: VTTBR_HI,
+    changed: guestTables,
+  });
   registers.storage(el2(2, 1, 2), "VTCR_EL2", EL2.vtcr, {
     maskLo: VTCR_MASK,
     maskHi: 0,
     ones: VTCR_RES1,
-    changed: tables,
+    changed: guestTables,
   });
   registers.storage(el2(10, 2, 0), "MAIR_EL2", EL2.mair, { changed: tables });
   registers.storage(el2(10, 3, 0), "AMAIR_EL2", system("AMAIR_EL2"), { maskLo: 0, maskHi: 0 });
