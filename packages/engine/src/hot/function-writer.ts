@@ -1,6 +1,13 @@
 import { ByteWriter } from "../wasm/bytes.js";
 import { VALTYPE_BYTE, type ValType, VECTOR_PREFIX } from "../wasm/opcodes.js";
-import { V128_LOAD, V128_STORE } from "../wasm/vectors.js";
+import {
+  V128_LOAD,
+  V128_LOAD32_ZERO,
+  V128_LOAD64_ZERO,
+  V128_STORE,
+  V128_STORE32_LANE,
+  V128_STORE64_LANE,
+} from "../wasm/vectors.js";
 
 /** Opcodes the region emitter writes by name. */
 export const W = {
@@ -77,6 +84,10 @@ export const W = {
   // Behind the prefix of vectors.
   v128Load: (VECTOR_PREFIX << 8) | V128_LOAD,
   v128Store: (VECTOR_PREFIX << 8) | V128_STORE,
+  v128Load32Zero: (VECTOR_PREFIX << 8) | V128_LOAD32_ZERO,
+  v128Load64Zero: (VECTOR_PREFIX << 8) | V128_LOAD64_ZERO,
+  v128Store32Lane: (VECTOR_PREFIX << 8) | V128_STORE32_LANE,
+  v128Store64Lane: (VECTOR_PREFIX << 8) | V128_STORE64_LANE,
 } as const;
 
 /** Room for the code of most regions. */

@@ -21,7 +21,11 @@ import {
   LANE_OPERATIONS,
   V128_CONST,
   V128_LOAD,
+  V128_LOAD32_ZERO,
+  V128_LOAD64_ZERO,
   V128_STORE,
+  V128_STORE32_LANE,
+  V128_STORE64_LANE,
   VECTOR_OPERATION_LIST,
 } from "./vectors.js";
 
@@ -39,6 +43,7 @@ type Immediate =
   | "function"
   | "indirect"
   | "memory"
+  | "memory lane"
   | "i32"
   | "i64"
   | "f32"
@@ -135,6 +140,16 @@ for (const [name, { code, operands }] of Object.entries(LANE_OPERATIONS))
   VECTOR_TABLE[code] = { name, immediate: "lane", pops: operands.length, pushes: 1, align: 0 };
 VECTOR_TABLE[V128_LOAD] = { name: "v128.load", immediate: "memory", pops: 1, pushes: 1, align: 4 };
 VECTOR_TABLE[V128_STORE] = { name: "v128.store", immediate: "memory", pops: 2, pushes: 0, align: 4 };
+for (const [code, name, align] of [
+  [V128_LOAD32_ZERO, "load32_zero", 2],
+  [V128_LOAD64_ZERO, "load64_zero", 3],
+] as const)
+  VECTOR_TABLE[code] = { name: `v128.${name}`, immediate: "memory", pops: 1, pushes: 1, align };
+for (const [code, name, align] of [
+  [V128_STORE32_LANE, "store32_lane", 2],
+  [V128_STORE64_LANE, "store64_lane", 3],
+] as const)
+  VECTOR_TABLE[code] = { name: `v128.${name}`, immediate: "memory lane", pops: 2, pushes: 0, align };
 VECTOR_TABLE[V128_CONST] = { name: "v128.const i8x16", immediate: "bytes", pops: 0, pushes: 1, align: 0 };
 VECTOR_TABLE[I8X16_SHUFFLE] = { name: "i8x16.shuffle", immediate: "bytes", pops: 2, pushes: 1, align: 0 };
 
@@ -277,6 +292,8 @@ class Disassembler {
         }
         case "memory":
           return this.access(align, operands.length === pops ? operands[0] : undefined);
+        case "memory lane":
+          return `${this.access(align, operands.length === pops ? operands[0] : undefined)} ${reader.u8()}`;
         case "i32":
           result = Number(reader.signed(32));
           return ` ${symbol(result, names.constant?.(result))}`;

@@ -120,6 +120,11 @@ export const V128_CONST = 0x0c;
 export const I8X16_SHUFFLE = 0x0d;
 export const V128_LOAD = 0x00;
 export const V128_STORE = 0x0b;
+/** Loads of the lowest lane, the others zero, and stores of a lane whose number follows the offset. */
+export const V128_LOAD32_ZERO = 0x5c;
+export const V128_LOAD64_ZERO = 0x5d;
+export const V128_STORE32_LANE = 0x5a;
+export const V128_STORE64_LANE = 0x5b;
 
 export interface VectorOperation extends VectorShape {
   readonly code: number;

@@ -6,7 +6,7 @@ import { W } from "../function-writer.js";
 import type { RegionBlock } from "../region.js";
 import type { Emission } from "./emission.js";
 import type { Exits } from "./exits.js";
-import { findLastUses, READ_NOW } from "./last-uses.js";
+import { findLastUses, NO_LOCAL, READ_NOW } from "./last-uses.js";
 import type { Memory } from "./memory.js";
 import type { Values } from "./values.js";
 
@@ -57,7 +57,8 @@ export class BlockWriter {
       case "end":
         return i;
       case "pure":
-        if (n.uses !== 1 && n.last >= 0 && n.op !== Op.const && n.op !== Op.pc) this.values.save(n);
+        if (n.uses !== 1 && n.last >= 0 && n.slot === NO_LOCAL && n.op !== Op.const && n.op !== Op.pc)
+          this.values.save(n);
         return i;
       case "exit":
         if (n.op !== Op.callIf) return this.memory.access(block, nodes, i);

@@ -1,5 +1,5 @@
 import type { Node } from "../../ir/node.js";
-import { Op } from "../../ir/ops.js";
+import { Op, opCode } from "../../ir/ops.js";
 import type { AccessPlan, Stream } from "../accesses.js";
 import { W } from "../function-writer.js";
 import type { RegionBlock } from "../region.js";
@@ -43,6 +43,12 @@ export class LoadsStores {
     const n = nodes[i] as Node;
     const type = values.resultType(n);
     const offset = this.pushHost(block, n);
+    const vector = loneLane(nodes, i);
+    if (vector !== undefined) {
+      w.memory(n.size === 8 ? W.v128Load64Zero : W.v128Load32Zero, offset);
+      values.keep(vector);
+      return i;
+    }
     w.memory(type === "f64" ? W.f64Load : loadCode(n), offset);
     const next = nodes[i + 1];
     if (n.uses === 1 && next?.op === Op.set && next.a === n && next.insn === n.insn) {
@@ -60,6 +66,13 @@ export class LoadsStores {
     const { w } = this.emission;
     const value = n.b as Node;
     const offset = this.pushHost(block, n);
+    const lane = n.size === 4 || n.size === 8 ? values.lane64(value) : undefined;
+    if (lane !== undefined) {
+      values.push(lane.vector);
+      w.memory(n.size === 8 ? W.v128Store64Lane : W.v128Store32Lane, offset);
+      w.op(n.size === 8 ? lane.number : 2 * lane.number);
+      return;
+    }
     const isFloat = n.size === 8 && values.isFloat(value);
     values.pushAs(value, isFloat ? "f64" : "i64");
     w.memory(isFloat ? W.f64Store : storeCode(n), offset);
@@ -81,6 +94,24 @@ export class LoadsStores {
     return 0;
   }
 }
+
+const REPLACE = opCode("i64x2.replace_lane");
+
+/** The vector, zero but for what was loaded, that is all the load is for. */
+function loneLane(nodes: readonly Node[], i: number): Node | undefined {
+  const n = nodes[i] as Node;
+  if (n.uses !== 1 || (n.size !== 8 && (n.size !== 4 || n.signed))) return undefined;
+  for (let k = i + 1; k < nodes.length && nodes[k]?.insn === n.insn; k++) {
+    const user = nodes[k] as Node;
+    if (user.b !== n) continue;
+    const lone = user.op === REPLACE && user.lo === 0 && user.last >= 0 && isZeros(user.a as Node);
+    return lone ? user : undefined;
+  }
+  return undefined;
+}
+
+const isZeros = ({ op, bytes }: Node): boolean =>
+  op === Op.constVector && bytes?.every((word) => word === 0) === true;
 
 function loadCode(n: Node): number {
   switch (n.size) {

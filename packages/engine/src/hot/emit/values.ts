@@ -179,6 +179,12 @@ export class Values implements OperationWriter, FloatContext {
     return local !== NO_LOCAL && this.w.typeOf(local) === "f64";
   }
 
+  /** A lane of 64 bits that no local holds: its vector and number. */
+  lane64(n: Node): { readonly vector: Node; readonly number: number } | undefined {
+    if (n.slot !== NO_LOCAL || EXTRACT_FLOAT[n.op]?.type !== "f64") return undefined;
+    return { vector: n.a as Node, number: n.lo };
+  }
+
   /** The local that holds a value now, if one does. */
   private localOf(n: Node): number {
     return n.slot === NO_LOCAL && n.op === Op.get ? this.locals.register(n.field) : n.slot;
