@@ -16,7 +16,7 @@ export { AffinityState, PsciError, psciName } from "./hypervisor/psci/constants.
 export type { PsciCpu, PsciHost, PsciOutcome } from "./hypervisor/psci/host.js";
 export { ArmVCpu, GuestInterrupt, type VCpuInterruptController } from "./hypervisor/vcpu.js";
 export type { VirtualGicOptions, VirtualGicState, VmGic } from "./hypervisor/vgic/handed-on.js";
-export { VirtualGicV2 } from "./hypervisor/vgic/virtual-gicv2.js";
+export { VIRTUAL_INTERFACE_SIZE, VirtualGicV2 } from "./hypervisor/vgic/virtual-gicv2.js";
 export { VirtualGicV3 } from "./hypervisor/vgic/virtual-gicv3.js";
 export type { GicOutputs } from "./interrupts/cpu-interface.js";
 export { Gic, type GicOptions, type GicState, MAINTENANCE_INTERRUPT } from "./interrupts/gic.js";

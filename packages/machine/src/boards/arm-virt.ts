@@ -1,4 +1,13 @@
-import { type GicOptions, GicV2, GicV3, type PeVCpu } from "@hypercraft/arch-arm";
+import {
+  type ArmVCpu,
+  type GicOptions,
+  GicV2,
+  GicV3,
+  type PeVCpu,
+  type VirtualGicOptions,
+  VirtualGicV2,
+  VirtualGicV3,
+} from "@hypercraft/arch-arm";
 import { aarch64Stage2 } from "@hypercraft/guest-page-table";
 import { AARCH64 } from "../loaders/architecture.js";
 import { QEMU_ARM_MAP } from "./arm-virt/address-map.js";
@@ -8,7 +17,17 @@ import { addDevices } from "./arm-virt/devices.js";
 import { addGic } from "./arm-virt/gic.js";
 import { ArmVirtMachine } from "./arm-virt/machine.js";
 import type { ArmVirtHost, ArmVirtOptions } from "./arm-virt/options.js";
-import { accessor, type BoardPes, barePes, connectGic, gicOutputs, guestPes } from "./arm-virt/pes.js";
+import {
+  accessor,
+  type BoardGic,
+  type BoardPes,
+  barePes,
+  connectGic,
+  gicOutputs,
+  guestPes,
+  hostBus,
+  mapHostBus,
+} from "./arm-virt/pes.js";
 import { connectSemihosting } from "./arm-virt/semihosting.js";
 import { assembleVirt, checkFirmware, restoreVirt, type VirtBoot } from "./virt/assemble.js";
 import type { NamedBytes } from "./virt/options.js";
@@ -34,7 +53,7 @@ export async function createArmVirt(options: ArmVirtOptions): Promise<ArmVirtMac
   const map = QEMU_ARM_MAP;
   const { gic: gicVersion = 2, flash = needsFlash(options, map.flash), semihosting = false } = options;
   let pes: BoardPes | undefined;
-  let gic: GicV2 | GicV3;
+  let gic: BoardGic;
 
   return assembleVirt<PeVCpu, ArmVirtMachine, VirtBoot>(options, {
     name: NAME,
@@ -48,26 +67,29 @@ export async function createArmVirt(options: ArmVirtOptions): Promise<ArmVirtMac
     addParts(builder, board) {
       const { mode, cpus } = board;
       if (flash) builder.ram("flash", map.flash.base, map.flash.size);
-      const gicOptions: GicOptions = {
-        cpus: Array.from({ length: cpus }, (_, cpu) => gicOutputs(() => pes?.inputs[cpu])),
-        accessor: () => accessor(pes?.vcpus),
-        interrupts: map.gic.lastShared + 1,
-        virtualization: mode === "bare",
+      const common = { accessor: () => accessor(pes?.vcpus), interrupts: map.gic.lastShared + 1 };
+      const own: VirtualGicOptions = {
+        ...common,
+        cpus,
+        vcpu: (cpu) => pes?.vcpus[cpu] as ArmVCpu | undefined,
       };
+      const outputs = Array.from({ length: cpus }, (_, cpu) => gicOutputs(() => pes?.inputs[cpu]));
+      const physical: GicOptions = { ...common, cpus: outputs };
       if (gicVersion === 2) {
-        const parts = new GicV2(gicOptions);
+        const parts = mode === "vm" ? new VirtualGicV2(own) : new GicV2(physical);
         gic = parts;
         addGic(builder, { map, mode, gic: { version: 2, parts } });
       } else {
         // Guests that come after firmware expect that it has woken the redistributors.
-        const parts = new GicV3({ ...gicOptions, awake: true });
+        const awake = true;
+        const parts = mode === "vm" ? new VirtualGicV3({ ...own, awake }) : new GicV3({ ...physical, awake });
         gic = parts;
         addGic(builder, { map, mode, gic: { version: 3, parts } });
       }
       addDevices(builder, board, options, map);
     },
     createCpus(wiring, board, hal) {
-      pes = board.mode === "bare" ? barePes(wiring) : guestPes(wiring, hal);
+      pes = board.mode === "bare" ? barePes(wiring) : guestPes(wiring, hal, hostBus(gic, map));
       connectGic(pes.vcpus, gic);
       if (semihosting) connectSemihosting(pes.vcpus, options, board);
       return pes;
@@ -77,6 +99,7 @@ export async function createArmVirt(options: ArmVirtOptions): Promise<ArmVirtMac
       return planBoot(options, kernel, map, memory, tree);
     },
     start(vm, { entry, dtbAddress }) {
+      mapHostBus(vm, gic, map);
       for (const { vcpuId } of vm.vcpus) vm.initVcpu(vcpuId);
       const boot = vm.vcpus.getVcpu(vm.bootVcpuId);
       boot.setPc(BigInt(entry));

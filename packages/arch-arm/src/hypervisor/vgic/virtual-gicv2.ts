@@ -23,14 +23,17 @@ const GICH_HCR = 0;
 const GICH_LR0 = 0x100;
 const LOWEST_PRIORITY = 0xff;
 
+/** Bytes of GICV's registers. */
+export const VIRTUAL_INTERFACE_SIZE = 0x2000;
+
 /**
- * A VM's GICv2 as a hypervisor makes it of hardware: the distributor is emulated, the guest's CPU interface is GICV
- * (`guestInterface`, a device of the PEs' physical bus), to which the second stage leads where the guest has GICC, and
- * the interrupts are in GICH's list registers. A guest takes and ends its interrupts without an exit.
+ * A VM's GICv2 as a hypervisor makes it of hardware: the distributor is emulated, the guest's CPU interface is GICV, and
+ * the interrupts are in GICH's list registers. With `cpuInterface` on the PEs' physical bus, and the second stage leading
+ * there where the guest has GICC, a guest takes and ends its interrupts without an exit.
  */
 export class VirtualGicV2 extends GicV2 implements VmGic {
-  /** GICV_ registers of the accessing CPU: 8 KiB. */
-  readonly guestInterface: MmioDevice;
+  /** GICV_ registers of the accessing CPU. */
+  override readonly cpuInterface: MmioDevice;
   private readonly hardware: GicV2;
   private readonly handedOn: HandedOn;
   /** The CPU whose hardware the hypervisor has its hands on. */
@@ -42,9 +45,13 @@ export class VirtualGicV2 extends GicV2 implements VmGic {
     const running = (): number => all.findIndex((cpu) => (vcpu(cpu)?.pe.sliceStart ?? -1) >= 0);
     this.hardware = new GicV2({
       cpus: all.map((cpu) => hardwareOutputs(() => vcpu(cpu))),
-      accessor: () => this.programmed ?? Math.max(0, running()),
+      accessor: () => {
+        if (this.programmed !== undefined) return this.programmed;
+        const cpu = running();
+        return cpu < 0 ? options.accessor() : cpu;
+      },
     });
-    this.guestInterface = this.hardware.virtualCpuInterface;
+    this.cpuInterface = this.hardware.virtualCpuInterface;
     const { interrupts } = this;
     const registers = all.map(
       (cpu) => new VCpuListRegisters(this.access(cpu), { interrupts, cpu, forwarded: () => this.groups }),

@@ -19,7 +19,7 @@ import { ARM_PAGE_WALKER } from "../../cpu/page-walker.js";
 import type { TimerName } from "../../cpu/timers.js";
 import { ArmPerCpu } from "../../hypervisor/per-cpu.js";
 import { type ArmVCpu, GuestInterrupt } from "../../hypervisor/vcpu.js";
-import { VirtualGicV2 } from "../../hypervisor/vgic/virtual-gicv2.js";
+import { VIRTUAL_INTERFACE_SIZE, VirtualGicV2 } from "../../hypervisor/vgic/virtual-gicv2.js";
 import { VirtualGicV3 } from "../../hypervisor/vgic/virtual-gicv3.js";
 import { GicV2 } from "../../interrupts/gicv2.js";
 import { GicV3, REDISTRIBUTOR_SIZE } from "../../interrupts/gicv3.js";
@@ -36,7 +36,6 @@ export const NO_DEVICES = { read: () => -1, write: () => false };
 
 /** Where the PEs' GIC has its virtual CPU interface on their physical bus: no address of a guest. */
 const HOST_GICV = 0x0804_0000;
-const GICV_SIZE = 0x2000;
 
 export interface Rig extends AnyRig<Engine> {
   /** Devices on the PEs' physical bus, each 64 KiB, by address. */
@@ -115,9 +114,9 @@ function addGic(vm: ArmVm, kind: RigGic, rig: Rig): void {
   gics.set(vm, gic);
   vm.mmio.add({ name: "distributor", base: GICD, size: BLOCK, device: gic.distributor });
   if (gic instanceof VirtualGicV2) {
-    rig.devices.set(HOST_GICV, gic.guestInterface);
+    rig.devices.set(HOST_GICV, gic.cpuInterface);
     const flags = MappingFlags.READ | MappingFlags.WRITE | MappingFlags.DEVICE | MappingFlags.USER;
-    vm.guestPageTable.mapRegion(GICC, HOST_GICV, GICV_SIZE, flags);
+    vm.guestPageTable.mapRegion(GICC, HOST_GICV, VIRTUAL_INTERFACE_SIZE, flags);
   } else if (gic instanceof GicV2)
     vm.mmio.add({ name: "CPU interface", base: GICC, size: BLOCK, device: gic.cpuInterface });
   else {

@@ -7,14 +7,24 @@ import {
   createPe,
   type GicOutputs,
   type GicV2,
-  type GicV3,
-  GuestInterrupt,
+  GicV3,
   PeInput,
   type PeVCpu,
   type TimerName,
+  VIRTUAL_INTERFACE_SIZE,
+  VirtualGicV2,
+  VirtualGicV3,
 } from "@hypercraft/arch-arm";
-import type { Engine } from "@hypercraft/engine";
-import { guestPhysAddr, type IrqLine, type MemoryHal, PerCpuArea } from "@hypercraft/hypercraft";
+import type { DeviceBus, Engine } from "@hypercraft/engine";
+import { MappingFlags } from "@hypercraft/guest-page-table";
+import {
+  type DeviceWidth,
+  guestPhysAddr,
+  type IrqLine,
+  type MemoryHal,
+  PerCpuArea,
+  type Vm,
+} from "@hypercraft/hypercraft";
 import {
   bareEngine,
   type CpuWiring,
@@ -23,7 +33,7 @@ import {
   NO_DEVICES,
   tellPending,
 } from "../virt/engine.js";
-import { PrivateInterrupt } from "./address-map.js";
+import { type ArmAddressMap, PrivateInterrupt } from "./address-map.js";
 
 /** The board sets the first pc once its images are placed. */
 const RESET_ENTRY = guestPhysAddr(0);
@@ -35,11 +45,14 @@ const TIMER_INTERRUPTS: Readonly<Record<TimerName, number>> = {
   hyp: PrivateInterrupt.hypervisorTimer,
 };
 
+/** The machine's GIC, or the VM's. */
+export type BoardGic = GicV2 | GicV3 | VirtualGicV2 | VirtualGicV3;
+
 /** The PEs of a board. */
 export interface BoardPes {
   readonly engine: Engine;
   readonly vcpus: readonly PeVCpu[];
-  /** Where the GIC's outputs lead, by PE. */
+  /** Where the outputs of a board's GIC lead, by PE; a VM's has found its PEs itself. */
   readonly inputs: readonly GicOutputs[];
 }
 
@@ -61,12 +74,12 @@ export function barePes(wiring: CpuWiring): BoardPes {
   return { engine, vcpus, inputs };
 }
 
-/** PEs under the hypervisor: the GIC is the VM's, whose interrupts are virtual ones to its guest. */
-export function guestPes(wiring: CpuWiring, hal: MemoryHal): BoardPes {
+/** PEs under the hypervisor, whose interrupts come from the VM's GIC. `bus`: devices of the host that its guest may use. */
+export function guestPes(wiring: CpuWiring, hal: MemoryHal, bus: DeviceBus): BoardPes {
   const { clock, cpus } = wiring;
   const engine = guestEngine(wiring, RULES, hal);
   const area = new PerCpuArea((index) => {
-    const { core, pe } = createPe(engine, { index, mode: "vm", clock, bus: NO_DEVICES });
+    const { core, pe } = createPe(engine, { index, mode: "vm", clock, bus });
     return new ArmPerCpu(index, core, pe);
   });
   area.init(0, cpus);
@@ -75,14 +88,7 @@ export function guestPes(wiring: CpuWiring, hal: MemoryHal): BoardPes {
     return cpu.createVcpu(cpu.cpuId, RESET_ENTRY);
   });
   shareDomain(vcpus);
-  const unconnected = (): void => {};
-  const inputs = vcpus.map((vcpu) => ({
-    setIrq: (level: boolean) => vcpu.setInterrupt(GuestInterrupt.irq, level),
-    setFiq: (level: boolean) => vcpu.setInterrupt(GuestInterrupt.fiq, level),
-    setVirtualIrq: unconnected,
-    setVirtualFiq: unconnected,
-  }));
-  return { engine, vcpus, inputs };
+  return { engine, vcpus, inputs: [] };
 }
 
 /** Maintenance that one PE broadcasts reaches all. */
@@ -90,6 +96,32 @@ function shareDomain(vcpus: readonly PeVCpu[]): readonly PeVCpu["pe"][] {
   const pes = vcpus.map(({ pe }) => pe);
   for (const pe of pes) pe.domain = pes;
   return pes;
+}
+
+/** The bus of PEs whose guest has its CPU interface in hardware: GICV at its place on this board. */
+export function hostBus(gic: BoardGic, { gic: places }: ArmAddressMap): DeviceBus {
+  if (!(gic instanceof VirtualGicV2)) return NO_DEVICES;
+  const { base } = places.virtualCpuInterface;
+  const inside = (physical: number): boolean => physical >= base && physical < base + VIRTUAL_INTERFACE_SIZE;
+  return {
+    read: (physical, width) =>
+      inside(physical) ? gic.cpuInterface.read(physical - base, width as DeviceWidth) : -1,
+    write(physical, width, value) {
+      if (inside(physical)) gic.cpuInterface.write(physical - base, width as DeviceWidth, value);
+      return inside(physical);
+    },
+  };
+}
+
+/** Where the guest has its GICC, the second stage leads to that GICV. */
+export function mapHostBus(vm: Vm, gic: BoardGic, { gic: places }: ArmAddressMap): void {
+  if (!(gic instanceof VirtualGicV2)) return;
+  vm.guestPageTable.mapRegion(
+    places.cpuInterface.base,
+    places.virtualCpuInterface.base,
+    VIRTUAL_INTERFACE_SIZE,
+    MappingFlags.READ | MappingFlags.WRITE | MappingFlags.DEVICE | MappingFlags.USER,
+  );
 }
 
 /** The PE whose access a device serves: the one that runs, or the one whose exit is being handled. */
@@ -109,14 +141,16 @@ export function gicOutputs(input: () => GicOutputs | undefined): GicOutputs {
 }
 
 /** The wires from the PEs to the GIC: timers, and GICv3's system registers. */
-export function connectGic(vcpus: readonly PeVCpu[], gic: GicV2 | GicV3): void {
+export function connectGic(vcpus: readonly PeVCpu[], gic: BoardGic): void {
   vcpus.forEach((vcpu, cpu) => {
     const { pe } = vcpu;
-    if (vcpu instanceof ArmVCpu) vcpu.interruptController = { raise: (id) => gic.raise(cpu, id) };
+    if (vcpu instanceof ArmVCpu && "controllerOf" in gic) vcpu.interruptController = gic.controllerOf(cpu);
     const lines = new Map<TimerName, IrqLine>();
     for (const [timer, id] of Object.entries(TIMER_INTERRUPTS))
       lines.set(timer as TimerName, gic.privateLine(cpu, id));
     pe.onTimer = (timer, level) => lines.get(timer)?.set(level);
-    if ("systemRegisters" in gic) pe.gic = gic.systemRegisters(cpu, () => pe.routing);
+    const routing = () => pe.routing;
+    if (gic instanceof VirtualGicV3) pe.gic = gic.guestRegisters(cpu, routing);
+    else if (gic instanceof GicV3) pe.gic = gic.systemRegisters(cpu, routing);
   });
 }
