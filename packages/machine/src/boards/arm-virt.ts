@@ -99,7 +99,7 @@ export async function createArmVirt(options: ArmVirtOptions): Promise<ArmVirtMac
       return planBoot(options, kernel, map, memory, tree);
     },
     start(vm, { entry, dtbAddress }) {
-      mapHostBus(vm, gic, map);
+      mapHostBus(vm.guestPageTable, gic, map);
       for (const { vcpuId } of vm.vcpus) vm.initVcpu(vcpuId);
       const boot = vm.vcpus.getVcpu(vm.bootVcpuId);
       boot.setPc(BigInt(entry));

@@ -16,14 +16,13 @@ import {
   VirtualGicV3,
 } from "@hypercraft/arch-arm";
 import type { DeviceBus, Engine } from "@hypercraft/engine";
-import { MappingFlags } from "@hypercraft/guest-page-table";
+import { type GuestMemoryInterface, MappingFlags } from "@hypercraft/guest-page-table";
 import {
   type DeviceWidth,
   guestPhysAddr,
   type IrqLine,
   type MemoryHal,
   PerCpuArea,
-  type Vm,
 } from "@hypercraft/hypercraft";
 import {
   bareEngine,
@@ -114,9 +113,13 @@ export function hostBus(gic: BoardGic, { gic: places }: ArmAddressMap): DeviceBu
 }
 
 /** Where the guest has its GICC, the second stage leads to that GICV. */
-export function mapHostBus(vm: Vm, gic: BoardGic, { gic: places }: ArmAddressMap): void {
+export function mapHostBus(
+  secondStage: GuestMemoryInterface,
+  gic: BoardGic,
+  { gic: places }: ArmAddressMap,
+): void {
   if (!(gic instanceof VirtualGicV2)) return;
-  vm.guestPageTable.mapRegion(
+  secondStage.mapRegion(
     places.cpuInterface.base,
     places.virtualCpuInterface.base,
     VIRTUAL_INTERFACE_SIZE,
