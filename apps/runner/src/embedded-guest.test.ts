@@ -13,15 +13,27 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const path = (name: string) => join(folder, name);
 const hypercraft = (...args: string[]) => runProgram("cli", args);
 
-test("the demo shows the guest booting, checks everything, and sums up in one line", async () => {
+test("the demo shows the guest of each architecture booting, checks everything, and sums up in one line", async () => {
   const { code, out, err } = await hypercraft("demo");
   expect({ code, err }).toEqual({ code: 0, err: "" });
-  expect(out).toMatch(/^hypercraft embedded guest, riscv64\r?\n/);
-  expect(out).toMatch(/\nselftest: \d+ passed, 0 failed\r?\n/);
-  const [last] = out.trimEnd().split("\n").slice(-1);
-  expect(last).toMatch(
-    /^hypercraft: [\d,]+ instructions in \d+\.\d\d s, \d+\.\d MIPS; exits: .*hypercall \d+/,
-  );
+  const [riscv = "", arm = "", ...rest] = out.split(/(?<=\nhypercraft: .*\n)/);
+  expect(rest).toEqual([]);
+  expect(riscv).toMatch(/^hypercraft embedded guest, riscv64\r?\n/);
+  expect(arm).toMatch(/^hypercraft embedded guest, aarch64\r?\n/);
+  for (const shown of [riscv, arm]) {
+    expect(shown).toMatch(/\nselftest: \d+ passed, 0 failed\r?\n/);
+    const [last] = shown.trimEnd().split("\n").slice(-1);
+    expect(last).toMatch(
+      /^hypercraft: [\d,]+ instructions in \d+\.\d\d s, \d+\.\d MIPS; exits: .*hypercall \d+/,
+    );
+  }
+});
+
+test("the demo of one architecture", async () => {
+  const { code, out } = await hypercraft("demo", "--arch", "arm64", "--cpus", "2");
+  expect(code).toBe(0);
+  expect(out).toMatch(/^hypercraft embedded guest, aarch64\r?\n/);
+  expect(out.match(/selftest:/g)).toHaveLength(1);
 });
 
 test("its shell takes commands from a pipe", async () => {

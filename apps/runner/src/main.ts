@@ -31,7 +31,8 @@ Usage:
 
 To begin with:
   hypercraft run                             the shell of the embedded guest
-  hypercraft run --guest debian-riscv64      Debian's Linux, with a busybox shell
+  hypercraft run debian-riscv64              Debian's Linux, with a busybox shell
+  hypercraft run debian-arm64                the same on AArch64
 `;
 
 /**

@@ -32,7 +32,7 @@ const IMAGES: OptionGroup = {
 const MACHINE: OptionGroup = {
   title: "The machine",
   options: [
-    { name: "arch", argument: "NAME", help: "riscv64 (default) or arm64" },
+    { name: "arch", argument: "NAME", help: "riscv64 or arm64; default: that of --guest, else riscv64" },
     {
       name: "mode",
       argument: "vm|bare",
@@ -201,7 +201,7 @@ export const DEMO_OPTIONS: readonly OptionGroup[] = [
     options: [MACHINE, CONTROL]
       .flatMap(({ options }) => options)
       .filter(({ name }) =>
-        ["arch", "mode", "cpus", "memory", "gic", "deterministic", "timeout", "tier", "stats"].includes(name),
+        ["arch", "cpus", "memory", "deterministic", "timeout", "tier", "stats"].includes(name),
       ),
   },
 ];

@@ -17,6 +17,7 @@ import {
   ValueError,
 } from "../command-line/values.js";
 import { CliError } from "../errors.js";
+import { guestCatalog } from "../guests/catalog.js";
 import { type FileRef, fileRef, SettingReader } from "./setting-reader.js";
 
 export interface DiskConfig {
@@ -102,9 +103,10 @@ const DEFAULT_CLOCK_RATIO = [10, 1] as const;
 export function runConfig(settings: Settings): RunConfig {
   const reader = new SettingReader(settings);
   checkConflicts(reader);
+  const guest = reader.one("guest", guestChoice);
   return defined({
-    machine: machineConfig(reader),
-    guest: reader.one("guest", guestChoice),
+    machine: machineConfig(reader, guest),
+    guest,
     control: runControl(settings),
     dumpDtb: reader.file("dump-dtb"),
   });
@@ -142,10 +144,10 @@ export function diskConfigs(settings: Settings): DiskConfig[] {
   });
 }
 
-function machineConfig(reader: SettingReader): MachineConfig {
+function machineConfig(reader: SettingReader, guest: GuestChoice | undefined): MachineConfig {
   const bios = reader.file("bios");
   return defined({
-    arch: reader.text("arch") ?? "riscv64",
+    arch: reader.text("arch") ?? guestArchitecture(guest) ?? "riscv64",
     mode:
       reader.one("mode", (text) => parseChoice(text, ["vm", "bare"])) ?? (bios === undefined ? "vm" : "bare"),
     memory: reader.one("memory", parseSize) ?? DEFAULT_MEMORY,
@@ -191,6 +193,10 @@ function parseSeed(text: string): number {
   const seed = /^\d+$/.test(text) ? Number(text) : Number.NaN;
   if (!Number.isSafeInteger(seed)) throw new ValueError(`"${text}" is not a number from 0 to 2^53 - 1`);
   return seed;
+}
+
+function guestArchitecture(guest: GuestChoice | undefined): string | undefined {
+  return guestCatalog.find(({ name }) => name === guest?.name)?.architecture;
 }
 
 function guestChoice(text: string): GuestChoice {

@@ -10,8 +10,9 @@ import { summaryLine } from "../run/statistics.js";
 
 const INTRO = `Usage: hypercraft demo [options]
 
-Boots the embedded guest on a RISC-V machine, lets it check itself and everything under it, and tells in one
-line how much ran and how often it came out to the hypervisor. Exit code 0 when every check passed.`;
+Boots the embedded guest on a machine of each architecture, or of that of --arch, lets it check itself and everything
+under it, and tells in one line how much ran and how often it came out to the hypervisor. Exit code 0 when every check
+passed.`;
 
 /** What the guest is told: to run its self-test and then switch the machine off. */
 const SELF_TEST = "selftest";
@@ -30,7 +31,19 @@ export async function demoCommand(args: readonly string[], io: CliIo): Promise<n
     return EXIT.ok;
   }
   limitWords("demo", words, 0);
-  const config = runConfig(new Map([...DEFAULTS, ...settings]));
+  const given = settings.get("arch")?.at(-1)?.text;
+  const ready = io.architectures.filter(({ load }) => load !== undefined).map(({ name }) => name);
+  let exitCode: number = EXIT.ok;
+  for (const arch of given === undefined ? ready : [given]) {
+    const code = await demonstrate(arch, settings, io);
+    if (exitCode === EXIT.ok) exitCode = code;
+  }
+  return exitCode;
+}
+
+async function demonstrate(arch: string, settings: Settings, io: CliIo): Promise<number> {
+  const chosen: Settings = new Map([["arch", [{ text: arch, origin: "--arch" }]]]);
+  const config = runConfig(new Map([...DEFAULTS, ...settings, ...chosen]));
   const result = await runGuest(config, io, { input: new Uint8Array(0) });
   if (result === undefined) return EXIT.ok;
   io.stdout.write(`hypercraft: ${summaryLine(result.session.statistics)}\n`);

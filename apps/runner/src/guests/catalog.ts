@@ -52,7 +52,7 @@ export const guestCatalog: readonly GuestRecipe[] = [
     kernelPackage: "linux-image-arm64",
     kernelFile: "vmlinuz-",
     console: "ttyAMA0",
-    bootable: false,
+    bootable: true,
   },
   {
     ...debian,

@@ -5,13 +5,15 @@ import { RUN_OPTIONS } from "../config/options.js";
 import { runConfig } from "../config/run-config.js";
 import { readConfigFile } from "../config/toml.js";
 import { EXIT } from "../exit-codes.js";
+import { guestCatalog } from "../guests/catalog.js";
 import type { CliIo } from "../io.js";
 import { runGuest } from "./run-guest.js";
 
-const INTRO = `Usage: hypercraft run [machine.toml] [options]
+const INTRO = `Usage: hypercraft run [machine.toml | GUEST] [options]
 
 Runs a guest with its console on this terminal. A configuration file has the options' names as keys, and
-relative paths start from its folder; options override it.
+relative paths start from its folder; options override it. The name of a guest of \`hypercraft guests list\` is
+short for --guest.
 
 In a terminal: Ctrl-A x ends the machine, Ctrl-A s saves a snapshot, Ctrl-A h shows the keys.
 Exit code: 0 guest shut down, or --until was shown; 1 guest failed; 2 bad input; 124 --timeout;
@@ -29,7 +31,10 @@ export async function runCommand(args: readonly string[], io: CliIo): Promise<nu
   return result?.exitCode ?? EXIT.ok;
 }
 
-/** The settings of a configuration file, if one is named, with those of the command line over them. */
+/** The settings of a configuration file or guest, if one is named, with those of the command line over them. */
 export async function withConfigFile(file: string | undefined, settings: Settings): Promise<Settings> {
-  return file === undefined ? settings : overrideSettings(await readConfigFile(file, RUN_OPTIONS), settings);
+  if (file === undefined) return settings;
+  if (guestCatalog.some(({ name }) => name === file))
+    return overrideSettings(new Map([["guest", [{ text: file, origin: "run" }]]]), settings);
+  return overrideSettings(await readConfigFile(file, RUN_OPTIONS), settings);
 }
