@@ -252,7 +252,7 @@ export class A64Builder extends InstructionBuilder<CodeMode> {
   /** A condition (EQ 0 ... AL 14, NV 15) as an i32: 1 if it holds, else 0. */
   condition(code: number): Value {
     const { ir, compared } = this;
-    if (compared !== null && compared.nodes === ir.nodes) {
+    if (compared !== null && compared.nodes === ir.nodes && this.isReusable(compared)) {
       const value =
         compared.kind === "order" ? orderedBy(this.i32, compared, code) : this.comparedBy(compared, code);
       if (value !== null) return value;
@@ -260,6 +260,13 @@ export class A64Builder extends InstructionBuilder<CodeMode> {
     if (code >= 14) return this.i32.const(1);
     const positive = this.positiveCondition(code >> 1);
     return (code & 1) === 0 ? positive : this.i32.eqz(positive);
+  }
+
+  private isReusable(compared: Comparison | Order): boolean {
+    const { ir } = this;
+    if (compared.kind === "order") return ir.isReusable(compared.order);
+    if (compared.kind === "conditional" && !ir.isReusable(compared.condition)) return false;
+    return ir.isReusable(compared.x) && ir.isReusable(compared.y);
   }
 
   private comparedBy(compared: Comparison, code: number): Value | null {

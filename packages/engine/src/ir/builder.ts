@@ -3,7 +3,7 @@ import { KnownFields } from "../passes/forward.js";
 import type { Field } from "../state/layout.js";
 import { type AccessSize, type AtomicSize, blankNode, type IrBlock, type Node } from "./node.js";
 import { type Operations32, type Operations64, operations32, operations64 } from "./operations.js";
-import { type IrType, Op, RESULT_TYPES, RMW_NAMES, type RmwName } from "./ops.js";
+import { type IrType, IS_EXIT, Op, RESULT_TYPES, RMW_NAMES, type RmwName } from "./ops.js";
 import { type SoftName, softFunction } from "./soft.js";
 import { type VectorOperations, vectorOperations } from "./vectors.js";
 
@@ -105,6 +105,22 @@ export class IrBuilder {
   /** Index of the current guest instruction within the block. */
   get instructionIndex(): number {
     return this.insn;
+  }
+
+  /**
+   * Whether a value of an earlier instruction of this block may be used now: where the block can be left in between,
+   * code that resumes there has not computed it, unless it is what a field still holds.
+   */
+  isReusable(value: Value): boolean {
+    if (value.insn === this.insn || value.op === Op.const || value.op === Op.pc) return true;
+    if (value.op === Op.wrap) return this.isReusable(value.a as Value);
+    if (value.op === Op.get && this.known.get(value.field as Field) === value) return true;
+    for (let i = this.nodes.length - 1; i >= 0; i--) {
+      const { op, insn } = this.nodes[i] as Node;
+      if (insn === value.insn) return true;
+      if (IS_EXIT[op] || op === Op.call || op === Op.callIf) return false;
+    }
+    return true;
   }
 
   finish(end: number): IrBlock {

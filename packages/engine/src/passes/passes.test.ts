@@ -174,3 +174,21 @@ test("the verifier refuses what is malformed", () => {
     }),
   ).toThrow("x0 is i64");
 });
+
+test("a value may be used again where nobody resumes without it, or where a field still holds it", () => {
+  const b = new IrBuilder();
+  b.instruction(0x10);
+  const [kept, lost] = [b.get(x), b.get(y)];
+  const half = b.i32.wrap_i64(kept);
+  const sum = b.i64.add(kept, lost);
+  const usable = () => [kept, lost, half, sum].map((value) => b.isReusable(value));
+  b.instruction(0x14);
+  b.set(y, b.i64.const(1));
+  expect(usable()).toEqual([true, true, true, true]);
+  b.instruction(0x18);
+  b.set(z, b.load(8, false, kept));
+  expect(usable()).toEqual([true, false, true, false]);
+  b.instruction(0x1c);
+  b.set(x, sum);
+  expect(usable()).toEqual([false, false, false, false]);
+});
