@@ -3,6 +3,7 @@
 import { embeddedGuest } from "@hypercraft/embedded-guest";
 import { BufferConsole } from "@hypercraft/hypercraft";
 import { DeterministicClock, snapshotHash } from "@hypercraft/machine";
+import { type ArmVirtMachine, type ArmVirtOptions, createArmVirt } from "@hypercraft/machine/boards/arm-virt";
 import {
   createRiscvVirt,
   type MachineRunOptions,
@@ -12,33 +13,38 @@ import {
 import { expect, test } from "vitest";
 
 type Tier = NonNullable<RiscvVirtOptions["tier"]>;
-type Choice = Pick<RiscvVirtOptions, "cpus" | "map">;
+type Choice =
+  | ({ readonly arch: "riscv64" } & Pick<RiscvVirtOptions, "cpus" | "map">)
+  | ({ readonly arch: "aarch64" } & Pick<ArmVirtOptions, "cpus" | "mode" | "gic">);
 
 interface Subject {
   readonly tier: Tier;
-  readonly machine: RiscvVirtMachine;
+  readonly machine: RiscvVirtMachine | ArmVirtMachine;
   readonly terminal: BufferConsole;
 }
 
 async function create(tier: Tier, choice: Choice): Promise<Subject> {
   const terminal = new BufferConsole();
-  const machine = await createRiscvVirt({
-    kernel: { name: "embedded guest", bytes: embeddedGuest("riscv64") },
+  const options = {
+    kernel: { name: "embedded guest", bytes: embeddedGuest(choice.arch) },
     append: "selftest",
     memory: 16 << 20,
     console: terminal,
     clock: new DeterministicClock(10),
-    ...choice,
     tier,
-  });
+  };
+  const machine =
+    choice.arch === "riscv64"
+      ? await createRiscvVirt({ ...options, ...choice })
+      : await createArmVirt({ ...options, ...choice });
   return { tier, machine, terminal };
 }
 
 /** All that can be seen of a machine but its memory. */
 function seen({ machine, terminal }: Subject) {
   const { instructions, traps, exits } = machine.statistics();
-  const harts = machine.harts.map(({ core }) => core.state());
-  return { harts, instructions, traps, exits, text: terminal.text() };
+  const cpus = machine.vcpus.map(({ core }) => core.state());
+  return { cpus, instructions, traps, exits, text: terminal.text() };
 }
 
 /** Run all alike and compare after each run; gives how the last one ended. */
@@ -68,9 +74,12 @@ function expectCompiled(subjects: readonly Subject[]): void {
 }
 
 test.each<[Choice, number]>([
-  [{ cpus: 1 }, 1777],
-  [{ cpus: 2 }, 4999],
-  [{ cpus: 1, map: "hchyper" }, 7001],
+  [{ arch: "riscv64", cpus: 1 }, 1777],
+  [{ arch: "riscv64", cpus: 2 }, 4999],
+  [{ arch: "riscv64", cpus: 1, map: "hchyper" }, 7001],
+  [{ arch: "aarch64", cpus: 1 }, 1777],
+  [{ arch: "aarch64", cpus: 2, gic: 3 }, 4999],
+  [{ arch: "aarch64", cpus: 2, mode: "bare" }, 7001],
 ])("in lockstep: %o, every %i instructions", async (choice, step) => {
   const subjects = [
     await create("cold", choice),
@@ -89,20 +98,26 @@ test.each<[Choice, number]>([
   expectCompiled(subjects);
 });
 
-test("a snapshot goes on in any tier, also where later code was compiled already", async () => {
-  const hot = await create("hot", { cpus: 2 });
-  const early = { maxInstructions: 1_400_003 };
-  const late = { maxInstructions: 1_300_001 };
-  await hot.machine.run(early);
-  const snapshot = hot.machine.snapshot();
-  expect(await hot.machine.run(late)).toEqual({ kind: "budget" });
-  const expected = memory(hot);
-  hot.machine.restore(snapshot);
-  await hot.machine.run(late);
-  expect(memory(hot)).toBe(expected);
-  const cold = await create("cold", { cpus: 2 });
-  cold.machine.restore(snapshot);
-  await cold.machine.run(late);
-  expect(memory(cold)).toBe(expected);
-  expectCompiled([hot, cold]);
-});
+test.each([
+  { arch: "riscv64", cpus: 2 },
+  { arch: "aarch64", cpus: 2 },
+] as const)(
+  "a snapshot goes on in any tier, also where later code was compiled already: $arch",
+  async (choice) => {
+    const hot = await create("hot", choice);
+    const early = { maxInstructions: 1_400_003 };
+    const late = { maxInstructions: 1_300_001 };
+    await hot.machine.run(early);
+    const snapshot = hot.machine.snapshot();
+    expect(await hot.machine.run(late)).toEqual({ kind: "budget" });
+    const expected = memory(hot);
+    hot.machine.restore(snapshot);
+    await hot.machine.run(late);
+    expect(memory(hot)).toBe(expected);
+    const cold = await create("cold", choice);
+    cold.machine.restore(snapshot);
+    await cold.machine.run(late);
+    expect(memory(cold)).toBe(expected);
+    expectCompiled([hot, cold]);
+  },
+);
