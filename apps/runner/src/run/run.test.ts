@@ -189,11 +189,22 @@ describe("a pulled guest", () => {
     expect(made[1]!.append).toBe("mine");
   });
 
+  test("is meant by its name alone, which chooses the architecture", async () => {
+    expect(await runGuest("debian-riscv64", "--append", "mine")).toEqual({ code: 0, err: "" });
+    expect(made[0]).toMatchObject({ append: "mine", kernel: { name: join(guest, "kernel") } });
+    const { code, err } = await runGuest("debian-arm64");
+    expect(code).toBe(2);
+    expect(err).toContain("hypercraft: --arch: there is no arm64 machine yet, only riscv64");
+  });
+
   test.each([
-    ["nothing", 'there is no guest "nothing"; there is debian-riscv64'],
-    ["debian-arm64", "--guest: debian-arm64 is for arm64, and the machine is riscv64"],
-  ])("called %s is refused", async (name, message) => {
-    const { code, err } = await runGuest("--guest", name);
+    [["--guest", "nothing"], 'there is no guest "nothing"; there is debian-riscv64'],
+    [
+      ["--guest", "debian-arm64", "--arch", "riscv64"],
+      "--guest: debian-arm64 is for arm64, and the machine is riscv64",
+    ],
+  ])("%j is refused", async (args, message) => {
+    const { code, err } = await runGuest(...args);
     expect(code).toBe(2);
     expect(err).toContain(`hypercraft: ${message}`);
   });
