@@ -27,4 +27,79 @@ export const Helper = {
   /** PDEP and PEXT: give the result of `a` and the mask `b`. */
   depositBits: 9,
   extractBits: 10,
+
+  // Segments and far transfers. Selectors and offsets are values; `constant` & 15 is the operand size, and above it, by
+  // 4 bits, the length of the instruction where it is needed.
+  /** Load segment register `constant` with the selector `a`. */
+  loadSegment: 16,
+  /** JMP to selector `a`, offset `b`. */
+  farJump: 17,
+  /** CALL of selector `a`, offset `b`. */
+  farCall: 18,
+  /** RET; `a` bytes of parameters. */
+  farReturn: 19,
+  /** IRET. */
+  interruptReturn: 20,
+  /** INT n: `constant` = vector | length << 8; bit 16: INT1, which is an exception. */
+  softwareInterrupt: 21,
+
+  // System instructions.
+  /** Take the operand `a` of the instruction `constant` (`SystemRegister`) over; `b` is the limit of a table. */
+  writeSystem: 24,
+  /** Give the operand of the instruction `constant` (`SystemRegister`). */
+  readSystem: 25,
+  /** MOV to control register `constant` of `a`; gives it. */
+  writeControl: 26,
+  readControl: 27,
+  /** The same with debug registers. */
+  writeDebug: 28,
+  readDebug: 29,
+  readMsr: 30,
+  writeMsr: 31,
+  cpuid: 32,
+  /** RDTSC; `constant` 1: RDTSCP. */
+  timestamp: 33,
+  performanceCounter: 34,
+  halt: 35,
+  /** CLI and STI (`constant` 1) where they are not simply allowed. */
+  interruptFlag: 36,
+  /** INVLPG of the linear address `a`. */
+  invalidatePage: 37,
+  /** INVPCID of type `a` with the descriptor at `b`. */
+  invalidatePcid: 38,
+  /** Instructions for which only the privilege counts: `constant` says which, `Privileged`. */
+  privileged: 39,
+  /** LAR, LSL, VERR, VERW (`constant` 0 to 3) of the selector `a`: gives bit 63 if it may be seen, and the value. */
+  inspectSegment: 40,
+  /** SYSRET (`constant`: operand size), SYSENTER, SYSEXIT (`constant`: operand size). */
+  sysret: 41,
+  sysenter: 42,
+  sysexit: 43,
+  swapGs: 44,
+  /** XGETBV of `a`; XSETBV of `a` with `b`. */
+  xgetbv: 45,
+  xsetbv: 46,
+  /** IN from port `a`, `constant` bytes; OUT of `b` to port `a`. */
+  portRead: 47,
+  portWrite: 48,
+  /** RDRAND (0) or RDSEED: gives 64 bits. */
+  random: 49,
+  /** RDFSBASE and so on: CR4.FSGSBASE has to be set. */
+  baseAccess: 50,
+  /** STAC and CLAC. */
+  accessFlag: 51,
 } as const;
+
+/** Tables, task and status registers: operands of LGDT, SGDT, LIDT, SIDT, LLDT, SLDT, LTR, STR, LMSW, SMSW. */
+export const SystemRegister = {
+  gdtBase: 0,
+  gdtLimit: 1,
+  idtBase: 2,
+  idtLimit: 3,
+  localTable: 4,
+  task: 5,
+  machineStatus: 6,
+} as const;
+
+/** Instructions of ring 0 that have no more to do than that, and CLTS. */
+export const Privileged = { cacheControl: 0, clearTaskSwitched: 1 } as const;

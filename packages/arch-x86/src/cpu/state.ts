@@ -76,6 +76,8 @@ export const CR0 = layout.i64("cr0");
 export const CR2 = layout.i64("cr2");
 export const CR3 = layout.i64("cr3");
 export const CR4 = layout.i64("cr4");
+/** The page-directory-pointer-table entries that PAE paging loads with CR3. */
+export const PDPTES = layout.array("pdpte", "i64", 4);
 export const XCR0 = layout.i64("xcr0");
 export const EFER = layout.i64("efer");
 
@@ -106,6 +108,8 @@ export const X87 = {
 
 /** Interrupts are held back for the next instruction: 1 by STI, 2 by MOV SS and POP SS, as in a VMCS. */
 export const interruptShadow = layout.i32("interruptShadow");
+/** Bit 0: a non-maskable interrupt is pending; bit 1: they are blocked until IRET. */
+export const nmiState = layout.i32("nmiState");
 /** 0 runs, 1 after HLT, 2 after shutdown, 3 waits for a SIPI: activity states as in a VMCS. */
 export const activity = layout.i32("activity");
 /** 1 while an interrupt is pending for this processor, masked or not: derived from the rest. */

@@ -286,7 +286,8 @@ export class X86Builder extends InstructionBuilder<CodeMode> {
     const { mode, ir, i64 } = this;
     const own = segment >= Seg.fs;
     if (mode.bits === 64) return own ? i64.add(ir.get(SEGMENTS[segment]!.base), offset) : offset;
-    if (mode.flat && !own) return offset;
+    // Code cannot be written, however flat it lies.
+    if (mode.flat && !own && !(write && segment === Seg.cs)) return offset;
     const limit = ir.get((write ? WRITE_LIMITS : READ_LIMITS)[segment]!);
     const last = bytes === 1 ? offset : i64.add(offset, i64.const(bytes - 1));
     const constant = segment | (write ? 8 : 0) | (Math.min(bytes, 0xffff) << 4);
@@ -300,6 +301,12 @@ export class X86Builder extends InstructionBuilder<CodeMode> {
 
   store(bytes: number, address: Value, value: Value): void {
     this.ir.store(bytes as AccessSize, address, value);
+  }
+
+  /** Some bytes can be written, wherever they begin. */
+  probe(address: Value, bytes: number): void {
+    this.ir.probe("write", 1, address);
+    this.ir.probe("write", 1, this.i64.add(address, this.i64.const(bytes - 1)));
   }
 
   // The stack. Several pushes of one instruction move the pointer once, when all are stored.

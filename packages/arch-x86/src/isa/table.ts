@@ -6,7 +6,9 @@ import { conversions } from "./convert.js";
 import { X86Instruction } from "./declaration.js";
 import { X86Decoder } from "./decoder.js";
 import { exchanges } from "./exchange.js";
+import { far } from "./far.js";
 import { flagInstructions } from "./flag-instructions.js";
+import { legacy } from "./legacy.js";
 import type { X86Builder } from "./lifter.js";
 import { moves } from "./move.js";
 import { multiplication } from "./multiply.js";
@@ -14,6 +16,7 @@ import { shiftInstructions } from "./shifts.js";
 import { sseMoves } from "./sse-move.js";
 import { stack } from "./stack.js";
 import { strings } from "./strings.js";
+import { system } from "./system.js";
 
 /** Every instruction, in the order of the groups. */
 export const x86Instructions: readonly X86Instruction<X86Builder>[] = [
@@ -29,6 +32,9 @@ export const x86Instructions: readonly X86Instruction<X86Builder>[] = [
   ...conversions,
   ...strings,
   ...bitManipulation,
+  ...far,
+  ...legacy,
+  ...system,
   ...sseMoves,
 ].map((declaration, index) => new X86Instruction(index, declaration));
 

@@ -37,7 +37,13 @@ const rows = x86Instructions as readonly Row[];
 const SPECIAL =
   /\/1\)$|^(push|pop |popf|leave|enter|jmp|j |call|ret|loop|jrcxz|syscall|ldmxcsr|stmxcsr|lea|i?div|movs Y|cmps|stos|lods|scas|xlatb|bt.? Ev, Gv|cmpxchg16b|sh[lr]d)/;
 const absolute = ({ operands }: Row) => operands.some(({ place }) => place === "offset");
-const plain = rows.filter((row) => !SPECIAL.test(row.name) && !absolute(row) && row.options.in64 !== "not");
+/** Not for programs that run alone. */
+export const foreign = ({ name, feature }: Pick<Row, "name" | "feature">): boolean =>
+  feature === "system" ||
+  /^(jmp|call) M|^retf|^iret|^int|^(mov S|mov Ev, S)|^(push|pop) [defgsc]s|^enter|^l[fgs]s /.test(name);
+const plain = rows.filter(
+  (row) => !SPECIAL.test(row.name) && !foreign(row) && !absolute(row) && row.options.in64 !== "not",
+);
 
 /** Sign-extended immediates, many of them small. */
 function immediate(prng: Prng): number {

@@ -1,0 +1,18 @@
+import type { InterruptSource } from "./interrupt-source.js";
+
+/** The I/O port space: SDM volume 1, chapter 19. Values are unsigned; nothing behind a port reads all ones. */
+export interface PortBus {
+  read(port: number, size: 1 | 2 | 4): number;
+  write(port: number, size: 1 | 2 | 4, value: number): void;
+}
+
+/** Physical memory as a nested second stage shows it: EPT. */
+export interface SecondStage {
+  /** Tells address spaces apart: changes when EPTP does. */
+  readonly key: number;
+  readonly vpid: number;
+  /** Guest-physical to host-physical. Throws what ends the access. */
+  translate(physical: number, write: boolean, fetch: boolean): number;
+}
+
+export type { InterruptSource };

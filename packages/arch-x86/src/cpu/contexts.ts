@@ -1,0 +1,163 @@
+import { AddressSpaces } from "@hypercraft/engine";
+import { CR0, CR4, EFER as E, RFLAG } from "./control-bits.js";
+import type { X86Cpu } from "./cpu.js";
+import type { PagingMode } from "./mmu.js";
+import { tableAddress } from "./mmu.js";
+import { CR0 as CR0_FIELD, CR3, CR4 as CR4_FIELD, EFER, PDPTES, RFLAGS } from "./state.js";
+
+// Context keys: address space * 16 + whose rights apply.
+const PER_SPACE = 16;
+const KEY_SUPERVISOR = 1;
+/** Supervisor accesses that SMAP keeps out of user pages. */
+const KEY_PROTECTED = 2;
+const KEY_FETCH = 4;
+const KEY_GLOBAL = 8;
+/** No root: what all address spaces of a mode have in common. */
+const NO_PCID = -1;
+
+/** Bits of CR4 that translation depends on. */
+const CR4_TRANSLATION = CR4.PSE | CR4.PAE | CR4.PGE | CR4.SMEP | CR4.SMAP | CR4.PCIDE;
+
+/**
+ * What translation is done by at present, for the walker and as context keys for the engine. The registers that it
+ * depends on tell address spaces apart; MOV to CR3 and INVLPG drop what the manual says.
+ */
+export class Contexts {
+  readonly paging: PagingMode = {
+    levels: 0,
+    root: 0,
+    pdptes: [],
+    writeProtect: false,
+    largePages: false,
+    globalPages: false,
+    executeDisable: false,
+    smep: false,
+    smap: false,
+  };
+  private readonly cpu: X86Cpu;
+  private readonly spaces = new AddressSpaces(0);
+  private readonly words: number[] = [];
+  private readonly keys = [0, 0];
+  private space = 0;
+  private common = 0;
+  private valid = false;
+
+  constructor(cpu: X86Cpu) {
+    this.cpu = cpu;
+  }
+
+  /** A register that translation depends on changed. */
+  refresh(): void {
+    this.valid = false;
+    this.modeChanged();
+  }
+
+  /** The privilege level or RFLAGS.AC changed, and nothing else. */
+  modeChanged(): void {
+    const { core, cpl } = this.cpu;
+    if (this.spaces.full) this.clear();
+    if (!this.valid) this.prepare();
+    const first = this.space * PER_SPACE;
+    const { keys } = this;
+    const user = cpl === 3;
+    const rights = user ? 0 : KEY_SUPERVISOR;
+    const barred = !user && this.paging.smap && (core.lo(RFLAGS) & RFLAG.AC) === 0;
+    // STAC and CLAC switch between the two in translated code.
+    keys[0] = first + rights;
+    keys[1] = first + rights + (user || !this.paging.smap ? 0 : KEY_PROTECTED);
+    const code = first + KEY_FETCH + rights;
+    const global = this.common * PER_SPACE + KEY_GLOBAL + rights;
+    core.setCodeContext(code, this.common === this.space ? code : global);
+    core.setDataContexts(keys, barred ? 1 : 0);
+  }
+
+  private prepare(): void {
+    const { core } = this.cpu;
+    const cr0 = core.lo(CR0_FIELD);
+    const cr4 = core.lo(CR4_FIELD);
+    const efer = core.lo(EFER);
+    const { paging: p, words } = this;
+    words.length = 0;
+    this.valid = true;
+    p.writeProtect = (cr0 & CR0.WP) !== 0;
+    p.largePages = (cr4 & CR4.PSE) !== 0;
+    p.globalPages = (cr4 & CR4.PGE) !== 0;
+    p.executeDisable = (efer & E.NXE) !== 0;
+    p.smep = (cr4 & CR4.SMEP) !== 0;
+    p.smap = (cr4 & CR4.SMAP) !== 0;
+    p.levels = 0;
+    const [secondStage, vpid] = [this.cpu.secondStage?.key ?? 0, this.cpu.secondStage?.vpid ?? 0];
+    words.push(secondStage);
+    if ((cr0 & CR0.PG) === 0) {
+      this.space = this.spaces.id(vpid !== 0, NO_PCID, vpid, words);
+      this.common = this.space;
+      return;
+    }
+    const [lo, hi] = [core.lo(CR3), core.hi(CR3)];
+    p.levels = (efer & E.LMA) !== 0 ? 4 : (cr4 & CR4.PAE) !== 0 ? 3 : 2;
+    p.root = p.levels === 4 ? tableAddress(lo, hi) : (lo & ~0xfff) >>> 0;
+    words.push(cr0 & CR0.WP, cr4 & CR4_TRANSLATION, efer & (E.NXE | E.LMA));
+    this.common = this.spaces.id(vpid !== 0, NO_PCID, vpid, words);
+    if (p.levels === 3) {
+      p.pdptes = PDPTES.map((field) => [core.lo(field), core.hi(field)] as const);
+      for (const [entryLo, entryHi] of p.pdptes) words.push(entryLo, entryHi);
+    }
+    words.push(lo, hi);
+    this.space = this.spaces.id(vpid !== 0, this.pcid, vpid, words);
+  }
+
+  /** The current process-context identifier. */
+  get pcid(): number {
+    const { core } = this.cpu;
+    return (core.lo(CR4_FIELD) & CR4.PCIDE) !== 0 ? core.lo(CR3) & 0xfff : 0;
+  }
+
+  /** Does guest code of the current privilege read and write like a user? */
+  get userAccess(): boolean {
+    return this.cpu.cpl === 3;
+  }
+
+  // --- Dropping ------------------------------------------------------------------------------
+
+  /** Forget the address spaces of a PCID but for global pages, which live in others. */
+  dropPcid(pcid: number): void {
+    const { core } = this.cpu;
+    const vpid = this.cpu.secondStage?.vpid ?? 0;
+    for (const id of this.spaces.withAsid(pcid))
+      if (this.spaces.matches(id, vpid !== 0, pcid, vpid)) core.dropContextRange(id * PER_SPACE, PER_SPACE);
+  }
+
+  /** Forget what the current address space has of its own. */
+  dropCurrent(): void {
+    this.cpu.core.dropContextRange(this.space * PER_SPACE, PER_SPACE);
+  }
+
+  /** Forget all translations of the current VPID, global ones too. */
+  dropAll(): void {
+    const vpid = this.cpu.secondStage?.vpid ?? 0;
+    this.dropVpid(vpid);
+  }
+
+  /** Forget all translations of a VPID; 0 is the host's. */
+  dropVpid(vpid: number): void {
+    const { spaces } = this;
+    this.cpu.core.dropContexts((key) => spaces.matches(Math.floor(key / PER_SPACE), vpid !== 0, -1, vpid));
+  }
+
+  /** Forget a page of all address spaces. */
+  dropPage(lo: number, hi: number): void {
+    this.cpu.core.dropPage(lo, hi);
+  }
+
+  private clear(): void {
+    this.spaces.clear();
+    this.valid = false;
+    this.cpu.core.dropContexts();
+  }
+
+  /** After the state was replaced: nothing known about the past holds. */
+  reset(): void {
+    this.clear();
+    this.refresh();
+  }
+}

@@ -1,0 +1,383 @@
+import {
+  Access,
+  type CoreApi,
+  CpuModel,
+  type CpuModelOptions,
+  type GuestCpu,
+  Status,
+  Translated,
+  type Translation,
+} from "@hypercraft/engine";
+import type { PortBus, SecondStage } from "./access.js";
+import { Contexts } from "./contexts.js";
+import {
+  CR0 as CR0_BIT,
+  CR4 as CR4_BIT,
+  EFER as EFER_BIT,
+  IOPL,
+  IOPL_SHIFT,
+  RFLAG,
+  RIGHTS,
+} from "./control-bits.js";
+import { Cpuid } from "./cpuid.js";
+import { Exceptions } from "./exceptions.js";
+import { FarTransfers } from "./far-transfers.js";
+import { Fault, generalProtection } from "./fault.js";
+import { runHelper } from "./helpers.js";
+import { Interrupts } from "./interrupts.js";
+import { Mmu, Need } from "./mmu.js";
+import { type CodeMode, modeNumber } from "./mode.js";
+import { Msrs } from "./msrs.js";
+import { readMxcsr } from "./mxcsr.js";
+import { resetState } from "./reset.js";
+import { Segments } from "./segments.js";
+import { CR0, CR4, EFER, RFLAGS, SEGMENTS, Seg, type SegmentFields, x86Layout } from "./state.js";
+import { SystemMemory } from "./system-memory.js";
+
+export interface X86CpuOptions extends CpuModelOptions {
+  /** Initial APIC ID. */
+  readonly index: number;
+  /** `vm`: the guest is in VMX non-root operation and the rest is TypeScript. `bare`: the guest owns the processor. */
+  readonly mode: "bare" | "vm";
+  readonly ports: PortBus;
+  /** Frequency of the time-stamp counter; default 1 GHz. */
+  readonly tscHz?: number;
+}
+
+const NO_PORTS: PortBus = { read: (_port, size) => 2 ** (8 * size) - 1, write: () => undefined };
+
+/**
+ * A logical processor as hardware: all operating modes, segmentation, paging, exceptions. It has no instructions of
+ * its own: the lifter that it is given calls it.
+ */
+export class X86Cpu extends CpuModel implements GuestCpu {
+  readonly layout = x86Layout;
+  readonly index: number;
+  readonly vm: boolean;
+  readonly tscHz: number;
+  ports: PortBus;
+  /** Current privilege level. */
+  cpl = 0;
+  /** CR8: the task priority of the local APIC, bits 7:4. */
+  taskPriority: { read(): number; write(value: number): void } | undefined;
+  /** 64 random bits, for RDRAND: from the machine's seeded source. */
+  random: () => bigint = () => 0n;
+  /** Nested paging, when VMX has it on. */
+  secondStage: SecondStage | undefined;
+
+  readonly mmu: Mmu;
+  readonly segments: Segments;
+  readonly contexts: Contexts;
+  readonly memory: SystemMemory;
+  readonly exceptions: Exceptions;
+  readonly transfers: FarTransfers;
+  readonly interrupts: Interrupts;
+  readonly msrs: Msrs;
+  readonly cpuid: Cpuid;
+  private modeBits = 0;
+
+  constructor(core: CoreApi, options: X86CpuOptions) {
+    super(core, options);
+    this.index = options.index;
+    this.vm = options.mode === "vm";
+    this.tscHz = options.tscHz ?? 1_000_000_000;
+    this.ports = options.ports ?? NO_PORTS;
+    this.mmu = new Mmu(core);
+    this.segments = new Segments(core);
+    this.contexts = new Contexts(this);
+    this.memory = new SystemMemory(this);
+    this.exceptions = new Exceptions(this);
+    this.transfers = new FarTransfers(this);
+    this.interrupts = new Interrupts(this);
+    this.msrs = new Msrs(this);
+    this.cpuid = new Cpuid(this);
+    this.reset();
+  }
+
+  // --- State as a whole ----------------------------------------------------------------------
+
+  /** Reset: real mode at F000:FFF0 (SDM volume 3, 9.1.1). */
+  reset(): void {
+    resetState(this);
+    this.reload();
+  }
+
+  /** The state's fields were replaced: take everything derived from them anew. */
+  reload(): void {
+    this.segments.deriveAll();
+    this.cpl = this.privilegeNow();
+    this.contexts.reset();
+    this.modeChanged();
+    this.interrupts.refresh();
+  }
+
+  /** Bring the state's fields up to date before they are read for a snapshot. */
+  save(): void {}
+
+  /** Forget all translations. */
+  forget(): void {
+    this.contexts.reset();
+  }
+
+  private privilegeNow(): number {
+    const { core } = this;
+    if (!this.protectedMode) return 0;
+    if ((core.lo(RFLAGS) & RFLAG.VM) !== 0) return 3;
+    // The DPL of SS is the CPL, in every mode.
+    return (core.lo((SEGMENTS[Seg.ss] as SegmentFields).rights) & RIGHTS.dpl) >> RIGHTS.dplShift;
+  }
+
+  /** CR0.PE. */
+  get protectedMode(): boolean {
+    return (this.core.lo(CR0) & CR0_BIT.PE) !== 0;
+  }
+
+  get virtual8086(): boolean {
+    return (this.core.lo(RFLAGS) & RFLAG.VM) !== 0;
+  }
+
+  /** EFER.LMA. */
+  get longMode(): boolean {
+    return (this.core.lo(EFER) & EFER_BIT.LMA) !== 0;
+  }
+
+  /** 64-bit mode: long mode with CS.L. */
+  get bits64(): boolean {
+    return this.longMode && (this.codeRights & RIGHTS.long) !== 0;
+  }
+
+  private get codeRights(): number {
+    return this.core.lo((SEGMENTS[Seg.cs] as SegmentFields).rights);
+  }
+
+  /** Default operand size: 16, 32 or 64 bits. */
+  get codeSize(): 16 | 32 | 64 {
+    if (this.bits64) return 64;
+    return (this.codeRights & RIGHTS.big) !== 0 ? 32 : 16;
+  }
+
+  /** DR0 to DR3, DR6 or DR7 were written. */
+  debugRegistersChanged(): void {}
+
+  get iopl(): number {
+    return (this.core.lo(RFLAGS) & IOPL) >> IOPL_SHIFT;
+  }
+
+  /** CPL or what it is derived from changed: segments, CR0, CR4, EFER, RFLAGS, MXCSR. */
+  modeChanged(): void {
+    this.modeBits = modeNumber(this.describeMode());
+    this.contexts.modeChanged();
+  }
+
+  /** Change the privilege level; `modeChanged` has to follow. */
+  setPrivilege(cpl: number): void {
+    this.cpl = cpl;
+  }
+
+  private describeMode(): CodeMode {
+    const { core, cpl } = this;
+    const [cr0, cr4, mxcsr] = [core.lo(CR0), core.lo(CR4), readMxcsr(core)];
+    const big = (which: number) => (core.lo((SEGMENTS[which] as SegmentFields).rights) & RIGHTS.big) !== 0;
+    const bits = this.codeSize;
+    const protectedMode = this.protectedMode;
+    return {
+      bits,
+      stack: bits === 64 ? 8 : big(Seg.ss) ? 4 : 2,
+      flat: bits === 64 || this.segments.flat,
+      cpl: cpl as 0 | 1 | 2 | 3,
+      protectedMode,
+      virtual8086: this.virtual8086,
+      longMode: this.longMode,
+      interruptsAllowed: !protectedMode || cpl <= this.iopl,
+      emulated: (cr0 & CR0_BIT.EM) !== 0,
+      monitored: (cr0 & CR0_BIT.MP) !== 0,
+      taskSwitched: (cr0 & CR0_BIT.TS) !== 0,
+      sse: (cr4 & CR4_BIT.OSFXSR) !== 0,
+      rounding: ((mxcsr >> 13) & 3) as 0 | 1 | 2 | 3,
+      flushToZero: (mxcsr & 0x8000) !== 0,
+      denormalsAreZero: (mxcsr & 0x40) !== 0,
+      unmasked: ((mxcsr >> 7) & 0x3f) !== 0x3f,
+    };
+  }
+
+  /** The instruction pointer: the pc without CS.base. */
+  get ip(): bigint {
+    const { core } = this;
+    const pc = core.big(x86Layout.pc);
+    if (this.bits64) return pc;
+    return BigInt.asUintN(32, pc - core.big((SEGMENTS[Seg.cs] as SegmentFields).base));
+  }
+
+  /** Go on at an offset in CS as it is now. */
+  setIp(ip: bigint): void {
+    const { core } = this;
+    const base = this.bits64 ? 0n : core.big((SEGMENTS[Seg.cs] as SegmentFields).base);
+    const linear = this.bits64 ? ip : BigInt.asUintN(32, base + ip);
+    core.setPc(Number(BigInt.asIntN(32, linear)), Number(BigInt.asIntN(32, linear >> 32n)));
+  }
+
+  /** The same for the instruction that executes: its own offset. */
+  get currentIp(): bigint {
+    const { core } = this;
+    const pc = (BigInt(core.pcHi() >>> 0) << 32n) | BigInt(core.pcLo() >>> 0);
+    if (this.bits64) return pc;
+    return BigInt.asUintN(32, pc - core.big((SEGMENTS[Seg.cs] as SegmentFields).base));
+  }
+
+  // --- The engine's questions ----------------------------------------------------------------
+
+  codeMode(): number {
+    return this.modeBits;
+  }
+
+  takeInterrupt(): boolean {
+    return this.interrupts.take();
+  }
+
+  translateFetch(lo: number, hi: number, out: Translation): Translated {
+    try {
+      this.checkFetch(lo, hi);
+      const high = this.bits64 ? hi : 0;
+      this.walk(Need.fetch, lo, high, this.cpl === 3, false, out);
+    } catch (error) {
+      return this.failed(error, lo, hi);
+    }
+    // What is no RAM reads as all ones, which is no code anyone means.
+    if (this.core.ramOffset(out.physical) >= 0) return Translated.ok;
+    return this.failed(generalProtection(), lo, hi);
+  }
+
+  /** The instruction pointer has to be canonical, and within CS. */
+  private checkFetch(lo: number, hi: number): void {
+    if (this.bits64) {
+      if (!isCanonical(lo, hi)) throw generalProtection();
+      return;
+    }
+    const { core } = this;
+    const cs = SEGMENTS[Seg.cs] as SegmentFields;
+    const offset = (lo - core.lo(cs.base)) >>> 0;
+    if (offset > core.lo(cs.limit) >>> 0) throw generalProtection();
+  }
+
+  translate(access: Access, lo: number, hi: number, _size: number, out: Translation): Translated {
+    const need = access === Access.read ? Need.read : access === Access.fetch ? Need.fetch : Need.write;
+    try {
+      if (this.bits64 && !isCanonical(lo, hi)) throw this.exceptions.nonCanonical();
+      const alignmentChecked = (this.core.lo(RFLAGS) & RFLAG.AC) !== 0;
+      this.walk(need, lo, this.bits64 ? hi : 0, this.contexts.userAccess, alignmentChecked, out);
+    } catch (error) {
+      return this.failed(error, lo, hi);
+    }
+    return Translated.ok;
+  }
+
+  /** Raise what was thrown; CR2 is told of page faults. */
+  private failed(error: unknown, lo: number, hi: number): Translated {
+    if (!(error instanceof Fault)) throw error;
+    return this.exceptions.raise(error, lo, this.bits64 ? hi : 0) === Status.exitBefore
+      ? Translated.exitBefore
+      : Translated.trap;
+  }
+
+  private walk(
+    need: Need,
+    lo: number,
+    hi: number,
+    user: boolean,
+    alignmentChecked: boolean,
+    out: Translation,
+  ): void {
+    const { paging } = this.contexts;
+    if (paging.levels === 0) {
+      out.physical = (hi & 0xf_ffff) * 0x1_0000_0000 + (lo >>> 0);
+      out.readable = true;
+      out.writable = true;
+      out.cacheable = true;
+      out.pageShift = 12;
+      out.global = false;
+    } else this.mmu.translate(paging, need, lo, hi, user, alignmentChecked, this.locate, out);
+    if (this.secondStage === undefined) return;
+    const physical = this.secondStage.translate(out.physical, need === Need.write, need === Need.fetch);
+    out.physical = physical;
+    // Whether a page may be written is asked at the first write.
+    if (need !== Need.write) out.writable = false;
+  }
+
+  private readonly locate = (physical: number, write: boolean): number => {
+    const at = this.secondStage?.translate(physical, write, false) ?? physical;
+    return this.core.ramOffset(at);
+  };
+
+  /** Translate for an access of the processor itself. Throws a `Fault`; CR2 is told. */
+  translateSystem(need: Need, lo: number, hi: number, user: boolean, out: Translation): void {
+    try {
+      this.walk(need, lo, hi, user, false, out);
+    } catch (error) {
+      this.exceptions.tellPageFault(error, lo, hi);
+      throw error;
+    }
+  }
+
+  readDevice(physical: number, size: number): bigint {
+    const { devices } = this;
+    if (![1, 2, 4, 8].includes(size) || !devices.read(physical, size)) return (1n << BigInt(8 * size)) - 1n;
+    return BigInt.asUintN(8 * size, (BigInt(devices.hi >>> 0) << 32n) | BigInt(devices.lo >>> 0));
+  }
+
+  writeDevice(physical: number, size: number, value: bigint): void {
+    if (![1, 2, 4, 8].includes(size)) return;
+    this.devices.write(
+      physical,
+      size,
+      Number(BigInt.asIntN(32, value)),
+      Number(BigInt.asIntN(32, value >> 32n)),
+    );
+  }
+
+  misaligned(): Status {
+    return this.exceptions.raise(generalProtection());
+  }
+
+  physicalAccess(access: Access, physical: number, size: number, lo: number, hi: number): Status {
+    // Nothing behind an address: reads give ones, writes are lost.
+    if (!this.accessDevice(access, physical, size, lo, hi) && access !== Access.write)
+      this.core.setAnswer(-1, -1);
+    return Status.next;
+  }
+
+  helper(id: number, constant: number, aLo: number, aHi: number, bLo: number, bHi: number): Status {
+    try {
+      return runHelper(this, id, constant, aLo, aHi, bLo, bHi);
+    } catch (error) {
+      if (error instanceof Fault) return this.exceptions.raise(error);
+      throw error;
+    }
+  }
+
+  /** Whether a waiting processor goes on. */
+  get wakeUp(): boolean {
+    return this.interrupts.wakeUp;
+  }
+
+  /** Timers are the local APIC's. */
+  updateTimers(): void {
+    this.interrupts.refresh();
+  }
+
+  nextDeadline(): number {
+    return Number.POSITIVE_INFINITY;
+  }
+
+  /** Ticks of the time-stamp counter since the start, without IA32_TSC_ADJUST. */
+  timestamp(): bigint {
+    return (
+      (BigInt(Math.floor(this.clock.now(this.pendingInstructions))) * BigInt(this.tscHz)) / 1_000_000_000n
+    );
+  }
+}
+
+/** Bits 63:47 are all the same. */
+export function isCanonical(_lo: number, hi: number): boolean {
+  const top = hi >> 15;
+  return top === 0 || top === -1;
+}

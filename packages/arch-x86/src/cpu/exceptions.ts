@@ -1,0 +1,287 @@
+import { Status } from "@hypercraft/engine";
+import { RFLAG, RIGHTS, SystemType } from "./control-bits.js";
+import type { X86Cpu } from "./cpu.js";
+import {
+  type Descriptor,
+  descriptor,
+  dplOf,
+  gate,
+  isCode,
+  isConforming,
+  isPresent,
+  systemType,
+} from "./descriptor.js";
+import type { FatalExit } from "./exit.js";
+import { Fault, generalProtection, Vector } from "./fault.js";
+import { readFlags, writeFlagFields } from "./rflags.js";
+import {
+  activity,
+  CR2,
+  DR6,
+  GPR,
+  Gpr,
+  IDTR,
+  interruptShadow,
+  SEGMENTS,
+  Seg,
+  type SegmentFields,
+  x86Layout,
+} from "./state.js";
+
+/** What an event is, as far as its delivery depends on that. */
+export type EventSource = "external" | "exception" | "software";
+
+/** Bit 0 of error codes of exceptions that come from delivering another event. */
+const EXT = 1;
+/** Bit 1: the selector is a number in the IDT. */
+const IDT_ERROR = 2;
+
+/** Benign exceptions never make a double fault; contributory ones and page faults do (SDM volume 3, table 6-5). */
+function isContributory(vector: number): boolean {
+  return vector === Vector.divide || (vector >= Vector.invalidTss && vector <= Vector.generalProtection);
+}
+
+/** Exceptions and interrupts: from the event to its handler's first instruction. SDM volume 3, chapter 6. */
+export class Exceptions {
+  private readonly cpu: X86Cpu;
+
+  constructor(cpu: X86Cpu) {
+    this.cpu = cpu;
+  }
+
+  /** #SS for what is addressed by the stack, #GP else: an address that is not canonical. */
+  nonCanonical(): Fault {
+    return this.cpu.transfers.stackAddressed() ? new Fault(Vector.stack, 0) : generalProtection();
+  }
+
+  /** CR2 is the address that a page fault is about. */
+  tellPageFault(error: unknown, lo: number, hi: number): void {
+    if (error instanceof Fault && error.vector === Vector.page) this.cpu.core.set(CR2, lo, hi);
+  }
+
+  /** Raise an exception of the instruction at the pc; the address is a page fault's. */
+  raise(fault: Fault, lo = 0, hi = 0): Status {
+    this.tellPageFault(fault, lo, hi);
+    const { core } = this.cpu;
+    core.set(interruptShadow, 0, 0);
+    return this.deliver(fault.vector, "exception", fault.errorCode, this.cpu.currentIp);
+  }
+
+  /**
+   * Deliver an event to its handler, which returns to `ip`. What delivering it comes upon makes a double fault, or is
+   * delivered in its place; after a third one the processor shuts down.
+   */
+  deliver(vector: number, source: EventSource, errorCode: number, ip: bigint): Status {
+    const { core } = this.cpu;
+    this.cpu.interrupts.forgetStep();
+    let [number, from, code] = [vector, source, errorCode];
+    for (let attempts = 0; ; attempts++) {
+      try {
+        this.enter(number, from, code, ip);
+        core.requestDispatch();
+        return Status.trap;
+      } catch (error) {
+        if (!(error instanceof Fault)) throw error;
+        if (number === Vector.doubleFault || attempts > 8) return this.shutdown(vector);
+        const first = from === "exception" ? number : -1;
+        const serious = isContributory(error.vector) || error.vector === Vector.page;
+        const doubled =
+          (isContributory(first) && isContributory(error.vector)) || (first === Vector.page && serious);
+        [number, code] = doubled ? [Vector.doubleFault, 0] : [error.vector, error.errorCode];
+        from = "exception";
+      }
+    }
+  }
+
+  /** A triple fault: the processor waits for a reset. */
+  private shutdown(vector: number): Status {
+    const { core } = this.cpu;
+    core.set(activity, 2, 0);
+    const pc = core.big(x86Layout.pc);
+    core.exit = { kind: "fatal", reason: "triple fault", vector, pc } satisfies FatalExit;
+    return Status.exitBefore;
+  }
+
+  private enter(vector: number, source: EventSource, errorCode: number, ip: bigint): void {
+    const { cpu } = this;
+    if (!cpu.protectedMode) this.enterReal(vector, ip);
+    else if (cpu.longMode) this.enterLong(vector, source, errorCode, ip);
+    else this.enterProtected(vector, source, errorCode, ip);
+    this.cpu.core.set(interruptShadow, 0, 0);
+  }
+
+  /** Through the interrupt vector table of real mode. */
+  private enterReal(vector: number, ip: bigint): void {
+    const { cpu } = this;
+    const { core, memory, segments } = cpu;
+    if (4 * vector + 3 > core.lo(IDTR.limit)) throw generalProtection(4 * vector + IDT_ERROR);
+    const entry = Number(memory.read(core.big(IDTR.base) + BigInt(4 * vector), 4));
+    const stack = SEGMENTS[Seg.ss] as SegmentFields;
+    const base = core.big(stack.base);
+    const big = (core.lo(stack.rights) & RIGHTS.big) !== 0;
+    const mask = big ? 0xffff_ffffn : 0xffffn;
+    let pointer = core.big(GPR[Gpr.rsp]!) & mask;
+    const push = (value: bigint) => {
+      pointer = (pointer - 2n) & mask;
+      memory.write((base + pointer) & 0xffff_ffffn, 2, value & 0xffffn);
+    };
+    const flags = readFlags(core);
+    push(BigInt(flags & 0xffff));
+    push(core.big((SEGMENTS[Seg.cs] as SegmentFields).selector));
+    push(ip);
+    const rsp = GPR[Gpr.rsp]!;
+    core.setBig(rsp, (core.big(rsp) & ~mask) | pointer);
+    segments.loadReal(Seg.cs, entry >>> 16, false);
+    writeFlagFields(core, flags & ~(RFLAG.IF | RFLAG.TF | RFLAG.AC | RFLAG.RF));
+    cpu.modeChanged();
+    cpu.setIp(BigInt(entry & 0xffff));
+  }
+
+  /** The error code of a fault about an IDT entry. */
+  private idtError(vector: number, source: EventSource): number {
+    return (vector << 3) | IDT_ERROR | (source === "software" ? 0 : EXT);
+  }
+
+  private external(source: EventSource): number {
+    return source === "software" ? 0 : EXT;
+  }
+
+  private enterProtected(vector: number, source: EventSource, errorCode: number, ip: bigint): void {
+    const { cpu } = this;
+    const { core, memory } = cpu;
+    const error = this.idtError(vector, source);
+    if (8 * vector + 7 > core.lo(IDTR.limit)) throw generalProtection(error);
+    const at = core.big(IDTR.base) + BigInt(8 * vector);
+    const d = descriptor(Number(memory.read(at, 4)), Number(memory.read(at + 4n, 4)));
+    const type = (d.rights & RIGHTS.segment) !== 0 ? -1 : systemType(d);
+    if (type === SystemType.taskGate) return cpu.transfers.taskGate(d, error);
+    const wide = type === SystemType.interruptGate || type === SystemType.trapGate;
+    if (!wide && type !== SystemType.interruptGate16 && type !== SystemType.trapGate16)
+      throw generalProtection(error);
+    if (source === "software" && dplOf(d) < cpu.cpl) throw generalProtection(error);
+    if (!isPresent(d)) throw new Fault(Vector.notPresent, error);
+    const interrupt = type === SystemType.interruptGate || type === SystemType.interruptGate16;
+    this.throughGate(d, wide ? 4 : 2, interrupt, source, errorCode, ip);
+  }
+
+  /** The handler's code segment, and the privilege level it runs at. */
+  private handlerCode(selector: number, source: EventSource): { code: Descriptor; cpl: number } {
+    const { cpu } = this;
+    const ext = this.external(source);
+    if ((selector & ~3) === 0) throw generalProtection(ext);
+    const code = cpu.transfers.descriptor(selector, (errorCode) => generalProtection(errorCode | ext));
+    const error = (selector & ~3) | ext;
+    if (!isCode(code) || dplOf(code) > cpu.cpl) throw generalProtection(error);
+    if (!isPresent(code)) throw new Fault(Vector.notPresent, error);
+    const cpl = isConforming(code) ? cpu.cpl : dplOf(code);
+    if (cpu.virtual8086 && cpl !== 0) throw generalProtection(error);
+    return { code, cpl };
+  }
+
+  private throughGate(
+    d: Descriptor,
+    size: 2 | 4,
+    interrupt: boolean,
+    source: EventSource,
+    errorCode: number,
+    ip: bigint,
+  ): void {
+    const { cpu } = this;
+    const { core, segments } = cpu;
+    const { selector, offset } = gate(d);
+    const { code, cpl } = this.handlerCode(selector, source);
+    const flags = readFlags(core);
+    const inner = cpl < cpu.cpl || cpu.virtual8086;
+    const pushed: bigint[] = [];
+    const selectorOf = (which: number) => core.big((SEGMENTS[which] as SegmentFields).selector);
+    if (cpu.virtual8086) for (const which of [Seg.gs, Seg.fs, Seg.ds, Seg.es]) pushed.push(selectorOf(which));
+    if (inner) pushed.push(selectorOf(Seg.ss), core.big(GPR[Gpr.rsp]!));
+    pushed.push(BigInt(flags >>> 0), selectorOf(Seg.cs), ip);
+    if (errorCode >= 0) pushed.push(BigInt(errorCode));
+    const ext = this.external(source);
+    const stack = inner ? cpu.transfers.innerStack(cpl, ext) : cpu.transfers.currentStack();
+    const pointer = stack.push(pushed, size, (which) => new Fault(Vector.stack, which | ext));
+    // From here on nothing faults.
+    if (cpu.virtual8086) for (const which of [Seg.gs, Seg.fs, Seg.ds, Seg.es]) segments.loadNull(which, 0);
+    stack.install(pointer);
+    segments.load(Seg.cs, (selector & ~3) | cpl, code);
+    cpu.setPrivilege(cpl);
+    const cleared = RFLAG.TF | RFLAG.VM | RFLAG.RF | RFLAG.NT | (interrupt ? RFLAG.IF : 0);
+    writeFlagFields(core, flags & ~cleared);
+    cpu.modeChanged();
+    cpu.setIp(BigInt(size === 2 ? offset & 0xffff : offset));
+  }
+
+  /** Long mode: gates of 16 bytes, stacks by privilege or by the interrupt stack table, and always a frame with SS:RSP. */
+  private enterLong(vector: number, source: EventSource, errorCode: number, ip: bigint): void {
+    const { cpu } = this;
+    const { core, memory, segments } = cpu;
+    const error = this.idtError(vector, source);
+    if (16 * vector + 15 > core.lo(IDTR.limit)) throw generalProtection(error);
+    const at = core.big(IDTR.base) + BigInt(16 * vector);
+    const d = descriptor(Number(memory.read(at, 4)), Number(memory.read(at + 4n, 4)));
+    const type = (d.rights & RIGHTS.segment) !== 0 ? -1 : systemType(d);
+    if (type !== SystemType.interruptGate && type !== SystemType.trapGate) throw generalProtection(error);
+    if (source === "software" && dplOf(d) < cpu.cpl) throw generalProtection(error);
+    if (!isPresent(d)) throw new Fault(Vector.notPresent, error);
+    const { selector, offset, extra } = gate(d);
+    const target = (memory.read(at + 8n, 4) << 32n) | BigInt(offset);
+    const { code, cpl } = this.handlerCode(selector, source);
+    if ((code.rights & (RIGHTS.long | RIGHTS.big)) !== RIGHTS.long)
+      throw generalProtection((selector & ~3) | this.external(source));
+    const ext = this.external(source);
+    const table = extra & 7;
+    const old = core.big(GPR[Gpr.rsp]!);
+    const inner = cpl < cpu.cpl;
+    const top =
+      table !== 0
+        ? cpu.transfers.tssPointer(0x24 + 8 * (table - 1), ext)
+        : inner
+          ? cpu.transfers.tssPointer(4 + 8 * cpl, ext)
+          : old;
+    const flags = readFlags(core);
+    const frame = [
+      core.big((SEGMENTS[Seg.ss] as SegmentFields).selector),
+      old,
+      BigInt(flags >>> 0),
+      core.big((SEGMENTS[Seg.cs] as SegmentFields).selector),
+      ip,
+      ...(errorCode >= 0 ? [BigInt(errorCode)] : []),
+    ];
+    let pointer = BigInt.asUintN(64, top & ~15n);
+    const lowest = BigInt.asUintN(64, pointer - BigInt(8 * frame.length));
+    if (!isCanonicalAddress(pointer - 1n) || !isCanonicalAddress(lowest)) throw new Fault(Vector.stack, ext);
+    for (const value of frame) {
+      pointer = BigInt.asUintN(64, pointer - 8n);
+      // With the rights of the handler's level.
+      memory.write(pointer, 8, value, cpl === 3);
+    }
+    if (inner) segments.loadNull(Seg.ss, cpl);
+    core.setBig(GPR[Gpr.rsp]!, pointer);
+    segments.load(Seg.cs, (selector & ~3) | cpl, code);
+    cpu.setPrivilege(cpl);
+    if (inner) cpu.transfers.setStackPrivilege(cpl);
+    const cleared =
+      RFLAG.TF | RFLAG.VM | RFLAG.RF | RFLAG.NT | (type === SystemType.interruptGate ? RFLAG.IF : 0);
+    writeFlagFields(core, flags & ~cleared);
+    cpu.modeChanged();
+    cpu.setIp(target);
+  }
+
+  /** #DB of an instruction that has not been executed, whose reason DR6 has already. */
+  debugFault(): Fault {
+    return new Fault(Vector.debug);
+  }
+
+  /** #DB with its reasons in DR6. */
+  debug(reasons: number, ip: bigint): Status {
+    const { core } = this.cpu;
+    core.set(DR6, core.lo(DR6) | reasons, 0);
+    return this.deliver(Vector.debug, "exception", -1, ip);
+  }
+}
+
+export function isCanonicalAddress(address: bigint): boolean {
+  const top = BigInt.asUintN(64, address) >> 47n;
+  return top === 0n || top === 0x1_ffffn;
+}

@@ -1,0 +1,367 @@
+import { Status } from "@hypercraft/engine";
+import { CR0 as CR0_BIT, CR4 as CR4_BIT, IOPL, RFLAG } from "./control-bits.js";
+import {
+  readControl,
+  readDebug,
+  requireRing0,
+  setAccessFlag,
+  writeControl,
+  writeDebug,
+  writeMachineStatus,
+} from "./control-registers.js";
+import type { X86Cpu } from "./cpu.js";
+import { isCanonicalAddress } from "./exceptions.js";
+import { WAIT_EXIT } from "./exit.js";
+import { swapGs, syscall, sysenter, sysexit, sysret } from "./fast-calls.js";
+import { Fault, generalProtection, invalidOpcode, Vector } from "./fault.js";
+import { Helper, Privileged, SystemRegister } from "./helper-ids.js";
+import { depositBits, divideSigned, divideUnsigned, extractBits } from "./integer-helpers.js";
+import { readMxcsr, writeMxcsr } from "./mxcsr.js";
+import { readPort, writePort } from "./port-access.js";
+import { readFlags, writeFlagFields } from "./rflags.js";
+import { inspectSegment } from "./segment-inspection.js";
+import {
+  activity,
+  CR0,
+  CR4,
+  GDTR,
+  GPR,
+  Gpr,
+  IDTR,
+  interruptShadow,
+  LDTR,
+  msr,
+  RFLAGS,
+  Seg,
+  TR,
+  XCR0,
+} from "./state.js";
+
+const wide = (lo: number, hi: number): bigint => (BigInt(hi >>> 0) << 32n) | BigInt(lo >>> 0);
+
+function setResult(cpu: X86Cpu, value: bigint): typeof Status.next {
+  cpu.core.setResult(Number(BigInt.asIntN(32, value)), Number(BigInt.asIntN(32, value >> 32n)));
+  return Status.next;
+}
+
+/** The instruction of some bytes is done. */
+function skip(cpu: X86Cpu, bytes: number): typeof Status.redispatch {
+  cpu.setIp(cpu.currentIp + BigInt(bytes));
+  return Status.redispatch;
+}
+
+/** What the lifter's calls do (helper-ids.ts). Faults are thrown. */
+export function runHelper(
+  cpu: X86Cpu,
+  id: number,
+  constant: number,
+  aLo: number,
+  aHi: number,
+  bLo: number,
+  bHi: number,
+): Status {
+  const { core, transfers } = cpu;
+  const size = (constant & 15) as 2 | 4 | 8;
+  switch (id) {
+    case Helper.undefined:
+      throw invalidOpcode();
+    case Helper.raise:
+      throw new Fault(constant & 0xff, (constant & 0x100) !== 0 ? constant >> 9 : -1);
+    case Helper.segmentLimit:
+      return segmentLimit(cpu, constant, bLo >>> 0);
+    case Helper.popFlags:
+      return popFlags(cpu, constant, bLo);
+    case Helper.loadMxcsr:
+      if ((aLo & ~0xffff) !== 0) throw generalProtection();
+      writeMxcsr(core, aLo);
+      cpu.modeChanged();
+      return Status.next;
+    case Helper.storeMxcsr:
+      core.setResult(readMxcsr(core), 0);
+      return Status.next;
+    case Helper.syscall:
+      syscall(cpu);
+      return Status.redispatch;
+    case Helper.divideWide:
+      return divideWide(cpu, constant, wide(bLo, bHi));
+    case Helper.skip:
+      return skip(cpu, constant);
+    case Helper.depositBits:
+      return setResult(cpu, depositBits(wide(aLo, aHi), wide(bLo, bHi)));
+    case Helper.extractBits:
+      return setResult(cpu, extractBits(wide(aLo, aHi), wide(bLo, bHi)));
+    case Helper.loadSegment:
+      transfers.loadSegment(constant, aLo & 0xffff);
+      if (constant === Seg.ss) core.set(interruptShadow, 2, 0);
+      return Status.next;
+    case Helper.farJump:
+      transfers.jump(aLo & 0xffff, wide(bLo, bHi), size);
+      return Status.redispatch;
+    case Helper.farCall:
+      transfers.call(aLo & 0xffff, wide(bLo, bHi), size, cpu.currentIp + BigInt(constant >> 4));
+      return Status.redispatch;
+    case Helper.farReturn:
+      transfers.returnFar(size, aLo & 0xffff);
+      return Status.redispatch;
+    case Helper.interruptReturn:
+      transfers.interruptReturn(size);
+      cpu.interrupts.unblockNmi();
+      return Status.redispatch;
+    case Helper.softwareInterrupt:
+      return softwareInterrupt(cpu, constant);
+    case Helper.writeSystem:
+      return writeSystem(cpu, constant, wide(aLo, aHi), bLo);
+    case Helper.readSystem:
+      return setResult(cpu, readSystem(cpu, constant));
+    case Helper.writeControl:
+      writeControl(cpu, constant, wide(aLo, aHi));
+      return Status.next;
+    case Helper.readControl:
+      return setResult(cpu, readControl(cpu, constant));
+    case Helper.writeDebug:
+      writeDebug(cpu, constant, wide(aLo, aHi));
+      return Status.next;
+    case Helper.readDebug:
+      return setResult(cpu, readDebug(cpu, constant));
+    case Helper.readMsr:
+      requireRing0(cpu);
+      setPair(cpu, cpu.msrs.read(core.lo(GPR[Gpr.rcx]!) >>> 0));
+      return Status.next;
+    case Helper.writeMsr:
+      requireRing0(cpu);
+      cpu.msrs.write(core.lo(GPR[Gpr.rcx]!) >>> 0, wide(core.lo(GPR[Gpr.rax]!), core.lo(GPR[Gpr.rdx]!)));
+      return Status.next;
+    case Helper.cpuid:
+      return cpuid(cpu);
+    case Helper.timestamp:
+      return timestamp(cpu, constant === 1);
+    case Helper.performanceCounter:
+      // There are no counters.
+      throw generalProtection();
+    case Helper.halt:
+      return halt(cpu);
+    case Helper.interruptFlag:
+      return interruptFlag(cpu, constant === 1);
+    case Helper.invalidatePage:
+      requireRing0(cpu);
+      cpu.contexts.dropPage(aLo, aHi);
+      return Status.next;
+    case Helper.invalidatePcid:
+      return invalidatePcid(cpu, aLo, wide(bLo, bHi));
+    case Helper.privileged:
+      requireRing0(cpu);
+      if (constant === Privileged.clearTaskSwitched) {
+        core.set(CR0, core.lo(CR0) & ~CR0_BIT.TS, 0);
+        cpu.modeChanged();
+      }
+      return Status.next;
+    case Helper.inspectSegment:
+      return setResult(cpu, inspectSegment(cpu, constant, aLo & 0xffff));
+    case Helper.sysret:
+      sysret(cpu, constant);
+      return Status.redispatch;
+    case Helper.sysenter:
+      sysenter(cpu);
+      return Status.redispatch;
+    case Helper.sysexit:
+      sysexit(cpu, constant);
+      return Status.redispatch;
+    case Helper.swapGs:
+      swapGs(cpu);
+      return Status.next;
+    case Helper.xgetbv:
+      if ((core.lo(CR4) & CR4_BIT.OSXSAVE) === 0) throw invalidOpcode();
+      if (core.lo(GPR[Gpr.rcx]!) !== 0) throw generalProtection();
+      setPair(cpu, core.big(XCR0));
+      return Status.next;
+    case Helper.xsetbv:
+      return setExtendedControl(cpu);
+    case Helper.portRead:
+      core.setResult(readPort(cpu, aLo & 0xffff, constant as 1 | 2 | 4) | 0, 0);
+      return Status.next;
+    case Helper.portWrite:
+      writePort(
+        cpu,
+        aLo & 0xffff,
+        constant as 1 | 2 | 4,
+        bLo & (constant === 4 ? -1 : 2 ** (8 * constant) - 1),
+      );
+      return Status.next;
+    case Helper.random:
+      return setResult(cpu, cpu.random());
+    case Helper.baseAccess:
+      if ((core.lo(CR4) & CR4_BIT.FSGSBASE) === 0) throw invalidOpcode();
+      if (constant === 1 && !isCanonicalAddress(wide(aLo, aHi))) throw generalProtection();
+      return Status.next;
+    case Helper.accessFlag:
+      setAccessFlag(cpu, constant === 1);
+      return Status.next;
+    default:
+      throw new RangeError(`no helper ${id}`);
+  }
+}
+
+/** EDX:EAX. */
+function setPair({ core }: X86Cpu, value: bigint): void {
+  core.set(GPR[Gpr.rax]!, Number(BigInt.asIntN(32, value)), 0);
+  core.set(GPR[Gpr.rdx]!, Number(BigInt.asIntN(32, value >> 32n)), 0);
+}
+
+function segmentLimit(cpu: X86Cpu, constant: number, offset: number): Status {
+  const segment = constant & 7;
+  if (cpu.segments.allows(segment, offset, constant >> 4, (constant & 8) !== 0)) return Status.next;
+  throw new Fault(segment === Seg.ss ? Vector.stack : Vector.generalProtection, 0);
+}
+
+/** POPF, the pointer of the stack included. */
+function popFlags(cpu: X86Cpu, size: number, value: number): Status {
+  const { core } = cpu;
+  const flags = readFlags(core);
+  let kept = RFLAG.VM | RFLAG.VIF | RFLAG.VIP | RFLAG.RF;
+  if (cpu.protectedMode && cpu.cpl > cpu.iopl) kept |= RFLAG.IF;
+  if (cpu.cpl !== 0 || cpu.virtual8086) kept |= IOPL;
+  if (size === 2) kept |= ~0xffff;
+  const stack = transfersStack(cpu);
+  stack.install(stack.above(size));
+  writeFlagFields(core, ((value & ~kept) | (flags & kept)) & ~RFLAG.RF);
+  cpu.modeChanged();
+  cpu.interrupts.refresh();
+  // 9D, or 66 9D.
+  const plain = cpu.bits64 ? 8 : cpu.codeSize / 8;
+  return skip(cpu, size === plain ? 1 : 2);
+}
+
+const transfersStack = (cpu: X86Cpu) => cpu.transfers.currentStack();
+
+function divideWide(cpu: X86Cpu, constant: number, divisor: bigint): Status {
+  const { core } = cpu;
+  const divide = (constant & 0x100) !== 0 ? divideSigned : divideUnsigned;
+  const result = divide(core.big(GPR[Gpr.rdx]!), core.big(GPR[Gpr.rax]!), divisor);
+  if (result === undefined) throw new Fault(Vector.divide);
+  core.setBig(GPR[Gpr.rax]!, result.quotient);
+  core.setBig(GPR[Gpr.rdx]!, result.remainder);
+  return skip(cpu, constant & 0xff);
+}
+
+function softwareInterrupt(cpu: X86Cpu, constant: number): Status {
+  const vector = constant & 0xff;
+  const next = cpu.currentIp + BigInt((constant >> 8) & 0xff);
+  const exception = (constant & 0x1_0000) !== 0;
+  // INT n in virtual-8086 mode asks IOPL; INT3 and INTO do not.
+  const byNumber = (constant & 0x2_0000) !== 0;
+  if (byNumber && cpu.virtual8086 && cpu.iopl !== 3) throw generalProtection();
+  return cpu.exceptions.deliver(vector, exception ? "exception" : "software", -1, next);
+}
+
+function writeSystem(cpu: X86Cpu, which: number, value: bigint, limit: number): Status {
+  const { core, transfers } = cpu;
+  if (which === SystemRegister.localTable || which === SystemRegister.task) {
+    if (!cpu.protectedMode || cpu.virtual8086) throw invalidOpcode();
+    requireRing0(cpu);
+    if (which === SystemRegister.task) transfers.loadTask(Number(value & 0xffffn));
+    else transfers.loadLocalTable(Number(value & 0xffffn));
+    return Status.next;
+  }
+  requireRing0(cpu);
+  if (which === SystemRegister.machineStatus) {
+    writeMachineStatus(cpu, Number(value & 0xffffn));
+    return Status.next;
+  }
+  if (cpu.bits64 && !isCanonicalAddress(value)) throw generalProtection();
+  const table = which === SystemRegister.gdtBase ? GDTR : IDTR;
+  core.setBig(table.base, value);
+  core.set(table.limit, limit & 0xffff, 0);
+  return Status.next;
+}
+
+function readSystem(cpu: X86Cpu, which: number): bigint {
+  const { core } = cpu;
+  // User-mode instruction prevention.
+  if ((core.lo(CR4) & CR4_BIT.UMIP) !== 0 && cpu.cpl !== 0) throw generalProtection();
+  switch (which) {
+    case SystemRegister.gdtBase:
+      return core.big(GDTR.base);
+    case SystemRegister.gdtLimit:
+      return core.big(GDTR.limit);
+    case SystemRegister.idtBase:
+      return core.big(IDTR.base);
+    case SystemRegister.idtLimit:
+      return core.big(IDTR.limit);
+    case SystemRegister.machineStatus:
+      return core.big(CR0);
+    default:
+      if (!cpu.protectedMode || cpu.virtual8086) throw invalidOpcode();
+      return core.big((which === SystemRegister.task ? TR : LDTR).selector);
+  }
+}
+
+function cpuid(cpu: X86Cpu): Status {
+  const { core } = cpu;
+  const [eax, ebx, ecx, edx] = cpu.cpuid.leaf(core.lo(GPR[Gpr.rax]!), core.lo(GPR[Gpr.rcx]!));
+  for (const [register, value] of [
+    [Gpr.rax, eax],
+    [Gpr.rbx, ebx],
+    [Gpr.rcx, ecx],
+    [Gpr.rdx, edx],
+  ] as const)
+    core.set(GPR[register]!, value | 0, 0);
+  return Status.next;
+}
+
+function timestamp(cpu: X86Cpu, withProcessor: boolean): Status {
+  const { core } = cpu;
+  if ((core.lo(CR4) & CR4_BIT.TSD) !== 0 && cpu.cpl !== 0) throw generalProtection();
+  setPair(cpu, cpu.msrs.timestamp);
+  if (withProcessor) core.set(GPR[Gpr.rcx]!, core.lo(msr("IA32_TSC_AUX")), 0);
+  return Status.next;
+}
+
+function halt(cpu: X86Cpu): Status {
+  const { core } = cpu;
+  requireRing0(cpu);
+  skip(cpu, 1);
+  core.set(activity, 1, 0);
+  if (cpu.wakeUp) {
+    core.set(activity, 0, 0);
+    return Status.redispatch;
+  }
+  core.exit = WAIT_EXIT;
+  return Status.exit;
+}
+
+/** CLI and STI of one byte each. */
+function interruptFlag(cpu: X86Cpu, set: boolean): Status {
+  const { core } = cpu;
+  if (cpu.protectedMode && cpu.cpl > cpu.iopl) throw generalProtection();
+  const flags = core.lo(RFLAGS);
+  if (set && (flags & RFLAG.IF) === 0) core.set(interruptShadow, 1, 0);
+  core.set(RFLAGS, set ? flags | RFLAG.IF : flags & ~RFLAG.IF, 0);
+  return Status.next;
+}
+
+function invalidatePcid(cpu: X86Cpu, type: number, at: bigint): Status {
+  const { core, memory, contexts } = cpu;
+  requireRing0(cpu);
+  const pcid = memory.read(at, 8);
+  const address = memory.read(at + 8n, 8);
+  if (type < 0 || type > 3 || pcid >> 12n !== 0n) throw generalProtection();
+  const pcids = (core.lo(CR4) & CR4_BIT.PCIDE) !== 0;
+  if (type < 2 && !pcids && pcid !== 0n) throw generalProtection();
+  if (type === 0) {
+    if (!isCanonicalAddress(address)) throw generalProtection();
+    contexts.dropPage(Number(BigInt.asIntN(32, address)), Number(BigInt.asIntN(32, address >> 32n)));
+  } else if (type === 1) contexts.dropPcid(Number(pcid));
+  else contexts.dropAll();
+  return Status.next;
+}
+
+/** XCR0 can have x87 and SSE. */
+function setExtendedControl(cpu: X86Cpu): Status {
+  const { core } = cpu;
+  if ((core.lo(CR4) & CR4_BIT.OSXSAVE) === 0) throw invalidOpcode();
+  requireRing0(cpu);
+  const value = wide(core.lo(GPR[Gpr.rax]!), core.lo(GPR[Gpr.rdx]!));
+  if (core.lo(GPR[Gpr.rcx]!) !== 0 || (value !== 1n && value !== 3n)) throw generalProtection();
+  core.setBig(XCR0, value);
+  return Status.next;
+}

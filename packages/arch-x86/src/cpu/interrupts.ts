@@ -1,0 +1,119 @@
+import type { Status } from "@hypercraft/engine";
+import { RFLAG } from "./control-bits.js";
+import type { X86Cpu } from "./cpu.js";
+import { Vector } from "./fault.js";
+import type { InterruptSource } from "./interrupt-source.js";
+import { activity, interruptShadow, interruptsWaiting, nmiState, RFLAGS } from "./state.js";
+
+/** DR6.BS. */
+const SINGLE_STEP = 1 << 14;
+/** Bits of `nmiState`. */
+const NMI = { pending: 1, blocked: 2 } as const;
+
+/** Events that are not the present instruction's: interrupts, and the trap of a single step. SDM volume 3, 6.9. */
+export class Interrupts {
+  /** The local APIC; and the 8259, where its interrupts come through LINT0 or past an APIC that is off. */
+  apic: InterruptSource | undefined;
+  legacy: InterruptSource | undefined;
+  private readonly cpu: X86Cpu;
+  /** The instruction that ran last began with TF set. */
+  private stepped = false;
+  /** The instruction that runs next is in the shadow of STI, MOV SS or POP SS. */
+  private shadowed = false;
+
+  constructor(cpu: X86Cpu) {
+    this.cpu = cpu;
+  }
+
+  private get source(): InterruptSource | undefined {
+    if (this.apic?.pending) return this.apic;
+    return this.legacy?.pending ? this.legacy : undefined;
+  }
+
+  /** What is pending changed: a line, a mask, IF. */
+  refresh(): void {
+    const { core } = this.cpu;
+    const waiting = this.source !== undefined || (core.lo(nmiState) & NMI.pending) !== 0;
+    core.set(interruptsWaiting, waiting ? 1 : 0, 0);
+    if (waiting) core.requestDispatch();
+  }
+
+  /** A non-maskable interrupt arrived. */
+  raiseNmi(): void {
+    const { core } = this.cpu;
+    core.set(nmiState, core.lo(nmiState) | NMI.pending, 0);
+    this.refresh();
+  }
+
+  /** IRET ends the blocking of NMIs. */
+  unblockNmi(): void {
+    const { core } = this.cpu;
+    core.set(nmiState, core.lo(nmiState) & ~NMI.blocked, 0);
+    this.refresh();
+  }
+
+  /** An exception was delivered: the step is over. */
+  forgetStep(): void {
+    this.stepped = false;
+  }
+
+  private get enabled(): boolean {
+    return (this.cpu.core.lo(RFLAGS) & RFLAG.IF) !== 0;
+  }
+
+  private get nmiReady(): boolean {
+    return this.cpu.core.lo(nmiState) === NMI.pending;
+  }
+
+  /** Whether a halted processor goes on. */
+  get wakeUp(): boolean {
+    const { core } = this.cpu;
+    if (core.lo(activity) === 0) return true;
+    return core.lo(activity) === 1 && (this.nmiReady || (this.enabled && this.source !== undefined));
+  }
+
+  /** Before the next instruction: deliver what is due. True if something was. */
+  take(): boolean {
+    const { cpu } = this;
+    const { core } = cpu;
+    const trapping = (core.lo(RFLAGS) & RFLAG.TF) !== 0;
+    if (this.stepped) {
+      this.stepped = false;
+      if (!this.shadowed) return this.delivered(cpu.exceptions.debug(SINGLE_STEP, cpu.ip));
+    }
+    this.shadowed = core.lo(interruptShadow) !== 0;
+    if (this.shadowed) core.set(interruptShadow, 0, 0);
+    core.singleStep = trapping || this.shadowed;
+    if (!this.shadowed && this.interrupt()) {
+      core.singleStep = (core.lo(RFLAGS) & RFLAG.TF) !== 0;
+      return true;
+    }
+    this.stepped = trapping;
+    return false;
+  }
+
+  private interrupt(): boolean {
+    const { cpu } = this;
+    const { core } = cpu;
+    if (core.lo(interruptsWaiting) === 0) return false;
+    if (this.nmiReady) {
+      core.set(nmiState, NMI.blocked, 0);
+      return this.deliver(Vector.nmi);
+    }
+    const { source } = this;
+    if (source === undefined || !this.enabled) return false;
+    const vector = source.acknowledge();
+    this.refresh();
+    return this.deliver(vector);
+  }
+
+  private deliver(vector: number): boolean {
+    const { cpu } = this;
+    cpu.core.set(activity, 0, 0);
+    return this.delivered(cpu.exceptions.deliver(vector, "external", -1, cpu.ip));
+  }
+
+  private delivered(_status: Status): true {
+    return true;
+  }
+}

@@ -1,0 +1,200 @@
+import type { CoreApi, Translation } from "@hypercraft/engine";
+import { Fault, Vector } from "./fault.js";
+
+// Paging: SDM volume 3, chapter 4. Tables are read where `locate` finds them: with a second stage it translates.
+
+/** Bits of a page-fault error code. */
+export const PageError = { present: 1, write: 2, user: 4, reserved: 8, fetch: 16 } as const;
+
+/** What an access needs. */
+export const Need = { read: 0, write: 1, fetch: 2 } as const;
+export type Need = (typeof Need)[keyof typeof Need];
+
+/** Physical addresses have so many bits. */
+export const PHYSICAL_BITS = 40;
+/** Bits 31:0 of the upper half of an entry that have to be clear below `NX`: those beyond physical addresses. */
+const RESERVED_HIGH = ((1 << 20) - 1) & ~((1 << (PHYSICAL_BITS - 32)) - 1);
+
+const P = 1;
+const RW = 2;
+const US = 4;
+const A = 0x20;
+const D = 0x40;
+const PS = 0x80;
+const G = 0x100;
+const NX_HI = 1 << 31;
+
+/** Everything translation depends on. */
+export interface PagingMode {
+  /** 0 without paging, 2 for 32-bit paging, 3 for PAE, 4. */
+  levels: 0 | 2 | 3 | 4;
+  /** Address of the first table; for PAE the four entries are in `pdptes`. */
+  root: number;
+  pdptes: readonly (readonly [lo: number, hi: number])[];
+  writeProtect: boolean;
+  largePages: boolean;
+  globalPages: boolean;
+  executeDisable: boolean;
+  smep: boolean;
+  smap: boolean;
+}
+
+/** Where a table or page is in host memory; -1: no RAM. `write`: it will be written. Throws what a second stage makes of it. */
+export type Locate = (physical: number, write: boolean) => number;
+
+/** Walks page tables, sets their accessed and dirty bits, and checks rights. */
+export class Mmu {
+  private readonly core: CoreApi;
+  private lo = 0;
+  private hi = 0;
+  /** Word index of the entry read last. */
+  private at = 0;
+
+  constructor(core: CoreApi) {
+    this.core = core;
+  }
+
+  /**
+   * Translate a linear address. `user`: by a user-mode access; `alignmentChecked`: RFLAGS.AC lets supervisor code into
+   * user pages. Throws a `Fault`, with `fault(errorCode)` told first.
+   */
+  translate(
+    mode: PagingMode,
+    need: Need,
+    lo: number,
+    hi: number,
+    user: boolean,
+    alignmentChecked: boolean,
+    locate: Locate,
+    out: Translation,
+  ): void {
+    const error = (need === Need.write ? PageError.write : 0) | (user ? PageError.user : 0);
+    const fetched = need === Need.fetch && (mode.smep || mode.executeDisable) ? PageError.fetch : 0;
+    const fail = (code: number): never => {
+      throw new Fault(Vector.page, code | error | fetched);
+    };
+    // Rights of all levels together.
+    let rights = RW | US;
+    let noExecute = false;
+    let table = mode.root;
+    const entrySize = mode.levels === 2 ? 4 : 8;
+    for (let level: number = mode.levels; ; level--) {
+      if (mode.levels === 3 && level === 3) {
+        const [pdpteLo, pdpteHi] = mode.pdptes[lo >>> 30] as readonly [number, number];
+        if ((pdpteLo & P) === 0) fail(0);
+        table = tableAddress(pdpteLo, pdpteHi);
+        continue;
+      }
+      const index = indexOf(mode.levels, level, lo, hi);
+      this.read(table + index * entrySize, entrySize, locate);
+      if ((this.lo & P) === 0) fail(0);
+      const leaf = level === 1 || ((this.lo & PS) !== 0 && mayBeLarge(mode, level));
+      if (this.reserved(mode, level, leaf)) fail(PageError.present | PageError.reserved);
+      rights &= this.lo;
+      noExecute ||= entrySize === 8 && this.hi < 0;
+      if (!leaf) {
+        this.mark(A, locate, table + index * entrySize, entrySize);
+        table = entrySize === 8 ? tableAddress(this.lo, this.hi) : (this.lo & ~0xfff) >>> 0;
+        continue;
+      }
+      const userPage = (rights & US) !== 0;
+      const writable = (rights & RW) !== 0 || (!user && !mode.writeProtect);
+      const supervisorBarred = !user && userPage && mode.smap && !alignmentChecked;
+      const allowed =
+        (userPage || !user) &&
+        (need === Need.fetch
+          ? !noExecute && !(mode.smep && !user && userPage)
+          : !supervisorBarred && (need !== Need.write || writable));
+      if (!allowed) fail(PageError.present);
+      this.mark(need === Need.write ? A | D : A, locate, table + index * entrySize, entrySize);
+      const shift = pageShift(mode.levels, level);
+      out.physical = this.pageBase(mode.levels, level, shift) + offsetIn(shift, lo);
+      out.readable = !supervisorBarred;
+      out.writable = writable && !supervisorBarred && (this.lo & D) !== 0;
+      out.cacheable = true;
+      out.pageShift = shift;
+      out.global = mode.globalPages && (this.lo & G) !== 0;
+      return;
+    }
+  }
+
+  private read(physical: number, size: number, locate: Locate): void {
+    const offset = locate(physical, false);
+    if (offset < 0) {
+      // Nothing answers on the bus: all ones, which no mode of paging likes.
+      this.lo = -1;
+      this.hi = size === 8 ? -1 : 0;
+      this.at = -1;
+      return;
+    }
+    const { words } = this.core;
+    this.at = offset >> 2;
+    this.lo = words[this.at] as number;
+    this.hi = size === 8 ? (words[this.at + 1] as number) : 0;
+  }
+
+  private mark(bits: number, locate: Locate, physical: number, size: number): void {
+    if ((this.lo & bits) === bits || this.at < 0) return;
+    const offset = locate(physical, true);
+    const { core } = this;
+    this.lo |= bits;
+    core.words[offset >> 2] = this.lo;
+    core.ramWritten(offset, size);
+  }
+
+  private reserved(mode: PagingMode, level: number, leaf: boolean): boolean {
+    if (mode.levels === 2) {
+      // PSE-36 is there: bits 20:13 are bits 39:32 of the address, bit 21 has to be clear.
+      return leaf && level === 2 && (this.lo & (1 << 21)) !== 0;
+    }
+    if ((this.hi & RESERVED_HIGH) !== 0) return true;
+    if (!mode.executeDisable && (this.hi & NX_HI) !== 0) return true;
+    if (level === 4) return (this.lo & PS) !== 0;
+    if (!leaf) return false;
+    // Below the address of a large page, from bit 13 on: PAT is bit 12.
+    if (level === 2) return (this.lo & 0x1f_e000) !== 0;
+    return level === 3 && (this.lo & 0x3fff_e000) !== 0;
+  }
+
+  private pageBase(levels: number, level: number, shift: number): number {
+    if (levels === 2) {
+      if (level === 1) return (this.lo & ~0xfff) >>> 0;
+      return ((this.lo >>> 13) & 0xff) * 2 ** 32 + ((this.lo & 0xffc0_0000) >>> 0);
+    }
+    const base = tableAddress(this.lo, this.hi);
+    return base - (base % 2 ** shift);
+  }
+}
+
+/** May an entry of this level map a page? */
+function mayBeLarge({ levels, largePages }: PagingMode, level: number): boolean {
+  if (level === 2) return levels > 2 || largePages;
+  return level === 3 && levels === 4;
+}
+
+const indexOf = (levels: number, level: number, lo: number, hi: number): number => {
+  if (levels === 2) return level === 2 ? lo >>> 22 : (lo >>> 12) & 0x3ff;
+  switch (level) {
+    case 1:
+      return (lo >>> 12) & 0x1ff;
+    case 2:
+      return (lo >>> 21) & 0x1ff;
+    case 3:
+      return ((lo >>> 30) | (hi << 2)) & 0x1ff;
+    default:
+      return (hi >>> 7) & 0x1ff;
+  }
+};
+
+function pageShift(levels: number, level: number): number {
+  if (level === 1) return 12;
+  if (level === 3) return 30;
+  return levels === 2 ? 22 : 21;
+}
+
+const offsetIn = (shift: number, lo: number): number => (shift === 32 ? lo >>> 0 : lo & (2 ** shift - 1));
+
+/** Bits 51:12 of an entry of eight bytes. */
+export function tableAddress(lo: number, hi: number): number {
+  return (hi & 0xf_ffff) * 0x1_0000_0000 + ((lo & ~0xfff) >>> 0);
+}

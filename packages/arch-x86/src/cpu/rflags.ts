@@ -1,0 +1,67 @@
+import type { CoreApi } from "@hypercraft/engine";
+import { Flag, FlagClass, flagKind, STATUS_FLAGS } from "../isa/flags.js";
+import { RFLAG, RFLAGS_FIXED, SYSTEM_FLAGS } from "./control-bits.js";
+import { FLAGS, RFLAGS } from "./state.js";
+
+// RFLAGS as a whole, for helpers: the status flags are worked out from what set them, as translated code does it
+// (isa/flags.ts).
+
+type State = Pick<CoreApi, "big" | "lo" | "hi">;
+
+function parity(value: number): number {
+  let bits = value & 0xff;
+  bits ^= bits >> 4;
+  bits ^= bits >> 2;
+  bits ^= bits >> 1;
+  return (bits & 1) === 0 ? Flag.PF : 0;
+}
+
+/** CF, AF and OF of an addition or subtraction. */
+function arithmetic(core: State, flagClass: number, above: number): number {
+  const result = core.big(FLAGS.result);
+  const source = core.big(FLAGS.source);
+  const bits = 64 - above;
+  const sized = (value: bigint) => BigInt.asUintN(64, BigInt.asIntN(bits, value));
+  const adds = flagClass === FlagClass.add;
+  const other = sized(adds ? result - source : result + source);
+  // A difference read backwards is a sum: minuend = subtrahend + result.
+  const [sum, x, y] = adds ? [result, other, source] : [other, source, result];
+  const carry = sum < (adds ? source : x) ? Flag.CF : 0;
+  const adjust = ((x ^ y ^ sum) & 0x10n) !== 0n ? Flag.AF : 0;
+  const overflow = (((x ^ sum) & (y ^ sum)) >> 63n) & 1n ? Flag.OF : 0;
+  return carry | adjust | overflow;
+}
+
+/** CF, PF, AF, ZF, SF and OF where RFLAGS has them. */
+export function readStatusFlags(core: State): number {
+  const kind = core.lo(FLAGS.kind);
+  const flagClass = kind >> 6;
+  if (flagClass === FlagClass.explicit) return core.lo(FLAGS.source) & STATUS_FLAGS;
+  const lo = core.lo(FLAGS.result);
+  const zero = (lo | core.hi(FLAGS.result)) === 0 ? Flag.ZF : 0;
+  const sign = core.hi(FLAGS.result) < 0 ? Flag.SF : 0;
+  const shown = parity(lo) | zero | sign;
+  if (flagClass === FlagClass.logic) return shown;
+  if (flagClass === FlagClass.partial) return shown | (core.lo(FLAGS.source) & (Flag.CF | Flag.AF | Flag.OF));
+  return shown | arithmetic(core, flagClass, kind & 63);
+}
+
+/** All of RFLAGS, 32 bits. */
+export function readFlags(core: State): number {
+  const direction = core.lo(FLAGS.direction) !== 0 ? RFLAG.DF : 0;
+  return readStatusFlags(core) | direction | (core.lo(RFLAGS) & SYSTEM_FLAGS) | RFLAGS_FIXED;
+}
+
+/** Write the status flags from where RFLAGS has them. */
+export function writeStatusFlags(core: Pick<CoreApi, "set">, value: number): void {
+  core.set(FLAGS.kind, flagKind(FlagClass.explicit, 8), 0);
+  core.set(FLAGS.result, (value & Flag.ZF) !== 0 ? 0 : Flag.ZF, 0);
+  core.set(FLAGS.source, value & STATUS_FLAGS, 0);
+}
+
+/** Write all of RFLAGS. What depends on its system flags is for the caller to bring up to date. */
+export function writeFlagFields(core: Pick<CoreApi, "set">, value: number): void {
+  writeStatusFlags(core, value);
+  core.set(FLAGS.direction, (value & RFLAG.DF) !== 0 ? 1 : 0, 0);
+  core.set(RFLAGS, value & SYSTEM_FLAGS, 0);
+}

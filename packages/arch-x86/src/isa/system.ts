@@ -1,0 +1,240 @@
+import type { Value } from "@hypercraft/engine";
+import { Helper, Privileged, SystemRegister } from "../cpu/helper-ids.js";
+import { FLAGS, GPR, Gpr, interruptShadow, RFLAGS, SEGMENTS, Seg } from "../cpu/state.js";
+import type { InstructionOptions, X86Declaration } from "./declaration.js";
+import { type X86Builder, x86 } from "./lifter.js";
+
+// System instructions: SDM volume 2. Their work is the CPU model's; most end the block, as they change what the next
+// instructions mean.
+
+const insn = x86("system");
+const IF = 0x200;
+const LONG: InstructionOptions = { in64: "only" };
+
+type Lift = (b: X86Builder) => void;
+
+/** A helper that needs nothing but the state. */
+const calling =
+  (helper: number, constant = 0): Lift =>
+  (b) =>
+    b.callAndDispatch(helper, constant);
+
+/** CLI and STI: inline where the privilege is there, as kernels use them all the time. */
+const disableInterrupts: Lift = (b) => {
+  const { ir, i32, mode } = b;
+  if (!mode.interruptsAllowed) return b.callAndDispatch(Helper.interruptFlag, 0);
+  ir.set(RFLAGS, i32.and(ir.get(RFLAGS), i32.const(~IF)));
+};
+
+const enableInterrupts: Lift = (b) => {
+  const { ir, i32, mode } = b;
+  if (!mode.interruptsAllowed) return b.callAndDispatch(Helper.interruptFlag, 1);
+  const old = ir.get(RFLAGS);
+  // No interrupt comes before the next instruction is over, unless they were enabled already.
+  ir.set(interruptShadow, ir.select(i32.and(old, i32.const(IF)), i32.const(0), i32.const(1)));
+  ir.set(RFLAGS, i32.or(old, i32.const(IF)));
+  b.dispatch();
+};
+
+/** LGDT and LIDT: the limit, and a base of 24, 32 or 64 bits. */
+const loadTable =
+  (which: number): Lift =>
+  (b) => {
+    const { i64, mode } = b;
+    const address = b.address(0);
+    const limit = b.load(2, false, address);
+    const at = i64.add(address, i64.const(2));
+    const base = b.load(mode.bits === 64 ? 8 : 4, false, at);
+    const kept = mode.bits !== 64 && b.size === 2 ? i64.and(base, i64.const(0xff_ffff)) : base;
+    b.callAndDispatch(Helper.writeSystem, which, kept, limit);
+  };
+
+const storeTable =
+  (base: number): Lift =>
+  (b) => {
+    const { ir, i64, mode } = b;
+    const limit = ir.call(Helper.readSystem, base + 1);
+    const value = ir.call(Helper.readSystem, base);
+    const address = b.address(0, true);
+    b.probe(address, mode.bits === 64 ? 10 : 6);
+    b.store(2, address, limit);
+    b.store(mode.bits === 64 ? 8 : 4, i64.add(address, i64.const(2)), value);
+  };
+
+const storeRegister =
+  (which: number): Lift =>
+  (b) => {
+    const value = b.ir.call(Helper.readSystem, which);
+    if (b.isMemory(0)) b.store(2, b.address(0, true), value);
+    else b.setGpr(b.register(0), b.size, value);
+  };
+
+const writeControl: Lift = (b) => b.callAndDispatch(Helper.writeControl, b.register(0), b.raw(1));
+const readControl: Lift = (b) => b.write(0, b.ir.call(Helper.readControl, b.register(1)));
+const writeDebug: Lift = (b) => b.callAndDispatch(Helper.writeDebug, b.register(0), b.raw(1));
+const readDebug: Lift = (b) => b.write(0, b.ir.call(Helper.readDebug, b.register(1)));
+
+/** LAR and LSL write their operand, and all four ZF: whether it may be seen. */
+const inspect =
+  (which: number): Lift =>
+  (b) => {
+    const { ir, i64 } = b;
+    const selector = b.unsigned(which < 2 ? 1 : 0);
+    const seen = ir.call(Helper.inspectSegment, which, selector);
+    const visible = i64.lt_s(seen, i64.const(0));
+    if (which < 2) b.setGprIf(visible, b.register(0), b.bytes(0), b.zeroExtended(4, seen));
+    b.flags.replaceZero(visible);
+  };
+
+/** RDFSBASE and so on. */
+const readBase =
+  (segment: number): Lift =>
+  (b) => {
+    b.ir.call(Helper.baseAccess, 0);
+    b.write(0, b.ir.get(SEGMENTS[segment]!.base));
+  };
+const writeBase =
+  (segment: number): Lift =>
+  (b) => {
+    const value = b.unsigned(0);
+    b.ir.call(Helper.baseAccess, 1, value);
+    b.ir.set(SEGMENTS[segment]!.base, value);
+  };
+
+const CF = 1;
+/** RDRAND and RDSEED always succeed. */
+const random: Lift = (b) => {
+  const value = b.ir.call(Helper.random, 0);
+  b.write(0, value);
+  b.flags.explicit(b.i64.const(CF));
+};
+
+const portNumber = (b: X86Builder, index: number): Value =>
+  b.d.instruction?.operands[index]?.place === "immediate"
+    ? b.i64.const(b.immediate & 0xff)
+    : b.zeroExtended(2, b.ir.get(GPR[Gpr.rdx]!));
+const portRead: Lift = (b) => {
+  const value = b.ir.call(Helper.portRead, b.bytes(0), portNumber(b, 1));
+  b.write(0, value);
+  b.dispatch();
+};
+const portWrite: Lift = (b) => {
+  const bytes = b.bytes(1);
+  b.callAndDispatch(Helper.portWrite, bytes, portNumber(b, 0), b.gpr(Gpr.rax, bytes));
+};
+
+/** INS and OUTS, an element at a time as other string instructions. */
+const portString =
+  (output: boolean): Lift =>
+  (b) => {
+    const { i64, i32, ir, d } = b;
+    const bytes = Math.min(b.bytes(output ? 1 : 0), 4);
+    const repeated = d.repeat !== 0;
+    const count = b.zeroExtended(d.addressSize, ir.get(GPR[Gpr.rcx]!));
+    if (repeated) ir.callIf(i64.eqz(count), Helper.skip, d.length, i64.const(0));
+    const register = output ? Gpr.rsi : Gpr.rdi;
+    const offset = b.zeroExtended(d.addressSize, ir.get(GPR[register]!));
+    const address = b.inSegment(output ? b.segmentOf() : Seg.es, offset, bytes, !output);
+    const port = b.zeroExtended(2, ir.get(GPR[Gpr.rdx]!));
+    if (output) {
+      const value = b.load(bytes, false, address);
+      ir.call(Helper.portWrite, bytes, port, value);
+    } else {
+      // Read once it is known that it can be stored.
+      ir.probe("write", bytes as 1, address);
+      b.store(bytes, address, ir.call(Helper.portRead, bytes, port));
+    }
+    const step = ir.select(ir.get(FLAGS.direction), i64.const(-bytes), i64.const(bytes));
+    b.setGpr(register, d.addressSize, i64.add(ir.get(GPR[register]!), step));
+    if (!repeated) return;
+    const left = b.zeroExtended(d.addressSize, i64.sub(count, i64.const(1)));
+    b.setGpr(Gpr.rcx, d.addressSize, left);
+    ir.branch(i32.eqz(i64.eqz(left)), b.offset, b.next);
+  };
+
+const nothing: Lift = () => {};
+
+export const system: readonly X86Declaration<X86Builder>[] = [
+  insn("cli", "FA", disableInterrupts),
+  insn("sti", "FB", enableInterrupts),
+  insn("hlt", "F4", calling(Helper.halt)),
+  insn("lgdt M", "0F 01 /2", loadTable(SystemRegister.gdtBase)),
+  insn("lidt M", "0F 01 /3", loadTable(SystemRegister.idtBase)),
+  insn("sgdt M", "0F 01 /0", storeTable(SystemRegister.gdtBase)),
+  insn("sidt M", "0F 01 /1", storeTable(SystemRegister.idtBase)),
+  insn("lldt Ew", "0F 00 /2", (b) =>
+    b.callAndDispatch(Helper.writeSystem, SystemRegister.localTable, b.unsigned(0)),
+  ),
+  insn("ltr Ew", "0F 00 /3", (b) =>
+    b.callAndDispatch(Helper.writeSystem, SystemRegister.task, b.unsigned(0)),
+  ),
+  insn("lmsw Ew", "0F 01 /6", (b) =>
+    b.callAndDispatch(Helper.writeSystem, SystemRegister.machineStatus, b.unsigned(0)),
+  ),
+  insn("sldt Ev", "0F 00 /0", storeRegister(SystemRegister.localTable)),
+  insn("str Ev", "0F 00 /1", storeRegister(SystemRegister.task)),
+  insn("smsw Ev", "0F 01 /4", storeRegister(SystemRegister.machineStatus)),
+  insn("verr Ew", "0F 00 /4", inspect(2)),
+  insn("verw Ew", "0F 00 /5", inspect(3)),
+  insn("lar Gv, Ew", "0F 02 /r", inspect(0)),
+  insn("lsl Gv, Ew", "0F 03 /r", inspect(1)),
+  insn("mov Rq, C", "0F 20 /r", readControl, { ...LONG, size64: "f64" }),
+  insn("mov C, Rq", "0F 22 /r", writeControl, { ...LONG, size64: "f64" }),
+  insn("mov Rd, C", "0F 20 /r", readControl, { in64: "not" }),
+  insn("mov C, Rd", "0F 22 /r", writeControl, { in64: "not" }),
+  insn("mov Rq, D", "0F 21 /r", readDebug, { ...LONG, size64: "f64" }),
+  insn("mov D, Rq", "0F 23 /r", writeDebug, { ...LONG, size64: "f64" }),
+  insn("mov Rd, D", "0F 21 /r", readDebug, { in64: "not" }),
+  insn("mov D, Rd", "0F 23 /r", writeDebug, { in64: "not" }),
+  insn("clts", "0F 06", calling(Helper.privileged, Privileged.clearTaskSwitched)),
+  insn("invd", "0F 08", calling(Helper.privileged, Privileged.cacheControl)),
+  insn("wbinvd", "0F 09", calling(Helper.privileged, Privileged.cacheControl)),
+  insn("invlpg M", "0F 01 /7", (b) => b.callAndDispatch(Helper.invalidatePage, 0, b.address(0))),
+  insn("invpcid Gq, M", "66 0F 38 82 /r", (b) => {
+    b.callAndDispatch(Helper.invalidatePcid, 0, b.raw(0), b.address(1));
+  }),
+  insn("rdmsr", "0F 32", calling(Helper.readMsr)),
+  insn("wrmsr", "0F 30", calling(Helper.writeMsr)),
+  insn("cpuid", "0F A2", calling(Helper.cpuid)),
+  insn("rdtsc", "0F 31", calling(Helper.timestamp, 0)),
+  insn("rdtscp", "0F 01 F9", calling(Helper.timestamp, 1)),
+  insn("rdpmc", "0F 33", calling(Helper.performanceCounter)),
+  insn("sysret", "0F 07", (b) => b.callAndDispatch(Helper.sysret, b.d.wide ? 8 : 4), LONG),
+  insn("sysenter", "0F 34", calling(Helper.sysenter)),
+  insn("sysexit", "0F 35", (b) => b.callAndDispatch(Helper.sysexit, b.d.wide ? 8 : 4)),
+  insn("swapgs", "0F 01 F8", calling(Helper.swapGs), LONG),
+  insn("xgetbv", "0F 01 D0", calling(Helper.xgetbv)),
+  insn("xsetbv", "0F 01 D1", calling(Helper.xsetbv)),
+  insn("clac", "0F 01 CA", calling(Helper.accessFlag, 0)),
+  insn("stac", "0F 01 CB", calling(Helper.accessFlag, 1)),
+  insn("rdfsbase Ry", "F3 0F AE /0", readBase(Seg.fs), LONG),
+  insn("rdgsbase Ry", "F3 0F AE /1", readBase(Seg.gs), LONG),
+  insn("wrfsbase Ry", "F3 0F AE /2", writeBase(Seg.fs), LONG),
+  insn("wrgsbase Ry", "F3 0F AE /3", writeBase(Seg.gs), LONG),
+  insn("rdrand Rv", "0F C7 /6", random),
+  insn("rdseed Rv", "0F C7 /7", random),
+  insn("in al, Ib", "E4", portRead),
+  insn("in zAX, Ib", "E5", portRead),
+  insn("in al, dx", "EC", portRead),
+  insn("in zAX, dx", "ED", portRead),
+  insn("out Ib, al", "E6", portWrite),
+  insn("out Ib, zAX", "E7", portWrite),
+  insn("out dx, al", "EE", portWrite),
+  insn("out dx, zAX", "EF", portWrite),
+  insn("ins Yb, dx", "6C", portString(false), { rep: "rep" }),
+  insn("ins Yz, dx", "6D", portString(false), { rep: "rep" }),
+  insn("outs dx, Xb", "6E", portString(true), { rep: "rep" }),
+  insn("outs dx, Xz", "6F", portString(true), { rep: "rep" }),
+  insn("pause", "F3 90", nothing),
+  insn("nop Ev", "0F 1F /r", nothing),
+  insn("nop Ev", "0F 18 /r", nothing, { name: "prefetch" }),
+  insn("nop Ev", "0F 19 /r", nothing, { name: "nop 0F 19" }),
+  insn("nop Ev", "0F 1A /r", nothing, { name: "nop 0F 1A" }),
+  insn("nop Ev", "0F 1B /r", nothing, { name: "nop 0F 1B" }),
+  insn("nop Ev", "0F 1C /r", nothing, { name: "nop 0F 1C" }),
+  insn("nop Ev", "0F 1D /r", nothing, { name: "nop 0F 1D" }),
+  insn("nop Ev", "0F 1E /r", nothing, { name: "nop 0F 1E" }),
+  insn("prefetchw Mb", "0F 0D /r", nothing),
+  insn("ud2", "0F 0B", (b) => b.undefined()),
+  insn("ud1 Gv, Ev", "0F B9 /r", (b) => b.undefined()),
+];
