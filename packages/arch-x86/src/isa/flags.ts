@@ -27,13 +27,14 @@ export type FlagClass = (typeof FlagClass)[keyof typeof FlagClass];
 /** The field's value: the class, and how many bits of an i64 lie above the operand. */
 export const flagKind = (flagClass: FlagClass, bytes: number): number => (flagClass << 6) | (64 - 8 * bytes);
 
-/** What set the flags last, if that was in this block. Values are sign-extended from the operand size. */
+/** What set the flags last, if that was in this block. */
 interface Known {
   readonly nodes: unknown;
   readonly flagClass: FlagClass;
-  /** The operands of an addition or subtraction. */
-  readonly x: Value | null;
-  readonly y: Value | null;
+  /** Bytes of the operands. */
+  readonly bytes: number;
+  /** The first operand of an addition or subtraction, sign-extended. */
+  readonly first: Value | null;
 }
 
 /** Conditions by the number in the low four bits of Jcc: odd ones are the opposites. */
@@ -66,29 +67,29 @@ export class FlagsWriter {
 
   /** x + y gave `result`; all sign-extended from `bytes`. */
   add(bytes: number, x: Value, y: Value, result: Value): void {
-    this.write(FlagClass.add, bytes, result, y, x, y);
+    this.write(FlagClass.add, bytes, result, y, x);
   }
 
   /** x - y gave `result`; all sign-extended from `bytes`. */
   subtract(bytes: number, x: Value, y: Value, result: Value): void {
-    this.write(FlagClass.subtract, bytes, result, y, x, y);
+    this.write(FlagClass.subtract, bytes, result, y, x);
   }
 
   /** AND, OR, XOR, TEST; `result` is sign-extended from `bytes`. AF is undefined, and clear. */
   logic(bytes: number, result: Value): void {
-    this.write(FlagClass.logic, bytes, result, null, null, null);
+    this.write(FlagClass.logic, bytes, result, null, null);
   }
 
   /** ZF, SF and PF of a sign-extended result; CF, AF and OF as i64 `bits` at their places in RFLAGS. */
   partial(result: Value, bits: Value): void {
-    this.write(FlagClass.partial, 8, result, bits, null, null);
+    this.write(FlagClass.partial, 8, result, bits, null);
   }
 
   /** All of them from an i64 that has them where RFLAGS does; other bits do not matter. */
   explicit(bits: Value): void {
     const { i64 } = this;
     const zero = i64.const(Flag.ZF);
-    this.write(FlagClass.explicit, 8, i64.xor(i64.and(bits, zero), zero), bits, null, null);
+    this.write(FlagClass.explicit, 8, i64.xor(i64.and(bits, zero), zero), bits, null);
   }
 
   /** As `partial` if an i32 is not zero; else nothing changes. */
@@ -132,14 +133,13 @@ export class FlagsWriter {
     bytes: number,
     result: Value,
     source: Value | null,
-    x: Value | null,
-    y: Value | null,
+    first: Value | null,
   ): void {
     const { ir } = this;
     ir.set(FLAGS.kind, this.i32.const(flagKind(flagClass, bytes)));
     ir.set(FLAGS.result, result);
     if (source !== null) ir.set(FLAGS.source, source);
-    this.known = { nodes: ir.nodes, flagClass, x, y };
+    this.known = { nodes: ir.nodes, flagClass, bytes, first };
   }
 
   /** The fields were written by a helper or chosen at run time. */
@@ -151,6 +151,17 @@ export class FlagsWriter {
     return this.known !== null && this.known.nodes === this.ir.nodes ? this.known : null;
   }
 
+  /** The first operand of the addition or subtraction that is known to have set the flags. */
+  private firstOf({ flagClass, bytes, first }: Known): Value {
+    // Code that resumes behind an access has not computed it: then it is worked out from what the fields hold.
+    if (first !== null && this.ir.isReusable(first)) return first;
+    const { i64 } = this;
+    const added = flagClass === FlagClass.add;
+    const x = added ? i64.sub(this.result, this.source) : i64.add(this.result, this.source);
+    const above = i64.const(64 - 8 * bytes);
+    return bytes === 8 ? x : i64.shr_s(i64.shl(x, above), above);
+  }
+
   // Single flags, as an i32 that is 0 or 1.
 
   carry(): Value {
@@ -158,9 +169,9 @@ export class FlagsWriter {
     const known = this.knownHere;
     switch (known?.flagClass) {
       case FlagClass.add:
-        return i64.lt_u(this.result, known.y as Value);
+        return i64.lt_u(this.result, this.source);
       case FlagClass.subtract:
-        return i64.lt_u(known.x as Value, known.y as Value);
+        return i64.lt_u(this.firstOf(known), this.source);
       case FlagClass.logic:
         return i32.const(0);
       case FlagClass.partial:
@@ -181,9 +192,9 @@ export class FlagsWriter {
     const ofSum = (x: Value, y: Value, sum: Value) => negative(i64.and(i64.xor(x, sum), i64.xor(y, sum)));
     switch (known?.flagClass) {
       case FlagClass.add:
-        return ofSum(known.x as Value, known.y as Value, this.result);
+        return ofSum(this.firstOf(known), this.source, this.result);
       case FlagClass.subtract:
-        return ofSum(this.result, known.y as Value, known.x as Value);
+        return ofSum(this.result, this.source, this.firstOf(known));
       case FlagClass.logic:
         return i32.const(0);
       case FlagClass.partial:
@@ -208,7 +219,7 @@ export class FlagsWriter {
     switch (known?.flagClass) {
       case FlagClass.add:
       case FlagClass.subtract:
-        return carried(known.x as Value);
+        return carried(this.firstOf(known));
       case FlagClass.logic:
         return i32.const(0);
       case FlagClass.partial:
@@ -254,7 +265,7 @@ export class FlagsWriter {
     if (known.flagClass === FlagClass.logic && (code === 12 || code === 14))
       return code === 12 ? i64.lt_s(this.result, zero) : i64.le_s(this.result, zero);
     if (known.flagClass !== FlagClass.subtract) return null;
-    const [x, y] = [known.x as Value, known.y as Value];
+    const [x, y] = [this.firstOf(known), this.source];
     switch (code) {
       case 2:
         return i64.lt_u(x, y);
