@@ -6,6 +6,7 @@ import { outputBits, PHYSICAL_BITS } from "./mmu.js";
 import type { ArmPe } from "./pe.js";
 import { Regime, type TableRange } from "./regime.js";
 import { PSTATE } from "./state.js";
+import { POWER } from "./table-walk.js";
 import { WalkRecord } from "./walk-record.js";
 
 // Context keys: address space * 16 + permission state.
@@ -339,9 +340,8 @@ function coverage({ grain, startLevel }: TableRange): number {
 }
 
 function setBase(range: TableRange, lo: number, hi: number, output: number): void {
-  const base = (hi & 0xffff) * 0x1_0000_0000 + ((lo & ~1) >>> 0);
-  range.base = base - (base % range.bytes);
-  range.baseTooLarge = range.base >= 2 ** output;
+  range.base = (hi & 0xffff) * 0x1_0000_0000 + ((lo & -range.bytes) >>> 0);
+  range.baseTooLarge = range.base >= (POWER[output] as number);
 }
 
 /** Bit n: attribute n of a MAIR is Device memory. */
