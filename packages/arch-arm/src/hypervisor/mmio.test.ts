@@ -279,7 +279,7 @@ test("cache maintenance of a device's address does nothing", () => {
 describe("through the guest's own tables", () => {
   test("accesses of EL0, and walks of tables that are not there", () => {
     const virtual = 0x1_2000_0000n;
-    const tables = decodeTables(identityTables(RAM + 0x10_0000, [[virtual, DEVICE]]));
+    const tables = decodeTables(identityTables(RAM + 0x10_0000, [[virtual, DEVICE]], true));
     const guest = assembleGuest(`${VECTORS}
       ${tables.enable}
       adr x9, user; msr ELR_EL1, x9; msr SPSR_EL1, xzr; eret

@@ -8,6 +8,7 @@ const VALID_BLOCK = 1n;
 const ACCESSED = 1n << 10n;
 const INNER_SHAREABLE = 3n << 8n;
 const EL0 = 1n << 6n;
+const READ_ONLY = 1n << 7n;
 /** Attribute 0 is Device-nGnRE, 1 Normal write-back. */
 const NORMAL = 1n << 2n;
 const MAIR = 0xff04n;
@@ -22,15 +23,19 @@ export interface Tables {
 }
 
 /**
- * Tables from `at` on: the gigabyte of `at` where it is, for EL1 and EL0 (which may then execute only EL0's), and pages
- * of devices, virtual to physical, in gigabytes of their own.
+ * Tables from `at` on: the gigabyte of `at` where it is, and pages of devices, virtual to physical, in gigabytes of
+ * their own. `user`: EL0 may use all of it, but RAM cannot be written, as code of EL1 is in it too.
  */
-export function identityTables(at: number, devices: readonly (readonly [bigint, number])[]): Tables {
+export function identityTables(
+  at: number,
+  devices: readonly (readonly [bigint, number])[],
+  user = false,
+): Tables {
   const words = new Map<number, bigint>();
   const gib = BigInt(at) >> GIB;
   words.set(
     at + 8 * Number(gib),
-    (gib << GIB) | VALID_BLOCK | ACCESSED | INNER_SHAREABLE | NORMAL | EL0 | (1n << 7n),
+    (gib << GIB) | VALID_BLOCK | ACCESSED | INNER_SHAREABLE | NORMAL | (user ? EL0 | READ_ONLY : 0n),
   );
   for (const [index, [virtual, physical]] of devices.entries()) {
     const second = at + 0x1000 + 0x2000 * index;
