@@ -102,7 +102,4 @@ export function holds(code: number, nzcv: number): boolean {
   return code < 14 && (code & 1) !== 0 ? !positive : positive;
 }
 
-/** A constant that is not negative, of an i32 or an i64. */
-export const isNatural = (n: Value): boolean => isConstant(n) && (n.type === "i32" ? n.lo : n.hi) >= 0;
-
 export const isZero = (n: Value): boolean => isConstant(n) && n.lo === 0 && (n.type === "i32" || n.hi === 0);

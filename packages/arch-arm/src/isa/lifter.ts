@@ -9,7 +9,7 @@ import {
 import { Helper } from "../cpu/helper-ids.js";
 import { type CodeMode, unpackMode } from "../cpu/mode.js";
 import { FLAGS, PSTATE, SP, X } from "../cpu/state.js";
-import { type Comparison, compareBy, holds, isNatural, isZero, type Order, orderedBy } from "./comparison.js";
+import { type Comparison, compareBy, holds, isZero, type Order, orderedBy } from "./comparison.js";
 
 /** The register number that means the zero register or the stack pointer. */
 export const ZR = 31;
@@ -126,9 +126,7 @@ export class A64Builder extends InstructionBuilder<CodeMode> {
   private addition(wide: boolean, x: Value, y: Value): Arithmetic {
     const o = this.ops(wide);
     const sum = o.add(x, y);
-    // Where y is not negative, x has to differ from the sum, which is.
-    const overflow = o.and(o.xor(x, sum), isNatural(y) ? sum : o.xor(y, sum));
-    return this.arithmetic(wide, sum, o.lt_u(sum, x), overflow);
+    return this.arithmetic(wide, sum, o.lt_u(sum, x), o.add_overflow(x, y));
   }
 
   private subtraction(wide: boolean, x: Value, y: Value): Arithmetic {
@@ -136,10 +134,7 @@ export class A64Builder extends InstructionBuilder<CodeMode> {
     const o = this.ops(wide);
     const none = this.constant(wide, 0);
     if (isZero(y)) return this.arithmetic(wide, x, i32.const(1), none);
-    const difference = o.sub(x, y);
-    // Where y is not negative, x is, and has to differ from the difference.
-    const overflow = o.and(isNatural(y) ? x : o.xor(x, y), o.xor(x, difference));
-    return this.arithmetic(wide, difference, o.ge_u(x, y), overflow);
+    return this.arithmetic(wide, o.sub(x, y), o.ge_u(x, y), o.sub_overflow(x, y));
   }
 
   private arithmetic(wide: boolean, result: Value, c: Value, v: Value): Arithmetic {

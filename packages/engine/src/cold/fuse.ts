@@ -21,6 +21,11 @@ const IS_I32_COMPUTE = OPS.map(
     effect === "pure" && name.startsWith("i32.") && op !== Op.wrap && op !== Op.eqz32 && !COMPARES.has(op),
 );
 
+/** By operation number: computes an i32 whose slot has zeros above. */
+const IS_ZERO_EXTENDED = OPS.map(
+  (_, op) => IS_I32_COMPUTE[op] === true || IS_COMPARE[op] === true || op === Op.eqz32 || op === Op.eqz64,
+);
+
 /**
  * Walks the block once, from its end: so all users of a node come before it, and what has none left is dropped from
  * the counts of its operands. Leaves `uses` and `last` as the micro-ops will have them.
@@ -35,6 +40,7 @@ export function fuse({ nodes }: IrBlock): void {
     }
     if (op === Op.load || op === Op.store || op === Op.probe) foldAddress(n);
     else if (op === Op.extendS) absorb(n);
+    else if (op === Op.extendU) absorbUnsigned(n);
     else if (op === Op.branch) compare(n);
     else if (REPLACES[op] && n.lo === 0) replaceInZeros(n);
     if (n.a !== null && n.a.last < 0) n.a.last = i;
@@ -84,6 +90,17 @@ function absorb(n: Node): void {
   n.b = inner.b;
   n.c = inner.c;
   n.hi = SIGN_EXTENDED;
+  forget(inner);
+}
+
+/** extend_u(i32 op): values of 32 bits lie zero-extended in their slots, so the operation itself gives all 64. */
+function absorbUnsigned(n: Node): void {
+  const inner = n.a as Node;
+  if (inner.uses !== 1 || !IS_ZERO_EXTENDED[inner.op]) return;
+  n.op = inner.op;
+  n.a = inner.a;
+  n.b = inner.b;
+  n.c = inner.c;
   forget(inner);
 }
 

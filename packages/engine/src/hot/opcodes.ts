@@ -5,6 +5,7 @@ import {
   I64_BINARY_NAMES,
   I64_UNARY_NAMES,
   Op,
+  OVERFLOW_NAMES,
   opCode,
 } from "../ir/ops.js";
 import { I32_BINARY, I32_COMPARE, I32_UNARY, I64_BINARY, I64_COMPARE, I64_UNARY } from "../wasm/opcodes.js";
@@ -13,12 +14,12 @@ import { I8X16_SHUFFLE, LANE_OPERATIONS, V128_CONST, VECTOR_OPERATION_LIST } fro
 /** WebAssembly opcodes of the IR operations that are exactly one instruction, by IR operation number. */
 export const DIRECT: (number | undefined)[] = [];
 
-const TOTAL = /^(div|rem|mulh)/;
+const SEVERAL = /^(div|rem|mulh)|_overflow$/;
 
 for (const name of I64_BINARY_NAMES)
-  if (!TOTAL.test(name)) DIRECT[opCode(`i64.${name}`)] = I64_BINARY[name as keyof typeof I64_BINARY];
+  if (!SEVERAL.test(name)) DIRECT[opCode(`i64.${name}`)] = I64_BINARY[name as keyof typeof I64_BINARY];
 for (const name of I32_BINARY_NAMES)
-  if (!TOTAL.test(name)) DIRECT[opCode(`i32.${name}`)] = I32_BINARY[name as keyof typeof I32_BINARY];
+  if (!SEVERAL.test(name)) DIRECT[opCode(`i32.${name}`)] = I32_BINARY[name as keyof typeof I32_BINARY];
 for (const name of COMPARE_NAMES) {
   DIRECT[opCode(`i64.${name}`)] = I64_COMPARE[name];
   DIRECT[opCode(`i32.${name}`)] = I32_COMPARE[name];
@@ -57,3 +58,13 @@ for (const name of ["div_s", "div_u", "rem_s", "rem_u"] as const) {
 export const MULH_U = opCode("i64.mulh_u");
 export const MULH_S = opCode("i64.mulh_s");
 export const MULH_SU = opCode("i64.mulh_su");
+
+/** Does a sum or a difference overflow: is it of 64 bits, a difference? */
+export interface Overflow {
+  readonly wide: boolean;
+  readonly subtract: boolean;
+}
+export const OVERFLOW: (Overflow | undefined)[] = [];
+for (const name of OVERFLOW_NAMES)
+  for (const type of ["i64", "i32"])
+    OVERFLOW[opCode(`${type}.${name}`)] = { wide: type === "i64", subtract: name === "sub_overflow" };

@@ -9,6 +9,12 @@ export type IrType = "i32" | "i64" | "v128" | "void";
 
 // Vectors are WebAssembly's: `v128` values with operations by the shape of their lanes (`wasm/vectors.ts`).
 
+/**
+ * Does a sum or a difference overflow as a signed number? The sign of the result tells, which is (a ^ sum) & (b ^ sum),
+ * or (a ^ b) & (a ^ difference).
+ */
+export const OVERFLOW_NAMES = ["add_overflow", "sub_overflow"] as const;
+
 export const I64_BINARY_NAMES = [
   "add",
   "sub",
@@ -28,6 +34,7 @@ export const I64_BINARY_NAMES = [
   "mulh_s",
   "mulh_u",
   "mulh_su",
+  ...OVERFLOW_NAMES,
 ] as const;
 export const I32_BINARY_NAMES = [
   "add",
@@ -45,6 +52,7 @@ export const I32_BINARY_NAMES = [
   "shr_u",
   "rotl",
   "rotr",
+  ...OVERFLOW_NAMES,
 ] as const;
 export const COMPARE_NAMES = [
   "eq",

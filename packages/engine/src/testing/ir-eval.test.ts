@@ -39,6 +39,26 @@ describe("numbers", () => {
     ["the overflowing division", (b) => b.i64.div_s(b.i64.const(MIN), b.i64.const(-1)), MIN],
     ["its remainder", (b) => b.i64.rem_s(b.i64.const(MIN), b.i64.const(-1)), 0n],
     ["signed division truncates", (b) => b.i64.div_s(b.i64.const(-7), b.i64.const(2)), ONES - 2n],
+    [
+      "a sum that overflows",
+      (b) => b.i64.shr_u(b.i64.add_overflow(b.i64.pair(-1, 0x7fffffff), b.i64.const(1)), b.i64.const(63)),
+      1n,
+    ],
+    [
+      "a sum that does not",
+      (b) => b.i64.shr_u(b.i64.add_overflow(b.i64.const(-1), b.i64.const(1)), b.i64.const(63)),
+      0n,
+    ],
+    [
+      "a difference that overflows",
+      (b) => b.i64.shr_u(b.i64.sub_overflow(b.i64.pair(0, 1 << 31), b.i64.const(1)), b.i64.const(63)),
+      1n,
+    ],
+    [
+      "a difference that does not",
+      (b) => b.i64.shr_u(b.i64.sub_overflow(b.i64.const(0), b.i64.const(1)), b.i64.const(63)),
+      0n,
+    ],
     ["high product, signed", (b) => b.i64.mulh_s(b.i64.const(-1), b.i64.const(-1)), 0n],
     ["high product, unsigned", (b) => b.i64.mulh_u(b.i64.const(-1), b.i64.const(-1)), ONES - 1n],
     ["high product, mixed", (b) => b.i64.mulh_su(b.i64.const(-1), b.i64.const(-1)), ONES],

@@ -117,6 +117,8 @@ function binaries(width: number): Record<string, Binary> {
     mulh_s: (a, b) => (signed(a) * signed(b)) >> bits,
     mulh_u: (a, b) => (a * b) >> bits,
     mulh_su: (a, b) => (signed(a) * b) >> bits,
+    add_overflow: (a, b) => (a ^ (a + b)) & (b ^ (a + b)),
+    sub_overflow: (a, b) => (a ^ b) & (a ^ (a - b)),
   };
 }
 

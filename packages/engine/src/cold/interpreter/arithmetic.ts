@@ -58,12 +58,22 @@ function i64Binary(name: string, mulHigh: Callable): Binary {
       return (a, b) =>
         i64.sub(i64.sub(mulHigh.call(a, b), i64.and(i64.shr_s(a, 63), b)), i64.and(i64.shr_s(b, 63), a));
     default:
-      return isDivision(name) ? totalDivision(i64, "i64", name) : sameIn(i64, name);
+      return common(i64, "i64", name);
   }
 }
 
 function i32Binary(name: string): Binary {
-  return isDivision(name) ? totalDivision(i32, "i32", name) : sameIn(i32, name);
+  return common(i32, "i32", name);
+}
+
+function common(ns: typeof i64 | typeof i32, type: "i32" | "i64", name: string): Binary {
+  if (name === "add_overflow")
+    return (a, b) => {
+      const sum = ns.add(a, b);
+      return ns.and(ns.xor(a, sum), ns.xor(b, sum));
+    };
+  if (name === "sub_overflow") return (a, b) => ns.and(ns.xor(a, b), ns.xor(a, ns.sub(a, b)));
+  return isDivision(name) ? totalDivision(ns, type, name) : sameIn(ns, name);
 }
 
 /** An operation that is one of WebAssembly's. */

@@ -2,7 +2,18 @@ import type { Node } from "../../ir/node.js";
 import { Op, opInfo } from "../../ir/ops.js";
 import type { LocalType } from "../float.js";
 import { type FunctionWriter, W } from "../function-writer.js";
-import { DIRECT, DIVISION, type Division, LANES, MULH_S, MULH_SU, MULH_U, VECTORS } from "../opcodes.js";
+import {
+  DIRECT,
+  DIVISION,
+  type Division,
+  LANES,
+  MULH_S,
+  MULH_SU,
+  MULH_U,
+  OVERFLOW,
+  type Overflow,
+  VECTORS,
+} from "../opcodes.js";
 
 /** What operations are written with. */
 export interface OperationWriter {
@@ -28,6 +39,8 @@ export function writeOperation(to: OperationWriter, n: Node): void {
   if (n.op === MULH_U || n.op === MULH_S || n.op === MULH_SU) return writeMulHigh(to, n);
   const division = DIVISION[n.op];
   if (division !== undefined) return writeDivision(to, n, division);
+  const overflow = OVERFLOW[n.op];
+  if (overflow !== undefined) return writeOverflow(to, n, overflow);
   const code = DIRECT[n.op];
   if (code === undefined) return writeVector(to, n);
   to.push(n.a as Node);
@@ -64,6 +77,27 @@ function writeMulHigh(to: OperationWriter, n: Node): void {
   };
   if (n.op !== MULH_U) correct(a, b);
   if (n.op === MULH_S) correct(b, a);
+}
+
+/** (a ^ sum) & (b ^ sum), or (a ^ difference) & (a ^ b). */
+function writeOverflow(to: OperationWriter, n: Node, { wide, subtract }: Overflow): void {
+  const { w } = to;
+  const type = wide ? "i64" : "i32";
+  const [and, xor] = wide ? [W.i64And, W.i64Xor] : [W.i32And, W.i32Xor];
+  const [a, b, result] = [to.temporary(type), to.temporary(type), to.temporary(type)];
+  to.push(n.a as Node);
+  w.tee(a);
+  to.push(n.b as Node);
+  w.tee(b);
+  if (subtract) w.op(wide ? W.i64Sub : W.i32Sub);
+  else w.op(wide ? W.i64Add : W.i32Add);
+  w.tee(result);
+  w.get(a);
+  w.op(xor);
+  w.get(subtract ? a : result);
+  w.get(b);
+  w.op(xor);
+  w.op(and);
 }
 
 /** Total division: by zero the quotient is 0 and the remainder the dividend; MIN / -1 is MIN. */
