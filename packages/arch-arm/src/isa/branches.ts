@@ -13,8 +13,9 @@ const compareWithZero =
   (equal: boolean) =>
   (b: A64Builder, { rd, offset }: Compare) => {
     const wide = wideOf(b);
-    const zero = b.ops(wide).eqz(b.r(wide, rd));
-    b.ir.branch(equal ? zero : b.i32.eqz(zero), b.offset + offset, b.next);
+    const o = b.ops(wide);
+    const [value, zero] = [b.r(wide, rd), b.constant(wide, 0)];
+    b.ir.branch(equal ? o.eq(value, zero) : o.ne(value, zero), b.offset + offset, b.next);
   };
 
 type Test = { bit: number; rd: number; offset: number };
@@ -22,10 +23,10 @@ type Test = { bit: number; rd: number; offset: number };
 const testBit =
   (set: boolean) =>
   (b: A64Builder, { bit, rd, offset }: Test) => {
-    const { i64, i32 } = b;
+    const { i64 } = b;
     const mask = bit < 32 ? i64.pair(1 << bit, 0) : i64.pair(0, 1 << (bit - 32));
-    const clear = i64.eqz(i64.and(b.x(rd), mask));
-    b.ir.branch(set ? i32.eqz(clear) : clear, b.offset + offset, b.next);
+    const [value, zero] = [i64.and(b.x(rd), mask), i64.const(0)];
+    b.ir.branch(set ? i64.ne(value, zero) : i64.eq(value, zero), b.offset + offset, b.next);
   };
 
 /** An instruction that takes an exception with a 16-bit immediate; below `level` it is undefined. */

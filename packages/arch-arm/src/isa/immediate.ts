@@ -22,14 +22,15 @@ const adrp = insn("1 page[1:0] 10000 page[20:2] xd:5", "adrp xd, page", (b, { xd
 
 type AddSub = { rnSp: number; imm: number; sh: number };
 
-const immediateOf = (b: A64Builder, { imm, sh }: AddSub): Value =>
-  b.constant(wideOf(b), sh === 0 ? imm : imm << 12);
+const displacementOf = ({ imm, sh }: AddSub): number => (sh === 0 ? imm : imm << 12);
+const immediateOf = (b: A64Builder, o: AddSub): Value => b.constant(wideOf(b), displacementOf(o));
 
 const addImm = insn(
   "sf:1 00100010 sh:1 imm:12 rnSp:5 rdSp:5",
   "add rdSp, rnSp, imm, sh",
   (b, o) => {
     const wide = wideOf(b);
+    if (wide && o.rdSp === o.rnSp) return b.moveXSp(o.rdSp, b.xSp(o.rnSp), displacementOf(o));
     const source = b.rSp(wide, o.rnSp);
     b.setRSp(wide, o.rdSp, o.imm === 0 ? source : b.ops(wide).add(source, immediateOf(b, o)));
   },
@@ -55,6 +56,7 @@ const subImm = insn(
   "sub rdSp, rnSp, imm, sh",
   (b, o) => {
     const wide = wideOf(b);
+    if (wide && o.rdSp === o.rnSp) return b.moveXSp(o.rdSp, b.xSp(o.rnSp), -displacementOf(o));
     b.setRSp(wide, o.rdSp, b.ops(wide).sub(b.rSp(wide, o.rnSp), immediateOf(b, o)));
   },
   { name: "sub.imm" },

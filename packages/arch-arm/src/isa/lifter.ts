@@ -34,6 +34,8 @@ const UNPRIVILEGED = 2;
 export class A64Builder extends InstructionBuilder<CodeMode> {
   /** What the flags were set by, if that was in this block. */
   private compared: Comparison | Order | null = null;
+  /** The nodes of the block in which the stack pointer is known to be a multiple of 16. */
+  private stackAligned: unknown = null;
 
   constructor(ir: IrBuilder) {
     super(ir, unpackMode);
@@ -87,7 +89,15 @@ export class A64Builder extends InstructionBuilder<CodeMode> {
   }
 
   setXSp(index: number, value: Value): void {
+    if (index === ZR) this.stackAligned = null;
     this.ir.set(index === ZR ? this.sp : X[index]!, value);
+  }
+
+  /** Write to a register, or the stack pointer, what it was before and a displacement; `before` is its value. */
+  moveXSp(index: number, before: Value, displacement: number): void {
+    const { stackAligned } = this;
+    this.setXSp(index, this.displaced(before, displacement));
+    if ((displacement & 15) === 0) this.stackAligned = stackAligned;
   }
 
   setRSp(wide: boolean, index: number, value: Value): void {
@@ -252,9 +262,7 @@ export class A64Builder extends InstructionBuilder<CodeMode> {
         compared.kind === "order" ? orderedBy(this.i32, compared, code) : this.comparedBy(compared, code);
       if (value !== null) return value;
     }
-    if (code >= 14) return this.i32.const(1);
-    const positive = this.positiveCondition(code >> 1);
-    return (code & 1) === 0 ? positive : this.i32.eqz(positive);
+    return this.conditionByFlags(code);
   }
 
   private isReusable(compared: Comparison | Order): boolean {
@@ -272,25 +280,43 @@ export class A64Builder extends InstructionBuilder<CodeMode> {
     return holds(code, nzcv) ? i32.or(value, i32.eqz(condition)) : i32.and(value, condition);
   }
 
-  private positiveCondition(code: number): Value {
+  // Comparisons, since branches take these in.
+  private conditionByFlags(code: number): Value {
     const { ir, i64, i32 } = this;
-    const zero = () => i64.eqz(ir.get(FLAGS.z));
-    const greaterOrEqual = () => i64.ge_s(i64.xor(ir.get(FLAGS.n), ir.get(FLAGS.v)), i64.const(0));
+    const none = () => i64.const(0);
+    const [equal, unequal] = [() => i64.eq(ir.get(FLAGS.z), none()), () => i64.ne(ir.get(FLAGS.z), none())];
+    const differing = () => i64.xor(ir.get(FLAGS.n), ir.get(FLAGS.v));
     switch (code) {
       case 0:
-        return zero();
+        return equal();
       case 1:
-        return ir.get(FLAGS.c);
+        return unequal();
       case 2:
-        return i64.lt_s(ir.get(FLAGS.n), i64.const(0));
+        return ir.get(FLAGS.c);
       case 3:
-        return i64.lt_s(ir.get(FLAGS.v), i64.const(0));
+        return i32.eq(ir.get(FLAGS.c), i32.const(0));
       case 4:
-        return i32.and(ir.get(FLAGS.c), i64.ne(ir.get(FLAGS.z), i64.const(0)));
+        return i64.lt_s(ir.get(FLAGS.n), none());
       case 5:
-        return greaterOrEqual();
+        return i64.ge_s(ir.get(FLAGS.n), none());
+      case 6:
+        return i64.lt_s(ir.get(FLAGS.v), none());
+      case 7:
+        return i64.ge_s(ir.get(FLAGS.v), none());
+      case 8:
+        return i32.and(ir.get(FLAGS.c), unequal());
+      case 9:
+        return i32.or(i32.eqz(ir.get(FLAGS.c)), equal());
+      case 10:
+        return i64.ge_s(differing(), none());
+      case 11:
+        return i64.lt_s(differing(), none());
+      case 12:
+        return i32.and(i64.ge_s(differing(), none()), unequal());
+      case 13:
+        return i32.or(i64.lt_s(differing(), none()), equal());
       default:
-        return i32.and(greaterOrEqual(), i64.ne(ir.get(FLAGS.z), i64.const(0)));
+        return i32.const(1);
     }
   }
 
@@ -310,7 +336,8 @@ export class A64Builder extends InstructionBuilder<CodeMode> {
   /** A base register; a stack pointer is checked where SCTLR_ELx.SA asks for it. */
   base(index: number): Value {
     const base = this.xSp(index);
-    if (index === ZR && this.mode.stackChecked) {
+    if (index === ZR && this.mode.stackChecked && this.stackAligned !== this.ir.nodes) {
+      this.stackAligned = this.ir.nodes;
       const low = this.i32.and(this.i32.wrap_i64(base), this.i32.const(15));
       this.ir.callIf(low, Helper.stackAlignment, 0, base);
     }

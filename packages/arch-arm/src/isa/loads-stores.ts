@@ -96,14 +96,13 @@ function declare(k: Kind) {
   );
   const post = nine("01", `${mnemonic} ${rt}, [xnSp], idisp`, nameOf(k, mnemonic, ".post"), (b, o) => {
     const base = b.base(o.xnSp);
-    const after = b.displaced(base, o.idisp);
     transfer(b, k, rtOf(k, o), base);
-    b.setXSp(o.xnSp, after);
+    b.moveXSp(o.xnSp, base, o.idisp);
   });
   const pre = nine("11", `${mnemonic} ${rt}, [xnSp, idisp]!`, nameOf(k, mnemonic, ".pre"), (b, o) => {
-    const address = b.displaced(b.base(o.xnSp), o.idisp);
-    transfer(b, k, rtOf(k, o), address);
-    b.setXSp(o.xnSp, address);
+    const base = b.base(o.xnSp);
+    transfer(b, k, rtOf(k, o), b.displaced(base, o.idisp));
+    b.moveXSp(o.xnSp, base, o.idisp);
   });
   const userName = mnemonic.replace("r", "tr");
   const user = nine("10", `${userName} ${rt}, [xnSp, sdisp]`, nameOf(k, userName, ""), (b, o) => {

@@ -25,19 +25,19 @@ type Indexing = "offset" | "pre" | "post";
 const lifting = (k: Kind, load: boolean, indexing: Indexing) => (b: A64Builder, o: Pair) => {
   const [first, second] = k.rt === "xt" ? [o.xt, o.xt2] : [o.wt, o.wt2];
   const base = b.base(o.xnSp);
-  const moved = b.displaced(base, indexing === "offset" ? o.sdisp : o.idisp);
-  const address = indexing === "post" ? base : moved;
-  const next = b.displaced(address, k.size);
+  // Both from the base, which is what the accesses have in common.
+  const displacement = indexing === "post" ? 0 : indexing === "pre" ? o.idisp : o.sdisp;
+  const [address, next] = [b.displaced(base, displacement), b.displaced(base, displacement + k.size)];
   if (load) {
     const low = b.load(k.size, k.signed, address);
     const high = b.load(k.size, k.signed, next);
-    b.setX(first, low);
-    b.setX(second, high);
+    if (first !== second) b.setX(second, high);
+    b.setX(first, first === second ? high : low);
   } else {
     b.store(k.size, address, b.x(first));
     b.store(k.size, next, b.x(second));
   }
-  if (indexing !== "offset") b.setXSp(o.xnSp, moved);
+  if (indexing !== "offset") b.moveXSp(o.xnSp, base, o.idisp);
 };
 
 const MODES = { post: "001", offset: "010", pre: "011", nonTemporal: "000" } as const;

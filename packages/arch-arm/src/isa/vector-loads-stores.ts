@@ -71,7 +71,7 @@ function declareSingle(k: Kind, load: boolean) {
     (b, o) => {
       const base = b.base(o.xnSp);
       access(b, o, base);
-      b.setXSp(o.xnSp, b.displaced(base, o.idisp));
+      b.moveXSp(o.xnSp, base, o.idisp);
     },
     { name: `${stem}r.${letter}.post` },
   );
@@ -79,9 +79,9 @@ function declareSingle(k: Kind, load: boolean) {
     `${size} 111100 ${opc} 0 idisp:9 11 xnSp:5 ${rt}:5`,
     `${stem}r ${rt}, [xnSp, idisp]!`,
     (b, o) => {
-      const address = b.displaced(b.base(o.xnSp), o.idisp);
-      access(b, o, address);
-      b.setXSp(o.xnSp, address);
+      const base = b.base(o.xnSp);
+      access(b, o, b.displaced(base, o.idisp));
+      b.moveXSp(o.xnSp, base, o.idisp);
     },
     { name: `${stem}r.${letter}.pre` },
   );
@@ -121,9 +121,8 @@ function declarePair(k: Kind, opc: string, load: boolean, mode: keyof typeof MOD
     : "[xnSp, sdisp]";
   const lift: VectorLift = (b, o) => {
     const base = b.base(o.xnSp);
-    const moved = b.displaced(base, o[disp]);
-    const address = mode === "post" ? base : moved;
-    const next = b.displaced(address, sizeOf(k));
+    const displacement = mode === "post" ? 0 : o[disp];
+    const [address, next] = [b.displaced(base, displacement), b.displaced(base, displacement + sizeOf(k))];
     if (load) {
       const low = b.load(sizeOf(k), false, address);
       const high = b.load(sizeOf(k), false, next);
@@ -133,7 +132,7 @@ function declarePair(k: Kind, opc: string, load: boolean, mode: keyof typeof MOD
       b.store(sizeOf(k), address, storable(b, k, o[first]));
       b.store(sizeOf(k), next, storable(b, k, o[second]));
     }
-    if (updates) b.setXSp(o.xnSp, moved);
+    if (updates) b.moveXSp(o.xnSp, base, o.idisp);
   };
   return insn(
     `${opc} 1011 ${MODES[mode]} ${load ? 1 : 0} ${disp}[${6 + k.log}:${k.log}] ${second}:5 xnSp:5 ${first}:5`,
