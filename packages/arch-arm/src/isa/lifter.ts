@@ -15,16 +15,11 @@ import { type Comparison, compareBy, holds, isZero, type Order, orderedBy } from
 export const ZR = 31;
 export const LINK = 30;
 
-/** The flags of an addition or a subtraction: N and Z by the result, V by bit 63. */
-interface ArithmeticFlags {
-  readonly nz: Value;
-  readonly c: Value;
-  readonly v: Value;
-}
-
+/** An addition or a subtraction, and its flags: C as it is kept, V by the sign. */
 interface Arithmetic {
   readonly result: Value;
-  readonly flags: ArithmeticFlags;
+  readonly c: () => Value;
+  readonly v: () => Value;
 }
 
 /** Data contexts (`IrBuilder.selectContext`). */
@@ -119,44 +114,38 @@ export class A64Builder extends InstructionBuilder<CodeMode> {
 
   /** x + y with flags; i64 or i32 as `wide` says. Gives the sum. */
   addFlags(wide: boolean, x: Value, y: Value): Value {
-    const { result, flags } = this.addition(wide, x, y);
-    this.setArithmetic(flags);
+    const sum = this.setArithmetic(wide, this.addition(wide, x, y));
     this.compared = null;
-    return result;
+    return sum;
   }
 
   /** x - y with flags. Gives the difference. */
   subFlags(wide: boolean, x: Value, y: Value): Value {
-    const { result, flags } = this.subtraction(wide, x, y);
-    this.setArithmetic(flags);
+    const difference = this.setArithmetic(wide, this.subtraction(wide, x, y));
     this.compared = { kind: "subtraction", nodes: this.ir.nodes, wide, x, y };
-    return result;
+    return difference;
   }
 
   private addition(wide: boolean, x: Value, y: Value): Arithmetic {
     const o = this.ops(wide);
     const sum = o.add(x, y);
-    return this.arithmetic(wide, sum, o.lt_u(sum, x), o.add_overflow(x, y));
+    return { result: sum, c: () => o.lt_u(sum, x), v: () => o.add_overflow(x, y) };
   }
 
   private subtraction(wide: boolean, x: Value, y: Value): Arithmetic {
     const { i32 } = this;
     const o = this.ops(wide);
-    const none = this.constant(wide, 0);
-    if (isZero(y)) return this.arithmetic(wide, x, i32.const(1), none);
-    return this.arithmetic(wide, o.sub(x, y), o.ge_u(x, y), o.sub_overflow(x, y));
+    if (isZero(y)) return { result: x, c: () => i32.const(1), v: () => this.constant(wide, 0) };
+    return { result: o.sub(x, y), c: () => o.ge_u(x, y), v: () => o.sub_overflow(x, y) };
   }
 
-  private arithmetic(wide: boolean, result: Value, c: Value, v: Value): Arithmetic {
-    return { result, flags: { nz: this.widened(wide, result), c, v: this.widened(wide, v) } };
-  }
-
-  private setArithmetic({ nz, c, v }: ArithmeticFlags): void {
+  /** Each flag is computed where it is set, which takes no temporary. */
+  private setArithmetic(wide: boolean, { result, c, v }: Arithmetic): Value {
     const { ir } = this;
-    ir.set(FLAGS.n, nz);
-    ir.set(FLAGS.z, nz);
-    ir.set(FLAGS.c, c);
-    ir.set(FLAGS.v, v);
+    this.setResult(wide, result);
+    ir.set(FLAGS.c, c());
+    ir.set(FLAGS.v, this.widened(wide, v()));
+    return result;
   }
 
   /** x + y + C, with flags if asked. */
@@ -230,16 +219,15 @@ export class A64Builder extends InstructionBuilder<CodeMode> {
       return;
     }
     const condition = this.condition(code);
-    const { flags } = subtract ? this.subtraction(wide, x, y) : this.addition(wide, x, y);
-    const [n, z, , v] = this.constantFlags(nzcv);
-    const nz = ir.select(condition, flags.nz, n);
-    const carry = (nzcv & 2) === 0 ? i32.and(flags.c, condition) : i32.or(flags.c, i32.eqz(condition));
-    this.setFlags(
-      nz,
-      z === n ? nz : ir.select(condition, flags.nz, z),
-      carry,
-      ir.select(condition, flags.v, v),
-    );
+    const { result, c, v } = subtract ? this.subtraction(wide, x, y) : this.addition(wide, x, y);
+    const [negative, zero, , overflow] = this.constantFlags(nzcv);
+    const kept = this.widened(wide, result);
+    const nz = ir.select(condition, kept, negative);
+    ir.set(FLAGS.n, nz);
+    ir.set(FLAGS.z, zero === negative ? nz : ir.select(condition, kept, zero));
+    ir.set(FLAGS.c, (nzcv & 2) === 0 ? i32.and(c(), condition) : i32.or(c(), i32.eqz(condition)));
+    ir.set(FLAGS.v, ir.select(condition, this.widened(wide, v()), overflow));
+    this.compared = null;
     if (subtract) this.compared = { kind: "conditional", nodes: ir.nodes, condition, wide, x, y, nzcv };
   }
 
