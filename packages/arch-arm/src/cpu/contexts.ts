@@ -60,7 +60,7 @@ export class Contexts {
   private readonly keys: readonly [number[], number[], number[]] = [[0], [0, 0, 0], [0]];
   /** VTTBR_EL2 and VTCR_EL2 for which the second stage's translations are remembered. */
   private readonly stage2Words = [0, 0, 0];
-  /** log2 of the largest granule that there was. */
+  /** log2 of the largest granule that a first stage had. */
   private largestGrain = 12;
 
   constructor(pe: ArmPe) {
@@ -144,8 +144,8 @@ export class Contexts {
       p.words.length = 0;
       if (p === this.hypervisor) this.describeEl2(p);
       else this.describeEl1(p);
-      const { low, high, guest } = p.regime;
-      this.largestGrain = Math.max(this.largestGrain, low.grain, high.grain, guest.grain);
+      const { stage1, low, high } = p.regime;
+      if (stage1) this.largestGrain = Math.max(this.largestGrain, low.grain, high.grain);
       p.controls = p.words.length;
       p.controlsValid = true;
     }
