@@ -32,14 +32,33 @@ const HANDLER = [
   0xd503207f, // wfi
 ];
 
-test.each<Tier>(["cold", "hot"])("a program goes through the exception levels (%s tier)", (tier) => {
+/** Two subnormal numbers added at EL2, with FPCR.FZ and without. */
+const FLUSHING = [
+  0xd2867fe0, // mov x0, #0x33ff
+  0xd51c1140, // msr cptr_el2, x0
+  0xd5033fdf, // isb
+  0xd2a02001, // mov x1, #0x1000000
+  0xd51b4401, // msr fpcr, x1
+  0xd2800022, // mov x2, #1
+  0x9e670040, // fmov d0, x2
+  0x1e602801, // fadd d1, d0, d0
+  0x9e660023, // fmov x3, d1
+  0xd53b4424, // mrs x4, fpsr
+  0xd51b441f, // msr fpcr, xzr
+  0x1e602801, // fadd d1, d0, d0
+  0x9e660025, // fmov x5, d1
+  0xd503207f, // wfi
+];
+
+/** Runs a program, with code at 0xc00 behind its start, until it waits. Gives the PE, its exit and X1 to X5. */
+function run(tier: Tier, program: readonly number[], handler: readonly number[] = []) {
   const memory = new WebAssembly.Memory({
     initial: (ARENA + RAM_SIZE) / 65536,
     maximum: (ARENA + RAM_SIZE) / 65536,
   });
   const words = new Uint32Array(memory.buffer);
-  words.set(PROGRAM, ARENA / 4);
-  words.set(HANDLER, (ARENA + 0xc00) / 4);
+  words.set(program, ARENA / 4);
+  words.set(handler, (ARENA + 0xc00) / 4);
   const engine = new Engine({
     memory,
     arena: { offset: 0, size: ARENA },
@@ -59,8 +78,20 @@ test.each<Tier>(["cold", "hot"])("a program goes through the exception levels (%
     resetVector: BigInt(RAM),
   });
   core.run(1000);
-  expect(core.exit).toEqual({ kind: "wait" });
-  expect(pe.el).toBe(1);
   const values = [1, 2, 3, 4, 5].map((i) => core.big(X[i] as (typeof X)[number]));
+  return { pe, exit: core.exit, values };
+}
+
+test.each<Tier>(["cold", "hot"])("a program goes through the exception levels (%s tier)", (tier) => {
+  const { pe, exit, values } = run(tier, PROGRAM, HANDLER);
+  expect(exit).toEqual({ kind: "wait" });
+  expect(pe.el).toBe(1);
   expect(values).toEqual([4n, 42n, 0x5600_0005n, 0n, BigInt(RAM) + 0x38n]);
+});
+
+test.each<Tier>(["cold", "hot"])("FPCR decides how code is translated (%s tier)", (tier) => {
+  const { exit, values } = run(tier, FLUSHING);
+  expect(exit).toEqual({ kind: "wait" });
+  // Flushed operands are noted in FPSR.IDC.
+  expect(values).toEqual([0x100_0000n, 1n, 0n, 0x80n, 2n]);
 });

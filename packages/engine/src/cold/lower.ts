@@ -171,6 +171,13 @@ const ATOMIC: Record<number, Record<AccessSize, number>> = {
   [Op.storeConditional]: bySize("store_conditional"),
 };
 
+/** Where a value was moved from a field, whole vector or not, to a temporary. */
+interface Moved {
+  readonly from: number;
+  readonly wide: boolean;
+  readonly to: number;
+}
+
 /** A value that needs no computation, but a place to be read from. */
 function isConstant(n: Node): boolean {
   return n.op === Op.const || n.op === Op.pc;
@@ -548,7 +555,8 @@ export class Lowering {
   /** A field is about to be overwritten while node `i` is lowered: values needed after node `after` move to temporaries. */
   private protect({ offset, type }: Field, i: number, after: number): void {
     const end = offset + (type === "v128" ? 16 : 8);
-    const moved: { readonly from: number; readonly wide: boolean; readonly to: number }[] = [];
+    // Mostly there is nothing to move.
+    let moved: Moved[] | undefined;
     for (let k = this.aliases.length - 1; k >= 0; k--) {
       const n = this.aliases[k] as Node;
       const from = n.slot;
@@ -560,11 +568,12 @@ export class Lowering {
         continue;
       }
       const wide = n.type === "v128";
-      const known = moved.find((m) => m.from === from && m.wide === wide);
+      const known = moved?.find((m) => m.from === from && m.wide === wide);
       n.slot = known?.to ?? this.room(n, i, n.last);
       if (known !== undefined) this.keep(known.to, n.last);
       else {
         this.move(n, n.slot, from);
+        moved ??= [];
         moved.push({ from, wide, to: n.slot });
       }
     }
