@@ -1,7 +1,8 @@
 import { Engine, type Tier } from "@hypercraft/engine";
 import { expect, test } from "vitest";
+import { BareMachine } from "../testing/cpu/bare-machine.js";
 import { ARM_FLOATING_POINT, createPe } from "./create-pe.js";
-import { X } from "./state.js";
+import { armLayout, V, X } from "./state.js";
 
 const RAM = 0x4000_0000;
 const RAM_SIZE = 1 << 20;
@@ -94,4 +95,20 @@ test.each<Tier>(["cold", "hot"])("FPCR decides how code is translated (%s tier)"
   expect(exit).toEqual({ kind: "wait" });
   // Flushed operands are noted in FPSR.IDC.
   expect(values).toEqual([0x100_0000n, 1n, 0n, 0x80n, 2n]);
+});
+
+test("a reset leaves nothing of what was there, upper halves of vectors included", () => {
+  const [{ core, pe }] = new BareMachine({}).pes as [BareMachine["pes"][number]];
+  const fields = [...armLayout.fields.values()];
+  const fresh = fields.map((field) => core.big(field));
+  for (const field of fields) core.setBig(field, -1n);
+  expect(core.big(V[3]!)).toBe(2n ** 128n - 1n);
+  pe.setIrq(false);
+  pe.setFiq(false);
+  pe.setVirtualIrq(false);
+  pe.setVirtualFiq(false);
+  pe.reset(fresh[fields.indexOf(armLayout.pc)]!);
+  const changed = fields.filter((field, i) => core.big(field) !== fresh[i]);
+  // Lines that nobody drives keep what the state says.
+  expect(changed.map(({ name }) => name).filter((name) => name !== "inputLines")).toEqual([]);
 });

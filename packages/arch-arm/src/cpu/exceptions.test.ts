@@ -87,6 +87,31 @@ describe("exceptions", () => {
     }
   });
 
+  test("an exception that leads to itself for ever ends in a report", () => {
+    for (const [level, mode] of [
+      [1, "bare"],
+      [1, "vm"],
+      [2, "bare"],
+    ] as const) {
+      const m = machine(level, mode);
+      let taken = 0;
+      while (m.pe.helper(Helper.undefined, 0, 0, 0) === Status.trap) taken++;
+      expect(m.core.exit).toEqual({ kind: "fatal", reason: "every exception leads to the same exception" });
+      expect(m.core.pc).toBe((level === 1 ? VBAR1 : VBAR2) + 0x200n);
+      expect(taken).toBe(10_001);
+    }
+  });
+
+  test("an exception from below at its handler's address is none of these", () => {
+    const m = machine(0);
+    m.pe.writeSystem("VBAR_EL1", 0x4000_0800n);
+    for (let i = 0; i < 20_000; i++) {
+      m.core.pc = 0x4000_0a00n;
+      expect(m.pe.helper(Helper.undefined, 0, 0, 0)).toBe(Status.trap);
+      atLevel(m, 0);
+    }
+  });
+
   test("HVC is UNDEFINED at EL0 and with HCD, and EL2's else", () => {
     const user = machine(0);
     user.pe.helper(Helper.hvc, 0, 0, 0);

@@ -1,7 +1,7 @@
 import { type Field, Status } from "@hypercraft/engine";
 import { Need } from "./access.js";
 import { HCR, SCTLR, SPSR } from "./control-bits.js";
-import { TRAP_EXITS, type VectorKind } from "./exit.js";
+import { EXCEPTION_LOOP_EXIT, TRAP_EXITS, type VectorKind } from "./exit.js";
 import { EL1, EL2 } from "./fields.js";
 import type { ArmPe } from "./pe.js";
 import { readSpsr, writeFlags } from "./processor-state.js";
@@ -12,9 +12,13 @@ import { accessSyndrome } from "./system-register.js";
 const VECTOR: Readonly<Record<VectorKind, number>> = { sync: 0, irq: 0x80, fiq: 0x100, serror: 0x180 };
 const FROM_LOWER = 0x400;
 const WITH_SPX = 0x200;
+/** So many exceptions in a row that lead to themselves, and nothing will end it. */
+const LOOP_LIMIT = 10_000;
 
 /** Exception entry to EL1 and EL2, and ERET (Arm ARM, "Exception levels", AArch64.TakeException). */
 export class Exceptions {
+  /** Exceptions in a row at the first instruction of their own handler. */
+  private loops = 0;
   private readonly pe: ArmPe;
 
   constructor(pe: ArmPe) {
@@ -149,6 +153,11 @@ export class Exceptions {
   private enter(target: 1 | 2, kind: VectorKind, syndrome: number, elrLo: number, elrHi: number): Status {
     const { core, el, vm } = this.pe;
     const registers = target === 2 ? EL2 : EL1;
+    const leaves = vm && target === 2;
+    if (!leaves && this.loopsForever(target, kind, registers.vbar)) {
+      core.exit = EXCEPTION_LOOP_EXIT;
+      return Status.exitBefore;
+    }
     core.set(registers.spsr, readSpsr(core), 0);
     // A branch just made may have left a tag in the pc.
     core.set(registers.elr, elrLo, this.pe.contexts.branchTop(elrHi));
@@ -159,7 +168,7 @@ export class Exceptions {
     core.set(PSTATE.il, 0, 0);
     if (target === 1 && (core.lo(EL1.sctlr) & SCTLR.SPAN) === 0) core.set(PSTATE.pan, 1, 0);
     core.clearReservation();
-    if (vm && target === 2) {
+    if (leaves) {
       this.pe.setLevel(2, 1);
       core.exit = TRAP_EXITS[kind];
       return Status.exitBefore;
@@ -167,6 +176,20 @@ export class Exceptions {
     this.vector(registers.vbar, from + VECTOR[kind]);
     this.pe.setLevel(target, 1);
     return Status.trap;
+  }
+
+  /**
+   * An exception of the first instruction of its own handler leads to itself, and only an interrupt that goes to a
+   * higher level, or another PE, could end that. True after so many in a row that nothing will.
+   */
+  private loopsForever(target: 1 | 2, kind: VectorKind, vbar: Field): boolean {
+    const { core, el } = this.pe;
+    const vector = (core.lo(vbar) & ~0x7ff) | (WITH_SPX + VECTOR.sync);
+    const again = target === el && kind === "sync" && core.pcLo() === vector && core.pcHi() === core.hi(vbar);
+    this.loops = again && core.lo(PSTATE.spSel) !== 0 ? this.loops + 1 : 0;
+    if (this.loops <= LOOP_LIMIT) return false;
+    this.loops = 0;
+    return true;
   }
 
   private vector(vbar: Field, offset: number): void {

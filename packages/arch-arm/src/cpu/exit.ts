@@ -28,5 +28,9 @@ export const TRAP_EXITS: Readonly<Record<VectorKind, PeExit>> = {
   fiq: { kind: "trap", vector: "fiq" },
   serror: { kind: "trap", vector: "serror" },
 };
+export const EXCEPTION_LOOP_EXIT: FatalExit = {
+  kind: "fatal",
+  reason: "every exception leads to the same exception",
+};
 export const WAIT_EXIT: PeExit = { kind: "wait" };
 export const TIMER_EXIT: PeExit = { kind: "timer" };

@@ -14,7 +14,6 @@ import { armLayout, FLAGS, PSTATE } from "./state.js";
 export function resetState(pe: ArmPe, pc: bigint): void {
   const { core, timers } = pe;
   const lines = core.lo(inputLines);
-  // Vectors have two more words, which no accessor reaches: boards start PEs on cores that are new.
   for (const field of armLayout.fields.values()) core.setBig(field, 0n);
   core.set(inputLines, lines, 0);
   core.setBig(armLayout.pc, pc);

@@ -1,39 +1,11 @@
 import type { Tier } from "@hypercraft/engine";
 import { describe, expect, test } from "vitest";
+import { PAGING, TABLES } from "../../testing/cpu/paging.js";
 import { runOnPe } from "../../testing/cpu/program-on-pe.js";
 import { haveQemuSystem, runOnQemu } from "../../testing/cpu/qemu-system.js";
 
 // Self-hosted debug as programs see it: the debugger is at EL1 or EL2 and writes one record per exception, on a PE of
 // ours and on QEMU's.
-
-/** Normal memory for EL1 and EL0: code to read at both, data to write at both, the UART. */
-const PAGING = `
-    ldr x0, =0x80803520
-    msr tcr_el1, x0
-    mov x0, #0xff00
-    msr mair_el1, x0
-    adr x0, level1
-    msr ttbr0_el1, x0
-    ldr x0, =0x30d5d985
-    bic x0, x0, #0x80000
-    orr x0, x0, #0x4000
-    msr sctlr_el1, x0
-    mov x0, #0x300000
-    msr cpacr_el1, x0
-    isb`;
-const TABLES = `
-  .balign 4096
-  level1:
-    .quad devices + 3, memory + 3, 0, 0
-  .balign 4096
-  devices:
-    .zero 72 * 8
-    .quad 0x09000401
-  .balign 4096
-  memory:
-    .quad 0, 0x402007c5, 0, 0, 0x40800745
-  .balign 4096
-`;
 
 /** Bytes of a record: ESR, ELR, FAR, SPSR. */
 const RECORD = 32;

@@ -1,11 +1,16 @@
 import { Status, type Tier } from "@hypercraft/engine";
+import { X } from "../../cpu/state.js";
 import { BareMachine, RAM } from "./bare-machine.js";
 import { assembleForPe, BLOB, PROGRAM } from "./qemu-system.js";
 
 // The programs of qemu-system.ts on a PE of ours.
 
 const UART = 0x0900_0000;
+/** The UART and what lies behind it. */
+const isDevice = (physical: number): boolean => physical >= UART && physical < UART + 0x20_0000;
 const RAM_BYTES = 16 << 20;
+/** What the programs stop with. */
+const SYSTEM_OFF = { register: X[0]!, call: 0x8400_0008 | 0 } as const;
 const ENOUGH = 100_000_000;
 
 const words = (bytes: Uint8Array): Uint32Array => {
@@ -23,10 +28,10 @@ export function runOnPe(
 ): Uint8Array {
   const written: number[] = [];
   const bus = {
-    read: () => -1,
+    read: (physical: number) => (isDevice(physical) ? 0 : -1),
     write(physical: number, _width: number, value: number): boolean {
       if (physical === UART) written.push(value & 0xff);
-      return physical === UART;
+      return isDevice(physical);
     },
   };
   const machine = new BareMachine(
@@ -36,6 +41,7 @@ export function runOnPe(
   const [{ core, pe }] = machine.pes as [BareMachine["pes"][number]];
   let stopped = false;
   pe.firmware = () => {
+    if (core.lo(SYSTEM_OFF.register) !== SYSTEM_OFF.call) return pe.exceptions.undefined();
     stopped = true;
     core.exit = { kind: "stopped" };
     return Status.exit;
