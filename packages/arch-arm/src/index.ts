@@ -20,6 +20,6 @@ export { VIRTUAL_INTERFACE_SIZE, VirtualGicV2 } from "./hypervisor/vgic/virtual-
 export { VirtualGicV3 } from "./hypervisor/vgic/virtual-gicv3.js";
 export type { GicOutputs } from "./interrupts/cpu-interface.js";
 export { Gic, type GicOptions, type GicState, MAINTENANCE_INTERRUPT } from "./interrupts/gic.js";
-export * from "./interrupts/gicv2.js";
+export { GicV2 } from "./interrupts/gicv2.js";
 export { GicV3, type GicV3Options, REDISTRIBUTOR_SIZE } from "./interrupts/gicv3.js";
 export type { GicSystemRegisters, HcrRouting } from "./interrupts/gicv3-system-registers.js";
