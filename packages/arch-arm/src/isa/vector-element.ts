@@ -1,7 +1,7 @@
-import type { Value } from "@hypercraft/engine";
+import { gather, type Value } from "@hypercraft/engine";
 import type { A64Builder } from "./lifter.js";
 import { accumulated, type Binary, doublingHigh, multiply } from "./vector-arithmetic.js";
-import { arrangedLanes, gather, type Lanes, scalarLane } from "./vector-lanes.js";
+import { arrangedLanes, type Lanes, scalarLane } from "./vector-lanes.js";
 import { setVector, vector, vectorInstructions } from "./vector-lifter.js";
 import { doublingProduct, type Long, longAccumulated, longProduct } from "./vector-long.js";
 import { elementOf } from "./vector-operands.js";

@@ -1,7 +1,7 @@
-import type { AccessSize, Value } from "@hypercraft/engine";
+import { type AccessSize, gather, type Value } from "@hypercraft/engine";
 import type { A64Builder } from "./lifter.js";
 import { structureBytes, structureLane } from "./structure-operands.js";
-import { arrangedLanes, gather, type Lanes } from "./vector-lanes.js";
+import { arrangedLanes, type Lanes } from "./vector-lanes.js";
 import { setVector, vector, vectorInstructions, zeroVector } from "./vector-lifter.js";
 
 // Loads and stores of structures: LD1 to LD4, ST1 to ST4, LD1R to LD4R. Element e of register r is the r-th member of

@@ -82,6 +82,18 @@ const SIGNATURES = {
   "f64.reciprocalExponent": ["i64", "", "", "i64"],
   "f32.class": ["i32", "", "", "i32"],
   "f64.class": ["i64", "", "", "i32"],
+  // x86's MINPS and MAXPS: the second argument unless the first one is less, or greater.
+  "f32.minSecond": ["i32", "i32", "", "i32"],
+  "f32.maxSecond": ["i32", "i32", "", "i32"],
+  "f64.minSecond": ["i64", "i64", "", "i64"],
+  "f64.maxSecond": ["i64", "i64", "", "i64"],
+  "f32.unordered": ["i32", "i32", "", "i32"],
+  "f64.unordered": ["i64", "i64", "", "i32"],
+  // About 1 / a and 1 / sqrt(a), without exceptions; denormal arguments and results are zeros.
+  "f32.reciprocal": ["i32", "", "", "i32"],
+  "f64.reciprocal": ["i64", "", "", "i64"],
+  "f32.reciprocalRoot": ["i32", "", "", "i32"],
+  "f64.reciprocalRoot": ["i64", "", "", "i64"],
 } as const satisfies Record<string, readonly [Bits, Bits | "", Bits | "", Bits]>;
 
 export type SoftName = keyof typeof SIGNATURES;

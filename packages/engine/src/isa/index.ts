@@ -7,6 +7,7 @@ export {
   type Lift,
 } from "./declaration.js";
 export { InstructionBuilder, wrapperOf } from "./instruction-builder.js";
+export { gather, Lanes } from "./lanes.js";
 export type { FormatContext, Operand, OperandKind } from "./operand.js";
 export type { EncodingWidth, OperandNames } from "./pattern.js";
 export { Prng } from "./prng.js";

@@ -1,6 +1,7 @@
 import {
   type Expr,
   type FunctionBuilder,
+  f32,
   f64,
   i32,
   i64,
@@ -10,7 +11,20 @@ import {
   when,
 } from "../wasm/index.js";
 import type { Context } from "./context.js";
-import { exponentOf, F64, type Format, isInfinite, isNan, isZero, signOf } from "./format.js";
+import {
+  exponentOf,
+  F64,
+  type Format,
+  fromF32,
+  fromF64,
+  isDenormal,
+  isInfinite,
+  isNan,
+  isZero,
+  signOf,
+  toF32,
+  toF64,
+} from "./format.js";
 import { FRACTION } from "./multiply.js";
 import { nan1 } from "./nan.js";
 import { ROUNDING } from "./policy.js";
@@ -124,5 +138,48 @@ export function reciprocalExponent(context: Context, F: Format): FunctionBuilder
       when(isNan(F, a), [ret(nan1(context, F).call(a))]),
       select(F.type, exponentOf(F, a), inverted, largest),
     ];
+  });
+}
+
+// Approximations of x86 (SDM volume 2, RCPPS and RSQRTPS): as good as the host's, which are within their bound. They raise
+// nothing, whatever modes are in force denormal arguments and results are zeros, and infinities are exact.
+
+function approximation(
+  context: Context,
+  F: Format,
+  name: string,
+  compute: (a: Local) => { invalid: Expr; result: Expr },
+): FunctionBuilder {
+  return context.define(`${F.name}.${name}`, [F.type], F.type, (f) => {
+    const [a, r] = [f.arg(0), f.local(F.type)];
+    const { invalid, result } = compute(a);
+    return [
+      when(isNan(F, a), [ret(F.int.or(a, F.quiet))]),
+      when(isDenormal(F, a), [a.set(F.int.and(a, F.sign))]),
+      when(invalid, [ret(context.defaultNan(F))]),
+      r.set(result),
+      when(isDenormal(F, r), [ret(F.int.and(r, F.sign))]),
+      r,
+    ];
+  });
+}
+
+/** (a) -> about 1 / a, without exceptions. */
+export function reciprocal(context: Context, F: Format): FunctionBuilder {
+  return approximation(context, F, "reciprocal", (a) => ({
+    invalid: i32.const(0),
+    result: F.type === "i64" ? fromF64(f64.div(1, toF64(a))) : fromF32(f32.div(1, toF32(a))),
+  }));
+}
+
+/** (a) -> about 1 / sqrt(a), without exceptions. */
+export function reciprocalRoot(context: Context, F: Format): FunctionBuilder {
+  return approximation(context, F, "reciprocalRoot", (a) => {
+    const wide = F.type === "i64" ? toF64(a) : f64.promote_f32(toF32(a));
+    const root = f64.div(1, f64.sqrt(wide));
+    return {
+      invalid: i32.and(signOf(F, a), i32.eqz(isZero(F, a))),
+      result: F.type === "i64" ? fromF64(root) : fromF32(f32.demote_f64(root)),
+    };
   });
 }

@@ -286,3 +286,36 @@ test("a function is written into the module once, and only when asked for", () =
   expect(() => soft.get("f64.fromF64" as SoftFloatName)).toThrow("no floating-point function f64.fromF64");
   expect(() => soft.get("f128.add" as SoftFloatName)).toThrow("no floating-point function f128.add");
 });
+
+test("approximations of x86 raise nothing, and take and give no denormals", () => {
+  const least = 0x00800000n;
+  const modes = 3;
+  for (const some of [0, modes]) {
+    const common: Row[] = [
+      [[0n], INFINITY, 0],
+      [[MINUS], INFINITY | MINUS, 0],
+      [[1n | MINUS], INFINITY | MINUS, 0],
+      [[SNAN | MINUS], SNAN | MINUS | 0x400000n, 0],
+    ];
+    table(
+      x86,
+      "f32.reciprocal",
+      [
+        ...common,
+        [[INFINITY | MINUS], MINUS, 0],
+        [[f32(-4)], f32(-0.25), 0],
+        [[f32(2 ** 126)], least, 0],
+        [[f32(-(2 ** 126) * 1.5)], MINUS, 0],
+      ],
+      some,
+    );
+    table(
+      x86,
+      "f32.reciprocalRoot",
+      [...common, [[INFINITY], 0n, 0], [[f32(16)], f32(0.25), 0], [[f32(-1)], QNAN | MINUS, 0]],
+      some,
+    );
+    table(x86, "f64.reciprocalRoot", [[[f64(16)], f64(0.25), 0]], some);
+    table(x86, "f64.reciprocal", [[[f64(16)], f64(1 / 16), 0]], some);
+  }
+});

@@ -14,7 +14,13 @@ import {
 } from "./compare.js";
 import { Context } from "./context.js";
 import { div } from "./divide.js";
-import { reciprocalEstimate8, reciprocalExponent, reciprocalRootEstimate8 } from "./estimate.js";
+import {
+  reciprocal,
+  reciprocalEstimate8,
+  reciprocalExponent,
+  reciprocalRoot,
+  reciprocalRootEstimate8,
+} from "./estimate.js";
 import {
   maximum,
   maximumNumber,
@@ -107,6 +113,8 @@ const WIDE_OPERATIONS = {
   /** (a) */
   reciprocalRootEstimate8,
   reciprocalExponent,
+  reciprocal,
+  reciprocalRoot,
 } as const;
 
 export type FloatOperation = keyof typeof OPERATIONS;

@@ -219,6 +219,7 @@ export function evaluateFloat(
     case "eq":
     case "lt":
     case "le":
+    case "unordered":
     case "order":
     case "orderSignaling":
       return reference.compare(shape, operation, a, b);
@@ -242,6 +243,9 @@ export function evaluateFloat(
     case "reciprocalRootEstimate8":
     case "reciprocalExponent":
       return reference[operation](shape, a);
+    case "reciprocal":
+    case "reciprocalRoot":
+      return reference.approximation(shape, a, operation === "reciprocalRoot");
     case "class":
       return reference.classify(shape, a);
     default:

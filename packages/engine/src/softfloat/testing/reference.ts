@@ -549,12 +549,38 @@ export class Reference {
     return this.done(signBit(s, x.negative) | ((e === 0n ? top - 1n : top - e) << fractionBits(s)));
   }
 
+  /** x86's approximations, which are here the host's own numbers: of 1 / a, or of its root. */
+  approximation(s: Shape, a: bigint, root: boolean): Outcome {
+    const x = decode(s, a);
+    if (x.kind === "nan") return this.done(a | quietBit(s));
+    const zero = x.kind === "number" && (x.denormal || x.integer === 0n);
+    if (root && x.negative && !zero) return this.done(this.defaultNan(s));
+    const value = zero ? (x.negative ? -0 : 0) : hostNumber(s, a);
+    const bits = hostBits(s, 1 / (root ? Math.sqrt(value) : value));
+    return this.done(decode(s, bits).denormal ? signBit(s, x.negative) : bits);
+  }
+
   classify(s: Shape, a: bigint): Outcome {
     const x = decode(s, a);
     if (x.kind === "nan") return this.done(x.signaling ? 0x100n : 0x200n);
     const position = x.kind === "infinity" ? 0 : x.denormal ? 2 : x.integer === 0n ? 3 : 1;
     return this.done(1n << BigInt(x.negative ? position : 7 - position));
   }
+}
+
+const scratch = new DataView(new ArrayBuffer(8));
+
+/** A number of f32 or f64 as the host's, and back, rounded. */
+function hostNumber(s: Shape, bits: bigint): number {
+  if (s.name === "f32") scratch.setUint32(0, Number(bits));
+  else scratch.setBigUint64(0, bits);
+  return s.name === "f32" ? scratch.getFloat32(0) : scratch.getFloat64(0);
+}
+
+function hostBits(s: Shape, value: number): bigint {
+  if (s.name === "f32") scratch.setFloat32(0, value);
+  else scratch.setFloat64(0, value);
+  return s.name === "f32" ? BigInt(scratch.getUint32(0)) : scratch.getBigUint64(0);
 }
 
 const lesser = (a: bigint, b: bigint): bigint => (b < a ? b : a);
