@@ -1,4 +1,5 @@
 import type { CoreApi } from "@hypercraft/engine";
+import type { CodeMode } from "./mode.js";
 import { MXCSR, x86Layout } from "./state.js";
 
 // MXCSR: its exception flags are the engine's floating-point flags in another order.
@@ -19,4 +20,22 @@ export function writeMxcsr(core: Pick<CoreApi, "set">, value: number): void {
   core.set(MXCSR, value & ~EXCEPTION_FLAGS, 0);
   const raised = ENGINE_FLAGS.reduce((bits, flag, i) => bits | ((value >> i) & 1 ? flag : 0), 0);
   core.set(x86Layout.fpFlags, raised, 0);
+}
+
+const DENORMALS_ARE_ZERO = 1 << 6;
+const FLUSH_TO_ZERO = 1 << 15;
+const MASKS = 0x1f80;
+const UNDERFLOW_MASK = 1 << 11;
+
+/** What MXCSR contributes to the mode of code. Tiny results are only flushed while underflow is masked. */
+export function simdMode(
+  core: Pick<CoreApi, "lo">,
+): Pick<CodeMode, "rounding" | "flushToZero" | "denormalsAreZero" | "unmasked"> {
+  const value = core.lo(MXCSR);
+  return {
+    rounding: ((value >> 13) & 3) as CodeMode["rounding"],
+    flushToZero: (value & FLUSH_TO_ZERO) !== 0 && (value & UNDERFLOW_MASK) !== 0,
+    denormalsAreZero: (value & DENORMALS_ARE_ZERO) !== 0,
+    unmasked: (value & MASKS) !== MASKS,
+  };
 }

@@ -15,6 +15,10 @@ export interface InstructionOptions {
   readonly rep?: "rep" | "repe";
   /** Not in real and virtual-8086 mode, where it is undefined. */
   readonly protectedOnly?: boolean;
+  /** ModRM.rm has to be a register, though no operand says so. */
+  readonly form?: "register";
+  /** A memory operand of 16 bytes may be anywhere. */
+  readonly unaligned?: true;
   /** Text where it is not the mnemonic and the operands. */
   readonly text?: string;
   /** Flags that it leaves undefined, where RFLAGS has them. */
@@ -73,7 +77,9 @@ export class X86Instruction<B = never> {
             .map(parseOperandType);
     this.options = options;
     this.rm =
-      this.operands.map(({ place }) => RM_PLACES.get(place)).find((which) => which !== undefined) ?? "both";
+      options.form ??
+      this.operands.map(({ place }) => RM_PLACES.get(place)).find((which) => which !== undefined) ??
+      "both";
   }
 
   /** Emit the instruction that the builder has decoded. */

@@ -46,8 +46,8 @@ export class Decoded {
 }
 
 /** Bytes of an operand. */
-export function operandBytes(d: Decoded, { size }: OperandType): number {
-  return sizeBytes(d, size);
+export function operandBytes(d: Decoded, { size, registerSize }: OperandType): number {
+  return sizeBytes(d, registerSize !== undefined && d.mod === 3 ? registerSize : size);
 }
 
 function sizeBytes(d: Decoded, size: OperandSize): number {

@@ -78,7 +78,7 @@ export function encode<B>(row: X86Instruction<B>, choices: OperandChoices = {}):
   const mandatory = MANDATORY[Math.max(0, encoding.prefix)] as number;
   if (!vex) {
     const sized = operands.length === 0 || operands.some(({ size }) => size === "v" || size === "z");
-    if (operandSize === 2 && sized && mandatory !== 0x66) bytes.push(0x66);
+    if (operandSize === 2 && sized && mandatory !== 0x66 && encoding.prefix !== 0) bytes.push(0x66);
     if (mandatory !== 0) bytes.push(mandatory);
     const rex = (wide ? 8 : 0) | (high.r << 2) | (high.x << 1) | high.b;
     if (rex !== 0 || choices.rex) bytes.push(0x40 | rex);

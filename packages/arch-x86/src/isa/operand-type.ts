@@ -49,6 +49,8 @@ export interface OperandType {
   readonly name: string;
   readonly place: OperandPlace;
   readonly size: OperandSize;
+  /** Bytes of it if it is a register, where those are others. */
+  readonly registerSize?: number;
   /** Number of the register that the opcode implies. */
   readonly index: number;
 }
@@ -83,6 +85,13 @@ fixed("xmm0", "xmmReg", 0, 16);
 fixed("st", "stack", 0, 10);
 fixed("1", "one", 1, 1);
 FIXED.set("STi", { name: "STi", place: "stack", index: -1, size: 10 });
+
+// A 32-bit register, or less memory.
+for (const [name, size] of [
+  ["RdMb", 1],
+  ["RdMw", 2],
+] as const)
+  FIXED.set(name, { name, place: "rm", size, registerSize: 4, index: -1 });
 
 const TYPE = /^(sI|[A-Z])([a-z]*)$/;
 

@@ -12,11 +12,15 @@ import { legacy } from "./legacy.js";
 import type { X86Builder } from "./lifter.js";
 import { moves } from "./move.js";
 import { multiplication } from "./multiply.js";
+import { packedIntegers } from "./packed-integer.js";
+import { packedShifts } from "./packed-shift.js";
 import { shiftInstructions } from "./shifts.js";
 import { sseMoves } from "./sse-move.js";
 import { stack } from "./stack.js";
 import { strings } from "./strings.js";
 import { system } from "./system.js";
+import { vectorMemory } from "./vector-memory.js";
+import { vectorPermutations } from "./vector-permute.js";
 
 /** Every instruction, in the order of the groups. */
 export const x86Instructions: readonly X86Instruction<X86Builder>[] = [
@@ -36,6 +40,10 @@ export const x86Instructions: readonly X86Instruction<X86Builder>[] = [
   ...legacy,
   ...system,
   ...sseMoves,
+  ...packedIntegers,
+  ...packedShifts,
+  ...vectorPermutations,
+  ...vectorMemory,
 ].map((declaration, index) => new X86Instruction(index, declaration));
 
 const names = new Set<string>();

@@ -4,7 +4,7 @@ import { tierExecutor } from "@hypercraft/engine/testing/user-executors";
 import { Helper } from "../cpu/helper-ids.js";
 import { depositBits, divideSigned, divideUnsigned, extractBits } from "../cpu/integer-helpers.js";
 import { modeNumber, USER_64 } from "../cpu/mode.js";
-import { readMxcsr, writeMxcsr } from "../cpu/mxcsr.js";
+import { readMxcsr, simdMode, writeMxcsr } from "../cpu/mxcsr.js";
 import { GPR, Gpr, RFLAGS, x86Layout } from "../cpu/state.js";
 import { liftInstruction } from "../isa/lift.js";
 import { userPrograms } from "./user-program.js";
@@ -13,7 +13,6 @@ import { userPrograms } from "./user-program.js";
 
 /** Operating systems enter their programs so. */
 const INTERRUPTS_ENABLED = 0x200;
-const MODE = modeNumber(USER_64);
 
 class UserCpu extends FlatUserCpu {
   override readonly layout = x86Layout;
@@ -24,7 +23,7 @@ class UserCpu extends FlatUserCpu {
   }
 
   override codeMode(): number {
-    return MODE;
+    return modeNumber({ ...USER_64, ...simdMode(this.core) });
   }
 
   override lift(builder: IrBuilder, source: CodeSource, offset: number, mode: number): number {

@@ -4,19 +4,21 @@ import {
   UserPrograms,
 } from "@hypercraft/engine/testing/user-program";
 import { USER_64 } from "../cpu/mode.js";
+import { Decoded } from "../isa/decoded.js";
 import { encode, type OperandChoices } from "../isa/encode.js";
 import { Flag } from "../isa/flags.js";
 import { disassemble } from "../isa/lift.js";
-import { x86Instructions } from "../isa/table.js";
+import { x86Decoder, x86Instructions } from "../isa/table.js";
 
-// What user-level programs of x86-64 record: the general-purpose registers, the flags, XMM0 to XMM15 and MXCSR. R15
-// holds the record's address.
+// What user-level programs of x86-64 record: the general-purpose registers, the flags, MM0 to MM7, XMM0 to XMM15 and
+// MXCSR. R15 holds the record's address.
 
 export { DATA_BYTES, DATA_MIDDLE, recordAddress } from "@hypercraft/engine/testing/user-program";
 
 const FLAGS_OFFSET = 128;
 const MXCSR_OFFSET = 136;
 const VECTOR_OFFSET = 144;
+const MMX_OFFSET = VECTOR_OFFSET + 256;
 export const RECORD_POINTER = 15;
 const SCRATCH = 0;
 const RSP = 4;
@@ -24,8 +26,6 @@ const DIRECTION = 0x400;
 
 /** The flags that are compared. */
 const RECORDED_FLAGS = BigInt(Flag.CF | Flag.PF | Flag.AF | Flag.ZF | Flag.SF | Flag.OF | DIRECTION);
-/** All exceptions masked. */
-const MXCSR = 0x1f80n;
 
 /** State of a processor in user mode. */
 export interface UserState extends RecordedData {
@@ -35,6 +35,8 @@ export interface UserState extends RecordedData {
   readonly mxcsr: bigint;
   /** XMM0 to XMM15, low half before high half. */
   readonly xmm: readonly bigint[];
+  /** MM0 to MM7. */
+  readonly mmx: readonly bigint[];
 }
 
 /** R15 of the state a case starts from is ignored. */
@@ -58,13 +60,20 @@ const store = (reg: number, displacement: number) =>
   assemble("mov Ev, Gv", { operandSize: 8, reg, rm: at(displacement) });
 const loadable = Array.from({ length: 16 }, (_, i) => i).filter((i) => i !== RECORD_POINTER);
 const vectors = Array.from({ length: 16 }, (_, i) => i);
+const littleEndian = (value: number) => Array.from({ length: 4 }, (_, i) => (value >> (8 * i)) & 0xff);
 const moveVector = (opcode: number, number: number) => {
   const displacement = VECTOR_OFFSET + 16 * number;
   // MOVUPS, by hand, as the table may not have it yet.
   const rex = 0x41 | (number >= 8 ? 4 : 0);
-  const bytes = Array.from({ length: 4 }, (_, i) => (displacement >> (8 * i)) & 0xff);
-  return [rex, 0x0f, opcode, 0x87 | ((number & 7) << 3), ...bytes];
+  return [rex, 0x0f, opcode, 0x87 | ((number & 7) << 3), ...littleEndian(displacement)];
 };
+const mmxRegisters = vectors.slice(0, 8);
+/** MOVQ. */
+const moveMmx = (opcode: number, number: number) => [
+  ...[0x41, 0x0f, opcode, 0x87 | (number << 3)],
+  ...littleEndian(MMX_OFFSET + 8 * number),
+];
+const EMMS = [0x0f, 0x77];
 /** PUSHF and POPF through the stack, which lies in the record's data. */
 const [PUSHF, POPF, POP_RAX, PUSH_RAX] = [[0x9c], [0x9d], [0x58], [0x50]];
 /** LDMXCSR and STMXCSR. */
@@ -79,6 +88,7 @@ const prologue = (record: number): number[] => [
   ...POPF,
   ...LDMXCSR,
   ...vectors.flatMap((i) => moveVector(0x10, i)),
+  ...mmxRegisters.flatMap((i) => moveMmx(0x6f, i)),
   ...loadable.flatMap((i) => load(i, 8 * i)),
 ];
 
@@ -89,13 +99,16 @@ const epilogue = (): number[] => [
   ...store(SCRATCH, FLAGS_OFFSET),
   ...STMXCSR,
   ...vectors.flatMap((i) => moveVector(0x11, i)),
+  ...mmxRegisters.flatMap((i) => moveMmx(0x7f, i)),
+  ...EMMS,
 ];
 
-function writeRegisters(view: DataView, { gpr, rflags, xmm }: UserState): void {
+function writeRegisters(view: DataView, { gpr, rflags, mxcsr, xmm, mmx }: UserState): void {
   for (const i of loadable) view.setBigUint64(8 * i, gpr[i] as bigint, true);
   view.setBigUint64(FLAGS_OFFSET, rflags, true);
-  view.setBigUint64(MXCSR_OFFSET, MXCSR, true);
+  view.setBigUint64(MXCSR_OFFSET, mxcsr, true);
   for (const [i, half] of xmm.entries()) view.setBigUint64(VECTOR_OFFSET + 8 * i, half, true);
+  for (const [i, value] of mmx.entries()) view.setBigUint64(MMX_OFFSET + 8 * i, value, true);
 }
 
 const readRegisters = (view: DataView): Omit<UserState, "data"> => ({
@@ -103,14 +116,28 @@ const readRegisters = (view: DataView): Omit<UserState, "data"> => ({
   rflags: view.getBigUint64(FLAGS_OFFSET, true) & RECORDED_FLAGS,
   mxcsr: view.getBigUint64(MXCSR_OFFSET, true) & 0xffffn,
   xmm: Array.from({ length: 32 }, (_, i) => view.getBigUint64(VECTOR_OFFSET + 8 * i, true)),
+  mmx: Array.from({ length: 8 }, (_, i) => view.getBigUint64(MMX_OFFSET + 8 * i, true)),
 });
 
-const registers = ({ gpr, rflags, mxcsr, xmm }: UserState): (readonly [string, bigint])[] => [
+const registers = ({ gpr, rflags, mxcsr, xmm, mmx }: UserState): (readonly [string, bigint])[] => [
   ...loadable.map((i) => [`r${i}`, gpr[i] as bigint] as const),
   ["rflags", rflags],
   ["mxcsr", mxcsr],
   ...xmm.map((half, i) => [`xmm${i >> 1}.${i & 1}`, half] as const),
+  ...mmx.map((value, i) => [`mm${i}`, value] as const),
 ];
+
+/** The names of the instructions in some code. Throws an Error for what is none. */
+export function namesOf(code: Uint8Array): string[] {
+  const found: string[] = [];
+  const d = new Decoded();
+  for (let offset = 0; offset < code.length; offset += d.length) {
+    const result = x86Decoder.decode(d, (i) => code[offset + i] ?? -1, USER_64);
+    if (result !== "ok") throw new Error(`${result} at ${offset}`);
+    found.push(d.instruction?.name ?? "");
+  }
+  return found;
+}
 
 /** The text of code, an instruction a line. */
 export function list(code: Uint8Array): string {

@@ -15,9 +15,9 @@ import {
 // Random user-level instruction sequences that end: they branch forwards, or back in loops that count down, touch no
 // memory but their record's, and mask the flags that the manual leaves undefined.
 
-type Row = X86Instruction<never>;
+export type Row = X86Instruction<never>;
 /** Bytes of a few instructions that belong together. */
-type Unit = (prng: Prng) => readonly number[];
+export type Unit = (prng: Prng) => readonly number[];
 
 const RSP = 4;
 const RBP = 5;
@@ -25,36 +25,40 @@ const COUNTER = 13;
 const POINTER = 14;
 /** Registers that hold addresses or counts and are written by nothing else. */
 const RESERVED: readonly number[] = [RSP, RBP, COUNTER, POINTER, RECORD_POINTER];
-const POINTERS = [RBP, POINTER];
+export const POINTERS = [RBP, POINTER];
 
-const range = (first: number, last: number): number[] =>
+export const range = (first: number, last: number): number[] =>
   Array.from({ length: last - first + 1 }, (_, i) => first + i);
-const writable = range(0, 15).filter((i) => !RESERVED.includes(i));
+export const writable = range(0, 15).filter((i) => !RESERVED.includes(i));
 
 const rows = x86Instructions as readonly Row[];
 /** What cannot stand anywhere: it moves the stack, branches, or traps. */
 /** QEMU 7 does not know the second encodings of TEST. */
 const SPECIAL =
-  /\/1\)$|^(push|pop |popf|leave|enter|jmp|j |call|ret|loop|jrcxz|syscall|ldmxcsr|stmxcsr|lea|i?div|movs Y|cmps|stos|lods|scas|xlatb|bt.? Ev, Gv|cmpxchg16b|sh[lr]d)/;
+  /\/1\)$|^(push|pop |popf|leave|enter|jmp|j |call|ret|loop|jrcxz|syscall|ldmxcsr|stmxcsr|emms|lea|i?div|movs Y|cmps|stos|lods|scas|xlatb|bt.? Ev, Gv|cmpxchg16b|sh[lr]d)/;
 const absolute = ({ operands }: Row) => operands.some(({ place }) => place === "offset");
-/** Not for programs that run alone. */
-export const foreign = ({ name, feature }: Pick<Row, "name" | "feature">): boolean =>
-  feature === "system" ||
-  /^(jmp|call) M|^retf|^iret|^int|^(mov S|mov Ev, S)|^(push|pop) [defgsc]s|^enter|^l[fgs]s /.test(name);
+/** Does it work on MMX or XMM registers? Those have sequences of their own: `vector-sequences.ts`. */
+export const isVector = ({ operands }: Pick<Row, "operands">): boolean =>
+  operands.some(({ place }) => /^(xmm|mmx)/.test(place));
+/** Not for programs that run alone, or not for these. */
+export const foreign = (row: Pick<Row, "name" | "feature" | "operands">): boolean =>
+  isVector(row) ||
+  row.feature === "system" ||
+  /^(jmp|call) M|^retf|^iret|^int|^(mov S|mov Ev, S)|^(push|pop) [defgsc]s|^enter|^l[fgs]s /.test(row.name);
 const plain = rows.filter(
   (row) => !SPECIAL.test(row.name) && !foreign(row) && !absolute(row) && row.options.in64 !== "not",
 );
 
 /** Sign-extended immediates, many of them small. */
-function immediate(prng: Prng): number {
+export function immediate(prng: Prng): number {
   return prng.oneIn(2) ? prng.below(256) - 128 : prng.bits();
 }
 
-const displacement = (prng: Prng): number =>
+export const displacement = (prng: Prng): number =>
   prng.oneIn(2) ? prng.below(240) - 120 : prng.below(3000) - 1500;
 
 /** An address in the record, and what has to be done for it first. */
-function memory(prng: Prng): { before: readonly number[]; operand: MemoryChoice } {
+export function memory(prng: Prng): { before: readonly number[]; operand: MemoryChoice } {
   const base = prng.pick(POINTERS);
   // The code is in the page before the record, whose data the distance reaches from anywhere there.
   if (prng.oneIn(8)) return { before: [], operand: { base: "rip", displacement: 8000 + prng.below(128) } };
@@ -278,13 +282,14 @@ function value(prng: Prng): bigint {
 /** CF, PF, AF, ZF, SF and OF. */
 const FLAGS = 0x8d5;
 
-function startState(prng: Prng, record: number): UserState {
+export function startState(prng: Prng, record: number): UserState {
   const middle = BigInt(record + DATA_MIDDLE);
   return {
     gpr: range(0, 15).map((i) => (i === RSP || POINTERS.includes(i) ? middle : value(prng))),
     rflags: BigInt((prng.bits() & FLAGS) | 2),
     mxcsr: 0x1f80n,
     xmm: range(0, 31).map(() => value(prng)),
+    mmx: range(0, 7).map(() => value(prng)),
     data: Uint8Array.from({ length: DATA_BYTES }, () => prng.below(256)),
   };
 }
