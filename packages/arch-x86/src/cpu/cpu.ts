@@ -28,7 +28,7 @@ import { Interrupts } from "./interrupts.js";
 import { Mmu, Need } from "./mmu.js";
 import { type CodeMode, modeNumber } from "./mode.js";
 import { Msrs } from "./msrs.js";
-import { readMxcsr } from "./mxcsr.js";
+import { simdMode } from "./mxcsr.js";
 import { resetState } from "./reset.js";
 import { Segments } from "./segments.js";
 import { CR0, CR4, EFER, RFLAGS, SEGMENTS, Seg, type SegmentFields, x86Layout } from "./state.js";
@@ -176,7 +176,7 @@ export class X86Cpu extends CpuModel implements GuestCpu {
 
   private describeMode(): CodeMode {
     const { core, cpl } = this;
-    const [cr0, cr4, mxcsr] = [core.lo(CR0), core.lo(CR4), readMxcsr(core)];
+    const [cr0, cr4] = [core.lo(CR0), core.lo(CR4)];
     const big = (which: number) => (core.lo((SEGMENTS[which] as SegmentFields).rights) & RIGHTS.big) !== 0;
     const bits = this.codeSize;
     const protectedMode = this.protectedMode;
@@ -193,10 +193,7 @@ export class X86Cpu extends CpuModel implements GuestCpu {
       monitored: (cr0 & CR0_BIT.MP) !== 0,
       taskSwitched: (cr0 & CR0_BIT.TS) !== 0,
       sse: (cr4 & CR4_BIT.OSFXSR) !== 0,
-      rounding: ((mxcsr >> 13) & 3) as 0 | 1 | 2 | 3,
-      flushToZero: (mxcsr & 0x8000) !== 0,
-      denormalsAreZero: (mxcsr & 0x40) !== 0,
-      unmasked: ((mxcsr >> 7) & 0x3f) !== 0x3f,
+      ...simdMode(core),
     };
   }
 
