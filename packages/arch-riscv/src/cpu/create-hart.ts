@@ -6,6 +6,11 @@ import { type HartOptions, RiscvHart } from "./hart.js";
 export const RISCV_FLOATING_POINT: NonNullable<EngineOptions["floatingPoint"]> = {
   nan: "canonical",
   tininess: "after",
+  operations: [
+    ...(["add", "sub", "mul", "div", "sqrt", "fma", "minimumNumber", "maximumNumber"] as const),
+    ...(["eq", "lt", "le", "class", "fromF32", "fromF64"] as const),
+    ...(["toI32", "toU32", "toI64", "toU64", "fromI32", "fromU32", "fromI64", "fromU64"] as const),
+  ],
 };
 
 /** A hart on a core of its own. */

@@ -5,6 +5,7 @@ import {
   type EngineUser,
   tierExecutor,
 } from "@hypercraft/engine/testing/user-executors";
+import { RISCV_FLOATING_POINT } from "../cpu/create-hart.js";
 import { Helper } from "../cpu/helper-ids.js";
 import { packMode } from "../cpu/mode.js";
 import { frm, riscvLayout } from "../cpu/state.js";
@@ -77,7 +78,7 @@ class UserCpu extends FlatUserCpu {
 
 const OPTIONS = {
   cpu: (core: Core) => new UserCpu(core),
-  floatingPoint: { nan: "canonical", tininess: "after" },
+  floatingPoint: RISCV_FLOATING_POINT,
 } as const;
 
 /** Load the program of the cases. A small arena has little room for code. Throws a RangeError if it is too large for the memory. */

@@ -1,12 +1,11 @@
-import { SOFT_FUNCTIONS } from "../ir/soft.js";
-import { emitSoftFloat, type SoftFloatOptions } from "../softfloat/index.js";
+import { emitSoftFloat } from "../softfloat/index.js";
 import type { PageWalker } from "../walk/page-walker.js";
 import { emitRefill } from "../walk/refill.js";
 import { block, i32, loop, ModuleBuilder } from "../wasm/index.js";
 import { addArithmeticHandlers } from "./interpreter/arithmetic.js";
 import { addAtomicHandlers, emitCombine } from "./interpreter/atomics.js";
 import { dispatch } from "./interpreter/dispatch.js";
-import { addFloatHandlers } from "./interpreter/floats.js";
+import { addFloatHandlers, type FloatingPoint, floatFunctions } from "./interpreter/floats.js";
 import { addHelperHandlers } from "./interpreter/helpers.js";
 import { addJumpHandlers, enterBlock } from "./interpreter/jumps.js";
 import { addLoadStoreHandlers } from "./interpreter/loads-stores.js";
@@ -25,7 +24,7 @@ import { addVectorHandlers, emitVectors } from "./interpreter/vectors.js";
  */
 export function buildInterpreter(
   plan: InterpreterPlan,
-  floatingPoint?: SoftFloatOptions,
+  floatingPoint?: FloatingPoint,
   walker?: PageWalker,
 ): Uint8Array<ArrayBuffer> {
   const module = new ModuleBuilder();
@@ -34,13 +33,14 @@ export function buildInterpreter(
   const helper = module.importFunction("env", "helper", ["i32", "i32"], "i32");
   const regions = module.importTable("env", "regions", [], "i32");
   const soft = floatingPoint && emitSoftFloat(module, floatingPoint);
+  const functions = floatingPoint === undefined ? [] : floatFunctions(floatingPoint);
   const mulHigh = emitMulHigh(module);
   const refill = walker && emitRefill(module, plan, walker);
   module.export("mulh_u", mulHigh);
 
   const handlers: Handlers = new Map();
   addArithmeticHandlers(handlers, mulHigh);
-  addFloatHandlers(handlers);
+  addFloatHandlers(handlers, functions);
   addLoadStoreHandlers(handlers);
   addAtomicHandlers(handlers, emitCombine(module));
   addContextHandlers(handlers);
@@ -88,7 +88,7 @@ export function buildInterpreter(
     // Compiled regions call the same functions and share the flags.
     module.exportGlobal("flags", soft.flags);
     if (soft.switchable) module.exportGlobal("modes", soft.modes);
-    for (const fn of SOFT_FUNCTIONS) module.export(`fp.${fn.name}`, soft.get(fn.name));
+    for (const fn of functions) module.export(`fp.${fn.name}`, soft.get(fn.name));
   }
   return module.encode();
 }

@@ -1,5 +1,6 @@
 import { CodeStore, STATE_PC_BASE_WORD } from "../code/store.js";
 import { PageSource, Translator } from "../code/translator.js";
+import type { FloatingPoint } from "../cold/interpreter/floats.js";
 import { buildInterpreter } from "../cold/interpreter.js";
 import type { HostFloats } from "../hot/float-calls.js";
 import { hostFuses } from "../hot/host-fuses.js";
@@ -42,7 +43,7 @@ export interface EngineOptions {
    */
   readonly tier?: Tier;
   /** The architecture's floating-point rules; without them no `fp` operation may be lifted. */
-  readonly floatingPoint?: SoftFloatOptions;
+  readonly floatingPoint?: FloatingPoint;
   /** The architecture's page walk in WebAssembly; without it, JavaScript fills the TLB. */
   readonly pageWalker?: PageWalker;
   /** Milliseconds by any monotonic clock: measures how long translation takes, and is asked for nothing else. */
@@ -256,7 +257,7 @@ export class Engine {
     return hot;
   }
 
-  private instantiate(floatingPoint?: SoftFloatOptions): WebAssembly.Exports {
+  private instantiate(floatingPoint?: FloatingPoint): WebAssembly.Exports {
     const { memoryPages, sharedMemory, hostPages } = this;
     const bytes = buildInterpreter(
       {

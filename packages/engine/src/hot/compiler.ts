@@ -40,22 +40,29 @@ export class HotModules {
     this.imports = imports;
     const functions: ImportedFunction[] = [{ name: "mulh_u", params: ["i64", "i64"], result: "i64" }];
     const floats = "flags" in imports.interpreter;
-    const takesRounding = SOFT_FUNCTIONS.map(
-      (f) => floats && (imports.interpreter[`fp.${f.name}`] as CallableFunction).length > f.args.length,
-    );
-    if (floats) {
-      SOFT_FUNCTIONS.forEach((f, i) => {
-        functions.push({
-          name: `fp.${f.name}`,
-          params: [...f.args, ...(takesRounding[i] ? (["i32"] as const) : [])],
-          result: f.result,
-        });
-      });
+    const takesRounding: boolean[] = [];
+    /** By number of the function: its index, where the engine has it. */
+    const indexes: number[] = [];
+    for (const f of floats ? SOFT_FUNCTIONS : []) {
+      const name = `fp.${f.name}`;
+      const imported = imports.interpreter[name] as CallableFunction | undefined;
+      if (imported === undefined) continue;
+      const rounds = imported.length > f.args.length;
+      takesRounding[f.index] = rounds;
+      indexes[f.index] = functions.length;
+      functions.push({ name, params: [...f.args, ...(rounds ? (["i32"] as const) : [])], result: f.result });
     }
     this.functions = functions;
     this.globals = ["flags", "modes"].filter((name) => name in imports.interpreter);
     this.float = floats
-      ? noted(new FloatCalls((sub) => sub + 1, takesRounding, this.globals.length > 1, imports.hostFloats))
+      ? noted(
+          new FloatCalls(
+            (sub) => indexes[sub] as number,
+            takesRounding,
+            this.globals.length > 1,
+            imports.hostFloats,
+          ),
+        )
       : NO_FLOATS;
   }
 

@@ -114,6 +114,19 @@ export const SOFT_FUNCTIONS: readonly SoftFunction[] = Object.entries(SIGNATURES
   }),
 );
 
+/** What a function does, without its format: "add" of "f64.add". */
+export type FloatOperation = SoftName extends infer N
+  ? N extends `${string}.${infer O}`
+    ? O
+    : never
+  : never;
+
+/** The functions of these operations. */
+export function softFunctionsOf(operations: readonly FloatOperation[]): readonly SoftFunction[] {
+  const wanted = new Set<string>(operations);
+  return SOFT_FUNCTIONS.filter(({ name }) => wanted.has(name.slice(name.indexOf(".") + 1)));
+}
+
 const byName = new Map(SOFT_FUNCTIONS.map((f) => [f.name, f]));
 
 export function softFunction(name: SoftName): SoftFunction {
