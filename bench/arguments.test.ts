@@ -12,6 +12,7 @@ const parse = (line: string, environment = {}) =>
 
 test("without words, everything is measured", () => {
   expect(parse("")).toEqual({
+    architecture: expect.objectContaining({ name: "riscv64" }),
     help: false,
     list: false,
     programs: names,
@@ -68,6 +69,10 @@ test("QEMU by option, by environment, and not at all", () => {
   expect(parse("", environment).qemu).toEqual(["ssh", "host", "qemu"]);
   expect(parse("--qemu my-qemu", environment).qemu).toEqual(["my-qemu"]);
   expect(parse("--qemu none", environment).qemu).toEqual([]);
+  expect(parse("--arch arm64")).toMatchObject({
+    architecture: { guest: "debian-arm64", program: "aarch64" },
+    qemu: ["qemu-system-aarch64"],
+  });
 });
 
 test.each([
@@ -77,6 +82,7 @@ test.each([
   ["--memory 64", /^--memory is a number from 128/],
   ["--mode both", /^--mode is vm, bare, not "both"$/],
   ["--tier warm", /^--tier is auto, cold, hot/],
+  ["--arch vax", /^--arch is riscv64, arm64, not "vax"$/],
   ["--fast", /^Unknown option '--fast'$/],
 ])("%s is one line", (line, message) => {
   const wrong = () => parse(line);

@@ -1,5 +1,6 @@
 // The command line of `npm run bench`.
 import { parseArgs } from "node:util";
+import { ARCHITECTURES, type BenchArchitecture } from "./architectures.ts";
 import { type Group, PROGRAMS } from "./programs.ts";
 
 export const MODES = ["vm", "bare"] as const;
@@ -9,6 +10,7 @@ export const TIERS = ["auto", "cold", "hot"] as const;
 export type Tier = (typeof TIERS)[number];
 
 export interface BenchOptions {
+  readonly architecture: BenchArchitecture;
   readonly help: boolean;
   readonly list: boolean;
   /** Names of the guest's programs to run. */
@@ -35,7 +37,6 @@ export interface BenchOptions {
 
 export class UsageError extends Error {}
 
-export const DEFAULT_QEMU = "qemu-system-riscv64";
 const QUICK_PERCENT = 10;
 
 export const USAGE = `Usage: npm run bench -- [WHAT ...] [options]
@@ -44,6 +45,7 @@ WHAT is guests (all programs in a Linux guest), compute or system (one group of 
 and where it goes), packages (benchmarks of the packages' own), the name of a program, or part of the path of a
 package's benchmark. Without it, everything is measured.
 
+  --arch NAME       riscv64 (default) or arm64: of the guests and of QEMU
   --list            names of all there is, and end
   --rounds N        measure everything N times and take the median; default 3
   --quick           programs do a tenth of their work
@@ -51,8 +53,9 @@ package's benchmark. Without it, everything is measured.
   --tier auto|cold|hot
                     how guest code is executed; default auto
   --memory MIB      RAM of the guests; default 512
-  --qemu COMMAND    QEMU to compare with; default HYPERCRAFT_QEMU, else ${DEFAULT_QEMU}; none: do not compare
-  --firmware FILE   firmware for bare mode (OpenSBI's fw_dynamic.bin); default: where distributions put it
+  --qemu COMMAND    QEMU to compare with; default HYPERCRAFT_QEMU, else qemu-system-riscv64 or
+                    qemu-system-aarch64; none: do not compare
+  --firmware FILE   firmware for bare mode on RISC-V (OpenSBI's fw_dynamic.bin); default: where distributions put it
   --json FILE       write everything that was measured
   --markdown FILE   renew the tables in a document (docs/performance.md)
   --accept-checks   keep QEMU's results as those that programs must have from now on
@@ -68,8 +71,10 @@ export function parseArguments(
   environment: Readonly<Record<string, string | undefined>>,
 ): BenchOptions {
   const { values, positionals } = parse(args);
+  const architecture = architectureOf(values.arch ?? "riscv64");
   return {
     ...chosen(positionals, packageBenches),
+    architecture,
     help: values.help ?? false,
     list: values.list ?? false,
     rounds: integer("rounds", values.rounds ?? "3", 1, 1000),
@@ -77,7 +82,7 @@ export function parseArguments(
     mode: values.mode === undefined ? undefined : oneOf("mode", MODES, values.mode),
     tier: oneOf("tier", TIERS, values.tier ?? "auto"),
     memory: integer("memory", values.memory ?? "512", 128, 2048),
-    qemu: qemuCommand(values.qemu ?? environment["HYPERCRAFT_QEMU"] ?? DEFAULT_QEMU),
+    qemu: qemuCommand(values.qemu ?? environment["HYPERCRAFT_QEMU"] ?? architecture.qemu),
     firmware: values.firmware,
     json: values.json,
     markdown: values.markdown,
@@ -93,6 +98,7 @@ function parse(args: readonly string[]) {
     list: flag,
     quick: flag,
     "accept-checks": flag,
+    arch: text,
     rounds: text,
     mode: text,
     tier: text,
@@ -137,6 +143,13 @@ function chosen(words: readonly string[], packageBenches: readonly string[]): Ch
     boot: wanted.includes("boot"),
     packageBenches: packageBenches.filter((path) => paths.has(path)),
   };
+}
+
+function architectureOf(name: string): BenchArchitecture {
+  const found = ARCHITECTURES.find((one) => one.name === name);
+  if (found !== undefined) return found;
+  const names = ARCHITECTURES.map((one) => one.name).join(", ");
+  throw new UsageError(`--arch is ${names}, not ${JSON.stringify(name)}`);
 }
 
 function integer(name: string, text: string, least: number, most: number): number {

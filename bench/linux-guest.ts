@@ -2,13 +2,11 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { BenchArchitecture } from "./architectures.ts";
 import { FileTree, pullGuest, streamProgress, writeCpio } from "./built.ts";
 import { BENCH_PATH } from "./guest-programs.ts";
 import { appendArchive } from "./initrd.ts";
 import type { LinuxGuest } from "./sides.ts";
-
-export const GUEST = "debian-riscv64";
-export const ARCH = "riscv64";
 
 export interface PreparedGuest {
   /** As it was pulled. */
@@ -25,8 +23,14 @@ export interface PreparedGuest {
  * Pulls the guest if it is not in the cache.
  * @param memory MiB
  */
-export async function prepareGuest(memory: number, program: Uint8Array): Promise<PreparedGuest> {
-  const { kernel, initrd, manifest } = await pullGuest(GUEST, { progress: streamProgress(process.stderr) });
+export async function prepareGuest(
+  architecture: BenchArchitecture,
+  memory: number,
+  program: Uint8Array,
+): Promise<PreparedGuest> {
+  const { kernel, initrd, manifest } = await pullGuest(architecture.guest, {
+    progress: streamProgress(process.stderr),
+  });
   const tree = new FileTree().file(BENCH_PATH, program, 0o755);
   const folder = mkdtempSync(join(tmpdir(), "hypercraft-bench-"));
   const dispose = (): void => rmSync(folder, { recursive: true, force: true });
@@ -34,7 +38,7 @@ export async function prepareGuest(memory: number, program: Uint8Array): Promise
   process.on("exit", dispose);
   const extended = join(folder, "initrd.cpio");
   writeFileSync(extended, appendArchive(readFileSync(initrd), writeCpio(tree, 0)));
-  const plain = { kernel, initrd, append: manifest.commandLines.initramfs, memory };
+  const plain = { architecture, kernel, initrd, append: manifest.commandLines.initramfs, memory };
   return {
     plain,
     withPrograms: { ...plain, initrd: extended },

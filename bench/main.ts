@@ -2,13 +2,14 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { benchPath } from "../guests/build.mjs";
+import { ARCHITECTURES } from "./architectures.ts";
 import { type BenchOptions, parseArguments, USAGE, UsageError } from "./arguments.ts";
 import { type BootMeasurement, type BootSubject, measureBoots, profileBoot } from "./boot.ts";
 import { root } from "./built.ts";
 import { checksPath, readChecks, writeChecks } from "./checks.ts";
 import { type ProgramRun, runPrograms, type SideCommand } from "./guest-programs.ts";
 import { describeHost, type HostDescription, isBusy, qemuVersion } from "./host.ts";
-import { ARCH, type PreparedGuest, prepareGuest } from "./linux-guest.ts";
+import { type PreparedGuest, prepareGuest } from "./linux-guest.ts";
 import { packageBenches, runPackageBench } from "./package-benches.ts";
 import type { ProfileEntry } from "./profile.ts";
 import { PROGRAMS } from "./programs.ts";
@@ -54,14 +55,22 @@ interface Findings {
 
 async function measureGuests(asked: BenchOptions): Promise<void> {
   const qemu = qemuVersion(asked.qemu);
+  const { architecture } = asked;
   const options = { ...asked, qemu: qemu === undefined ? [] : asked.qemu };
   if (qemu === undefined && asked.qemu.length > 0) {
     const name = asked.qemu.join(" ");
-    progress(`${name} cannot be run: nothing to compare with (Debian has it in qemu-system-misc)`);
+    progress(
+      `${name} cannot be run: nothing to compare with (Debian has it in qemu-system-misc and qemu-system-arm)`,
+    );
   }
   const firmware = options.firmware === undefined ? findFirmware() : callersPath(options.firmware);
-  if (options.mode === "bare" && firmware === undefined) throw new UsageError(NO_FIRMWARE);
-  const guest = await prepareGuest(options.memory, readFileSync(benchPath(ARCH)));
+  const lacksFirmware = architecture.needsFirmware && firmware === undefined;
+  if (options.mode === "bare" && lacksFirmware) throw new UsageError(NO_FIRMWARE);
+  const guest = await prepareGuest(
+    architecture,
+    options.memory,
+    readFileSync(benchPath(architecture.program)),
+  );
   try {
     const host = describeHost(qemu, guest.description);
     if (isBusy(host)) progress(`this machine is busy (load ${host.load.toFixed(1)}): times will vary`);
@@ -80,11 +89,11 @@ async function measurePrograms(
   guest: PreparedGuest,
   firmware: string | undefined,
 ): Promise<ProgramRun> {
-  const { mode = "vm", tier, qemu, percent, rounds, programs, acceptChecks } = options;
+  const { architecture, mode = "vm", tier, qemu, percent, rounds, programs, acceptChecks } = options;
   const ours = hypercraftCommand(root, guest.withPrograms, { mode, tier, firmware });
   const sides: SideCommand[] = [{ side: "hypercraft", command: ours }];
   if (qemu.length > 0) sides.push({ side: "qemu", command: qemuCommand(qemu, guest.withPrograms) });
-  const file = checksPath(benchPath(ARCH));
+  const file = checksPath(benchPath(architecture.program));
   if (acceptChecks && qemu.length === 0) throw new UsageError("--accept-checks needs QEMU");
   const checks = acceptChecks ? {} : (readChecks(file)[percent] ?? {});
   const run = await runPrograms({ sides, programs, rounds, percent, checks, progress });
@@ -102,10 +111,10 @@ async function bootAll(
   guest: PreparedGuest,
   firmware: string | undefined,
 ): Promise<BootMeasurement[]> {
-  const { mode, tier, qemu, rounds } = options;
+  const { architecture, mode, tier, qemu, rounds } = options;
   const subjects: BootSubject[] = [];
   for (const one of mode === undefined ? (["vm", "bare"] as const) : [mode]) {
-    if (one === "bare" && firmware === undefined) progress(NO_FIRMWARE);
+    if (one === "bare" && architecture.needsFirmware && firmware === undefined) progress(NO_FIRMWARE);
     else {
       const command = hypercraftCommand(root, guest.plain, { mode: one, tier, firmware });
       subjects.push({ name: `hypercraft, ${one}`, command });
@@ -126,14 +135,15 @@ async function profileOne(
   );
 }
 
-/** The tables by the names that a document has them under. */
+/** The tables by the names that a document has them under; those of other architectures than the first begin with its name. */
 function tables({ options, host, programs, boots, profile }: Findings): [name: string, text: string][] {
   const found: [string, string][] = [["machine", hostText(host)]];
   if (programs !== undefined)
     found.push(["programs", `${programTable(programs.measurements)}\n${remarks(options, programs)}`]);
   if (boots.length > 0) found.push(["boot", bootTable(boots, QEMU_BOOT, options.memory * 2 ** 20)]);
   if (profile.length > 0) found.push(["profile", profileTable(profile)]);
-  return found;
+  const { name } = options.architecture;
+  return name === ARCHITECTURES[0]?.name ? found : found.map(([table, text]) => [`${name} ${table}`, text]);
 }
 
 function report(findings: Findings): void {
@@ -174,11 +184,11 @@ function remarks(
 
 /** What --json writes. */
 function plain({ options, host, programs, boots, profile }: Findings) {
-  const { rounds, percent, mode = "vm", tier, memory } = options;
+  const { architecture, rounds, percent, mode = "vm", tier, memory } = options;
   return {
     version: 1,
     host,
-    settings: { rounds, percent, mode, tier, memory },
+    settings: { arch: architecture.name, rounds, percent, mode, tier, memory },
     programs: (programs?.measurements ?? []).map((one) => ({
       ...one,
       hypercraftMs: medianOf(one, "hypercraft"),

@@ -1,10 +1,12 @@
 // The two machines that are compared: how each is started with a Linux guest.
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import type { BenchArchitecture } from "./architectures.ts";
 import type { Mode, Tier } from "./arguments.ts";
 
 /** A Linux guest with an initramfs. */
 export interface LinuxGuest {
+  readonly architecture: BenchArchitecture;
   readonly kernel: string;
   readonly initrd: string;
   readonly append: string;
@@ -39,25 +41,17 @@ export function hypercraftCommand(
 ): string[] {
   const cli = join(root, "apps/runner/bin/hypercraft.js");
   const memory = ["--memory", `${guest.memory}M`];
+  const arch = ["--arch", guest.architecture.name];
   const images = ["--kernel", guest.kernel, "--initrd", guest.initrd, "--append", guest.append];
-  const bios = mode === "bare" && firmware !== undefined ? ["--bios", firmware] : [];
+  const { needsFirmware } = guest.architecture;
+  const bios = mode === "bare" && needsFirmware && firmware !== undefined ? ["--bios", firmware] : [];
   const how = ["--mode", mode, "--tier", tier];
-  return [process.execPath, ...nodeOptions, cli, "run", ...memory, ...images, ...bios, ...how];
+  return [process.execPath, ...nodeOptions, cli, "run", ...arch, ...memory, ...images, ...bios, ...how];
 }
 
 /** QEMU's translator on the board that ours is made after, with one processor; its firmware is its own. */
 export function qemuCommand(qemu: readonly string[], guest: LinuxGuest): string[] {
-  const board = [
-    "-M",
-    "virt",
-    "-accel",
-    "tcg",
-    "-smp",
-    "1",
-    "-m",
-    `${guest.memory}M`,
-    "-nographic",
-    "-no-reboot",
-  ];
+  const machine = ["-accel", "tcg", "-smp", "1", "-m", `${guest.memory}M`, "-nographic", "-no-reboot"];
+  const board = [...guest.architecture.board, ...machine];
   return [...qemu, ...board, "-kernel", guest.kernel, "-initrd", guest.initrd, "-append", guest.append];
 }
