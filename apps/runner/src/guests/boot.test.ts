@@ -1,13 +1,20 @@
-// Boots the pulled guest under QEMU, where both are on this machine: what hypercraft is compared with.
+// Boots the pulled guests under QEMU, where both are on this machine: what hypercraft is compared with.
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it, onTestFinished, test } from "vitest";
 import { READY_LINE } from "./image/scripts.js";
 import { listGuests } from "./pull.js";
 
-const QEMU = "qemu-system-riscv64";
-const guests = await listGuests();
-const guest = guests.find(({ recipe }) => recipe.architecture === "riscv64")?.pulled;
-const hasQemu = spawnSync(QEMU, ["--version"]).status === 0;
+/** By Debian's name of the architecture. */
+const QEMU: Readonly<Record<string, readonly [command: string, ...board: string[]]>> = {
+  riscv64: ["qemu-system-riscv64", "-M", "virt"],
+  arm64: ["qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a53"],
+};
+const subjects = (await listGuests()).flatMap(({ recipe, pulled }) => {
+  const qemu = QEMU[recipe.architecture];
+  if (pulled === undefined || qemu === undefined) return [];
+  const present = spawnSync(qemu[0], ["--version"]).status === 0;
+  return present ? [{ name: recipe.name, guest: pulled, qemu }] : [];
+});
 
 /** How long anything the guest is asked for may take, on a busy machine. */
 const PATIENCE_MS = 50_000;
@@ -18,9 +25,9 @@ class Console {
   #output = "";
   #wake: () => void = () => {};
 
-  constructor(args: readonly string[]) {
-    const board = ["-M", "virt", "-m", "256M", "-nographic", "-no-reboot"];
-    this.#child = spawn(QEMU, [...board, ...args], { stdio: ["pipe", "pipe", "ignore"] });
+  constructor([command, ...board]: readonly [string, ...string[]], args: readonly string[]) {
+    const machine = [...board, "-m", "256M", "-nographic", "-no-reboot"];
+    this.#child = spawn(command, [...machine, ...args], { stdio: ["pipe", "pipe", "ignore"] });
     this.#child.stdout?.on("data", (chunk: Buffer) => {
       this.#output += chunk.toString("latin1");
       this.#wake();
@@ -67,12 +74,15 @@ class Console {
 
 const PROMPT = /\/ # /;
 
-describe.skipIf(guest === undefined || !hasQemu)("the pulled guest under QEMU", () => {
-  const kernel = ["-kernel", guest?.kernel ?? "", "-initrd", guest?.initrd ?? ""];
-  const lines = guest?.manifest.commandLines;
+// A suite without tests is an error.
+test.skipIf(subjects.length > 0)("no guest is pulled that QEMU could boot", () => {});
+
+describe.each(subjects)("the pulled guest $name under QEMU", ({ guest, qemu }) => {
+  const kernel = ["-kernel", guest.kernel, "-initrd", guest.initrd];
+  const lines = guest.manifest.commandLines;
 
   it("comes to a shell in the initramfs, with job control and poweroff -f", async () => {
-    const console = new Console([...kernel, "-append", lines?.initramfs ?? ""]);
+    const console = new Console(qemu, [...kernel, "-append", lines.initramfs]);
     await console.until(new RegExp(READY_LINE));
     await console.until(PROMPT);
     console.type("ls -1 /\n");
@@ -88,9 +98,9 @@ describe.skipIf(guest === undefined || !hasQemu)("the pulled guest under QEMU", 
   });
 
   it("comes to a shell with its root on virtio-blk, and powers off cleanly", async () => {
-    const drive = `file=${guest?.disk},format=raw,if=none,id=d,snapshot=on`;
+    const drive = `file=${guest.disk},format=raw,if=none,id=d,snapshot=on`;
     const disk = ["-drive", drive, "-device", "virtio-blk-device,drive=d"];
-    const console = new Console([...kernel, ...disk, "-append", lines?.disk ?? ""]);
+    const console = new Console(qemu, [...kernel, ...disk, "-append", lines.disk]);
     expect(await console.until(new RegExp(`${READY_LINE}[^\n]*\n`))).toMatch(/root on \/dev\/vda, ext4\)/);
     await console.until(PROMPT);
     console.type("echo $((6 * 7)) > /root/file && sync && cat /root/file && df /\n");
