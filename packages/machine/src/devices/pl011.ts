@@ -72,6 +72,9 @@ const IFLS_RESET = 0x12;
 /** Divisor in 64ths before software sets one: 115200 baud at 24 MHz, as firmware leaves it. */
 const DEFAULT_DIVISOR = 13 * 64 + 1;
 
+/** A driver's start empties the FIFO a few times over; who reads more uses it. */
+const MOST_EMPTIED = 128;
+
 export interface Pl011Options {
   readonly irq: IrqLine;
   /** Where transmitted bytes go. */
@@ -85,8 +88,9 @@ export interface Pl011Options {
   readonly frequency?: number;
   /**
    * Keep input waiting until the guest listens: until it enables the receive or the time-out interrupt, or reads
-   * FR many times in a row; and keep what it clears before it has read a character. Otherwise drivers that empty
-   * the FIFO at their start lose what was typed before. Default false.
+   * FR many times in a row; and keep what it clears before it has read a character, or reads only to empty the
+   * FIFO, once: behind ICR and before IMSC, without a look at RIS or MIS. Otherwise drivers that empty the FIFO at
+   * their start lose what was typed before. Default false.
    */
   readonly waitForListener?: boolean;
 }
@@ -120,6 +124,10 @@ export class Pl011 implements Device {
   #imsc = 0;
   #ris = 0;
   #dmacr = 0;
+  /** Characters read since ICR was written, while they may be what a driver empties the FIFO of at its start. */
+  #emptied: number[] | undefined;
+  /** Whether a driver may still be starting. */
+  #starting = true;
 
   constructor(options: Pl011Options) {
     this.#irq = options.irq;
@@ -153,6 +161,8 @@ export class Pl011 implements Device {
     this.#imsc = 0;
     this.#ris = 0;
     this.#dmacr = 0;
+    this.#emptied = undefined;
+    this.#starting = true;
     this.#timeoutTimer.cancel();
     this.#update();
   }
@@ -187,8 +197,10 @@ export class Pl011 implements Device {
       case IMSC:
         return this.#imsc;
       case RIS:
+        this.#started();
         return this.#ris;
       case MIS:
+        this.#started();
         return this.#ris & this.#imsc;
       case DMACR:
         return this.#dmacr;
@@ -226,10 +238,12 @@ export class Pl011 implements Device {
         break;
       case IMSC:
         this.#imsc = value & INT_ALL;
+        this.#receiveEmptied();
         if ((this.#imsc & (INT_RX | INT_RT)) !== 0) this.#input.listen();
         break;
       case ICR:
         this.#ris &= ~value;
+        if (this.#starting) this.#emptied ??= [];
         break;
       case DMACR:
         this.#dmacr = value & 7;
@@ -267,6 +281,8 @@ export class Pl011 implements Device {
       imsc: this.#imsc,
       ris: this.#ris,
       dmacr: this.#dmacr,
+      starting: this.#starting,
+      emptied: this.#emptied ?? null,
       timeoutAt: this.#timeoutTimer.state(),
     };
   }
@@ -288,6 +304,8 @@ export class Pl011 implements Device {
     this.#imsc = reader.unsigned("imsc", 11);
     this.#ris = reader.unsigned("ris", 11);
     this.#dmacr = reader.unsigned("dmacr", 3);
+    this.#starting = reader.flag("starting");
+    this.#emptied = state.emptied === null ? undefined : reader.integers("emptied", MOST_EMPTIED, DR_BITS);
     this.#timeoutTimer.restore(reader, "timeoutAt");
     this.#receive();
     this.#update();
@@ -337,7 +355,7 @@ export class Pl011 implements Device {
     const character = this.#rx.shift();
     // What an empty FIFO reads is undefined; 0 as after reset.
     if (character === undefined) return 0;
-    this.#input.noteHeard();
+    this.#noteRead(character);
     this.#rsr = character >> 8;
     if (this.#rx.length < this.#trigger) this.#ris &= ~INT_RX;
     if (this.#rx.length === 0) {
@@ -383,9 +401,33 @@ export class Pl011 implements Device {
     this.#receive();
   }
 
+  /** The guest has read a character: to use it, or to empty the FIFO. */
+  #noteRead(character: number): void {
+    if (this.#emptied === undefined) this.#input.noteHeard();
+    else if (this.#emptied.push(character) === MOST_EMPTIED) this.#started();
+  }
+
+  /** Whatever is read from now on is read to be used, and what was read was. */
+  #started(): void {
+    if ((this.#emptied?.length ?? 0) > 0) this.#input.noteHeard();
+    this.#emptied = undefined;
+    this.#starting = false;
+  }
+
+  /** A driver that has emptied the FIFO listens now: it gets all of that again. */
+  #receiveEmptied(): void {
+    const emptied = this.#emptied ?? [];
+    this.#emptied = undefined;
+    if (emptied.length === 0) return;
+    this.#input.noteCleared([...emptied, ...this.#rx]);
+    this.#clearFifo([]);
+    this.#starting = false;
+    this.#receive();
+  }
+
   /** Switching between FIFO and holding register loses what is in them. */
-  #clearFifo(): void {
-    if (!this.#loopback) this.#input.noteCleared(this.#rx);
+  #clearFifo(lost: readonly number[] = this.#rx): void {
+    if (!this.#loopback) this.#input.noteCleared(lost);
     this.#rx = [];
     this.#ris &= ~(INT_RX | INT_RT);
     this.#timeoutTimer.cancel();
