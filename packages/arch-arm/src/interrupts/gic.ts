@@ -147,6 +147,7 @@ export abstract class Gic {
   private input(cpu: number, id: number): IrqLine {
     return {
       set: (level) => {
+        if (this.interrupts.lineLevel(cpu, id) === level) return;
         this.observe();
         this.interrupts.setLine(cpu, id, level);
         this.update();

@@ -135,9 +135,14 @@ export class GicInterrupts {
 
   // --- inputs ----------------------------------------------------------------------------------
 
+  /** The level of an interrupt's input. */
+  lineLevel(cpu: number, id: number): boolean {
+    return testBit(this.bankOf(cpu, id).line, indexOf(id));
+  }
+
   setLine(cpu: number, id: number, level: boolean): void {
     const bank = this.bankOf(cpu, id);
-    const index = id < PRIVATE_INTERRUPTS ? id : id - PRIVATE_INTERRUPTS;
+    const index = indexOf(id);
     if (testBit(bank.line, index) === level) return;
     writeBit(bank.line, index, level);
     if (level && testBit(bank.edge, index)) writeBit(bank.latch, index, true);
@@ -161,9 +166,7 @@ export class GicInterrupts {
   }
 
   groupOf(cpu: number, id: number): Group {
-    return testBit(this.bankOf(cpu, id).group, id < PRIVATE_INTERRUPTS ? id : id - PRIVATE_INTERRUPTS)
-      ? 1
-      : 0;
+    return testBit(this.bankOf(cpu, id).group, indexOf(id)) ? 1 : 0;
   }
 
   /** Whether an SPI may interrupt a CPU. */
@@ -249,17 +252,17 @@ export class GicInterrupts {
   }
 
   isActive(cpu: number, id: number): boolean {
-    return testBit(this.bankOf(cpu, id).active, id < PRIVATE_INTERRUPTS ? id : id - PRIVATE_INTERRUPTS);
+    return testBit(this.bankOf(cpu, id).active, indexOf(id));
   }
 
   priorityOf(cpu: number, id: number): number {
-    return this.bankOf(cpu, id).priority[id < PRIVATE_INTERRUPTS ? id : id - PRIVATE_INTERRUPTS] as number;
+    return this.bankOf(cpu, id).priority[indexOf(id)] as number;
   }
 
   /** From pending to active; what still asks for it (a high level, another source) keeps it pending besides. */
   acknowledge(cpu: number, { id, source }: InterruptRequest): void {
     const bank = this.bankOf(cpu, id);
-    const index = id < PRIVATE_INTERRUPTS ? id : id - PRIVATE_INTERRUPTS;
+    const index = indexOf(id);
     writeBit(bank.active, index, true);
     if (id < SGIS && this.sgiPerSource) this.setSgiSources(cpu, id, 0, 1 << source);
     else writeBit(bank.latch, index, false);
@@ -267,7 +270,7 @@ export class GicInterrupts {
 
   deactivate(cpu: number, id: number): void {
     if (id >= this.count) return;
-    writeBit(this.bankOf(cpu, id).active, id < PRIVATE_INTERRUPTS ? id : id - PRIVATE_INTERRUPTS, false);
+    writeBit(this.bankOf(cpu, id).active, indexOf(id), false);
   }
 
   // --- registers of one bit, two bits or a byte per interrupt, at the distributor's offsets --------
@@ -340,7 +343,7 @@ export class GicInterrupts {
 
   writePriority(cpu: number, id: number, value: number): void {
     if (id >= this.count) return;
-    const index = id < PRIVATE_INTERRUPTS ? id : id - PRIVATE_INTERRUPTS;
+    const index = indexOf(id);
     this.bankOf(cpu, id).priority[index] = value & this.priorityMask;
   }
 
@@ -392,6 +395,11 @@ export class GicInterrupts {
       this.sources[cpu]?.set(bytes);
     });
   }
+}
+
+/** Where an interrupt is in its bank. */
+function indexOf(id: number): number {
+  return id < PRIVATE_INTERRUPTS ? id : id - PRIVATE_INTERRUPTS;
 }
 
 /** A level-sensitive interrupt is pending while its line is high, any while it is latched. */
