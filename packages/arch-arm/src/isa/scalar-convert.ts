@@ -1,5 +1,4 @@
-import type { Value } from "@hypercraft/engine";
-import { ROUNDING } from "@hypercraft/engine";
+import { ROUNDING, type Value } from "@hypercraft/engine";
 import { FPCR } from "../cpu/state.js";
 import {
   compute,

@@ -17,10 +17,10 @@ import {
 } from "./float-writer.js";
 import { type FunctionWriter, W } from "./function-writer.js";
 
-// Floating point by the host's own arithmetic where that provably gives the exact result and flags, for
-// guests that have no flag for denormal operands as such. (`float-flushed.ts` is for those that flush.) The host rounds to nearest even and tells no
-// flags; so inexact must be set already, and the result must be clear of overflow and underflow. Whatever
-// is not clear goes to the exact function. No host NaN is ever passed on: its bits are not defined.
+// Floating point by the host's own arithmetic where that provably gives the exact result and flags, for guests that
+// have no flag for denormal operands as such (`float-flushed.ts` is for those that flush). The host rounds to nearest
+// even and tells no flags; so inexact must be set already, and the result must be clear of overflow and underflow.
+// Whatever is not clear goes to the exact function. No host NaN is ever passed on: its bits are not defined.
 
 type Integer = "i32" | "i64";
 
