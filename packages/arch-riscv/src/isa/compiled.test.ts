@@ -1,4 +1,4 @@
-import { formatListing, type RegionListing, RegionWatch } from "@hypercraft/engine";
+import { compiledCode } from "@hypercraft/engine/testing/compiled-code";
 import { expect, test } from "vitest";
 import { Lockstep } from "../testing/cpu/bare-lockstep.js";
 
@@ -16,18 +16,12 @@ function compiled(source: string): string {
     wfi
     .align 4096
     data: .dword 0`);
-  const [from, to] = [BigInt(machine.at("from")), BigInt(machine.at("to"))];
-  let found: RegionListing | undefined;
+  let text = "";
   machine.all(({ tier, engine }) => {
-    if (tier !== "hot") return;
-    engine.regionWatch = new RegionWatch({ pcs: [from], onRegion: (listing) => (found = listing) });
+    if (tier === "hot")
+      text = compiledCode(engine, machine.at("from"), machine.at("to"), () => machine.finish(50));
   });
-  machine.finish(50);
-  if (found === undefined) throw new Error("the loop was not compiled");
-  const rows = found.rows.filter(({ kind, pc }) => kind !== "frame" && pc >= from && pc < to);
-  // Not the title, which tells of the whole region.
-  const [, ...lines] = formatListing({ ...found, rows }).split("\n");
-  return lines.join("\n");
+  return text;
 }
 
 test.each<[string, string]>([
