@@ -8,6 +8,7 @@ import {
   ENABLE,
   ENDED,
   FIRST_EDGE,
+  type GuestOptions,
   LOG,
   ring,
   setPhysicalTimer,
@@ -62,11 +63,7 @@ function addDoorbell(vm: ArmVm): void {
   vm.mmio.add({ name: "doorbell", base: DEVICE, size: 16, device: { read: () => 0, write } });
 }
 
-function start(
-  gic: RigGic,
-  bodies: readonly string[],
-  options: { tier?: Tier; split?: boolean } = {},
-): ArmVm {
+function start(gic: RigGic, bodies: readonly string[], options: GuestOptions & { tier?: Tier } = {}): ArmVm {
   const { tier = "auto", ...rest } = options;
   const source = bodies
     .map((body, cpu) => `pe${cpu}: ${begin(gic, cpu, rest)}\n${body}\n${STOP}\nhalt${cpu}: wfi; b halt${cpu}`)
@@ -233,6 +230,14 @@ describe.each(GICS)("GIC %s", (gic) => {
       }
     },
   );
+});
+
+test.each<RigGic>([2, "virtual 2"])("GIC %s: group 0 as FIQ", async (gic) => {
+  const vm = await run(gic, [`${ENABLE}\n${wants(2)}\n${ring(40)}\nnop; nop`], { fiq: true });
+  expect(logOf(vm)).toEqual(taken(40, 40));
+  expect(vm.vcpus.getVcpu(0).getGpr(26)).toBe(1n);
+  const irq = await run(gic, [`${ENABLE}\n${ring(40)}\nnop; nop`]);
+  expect(irq.vcpus.getVcpu(0).getGpr(26)).toBe(0n);
 });
 
 describe("exits of an interrupt", () => {

@@ -50,8 +50,15 @@ const distributor = (gic: RigGic): string =>
     ...(isV3(gic) ? [] : [0, 4, 8, 12, 16, 20].map((i): [number, number] => [0x820 + i, 0x0101_0101])),
   );
 
+export interface GuestOptions {
+  /** Priority drop and deactivation are apart. */
+  readonly split?: boolean;
+  /** GICv2: interrupts are FIQs. */
+  readonly fiq?: boolean;
+}
+
 /** What each CPU does for its own. */
-function own(gic: RigGic, cpu: number, split: boolean): string {
+function own(gic: RigGic, cpu: number, { split = false, fiq = false }: GuestOptions): string {
   const private0 = 0xffff | (1 << VIRTUAL_TIMER) | (1 << PHYSICAL_TIMER);
   const low = [0, 4, 8, 12, 16, 20, 24, 28].map((i): [number, number] => [0x400 + i, 0x6060_6060]);
   if (isV3(gic)) {
@@ -61,11 +68,11 @@ function own(gic: RigGic, cpu: number, split: boolean): string {
       li x9, 0xf8; msr ICC_PMR_EL1, x9; li x9, ${split ? 2 : 0}; msr ICC_CTLR_EL1, x9
       li x9, 1; msr ICC_IGRPEN1_EL1, x9; isb`;
   }
-  return `${words(GICD, [0x100, private0], ...low)}\n${words(GICC, [4, 0xf8], [0, split ? 0x201 : 1])}`;
+  return `${words(GICD, [0x100, private0], ...low)}\n${words(GICC, [4, 0xf8], [0, 1 | (split ? 0x200 : 0) | (fiq ? 8 : 0)])}`;
 }
 
 /** Vectors, the handler, and the beginning of a CPU's program; x28 is where its log goes on. */
-export function begin(gic: RigGic, cpu: number, options: { readonly split?: boolean } = {}): string {
+export function begin(gic: RigGic, cpu: number, options: GuestOptions = {}): string {
   const { split = false } = options;
   return `
     li x9, ${STACKS + STACK * (cpu + 1)}; mov sp, x9
@@ -73,7 +80,7 @@ export function begin(gic: RigGic, cpu: number, options: { readonly split?: bool
     li x27, 0
     adr x9, vectors${cpu}; msr VBAR_EL1, x9
     ${cpu === 0 ? distributor(gic) : ""}
-    ${own(gic, cpu, split)}
+    ${own(gic, cpu, options)}
     b main${cpu}
     .align 2048
     vectors${cpu}: nop
@@ -81,6 +88,9 @@ export function begin(gic: RigGic, cpu: number, options: { readonly split?: bool
     b wrong${cpu}
     .align 128
     b irq${cpu}
+    .align 128
+    // FIQ, where interrupts are told to be that.
+    li x26, 1; b irq${cpu}
     .align 2048
     wrong${cpu}: li x0, 0xbad; hvc #0x66
     irq${cpu}:
@@ -106,9 +116,9 @@ export function begin(gic: RigGic, cpu: number, options: { readonly split?: bool
     add w0, w0, #1
     li x1, ${DEVICE}; str w0, [x1]
     sub w0, w0, #1
-    msr DAIFClr, #2
+    msr DAIFClr, #3
     nop
-    msr DAIFSet, #2
+    msr DAIFSet, #3
     done${cpu}:
     ${end(gic)}
     ${split ? `nop\n${deactivate(gic)}` : ""}
@@ -124,8 +134,8 @@ export function begin(gic: RigGic, cpu: number, options: { readonly split?: bool
 /** What the log has where an interrupt was ended. */
 export const ENDED = 0xe0d;
 
-export const ENABLE = "msr DAIFClr, #2";
-export const DISABLE = "msr DAIFSet, #2";
+export const ENABLE = "msr DAIFClr, #3";
+export const DISABLE = "msr DAIFSet, #3";
 export const ring = (id: number): string => `li x9, ${DEVICE}; li x10, ${id}; str w10, [x9]`;
 /** The next interrupts want so many acknowledgements. */
 export const wants = (count: number): string => `li x9, ${DEVICE}; li x10, ${count}; str w10, [x9, #8]`;
