@@ -56,7 +56,7 @@ export function runBareProgram(
     const load = blob.length === 0 ? [] : ["-device", loaded];
     const serial = ["-serial", `file:${at("out")}`, "-display", "none", "-monitor", "none"];
     const files = ["-kernel", program, ...load, ...serial];
-    execFileSync(machine.command, [...machine.options, ...files], { timeout: 30_000, stdio: "pipe" });
+    execFileSync(machine.command, [...machine.options, ...files], { timeout: 60_000, stdio: "pipe" });
     return Uint8Array.from(readFileSync(at("out")));
   });
 }

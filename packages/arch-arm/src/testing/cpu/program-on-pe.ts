@@ -11,7 +11,7 @@ const isDevice = (physical: number): boolean => physical >= UART && physical < U
 const RAM_BYTES = 16 << 20;
 /** What the programs stop with. */
 const SYSTEM_OFF = { register: X[0]!, call: 0x8400_0008 | 0 } as const;
-const ENOUGH = 100_000_000;
+const ENOUGH = 1_000_000;
 
 const words = (bytes: Uint8Array): Uint32Array => {
   const padded = new Uint8Array((bytes.length + 3) & ~3);
@@ -46,7 +46,7 @@ export function runOnPe(
     core.exit = { kind: "stopped" };
     return Status.exit;
   };
-  while (!stopped && core.instructions() < ENOUGH) core.run(1_000_000);
+  while (!stopped && core.instructions() < ENOUGH) core.run(100_000);
   if (!stopped) throw new Error(`the program does not stop: it is at 0x${core.pcLo().toString(16)}`);
   return Uint8Array.from(written);
 }
