@@ -2,6 +2,8 @@ import { spawnSync } from "node:child_process";
 import { embeddedGuest } from "@hypercraft/embedded-guest";
 import { describe, expect, test } from "vitest";
 import { MemoryDisk } from "../disk/memory-disk.js";
+import { memoryRanges } from "../fdt/patch.js";
+import { readFdt } from "../fdt/reader.js";
 import { snapshotHash } from "../snapshot/container.js";
 import { DeterministicClock } from "../time/clock.js";
 import { type ArmVirtOptions, createArmVirt, QEMU_ARM_MAP as map, restoreArmVirt } from "./arm-virt.js";
@@ -264,6 +266,13 @@ describe("what a guest finds at reset", () => {
     expect(await word(address, { mode: "bare", loads: [{ name: "guest", address, bytes }] })).toBe(
       0x1234_5678,
     );
+  });
+
+  test("no memory but RAM in the device tree, whatever is in flash", async () => {
+    const firmware = { name: "firmware", bytes: Uint8Array.of(0, 0, 0, 0x14) };
+    const { dtb } = await machine({ console, mode: "bare", firmware });
+    const ram = { base: map.ram.base, size: 32 << 20 };
+    expect(memoryRanges(readFdt(dtb, "the board's tree"))).toEqual([ram]);
   });
 
   test("a GICv3 whose redistributors are awake: firmware has seen to that", async () => {

@@ -1,5 +1,6 @@
 import { primecellClocks } from "../../devices/primecell.js";
 import type { FdtNode } from "../../fdt/node.js";
+import { patchMemory } from "../../fdt/patch.js";
 import type { DeviceTree } from "../../fdt/tree.js";
 import type { Machine } from "../../machine/machine.js";
 import { type ArmAddressMap, PrivateInterrupt } from "./address-map.js";
@@ -35,7 +36,13 @@ export function armBoardTree(machine: Machine, options: ArmTreeOptions): DeviceT
         .string("compatible", "arm,armv8-pmuv3")
         .cells("interrupts", ...privateInterrupt(PrivateInterrupt.performanceMonitors, gicVersion, cpus));
     },
-    finish: ({ root }, nodes) => {
+    finish: (tree, nodes) => {
+      const { root } = tree;
+      // Flash is memory here, but nobody's to use as such.
+      patchMemory(
+        tree,
+        machine.ram.filter(({ base }) => base !== map.flash.base),
+      );
       const gic = nodes.get("gic");
       if (gic !== undefined) root.cells("interrupt-parent", gic);
       addClock(root, nodes);
