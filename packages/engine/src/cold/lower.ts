@@ -539,7 +539,7 @@ export class Lowering {
     if (isConstant(from) && from.slot === NO_SLOT) {
       n.slot = this.operand(from, i);
       this.keep(n.slot, n.last);
-    } else if (isTemporary(from.slot)) {
+    } else if (isTemporary(from.slot) || isVectorTemporary(from.slot)) {
       n.slot = from.slot;
       this.keep(n.slot, n.last);
     } else {

@@ -469,6 +469,17 @@ test.each(seeds(8))("random programs with numbers mean one thing, %d", (seed) =>
   }
 });
 
+test("half of a lane outlives the vector that it was in", () => {
+  const [v, w] = vectors as [Field, Field];
+  const script: Script = (b) => {
+    const count = b.i32.wrap_i64(b.i64x2.extract_lane(b.v128.not(b.get(w)), 0));
+    const other = b.v128.not(b.get(v));
+    b.set(v, b.v128.xor(other, b.i32x4.shl(b.get(w), count)));
+    b.set(w, b.i8x16.add(b.get(w), other));
+  };
+  checkScripts(1, new Array<Script>(12).fill(script));
+});
+
 test("each operation on vectors means one thing", () => {
   const generator = new Generator(1);
   const operations = [...TO_VECTOR, ...TO_WORD];
