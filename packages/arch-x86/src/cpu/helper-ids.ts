@@ -88,6 +88,11 @@ export const Helper = {
   baseAccess: 50,
   /** STAC and CLAC. */
   accessFlag: 51,
+  /**
+   * An SSE instruction has computed, with some exception not masked: `a` are the flags from before it, `fpFlags` those
+   * it raised; `b` is not 0 if a result is tiny. Raise #XM, or merge the flags and go on.
+   */
+  simdExceptions: 52,
 } as const;
 
 /** Tables, task and status registers: operands of LGDT, SGDT, LIDT, SIDT, LLDT, SLDT, LTR, STR, LMSW, SMSW. */

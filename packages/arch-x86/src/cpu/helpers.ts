@@ -20,6 +20,7 @@ import { readMxcsr, writeMxcsr } from "./mxcsr.js";
 import { readPort, writePort } from "./port-access.js";
 import { readFlags, writeFlagFields } from "./rflags.js";
 import { inspectSegment } from "./segment-inspection.js";
+import { settleSimdExceptions } from "./simd-exceptions.js";
 import {
   activity,
   CR0,
@@ -79,6 +80,9 @@ export function runHelper(
     case Helper.storeMxcsr:
       core.setResult(readMxcsr(core), 0);
       return Status.next;
+    case Helper.simdExceptions:
+      if (!settleSimdExceptions(core, aLo, bLo !== 0)) return Status.next;
+      throw (core.lo(CR4) & CR4_BIT.OSXMMEXCPT) === 0 ? invalidOpcode() : new Fault(Vector.simd);
     case Helper.syscall:
       syscall(cpu);
       return Status.redispatch;

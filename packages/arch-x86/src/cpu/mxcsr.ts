@@ -8,6 +8,10 @@ import { MXCSR, x86Layout } from "./state.js";
 const ENGINE_FLAGS = [16, 32, 8, 4, 2, 1] as const;
 const EXCEPTION_FLAGS = 0x3f;
 
+/** Flags in the engine's numbering from those in the order of MXCSR's low bits. */
+export const engineFlagsOf = (bits: number): number =>
+  ENGINE_FLAGS.reduce((flags, flag, i) => flags | ((bits >> i) & 1 ? flag : 0), 0);
+
 /** MXCSR as instructions see it. */
 export function readMxcsr(core: Pick<CoreApi, "lo">): number {
   const raised = core.lo(x86Layout.fpFlags);
@@ -18,8 +22,7 @@ export function readMxcsr(core: Pick<CoreApi, "lo">): number {
 /** Take a value over; bits 31:16 must be clear. */
 export function writeMxcsr(core: Pick<CoreApi, "set">, value: number): void {
   core.set(MXCSR, value & ~EXCEPTION_FLAGS, 0);
-  const raised = ENGINE_FLAGS.reduce((bits, flag, i) => bits | ((value >> i) & 1 ? flag : 0), 0);
-  core.set(x86Layout.fpFlags, raised, 0);
+  core.set(x86Layout.fpFlags, engineFlagsOf(value), 0);
 }
 
 const DENORMALS_ARE_ZERO = 1 << 6;

@@ -15,6 +15,8 @@ import { multiplication } from "./multiply.js";
 import { packedIntegers } from "./packed-integer.js";
 import { packedShifts } from "./packed-shift.js";
 import { shiftInstructions } from "./shifts.js";
+import { sseConversions } from "./sse-convert.js";
+import { sseFloats } from "./sse-float.js";
 import { sseMoves } from "./sse-move.js";
 import { stack } from "./stack.js";
 import { strings } from "./strings.js";
@@ -43,6 +45,8 @@ export const x86Instructions: readonly X86Instruction<X86Builder>[] = [
   ...packedIntegers,
   ...packedShifts,
   ...vectorPermutations,
+  ...sseFloats,
+  ...sseConversions,
   ...vectorMemory,
 ].map((declaration, index) => new X86Instruction(index, declaration));
 

@@ -5,6 +5,7 @@ import { Helper } from "../cpu/helper-ids.js";
 import { depositBits, divideSigned, divideUnsigned, extractBits } from "../cpu/integer-helpers.js";
 import { modeNumber, USER_64 } from "../cpu/mode.js";
 import { readMxcsr, simdMode, writeMxcsr } from "../cpu/mxcsr.js";
+import { settleSimdExceptions } from "../cpu/simd-exceptions.js";
 import { GPR, Gpr, RFLAGS, x86Layout } from "../cpu/state.js";
 import { liftInstruction } from "../isa/lift.js";
 import { userPrograms } from "./user-program.js";
@@ -65,6 +66,8 @@ class UserCpu extends FlatUserCpu {
       case Helper.loadMxcsr:
         writeMxcsr(core, low);
         return Status.next;
+      case Helper.simdExceptions:
+        return settleSimdExceptions(core, low, bLow !== 0) ? this.fail("#XM") : Status.next;
       case Helper.storeMxcsr:
         core.setResult(readMxcsr(core), 0);
         return Status.next;
