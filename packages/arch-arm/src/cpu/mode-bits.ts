@@ -44,7 +44,6 @@ export class ModeBits {
       // Without a first stage, data is Device memory, which has to be aligned.
       alignmentChecked: (sctlr & SCTLR.A) !== 0 || this.allDevice(sctlr),
       stackChecked: (sctlr & (el === 0 ? SCTLR.SA0 : SCTLR.SA)) !== 0,
-      stepping: false,
     });
   }
 }

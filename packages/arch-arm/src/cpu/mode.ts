@@ -18,8 +18,6 @@ export interface CodeMode {
   readonly alignmentChecked: boolean;
   /** SCTLR_ELx.SA or SA0: a stack pointer used as a base must be a multiple of 16. */
   readonly stackChecked: boolean;
-  /** PSTATE.SS matters: instructions run one by one, for software step. */
-  readonly stepping: boolean;
 }
 
 /** The parts of the code mode that are FPCR's. */
@@ -40,8 +38,7 @@ export function packMode(m: CodeMode): number {
     (m.flushToZero ? 0x40 : 0) |
     (m.defaultNan ? 0x80 : 0) |
     (m.alignmentChecked ? 0x100 : 0) |
-    (m.stackChecked ? 0x200 : 0) |
-    (m.stepping ? 0x400 : 0)
+    (m.stackChecked ? 0x200 : 0)
   );
 }
 
@@ -55,6 +52,5 @@ export function unpackMode(bits: number): CodeMode {
     defaultNan: (bits & 0x80) !== 0,
     alignmentChecked: (bits & 0x100) !== 0,
     stackChecked: (bits & 0x200) !== 0,
-    stepping: (bits & 0x400) !== 0,
   };
 }

@@ -280,3 +280,20 @@ describe("what a guest finds at reset", () => {
     expect(await word(waker, { gic: 3 })).toBe(0);
   });
 });
+
+test.each(["vm", "bare"] as const)(
+  "the cycle counter's overflow reaches the GIC in %s mode",
+  async (mode) => {
+    const console = testConsole();
+    // Counts 100 cycles to its end while a loop goes round, then writes what GICD_ISPENDR0 says of interrupt 23.
+    const overflow = flat(
+      "overflow",
+      ...[0xd2a1_0000, 0xd51b_efe0, 0xd2b0_0000, 0xd518_9e20, 0xd51b_9c20, 0x9280_0c60, 0xd51b_9d00],
+      ...[0xd280_0020, 0xd51b_9c00, 0xd280_7d01, 0xd100_0421, 0xb5ff_ffe1, 0xd2a1_0002, 0xb942_0043],
+      ...[0x5317_5c63, 0x1100_c063, 0xd2a1_2004, 0x3900_0083, 0xd503_207f],
+    );
+    const m = await machine({ console, mode, kernel: overflow });
+    expect(await m.run({ onIdle: "stop" })).toEqual({ kind: "idle" });
+    expect(console.text).toBe("1");
+  },
+);

@@ -143,7 +143,7 @@ export function gicOutputs(input: () => GicOutputs | undefined): GicOutputs {
   };
 }
 
-/** The wires from the PEs to the GIC: timers, and GICv3's system registers. */
+/** The wires from the PEs to the GIC: timers, performance monitors, and GICv3's system registers. */
 export function connectGic(vcpus: readonly PeVCpu[], gic: BoardGic): void {
   vcpus.forEach((vcpu, cpu) => {
     const { pe } = vcpu;
@@ -152,6 +152,8 @@ export function connectGic(vcpus: readonly PeVCpu[], gic: BoardGic): void {
     for (const [timer, id] of Object.entries(TIMER_INTERRUPTS))
       lines.set(timer as TimerName, gic.privateLine(cpu, id));
     pe.onTimer = (timer, level) => lines.get(timer)?.set(level);
+    const monitors = gic.privateLine(cpu, PrivateInterrupt.performanceMonitors);
+    pe.onPmu = (level) => monitors.set(level);
     const routing = () => pe.routing;
     if (gic instanceof VirtualGicV3) pe.gic = gic.guestRegisters(cpu, routing);
     else if (gic instanceof GicV3) pe.gic = gic.systemRegisters(cpu, routing);
