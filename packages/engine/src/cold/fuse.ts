@@ -1,5 +1,6 @@
 import type { IrBlock, Node } from "../ir/node.js";
 import { COMPARE_NAMES, IS_PURE, OPS, Op, opCode } from "../ir/ops.js";
+import { CALL_BITS_MASK } from "./micro-ops.js";
 
 // Instruction selection for the cold tier, part one: fold what one micro-op can do into the node that
 // will become it, so that lowering proper maps one node to one micro-op.
@@ -8,6 +9,7 @@ import { COMPARE_NAMES, IS_PURE, OPS, Op, opCode } from "../ir/ops.js";
 export const SIGN_EXTENDED = 1;
 
 const ADD64 = opCode("i64.add");
+const AND32 = opCode("i32.and");
 
 const COMPARES = new Set(COMPARE_NAMES.flatMap((name) => [opCode(`i64.${name}`), opCode(`i32.${name}`)]));
 /** By operation number: compares two numbers. */
@@ -42,6 +44,7 @@ export function fuse({ nodes }: IrBlock): void {
     else if (op === Op.extendS) absorb(n);
     else if (op === Op.extendU) absorbUnsigned(n);
     else if (op === Op.branch) compare(n);
+    else if (op === Op.callIf) testBits(n);
     else if (REPLACES[op] && n.lo === 0) replaceInZeros(n);
     if (n.a !== null && n.a.last < 0) n.a.last = i;
     if (n.b !== null && n.b.last < 0) n.b.last = i;
@@ -111,6 +114,17 @@ function compare(n: Node): void {
   n.sub = inner.op;
   n.a = inner.a;
   n.b = inner.b;
+  forget(inner);
+}
+
+/** callIf(x & bits): the call tests the bits, which `hi` keeps. */
+function testBits(n: Node): void {
+  const inner = n.a as Node;
+  const bits = inner.b;
+  if (inner.uses !== 1 || inner.op !== AND32 || bits?.op !== Op.const || bits.lo === 0) return;
+  if ((bits.lo & ~CALL_BITS_MASK) !== 0 || (n.lo & ~CALL_BITS_MASK) !== 0) return;
+  n.hi = bits.lo;
+  n.a = inner.a;
   forget(inner);
 }
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { IrBuilder } from "../ir/builder.js";
+import { IrBuilder, type Value } from "../ir/builder.js";
 import { runPasses } from "../passes/index.js";
 import { ENGINE_STATE as E, StateLayout } from "../state/layout.js";
 import { Lowering } from "./lower.js";
@@ -47,6 +47,42 @@ test("one micro-op where one is enough: addresses, words, comparisons", () => {
   });
   expect(ops).toEqual(["load64 x0 x1 -", "i32.add.sx x1 x0 x2", "branch64.lt_u - x0 x1"]);
   expect(starts).toEqual([0, 1, 2]);
+});
+
+test("words that are zero-extended, and flags: what a slot has above 32 bits is zero", () => {
+  const { ops } = lowered((b) => {
+    const words = (): [Value, Value] => [b.i32.wrap_i64(b.get(x)), b.i32.wrap_i64(b.get(y))];
+    b.instruction(0);
+    b.set(z, b.i64.extend_i32_u(b.i32.add(...words())));
+    b.instruction(4);
+    b.set(z, b.i64.extend_i32_u(b.i64.lt_s(b.get(x), b.get(y))));
+    b.instruction(8);
+    b.set(z, b.i64.extend_i32_s(b.i32.sub_overflow(...words())));
+    b.instruction(12);
+    // A field may have anything above.
+    b.set(z, b.i64.extend_i32_u(b.i32.wrap_i64(b.get(x))));
+  }, false);
+  expect(ops).toEqual([
+    "i32.add x2 x0 x1",
+    "i64.lt_s x2 x0 x1",
+    "i32.sub_overflow.sx x2 x0 x1",
+    "extend_u x2 x0 -",
+  ]);
+});
+
+test("a call on a condition tests bits by itself, if they are few and the constant is small", () => {
+  const { ops } = lowered((b) => {
+    const bits = (mask: number): Value => b.i32.and(b.i32.wrap_i64(b.get(x)), b.i32.const(mask));
+    b.instruction(0);
+    b.callIf(bits(15), 3, 7, b.get(y));
+    b.callIf(bits(0x1000), 3, 7, b.get(y));
+    b.callIf(bits(15), 3, 0x1000, b.get(y));
+    b.callIf(bits(0), 3, 7, b.get(y));
+  });
+  expect(ops.map((text) => text.split(" ")[0])).toEqual([
+    "call_if_any",
+    ...["i32.and.imm", "call_if", "i32.and.imm", "call_if", "i32.and.imm", "call_if"],
+  ]);
 });
 
 // Passes would delay the first write into the recipe of the store.

@@ -14,7 +14,7 @@ import { SOFT_FUNCTIONS } from "../ir/soft.js";
 import { ENGINE_STATE as E, type Field, TEMPORARY_COUNT, VECTOR_TEMPORARY_COUNT } from "../state/layout.js";
 import { LANE_OPERATIONS, VECTOR_OPERATION_LIST } from "../wasm/vectors.js";
 import { fuse, isSilent, SIGN_EXTENDED } from "./fuse.js";
-import { HAS_RECIPE, LOAD_NAMES, microOp, VECTOR_MICRO_OPS, vectorMicroOp } from "./micro-ops.js";
+import { CALL_BITS, HAS_RECIPE, LOAD_NAMES, microOp, VECTOR_MICRO_OPS, vectorMicroOp } from "./micro-ops.js";
 import { SlowAccess } from "./slow-access.js";
 
 /** A delayed state write: what a field holds when the block is left at some point. */
@@ -149,6 +149,7 @@ const FLAGS_OUT = microOp("flags_out");
 const FLAGS_IN = microOp("flags_in");
 const CALL = microOp("call");
 const CALL_IF = microOp("call_if");
+const CALL_IF_ANY = microOp("call_if_any");
 const SELECT_CONTEXT = microOp("select_context");
 const POLL = microOp("poll");
 const JUMP = microOp("jump");
@@ -465,7 +466,8 @@ export class Lowering {
   private callIf(n: Node, i: number): void {
     const a = this.operand(n.a as Node, i);
     const b = this.operand(n.b as Node, i);
-    this.exit(n, this.emit(CALL_IF, E.accessValue, a, b, (n.sub << 24) | (n.lo & 0xffffff), this.meta(n)));
+    const [op, what] = n.hi === 0 ? [CALL_IF, n.lo & 0xffffff] : [CALL_IF_ANY, n.lo | (n.hi << CALL_BITS)];
+    this.exit(n, this.emit(op, E.accessValue, a, b, (n.sub << 24) | what, this.meta(n)));
     this.forgetConstants();
   }
 

@@ -29,6 +29,9 @@ export const MICRO_OP_BYTES = 16;
  * number.
  */
 export const BLOCK_HEADER_BYTES = 16;
+/** Of `call_if_any`: how many bits the constant has, and those that are tested. */
+export const CALL_BITS = 12;
+export const CALL_BITS_MASK = 0xfff;
 /** Set in the address a region returns: go on at that micro-op without entering its block again. */
 export const RESUME = 1;
 /** A link stub is a header and a double-length micro-op. */
@@ -87,6 +90,8 @@ const names: string[] = [
   "check_align",
   "call",
   "call_if",
+  // If any of some bits is set: the bits stand above the constant, in its upper half.
+  "call_if_any",
   "select_context",
   "flags_out",
   "flags_in",
