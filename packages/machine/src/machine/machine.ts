@@ -7,7 +7,7 @@ import type { FdtNode } from "../fdt/node.js";
 import { patchMemory } from "../fdt/patch.js";
 import { DeviceTree } from "../fdt/tree.js";
 import type { DeviceIo } from "../io/device-io.js";
-import { LoadPlan } from "../loaders/plan.js";
+import { LoadPlan, type RamRange } from "../loaders/plan.js";
 import type { BusMemory } from "../memory/guest-memory.js";
 import type { HostMemory } from "../memory/host-memory.js";
 import type { RamRegion, SystemBus } from "../memory/system-bus.js";
@@ -51,6 +51,8 @@ export interface DeviceTreeOptions {
   /** Strings of the root node. Default: `hypercraft,<name>` and the name. */
   readonly compatible?: readonly string[];
   readonly model?: string;
+  /** What to describe as RAM. Default: all; a board's boot ROM and flash are none, though they are memory here. */
+  readonly memory?: readonly RamRange[];
   /** Called before any device's node is made: the place for CPUs. */
   readonly prepare?: (tree: DeviceTree) => void;
   /** Called at the end with each device's node by name: the place for references between them. */
@@ -133,7 +135,7 @@ export class Machine implements MachineParts {
     root.string("model", options.model ?? this.name);
     root.child("chosen");
     options.prepare?.(tree);
-    patchMemory(tree, this.ram);
+    patchMemory(tree, options.memory ?? this.ram);
     const soc = root.child("soc").string("compatible", "simple-bus").flag("ranges");
     soc.cells("#address-cells", SOC_CELLS).cells("#size-cells", SOC_CELLS);
     const nodes = new Map<string, FdtNode>();

@@ -1,6 +1,5 @@
 import { primecellClocks } from "../../devices/primecell.js";
 import type { FdtNode } from "../../fdt/node.js";
-import { patchMemory } from "../../fdt/patch.js";
 import type { DeviceTree } from "../../fdt/tree.js";
 import type { Machine } from "../../machine/machine.js";
 import { type ArmAddressMap, PrivateInterrupt } from "./address-map.js";
@@ -26,6 +25,7 @@ export function armBoardTree(machine: Machine, options: ArmTreeOptions): DeviceT
   return machine.deviceTree({
     compatible: ["linux,dummy-virt"],
     model: "hypercraft,virt",
+    memory: machine.ram.filter(({ base }) => base >= map.ram.base),
     prepare: ({ root }) => {
       root.flag("dma-coherent");
       addPsci(root, options.mode);
@@ -36,13 +36,7 @@ export function armBoardTree(machine: Machine, options: ArmTreeOptions): DeviceT
         .string("compatible", "arm,armv8-pmuv3")
         .cells("interrupts", ...privateInterrupt(PrivateInterrupt.performanceMonitors, gicVersion, cpus));
     },
-    finish: (tree, nodes) => {
-      const { root } = tree;
-      // Flash is memory here, but nobody's to use as such.
-      patchMemory(
-        tree,
-        machine.ram.filter(({ base }) => base !== map.flash.base),
-      );
+    finish: ({ root }, nodes) => {
       const gic = nodes.get("gic");
       if (gic !== undefined) root.cells("interrupt-parent", gic);
       addClock(root, nodes);

@@ -24,6 +24,7 @@ export function boardTree(machine: Machine, { map, cpus, mode }: BoardTreeOption
   return machine.deviceTree({
     compatible: ["riscv-virtio"],
     model: "riscv-virtio,hypercraft",
+    memory: machine.ram.filter(({ base }) => base >= map.ram.base),
     prepare: (tree) => addCpus(tree.root, cpus, mode),
     finish: (tree, nodes) => {
       tree.root.child("chosen").string("stdout-path", `/soc/serial@${map.uart.base.toString(16)}`);
