@@ -18,6 +18,7 @@ import { shiftInstructions } from "./shifts.js";
 import { sseConversions } from "./sse-convert.js";
 import { sseFloats } from "./sse-float.js";
 import { sseMoves } from "./sse-move.js";
+import { sseStrings } from "./sse-strings.js";
 import { stack } from "./stack.js";
 import { strings } from "./strings.js";
 import { system } from "./system.js";
@@ -47,6 +48,7 @@ export const x86Instructions: readonly X86Instruction<X86Builder>[] = [
   ...vectorPermutations,
   ...sseFloats,
   ...sseConversions,
+  ...sseStrings,
   ...vectorMemory,
 ].map((declaration, index) => new X86Instruction(index, declaration));
 

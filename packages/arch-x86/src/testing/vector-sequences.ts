@@ -65,6 +65,10 @@ const SINGLES = [
   ...[0x7fc0_0000, 0x7fc0_1234, 0x7f80_0001, 0x7fa5_a5a5],
 ];
 
+/** Eight bytes of few kinds, as strings to compare have them; every fourth is zero. */
+const text = (prng: Prng): bigint =>
+  prng.bits64() & 0x0303_0303_0303_0303n & (prng.oneIn(2) ? -1n : 0x0003n * 0x1_0001_0001_0001n);
+
 /** Eight bytes: a double, two singles, or anything. */
 function number(prng: Prng): bigint {
   const sign = (bits: bigint, at: bigint) => (prng.oneIn(2) ? bits ^ (1n << at) : bits);
@@ -72,7 +76,9 @@ function number(prng: Prng): bigint {
     prng.oneIn(3)
       ? BigInt((0x3f00_0000 + prng.below(0x100_0000)) >>> 0)
       : sign(BigInt(prng.pick(SINGLES) as number), 31n);
-  switch (prng.below(5)) {
+  switch (prng.below(6)) {
+    case 5:
+      return text(prng);
     case 0:
       return prng.bits64();
     case 1:
@@ -137,7 +143,22 @@ const masked: Unit = (prng) => {
   ];
 };
 
-const UNITS: readonly Unit[] = [...range(1, 12).map(() => any), refresh, refresh, refresh, refresh, masked];
+/** Comparisons of strings, of lengths near a register's. */
+const strings: Unit = (prng) => {
+  const length = (register: number) =>
+    assemble("mov Zv, Iv", {
+      operandSize: 8,
+      opcodeRegister: register,
+      immediates: [prng.oneIn(8) ? prng.bits64() : prng.below(40) - 20],
+    });
+  const row = prng.pick(rows.filter(({ name }) => name.startsWith("pcmp") && /str[im] /.test(name)));
+  return [...length(0), ...length(2), ...random(prng, row)];
+};
+
+const UNITS: readonly Unit[] = [
+  ...range(1, 12).map(() => any),
+  ...[refresh, refresh, refresh, refresh, masked, strings],
+];
 
 function sequence(prng: Prng, bytes: number): number[] {
   const code: number[] = [];
