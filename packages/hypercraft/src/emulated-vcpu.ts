@@ -108,6 +108,9 @@ export abstract class EmulatedVCpu<
    */
   protected abstract suspending(resume: { readonly entry: number; readonly arg: bigint } | undefined): void;
 
+  /** An injected exception leads to itself for ever: the guest cannot be entered again. */
+  protected deadEnd: F | undefined;
+
   /** In a firmware call's suspend, which to other vCPUs is not the same as waiting. It lasts until this one runs again. */
   get suspended(): boolean {
     return this.inSuspend;
@@ -132,6 +135,7 @@ export abstract class EmulatedVCpu<
   private slice(end: number): VmExitInfo<Raw> {
     const { execution } = this;
     for (;;) {
+      if (this.deadEnd !== undefined) return this.fatal(this.deadEnd);
       const left = end - execution.instructions();
       if (left <= 0) return this.budgetSpent;
       const why = execution.run(left);
@@ -204,6 +208,7 @@ export abstract class EmulatedVCpu<
       if (typeof state.core.fields[name] === "bigint") continue;
       throw new HyperError("InvalidParam", `the saved vCPU state has no field ${name}`);
     }
+    this.deadEnd = undefined;
     this.restoreLifecycle(state.lifecycle);
     this.execution.restore(state.core);
     this.inSuspend = state.suspended;

@@ -190,6 +190,23 @@ test("a guest without its second stage is not entered", () => {
   expect(vcpu.run(10)).toMatchObject({ kind: "failEntry", message: expect.stringContaining("second stage") });
 });
 
+test("a guest whose handler begins with what is UNDEFINED in a guest ends with a report", async () => {
+  // Behind the vectors of SP_EL0: an exception of EL1 with SP_EL1.
+  const { vm, labels } = assembleGuest(`
+    adr x0, table
+    msr VBAR_EL1, x0
+    mrs x0, S3_1_C11_C0_0
+    .align 2048
+    table: nop
+    .align 512
+    handler: mrs x0, S3_1_C11_C0_0`);
+  const result = await vm.run({ onIdle: "stop", maxInstructions: 1_000_000 });
+  expect(result).toMatchObject({
+    kind: "failed",
+    report: { exit: { kind: "failEntry" }, pc: BigInt(labels.get("handler") ?? 0) },
+  });
+});
+
 test("an exception that nothing routes to EL2 ends the guest with its class", () => {
   const { vcpu } = assembleGuest("brk #3");
   // MDCR_EL2.TDE: as a hypervisor's debugger would have it.

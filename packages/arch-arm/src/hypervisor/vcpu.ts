@@ -1,3 +1,4 @@
+import { Status } from "@hypercraft/engine";
 import {
   type ExitAnswer,
   type GuestPhysAddr,
@@ -90,6 +91,7 @@ export class ArmVCpu extends PeVCpu {
 
   private start(entry: GuestPhysAddr, { guestPageTable }: VCpuContext): void {
     this.core.forgetAnswers();
+    this.deadEnd = undefined;
     enterWorld(this.pe, { pc: BigInt(entry), vttbr: guestPageTable.token, affinity: this.affinity });
   }
 
@@ -263,10 +265,10 @@ export class ArmVCpu extends PeVCpu {
   }
 
   /** An exception of the instruction at the pc, which counts as executed by that. */
-  private inject(raise: () => void): undefined {
+  private inject(raise: () => Status): undefined {
     this.core.finishInstruction(0);
     this.core.traps++;
-    raise();
+    if (raise() === Status.exitBefore) this.deadEnd = this.core.exit as FatalExit;
   }
 
   /** Make an SGI or PPI pending, by its interrupt ID. Throws OutOfRange for others, and without a controller. */

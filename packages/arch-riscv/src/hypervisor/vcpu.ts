@@ -79,8 +79,6 @@ export class RiscvVCpu extends HartVCpu {
   private sbi: VCpuSbiHost | undefined;
   /** The pending exit came from a legacy SBI call, whose result is in a0 alone. */
   private legacy = false;
-  /** An injected trap that leads to itself for ever: the guest cannot be entered again. */
-  private deadEnd: FatalExit | undefined;
   private readonly guest: FaultingGuest = {
     instructionBits: () => this.hart.instructionBits(),
     integerRegister: (index) => ({ lo: this.getGprLo(index), hi: this.getGprHi(index) }),
@@ -111,12 +109,7 @@ export class RiscvVCpu extends HartVCpu {
 
   protected override enter(budget: number): VmExitInfo<RiscvExitCause> {
     if (this.core.hi(H.gatp) === 0) return this.fatal(NO_SECOND_STAGE);
-    return this.lost() ?? super.enter(budget);
-  }
-
-  override load(state: RiscvVCpuState): void {
-    super.load(state);
-    this.deadEnd = undefined;
+    return super.enter(budget);
   }
 
   // --- Exits ---------------------------------------------------------------------------------
@@ -139,7 +132,7 @@ export class RiscvVCpu extends HartVCpu {
       case Cause.virtualInstruction:
         // The guest has no hypervisor extension: to it these are illegal, with the instruction as trap value.
         this.inject(Cause.illegalInstruction, raw.stval);
-        return this.lost();
+        return undefined;
       default: {
         const message = `exception ${cause} is delegated to the guest, yet trapped`;
         return { kind: "failEntry", code: cause, message, raw };
@@ -160,10 +153,6 @@ export class RiscvVCpu extends HartVCpu {
       htinst: core.big(H.tinst),
       spvp: (core.lo(H.status) & HSTATUS.SPVP) !== 0 ? 1 : 0,
     };
-  }
-
-  private lost(): VmExitInfo<RiscvExitCause> | undefined {
-    return this.deadEnd === undefined ? undefined : this.fatal(this.deadEnd);
   }
 
   // --- SBI -----------------------------------------------------------------------------------
