@@ -1,1 +1,12 @@
+export type { PortBus } from "./cpu/access.js";
+export { X86Cpu, type X86CpuOptions } from "./cpu/cpu.js";
+export { createCpu, X86_FLOATING_POINT } from "./cpu/create-cpu.js";
+export { type EntryRegisters, type EntryState, enter } from "./cpu/entry.js";
+export type { FatalExit } from "./cpu/exit.js";
+export type { InterruptSource } from "./cpu/interrupt-source.js";
+export { registerReport } from "./cpu/report.js";
+export { x86Layout } from "./cpu/state.js";
+export { BareCpu } from "./hypervisor/bare-cpu.js";
+export type { X86ExitCause } from "./hypervisor/exit-cause.js";
+export { X86VCpu, type X86VCpuState } from "./hypervisor/x86-vcpu.js";
 export { disassemble } from "./isa/lift.js";

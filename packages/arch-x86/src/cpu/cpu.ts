@@ -8,6 +8,7 @@ import {
   Translated,
   type Translation,
 } from "@hypercraft/engine";
+import type { DecodeMode } from "../isa/decoder.js";
 import type { PortBus, SecondStage } from "./access.js";
 import { Contexts } from "./contexts.js";
 import {
@@ -154,6 +155,12 @@ export class X86Cpu extends CpuModel implements GuestCpu {
   get codeSize(): 16 | 32 | 64 {
     if (this.bits64) return 64;
     return (this.codeRights & RIGHTS.big) !== 0 ? 32 : 16;
+  }
+
+  /** What the meaning of bytes as instructions depends on. */
+  get decodeMode(): DecodeMode {
+    const { codeSize, protectedMode, virtual8086 } = this;
+    return { bits: codeSize, protectedMode, virtual8086 };
   }
 
   /** DR0 to DR3, DR6 or DR7 were written. */
@@ -313,6 +320,23 @@ export class X86Cpu extends CpuModel implements GuestCpu {
       this.exceptions.tellPageFault(error, lo, hi);
       throw error;
     }
+  }
+
+  /** A byte as a fetch of the present code would find it, -1 where it would fault. Nothing is changed by it. */
+  peekCode(address: bigint): number {
+    const { core, mmu, probed } = this;
+    const [lo, hi] = [Number(BigInt.asIntN(32, address)), Number(BigInt.asIntN(32, address >> 32n))];
+    mmu.observing = true;
+    try {
+      this.walk(Need.fetch, lo, this.bits64 ? hi : 0, this.cpl === 3, false, probed);
+    } catch (error) {
+      if (error instanceof Fault) return -1;
+      throw error;
+    } finally {
+      mmu.observing = false;
+    }
+    const offset = core.ramOffset(probed.physical);
+    return offset < 0 ? -1 : (core.bytes[offset] as number);
   }
 
   readDevice(physical: number, size: number): bigint {

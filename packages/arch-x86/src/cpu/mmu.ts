@@ -45,6 +45,8 @@ export type Locate = (physical: number, write: boolean) => number;
 /** Walks page tables, sets their accessed and dirty bits, and checks rights. */
 export class Mmu {
   private readonly core: CoreApi;
+  /** Only somebody looking on: accessed and dirty bits stay as they are. */
+  observing = false;
   private lo = 0;
   private hi = 0;
   /** Word index of the entry read last. */
@@ -134,7 +136,7 @@ export class Mmu {
   }
 
   private mark(bits: number, locate: Locate, physical: number, size: number): void {
-    if ((this.lo & bits) === bits || this.at < 0) return;
+    if ((this.lo & bits) === bits || this.at < 0 || this.observing) return;
     const offset = locate(physical, true);
     const { core } = this;
     this.lo |= bits;

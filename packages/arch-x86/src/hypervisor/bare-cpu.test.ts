@@ -1,0 +1,90 @@
+import type { Tier } from "@hypercraft/engine";
+import { describe, expect, it } from "vitest";
+import { type EntryState, enter } from "../cpu/entry.js";
+import { activity, Gpr } from "../cpu/state.js";
+import { createBareVm } from "../testing/vm/bare-rig.js";
+
+const CODE = 0x8000;
+
+function guest(entry: EntryState, code: readonly number[], tier: Tier = "cold") {
+  const written: [number, number, number][] = [];
+  const vm = createBareVm(1, tier, {
+    read: (port, size) => 0x1_0000 * size + port,
+    write: (...access) => written.push([access[0], access[1], access[2]]),
+  });
+  const vcpu = vm.vcpus.getVcpu(0);
+  vm.memory?.write(CODE, Uint8Array.from(code));
+  enter(vcpu.cpu, entry);
+  return { vm, vcpu, written };
+}
+
+const REAL: EntryState = { kind: "real", cs: 0x700, ip: 0x1000, data: 0x900 };
+const PROTECTED: EntryState = { kind: "protected", pc: CODE, code: 0x10, data: 0x18, registers: { rbx: 7 } };
+
+describe.each<Tier>(["cold", "hot"])("a processor that the guest owns (%s tier)", (tier) => {
+  it("enters real mode with segments, and waits in HLT", async () => {
+    // mov [0x10], cs; mov ax, [0x10]; mov dx, 0x3f8; out dx, ax; in al, dx; hlt
+    const code = [0x8c, 0x0e, 0x10, 0, 0xa1, 0x10, 0, 0xba, 0xf8, 3, 0xef, 0xec, 0xf4];
+    const { vm, vcpu, written } = guest(REAL, code, tier);
+    expect(await vm.run({ onIdle: "stop" })).toEqual({ kind: "idle" });
+    expect(vm.memory?.readU16(0x9010)).toBe(0x700);
+    expect(written).toEqual([[0x3f8, 2, 0x700]]);
+    expect(vcpu.getGpr(Gpr.rax)).toBe(0x7f8n);
+    expect([vcpu.getPc(), vcpu.state, vcpu.retired]).toEqual([BigInt(CODE + code.length), "Blocked", 6]);
+  });
+
+  it("enters protected mode, flat, with the registers of the protocol", async () => {
+    // mov eax, cs; mov ecx, ds; lea edx, [ebx+0x100000]; mov esi, [edx-0xf8007]; hlt
+    const code = [
+      0x8c, 0xc8, 0x8c, 0xd9, 0x8d, 0x93, 0, 0, 0x10, 0, 0x8b, 0xb2, 0xf9, 0x7f, 0xf0, 0xff, 0xf4,
+    ];
+    const { vm, vcpu } = guest(PROTECTED, code, tier);
+    expect(await vm.run({ onIdle: "stop" })).toEqual({ kind: "idle" });
+    const values = [Gpr.rax, Gpr.rcx, Gpr.rdx, Gpr.rsi].map((register) => vcpu.getGpr(register));
+    expect(values).toEqual([0x10n, 0x18n, 0x10_0007n, 0xd98c_c88cn]);
+  });
+
+  it("ends with a report when it shuts down", async () => {
+    // The interrupt descriptor table is empty: lidt [0x9000]; ud2
+    const code = [0x0f, 0x01, 0x1d, 0, 0x90, 0, 0, 0x0f, 0x0b];
+    const { vm } = guest(PROTECTED, code, tier);
+    const result = await vm.run();
+    expect(result).toMatchObject({ kind: "failed" });
+    expect(JSON.stringify(result, (_, v) => (typeof v === "bigint" ? `${v}` : v))).toContain("triple fault");
+  });
+});
+
+it("enters 64-bit mode by the tables that it is given", async () => {
+  // mov rax, 0x123456789abcdef0; hlt
+  const code = [0x48, 0xb8, 0xf0, 0xde, 0xbc, 0x9a, 0x78, 0x56, 0x34, 0x12, 0xf4];
+  const state: EntryState = { ...PROTECTED, kind: "long", pageTable: 0x1000 };
+  const { vm, vcpu } = guest(state, code);
+  vm.memory?.writeU32(0x1000, 0x2003);
+  vm.memory?.writeU32(0x2000, 0x3003);
+  vm.memory?.writeU32(0x3000, 0x83);
+  expect(await vm.run({ onIdle: "stop" })).toEqual({ kind: "idle" });
+  expect(vcpu.getGpr(Gpr.rax)).toBe(0x1234_5678_9abc_def0n);
+});
+
+it("does not run between INIT and a start-up IPI", async () => {
+  const { vm, vcpu } = guest(PROTECTED, [0xeb, 0xfe]);
+  vcpu.core.set(activity, 3, 0);
+  expect(await vm.run({ onIdle: "stop" })).toEqual({ kind: "idle" });
+  expect(vcpu.retired).toBe(0);
+});
+
+it("shows the next instruction and its registers", () => {
+  const { vcpu, vm } = guest(PROTECTED, [0x83, 0xc0, 5]);
+  expect(vcpu.disassemble()).toBe("0x8000: 83 c0 05  add eax, 0x5");
+  const values = new Map(vcpu.registers().map(({ name, value }) => [name, value]));
+  expect([values.get("pc"), values.get("rbx"), values.get("cs")]).toEqual([0x8000n, 7n, 0x10n]);
+  expect([values.get("cs.limit"), values.get("cr0"), values.get("rflags")]).toEqual([
+    0xffff_ffffn,
+    0x11n,
+    2n,
+  ]);
+  vcpu.setPc(0x8000_0000n);
+  expect(vcpu.disassemble()).toBe("0x80000000: the instruction cannot be fetched");
+  expect(() => vcpu.interrupt(3)).toThrow("no input for interrupt 3");
+  expect(vm.vcpus.getVcpu(0).save().version).toBe(1);
+});

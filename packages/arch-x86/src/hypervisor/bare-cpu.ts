@@ -1,0 +1,46 @@
+import { type ExitAnswer, HyperError, type VCpuContext, type VmExitInfo } from "@hypercraft/hypercraft";
+import { activity } from "../cpu/state.js";
+import { plainCause, type X86ExitCause } from "./exit-cause.js";
+import { X86VCpu } from "./x86-vcpu.js";
+
+const RUNS = 0;
+const INIT_EXIT = { kind: "wait", raw: plainCause("it waits for a start-up IPI") } as const;
+
+/**
+ * A processor that guest code owns from the reset vector on: exceptions and interrupts go to the guest's own handlers,
+ * devices lie on its physical bus and at its ports. All that leaves it is waiting, and shutdown.
+ */
+export class BareCpu extends X86VCpu {
+  protected override onSetup(_context: VCpuContext): void {
+    this.cpu.reset();
+  }
+
+  /** Processors start others by INIT and start-up IPIs; the machine powers all of them on. */
+  protected override onPowerOn(): void {
+    this.cpu.reset();
+  }
+
+  protected override enter(budget: number): VmExitInfo<X86ExitCause> {
+    // Another processor's INIT came while it was ready to run.
+    if (this.core.lo(activity) !== RUNS && !this.cpu.wakeUp) return INIT_EXIT;
+    return super.enter(budget);
+  }
+
+  protected override trapped(): VmExitInfo<X86ExitCause> | undefined {
+    throw new HyperError("Internal", "there is no level above a bare processor");
+  }
+
+  protected override finishExit(_exit: VmExitInfo<X86ExitCause>, _answer: ExitAnswer): void {
+    throw new HyperError("Internal", "a bare processor's exits need no answers");
+  }
+
+  /** Interrupts have vectors only once a local APIC or an 8259 gives them. Throws OutOfRange: there is but NMI, 2. */
+  override interrupt(vector: number): void {
+    if (vector !== NMI)
+      throw new HyperError("OutOfRange", `a processor has no input for interrupt ${vector}`);
+    this.cpu.interrupts.raiseNmi();
+    this.signalWake();
+  }
+}
+
+const NMI = 2;
