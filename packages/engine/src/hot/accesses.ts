@@ -10,8 +10,8 @@ import type { Edge, RegionBlock } from "./region.js";
  * - *Groups*: accesses of one block at constant distances from the same value. One probe covers the bytes from
  *   the lowest to the highest, the others go straight to memory. If these bytes lie on two pages the block is
  *   left to the cold tier; where that happens often, the region is compiled again without (`unmerged`).
- * - *Streams*: accesses through the same register, in a loop or again and again. The page found last stays in
- *   locals: a tag that the address is compared with, and the distance to host memory. Nothing in a region
+ * - *Streams*: accesses through the same register, with an index or without, in a loop or again and again. The page
+ *   found last stays in locals: a tag that the address is compared with, and the distance to host memory. Nothing in a region
  *   changes the TLB, so what was found stays true until the region is left or selects another data context.
  */
 export interface AccessPlan {
@@ -32,7 +32,7 @@ export interface Group {
   host: number;
 }
 
-/** Accesses of one kind through one register. */
+/** Accesses of one kind through one register, all of them with an index or all without. */
 export interface Stream {
   weight: number;
   /** Locals, while the region is written: page address or something that is none, and distance to host memory. */
@@ -74,6 +74,8 @@ class Planner {
   private readonly plans: Map<Node, AccessPlan>;
   /** Streams by what they go through, for reads and writes. */
   private readonly streams = [new Map<Field | number, Stream>(), new Map<Field | number, Stream>()] as const;
+  /** The same for accesses at a distance that is no constant. */
+  private readonly indexed = [new Map<Field | number, Stream>(), new Map<Field | number, Stream>()] as const;
   /** Groups that may still grow. */
   private readonly open = [new Map<Field | number, Group>(), new Map<Field | number, Group>()] as const;
   /** How often each field was set in the block so far; a `get` notes the count in its slot. */
@@ -102,25 +104,25 @@ class Planner {
 
   private access(n: Node, depth: number, merge: boolean, delta: number): void {
     const address = this.addressOf(n.a as Node, delta);
-    if (address === undefined) return;
     const kind = n.op === Op.load ? 0 : 1;
+    if (address === undefined) return this.indexedAccess(n, kind, depth);
     const again = this.open[kind].has(address.key);
     const group = merge && !n.aligned ? this.join(n, kind, address) : null;
-    const stream = this.stream(kind, address.key);
+    const stream = streamOf(this.streams[kind], address.key);
     // Outside of loops a first access would only fill the stream.
     if (group === null || group.first === n)
       stream.weight += depth > 0 ? LOOP_WEIGHT ** Math.min(depth, 4) : again ? 1 : 0;
     this.plans.set(n, { group, stream });
   }
 
-  private stream(kind: 0 | 1, key: Field | number): Stream {
-    const streams = this.streams[kind];
-    let stream = streams.get(key);
-    if (stream === undefined) {
-      stream = { weight: 0, tag: -1, delta: -1 };
-      streams.set(key, stream);
-    }
-    return stream;
+  /** The sum of a register and something else: often on the same page as the last time, as an array in a loop is. */
+  private indexedAccess(n: Node, kind: 0 | 1, depth: number): void {
+    const { op, a, b } = n.a as Node;
+    const base = op !== ADD ? undefined : a?.op === Op.get ? a : b?.op === Op.get ? b : undefined;
+    if (base === undefined || depth === 0) return;
+    const stream = streamOf(this.indexed[kind], base.field as Field);
+    stream.weight += LOOP_WEIGHT ** Math.min(depth, 4);
+    this.plans.set(n, { group: null, stream });
   }
 
   private join(n: Node, kind: 0 | 1, { key, base, displacement: low }: Address): Group {
@@ -154,7 +156,7 @@ class Planner {
 
   /** Keep the streams that pay, and groups of two and more. */
   finish(): void {
-    const best = this.streams
+    const best = [...this.streams, ...this.indexed]
       .flatMap((map) => [...map.values()])
       .filter(({ weight }) => weight >= MIN_WEIGHT)
       .sort((a, b) => b.weight - a.weight)
@@ -166,6 +168,15 @@ class Planner {
       else if (merged !== group || kept !== stream) this.plans.set(n, { group: merged, stream: kept });
     }
   }
+}
+
+function streamOf(streams: Map<Field | number, Stream>, key: Field | number): Stream {
+  let stream = streams.get(key);
+  if (stream === undefined) {
+    stream = { weight: 0, tag: -1, delta: -1 };
+    streams.set(key, stream);
+  }
+  return stream;
 }
 
 /** How many loops each block is in. Blocks between a header and its last back edge count, which is near enough. */
