@@ -110,6 +110,7 @@ export type AnyVm = Pick<
   | "run"
   | "stop"
   | "turn"
+  | "turnsInPass"
   | "state"
   | "restore"
 >;

@@ -48,6 +48,26 @@ function fakeTime() {
 }
 
 describe("runTogether", () => {
+  it("gives a member that takes short slices more of them, unless told how long slices are", async () => {
+    const { clock, eventLoop } = fakeTime();
+    const turnsTaken = async (slice?: number) => {
+      const order: string[] = [];
+      const member = (name: string, turns: number, turnsInPass?: number) => {
+        const step = (): TurnOutcome => {
+          order.push(name);
+          return RAN;
+        };
+        const script = new Script(name, clock, ...Array.from({ length: turns }, () => step));
+        return turnsInPass === undefined ? script : Object.assign(script, { turnsInPass });
+      };
+      const members = [member("a", 6, 3), member("b", 2)];
+      await runTogether(members, { eventLoop, ...(slice === undefined ? {} : { slice }) });
+      return order.join("");
+    };
+    expect(await turnsTaken()).toBe("aaabaaab");
+    expect(await turnsTaken(20)).toBe("ababaaaa");
+  });
+
   it("takes turns in order and yields after each pass", async () => {
     const { clock, eventLoop, yields, sleeps } = fakeTime();
     const order: string[] = [];

@@ -26,6 +26,8 @@ export interface Schedulable {
   readonly clock: Clock;
   /** Set during a run; called when an idle member may have something to do. */
   onWake: (() => void) | undefined;
+  /** How many turns make up a fair share next to other members, whose slices may be longer; default 1. */
+  readonly turnsInPass?: number;
   /** Runs one slice of one CPU, synchronously. Does not throw for anything that a guest does. */
   turn(limits: TurnLimits): TurnOutcome;
 }
@@ -104,7 +106,7 @@ async function loop<S extends Schedulable>(
     const idle = new Map<S, number>();
     const held: Promise<void>[] = [];
     for (const [member, limits] of active) {
-      const outcome = member.turn(limits);
+      const outcome = takeTurns(member, limits);
       if (outcome.kind === "idle") idle.set(member, outcome.deadline);
       else progress = true;
       if (outcome.kind === "held") held.push(outcome.until);
@@ -130,6 +132,15 @@ async function loop<S extends Schedulable>(
     sleep.cancel();
   }
   return results;
+}
+
+/** A member's turns of a pass. */
+function takeTurns(member: Schedulable, limits: TurnLimits): TurnOutcome {
+  // Slices of a given length are as long for all.
+  const turns = limits.slice === undefined ? (member.turnsInPass ?? 1) : 1;
+  let outcome = member.turn(limits);
+  for (let taken = 1; taken < turns && outcome.kind === "ran"; taken++) outcome = member.turn(limits);
+  return outcome;
 }
 
 /** Advances each virtual clock all of whose members are idle. Whether any did. */

@@ -397,6 +397,13 @@ describe("Vm: vCPUs", () => {
     expect([a, b, c]).toEqual([500, 1, 400]);
   });
 
+  it("has as long a pass with several on as with one", async () => {
+    const vm = make([[up(1), SPIN], [SPIN]]);
+    const alone = vm.turnsInPass;
+    await vm.run({ slice: 100, maxInstructions: 1000 });
+    expect([alone, vm.turnsInPass]).toEqual([1, 300_000 / 20_000]);
+  });
+
   it("uses shorter slices when several are on", async () => {
     const turns: number[] = [];
     const vm = make([[up(1), SPIN], [SPIN]]);

@@ -205,6 +205,11 @@ export class Vm<V extends VCpu = VCpu, G extends GuestMemoryInterface = GuestMem
     this.#sliceLeft = state.sliceLeft;
   }
 
+  /** Several vCPUs take shorter slices, and so more of them, than one that is alone. */
+  get turnsInPass(): number {
+    return SLICE_ALONE / this.#defaultSlice();
+  }
+
   /** One slice of the next vCPU that can run: the step that `run` repeats. Throws BadState once ended. */
   turn(limits: TurnLimits): TurnOutcome {
     this.requireRunnable();
