@@ -217,7 +217,7 @@ export function writeDebug(cpu: X86Cpu, number: number, value: bigint): void {
 /** The flag AC decides whether SMAP applies. */
 export function setAccessFlag(cpu: X86Cpu, set: boolean): void {
   const { core } = cpu;
-  requireRing0(cpu);
+  if (cpu.cpl !== 0) throw invalidOpcode();
   core.set(RFLAGS, set ? core.lo(RFLAGS) | RFLAG.AC : core.lo(RFLAGS) & ~RFLAG.AC, 0);
   cpu.contexts.modeChanged();
 }

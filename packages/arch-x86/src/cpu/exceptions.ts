@@ -74,15 +74,17 @@ export class Exceptions {
   deliver(vector: number, source: EventSource, errorCode: number, ip: bigint): Status {
     const { core } = this.cpu;
     this.cpu.interrupts.forgetStep();
-    let [number, from, code] = [vector, source, errorCode];
+    let [number, from, code, back] = [vector, source, errorCode, ip];
     for (let attempts = 0; ; attempts++) {
       try {
-        this.enter(number, from, code, ip);
+        this.enter(number, from, code, back);
         core.requestDispatch();
         return Status.trap;
       } catch (error) {
         if (!(error instanceof Fault)) throw error;
         if (number === Vector.doubleFault || attempts > 8) return this.shutdown(vector);
+        // What an INT comes upon is its own fault, and the handler returns to it.
+        if (from === "software") back = this.cpu.currentIp;
         const first = from === "exception" ? number : -1;
         const serious = isContributory(error.vector) || error.vector === Vector.page;
         const doubled =

@@ -15,6 +15,8 @@ import { Fault, generalProtection, invalidOpcode, Vector } from "./fault.js";
 // LAR, LSL, VERR and VERW: SDM volume 2. They ask what could be done with a selector, without a fault.
 
 const VISIBLE = 1n << 63n;
+/** The upper bits of the limit, which lie between, are undefined for LAR. */
+const RIGHTS_SHOWN = 0x00f0_ff00;
 const VISIBLE_LEGACY = [1, 2, 3, 4, 5, 9, 11, 12];
 const VISIBLE_LONG = [2, 9, 11, 12];
 const LIMITED = [1, 2, 3, 9, 11];
@@ -27,7 +29,7 @@ export function inspectSegment(cpu: X86Cpu, which: number, selector: number): bi
   if (!seen) return 0n;
   switch (which) {
     case 0:
-      return isSegment(d) || hasRights(cpu, d) ? VISIBLE | BigInt((d.high & 0x00ff_ff00) >>> 0) : 0n;
+      return isSegment(d) || hasRights(cpu, d) ? VISIBLE | BigInt(d.high & RIGHTS_SHOWN) : 0n;
     case 1:
       return isSegment(d) || hasLimit(cpu, d) ? VISIBLE | BigInt(d.limit) : 0n;
     case 2:
