@@ -1,4 +1,5 @@
 import { instructionGenerator, type Prng, type RandomFilter } from "@hypercraft/engine";
+import { integerValue, range } from "@hypercraft/engine/testing/random-values";
 import { armInstructions } from "../isa/table.js";
 import {
   DATA_BYTES,
@@ -19,9 +20,6 @@ const COUNTER = 25;
 const SP = 31;
 const RESERVED: readonly number[] = [COUNTER, BASE, POINTER, RECORD_POINTER];
 const BASES = [BASE, SP];
-
-const range = (first: number, last: number, step = 1): number[] =>
-  Array.from({ length: Math.floor((last - first) / step) + 1 }, (_, i) => first + i * step);
 
 const writable = range(0, 31).filter((i) => !RESERVED.includes(i));
 const numbered = writable.filter((i) => i !== SP);
@@ -204,33 +202,6 @@ const UNITS: readonly Unit[] = [
   jumping,
   flags,
 ];
-
-const CORNERS = [
-  0n,
-  1n,
-  2n,
-  0x7fn,
-  0x80n,
-  0xffn,
-  0x7fffn,
-  0x8000n,
-  0x7fffffffn,
-  0x80000000n,
-  0xffffffffn,
-].flatMap((v) => [v, BigInt.asUintN(64, -v), BigInt.asUintN(64, v << 32n), BigInt.asUintN(64, ~v << 31n)]);
-
-function integerValue(prng: Prng): bigint {
-  switch (prng.below(4)) {
-    case 0:
-      return prng.pick(CORNERS);
-    case 1:
-      return BigInt.asUintN(64, BigInt(prng.below(200) - 100));
-    case 2:
-      return BigInt.asUintN(64, BigInt(prng.bits()));
-    default:
-      return prng.bits64();
-  }
-}
 
 /** Half of a vector register: integers, or numbers of moderate size in either precision. */
 function vectorValue(prng: Prng): bigint {

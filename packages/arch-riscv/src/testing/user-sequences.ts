@@ -4,6 +4,7 @@ import {
   type RandomFilter,
   type RandomInstruction,
 } from "@hypercraft/engine";
+import { integerValue, range } from "@hypercraft/engine/testing/random-values";
 import { riscvInstructions } from "../isa/table.js";
 import { DATA_BYTES, DATA_MIDDLE, recordAddress, type UserCase, type UserState } from "./user-program.js";
 
@@ -23,9 +24,6 @@ const BASES = [SP, BASE];
 const FFLAGS = 0x001;
 const FRM = 0x002;
 const FCSR = 0x003;
-
-const range = (first: number, last: number, step = 1): number[] =>
-  Array.from({ length: Math.floor((last - first) / step) + 1 }, (_, i) => first + i * step);
 
 const writable = range(0, 31).filter((i) => !RESERVED.includes(i));
 const DESTINATIONS = { rd: writable, "rd'": writable } as const;
@@ -172,19 +170,6 @@ function units(extensions: readonly Extension[]): readonly Unit[] {
   return list;
 }
 
-const CORNERS = [
-  0n,
-  1n,
-  2n,
-  0x7fn,
-  0x80n,
-  0xffn,
-  0x7fffn,
-  0x8000n,
-  0x7fffffffn,
-  0x80000000n,
-  0xffffffffn,
-].flatMap((v) => [v, BigInt.asUintN(64, -v), BigInt.asUintN(64, v << 32n), BigInt.asUintN(64, ~v << 31n)]);
 const SINGLES = [
   0, 0x3f800000, 0x7f800000, 0x7fc00000, 0x7f800001, 0x7f7fffff, 0x00800000, 0x007fffff, 1, 0x4f000000,
 ];
@@ -202,19 +187,6 @@ const DOUBLES = [
   0x41e0000000000000n,
   0x47efffffe0000000n,
 ];
-
-function integerValue(prng: Prng): bigint {
-  switch (prng.below(4)) {
-    case 0:
-      return prng.pick(CORNERS);
-    case 1:
-      return BigInt.asUintN(64, BigInt(prng.below(200) - 100));
-    case 2:
-      return BigInt.asUintN(64, BigInt(prng.bits()));
-    default:
-      return prng.bits64();
-  }
-}
 
 const sign = (prng: Prng, bit: bigint): bigint => (prng.oneIn(2) ? bit : 0n);
 
