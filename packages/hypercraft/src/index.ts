@@ -2,6 +2,7 @@ export * from "./address.js";
 export * from "./clock.js";
 export { Comparators } from "./comparators.js";
 export * from "./console.js";
+export { DeadlineTimer } from "./deadline-timer.js";
 export * from "./device-bus.js";
 export * from "./emulated-vcpu.js";
 export * from "./error.js";

@@ -125,8 +125,3 @@ function isState(value: Plain | undefined): value is ComponentState {
 export function u64Text(value: bigint): string {
   return `0x${value.toString(16)}`;
 }
-
-/** A deadline as states keep it: JSON has no `Infinity`. */
-export function deadlinePlain(value: number): number | null {
-  return value === Number.POSITIVE_INFINITY ? null : value;
-}

@@ -1,8 +1,8 @@
+import { DeadlineTimer } from "@hypercraft/hypercraft";
 import type { Clock, ComponentState, DeviceWidth, TimerQueue } from "../contracts.js";
 import { MachineError } from "../errors.js";
 import type { FdtCell, FdtNode } from "../fdt/node.js";
 import { StateReader, u64Text } from "../state-reader.js";
-import { DeadlineTimer } from "./deadline-timer.js";
 import { type Device, type FdtContext, mmioNode } from "./device.js";
 
 const STATE_VERSION = 1;

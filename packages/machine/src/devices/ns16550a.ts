@@ -1,8 +1,8 @@
+import { DeadlineTimer } from "@hypercraft/hypercraft";
 import type { ByteSink, ByteSource } from "../console/bytes.js";
 import type { Clock, ComponentState, DeviceWidth, IrqLine, TimerQueue } from "../contracts.js";
 import type { FdtNode } from "../fdt/node.js";
 import { StateReader } from "../state-reader.js";
-import { DeadlineTimer } from "./deadline-timer.js";
 import { type Device, type FdtContext, mmioNode } from "./device.js";
 import { HeldInput } from "./held-input.js";
 
@@ -267,7 +267,7 @@ export class Ns16550a implements Device {
     this.#thrPending = reader.flag("thrPending");
     this.#timeout = reader.flag("timeout");
     this.#nextReceive = reader.integer("nextReceive");
-    this.#timeoutTimer.restore(reader, "timeoutAt");
+    this.#timeoutTimer.restore(reader.deadline("timeoutAt"));
     this.#receive();
     this.#update();
   }

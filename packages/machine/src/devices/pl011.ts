@@ -1,8 +1,8 @@
+import { DeadlineTimer } from "@hypercraft/hypercraft";
 import type { ByteSink, ByteSource } from "../console/bytes.js";
 import type { Clock, ComponentState, DeviceWidth, IrqLine, TimerQueue } from "../contracts.js";
 import type { FdtNode } from "../fdt/node.js";
 import { StateReader } from "../state-reader.js";
-import { DeadlineTimer } from "./deadline-timer.js";
 import { type Device, type FdtContext, mmioNode } from "./device.js";
 import { HeldInput } from "./held-input.js";
 import { PRIMECELL, primecellIdentification } from "./primecell.js";
@@ -306,7 +306,7 @@ export class Pl011 implements Device {
     this.#dmacr = reader.unsigned("dmacr", 3);
     this.#starting = reader.flag("starting");
     this.#emptied = state.emptied === null ? undefined : reader.integers("emptied", MOST_EMPTIED, DR_BITS);
-    this.#timeoutTimer.restore(reader, "timeoutAt");
+    this.#timeoutTimer.restore(reader.deadline("timeoutAt"));
     this.#receive();
     this.#update();
   }

@@ -1,7 +1,7 @@
+import { DeadlineTimer } from "@hypercraft/hypercraft";
 import type { Clock, ComponentState, DeviceWidth, IrqLine, TimerQueue } from "../contracts.js";
 import type { FdtNode } from "../fdt/node.js";
 import { StateReader } from "../state-reader.js";
-import { DeadlineTimer } from "./deadline-timer.js";
 import { type Device, type FdtContext, mmioNode } from "./device.js";
 import { PRIMECELL, primecellIdentification } from "./primecell.js";
 

@@ -1,7 +1,6 @@
-import type { TimerHandle, TimerQueue } from "../contracts.js";
-import { deadlinePlain, type StateReader } from "../state-reader.js";
+import type { TimerHandle, TimerQueue } from "./timer-queue.js";
 
-/** One alarm that a device sets, moves and takes back. */
+/** One alarm that a device or a CPU sets, moves and takes back. */
 export class DeadlineTimer {
   readonly #timers: TimerQueue | undefined;
   readonly #expire: () => void;
@@ -35,15 +34,14 @@ export class DeadlineTimer {
     this.#handle = undefined;
   }
 
-  /** The deadline as states keep it; null when it is not armed. */
+  /** The deadline as states keep it; null when it is not armed, as JSON has no `Infinity`. */
   state(): number | null {
-    return deadlinePlain(this.#deadline);
+    return this.armed ? this.#deadline : null;
   }
 
-  /** Throws `MachineError` with code `BadSnapshot`. */
-  restore(reader: StateReader, field: string): void {
-    const deadline = reader.deadline(field);
-    if (Number.isFinite(deadline)) this.arm(deadline);
+  /** The deadline of a saved state: null or Infinity is none. */
+  restore(deadline: number | null): void {
+    if (deadline !== null && Number.isFinite(deadline)) this.arm(deadline);
     else this.cancel();
   }
 }
