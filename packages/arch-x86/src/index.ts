@@ -9,4 +9,16 @@ export { x86Layout } from "./cpu/state.js";
 export { BareCpu } from "./hypervisor/bare-cpu.js";
 export type { X86ExitCause } from "./hypervisor/exit-cause.js";
 export { X86VCpu, type X86VCpuState } from "./hypervisor/x86-vcpu.js";
+export { ApicBus, type EndOfInterruptListener } from "./interrupts/apic-bus.js";
+export { type ConnectedApicOptions, connectLocalApic } from "./interrupts/connect.js";
+export { IoApic, type IoApicOptions, type IoApicState } from "./interrupts/io-apic.js";
+export {
+  type ApicProcessor,
+  LocalApic,
+  type LocalApicOptions,
+  type LocalApicState,
+  localApicPage,
+} from "./interrupts/local-apic.js";
+export type { LocalApicTimerState, TimestampCounter } from "./interrupts/local-apic-timer.js";
+export { DeliveryMode, type InterruptMessage, messageSignaled } from "./interrupts/message.js";
 export { disassemble } from "./isa/lift.js";

@@ -21,6 +21,7 @@ export * from "./phys-bus.js";
 export * from "./report.js";
 export * from "./run-result.js";
 export * from "./scheduler.js";
+export { Timebase } from "./timebase.js";
 export * from "./timer-queue.js";
 export * from "./vcpu.js";
 export * from "./vcpu-state.js";

@@ -59,6 +59,8 @@ export class Cpuid {
   processors = 1;
   /** VMX is there. */
   vmx = false;
+  /** IA32_APIC_BASE.EN. */
+  apicEnabled: () => boolean = () => true;
   private readonly cpu: X86Cpu;
 
   constructor(cpu: X86Cpu) {
@@ -104,7 +106,8 @@ export class Cpuid {
     const ecx = bits(FEATURES_ECX) | osxsave | (this.vmx ? 1 << VMX : 0);
     // CLFLUSH lines of 64 bytes; several processors are the HTT flag.
     const ebx = (index << 24) | (this.processors << 16) | (8 << 8);
-    const edx = bits(FEATURES_EDX) | (this.processors > 1 ? 1 << 28 : 0);
+    const present = bits(FEATURES_EDX) & (this.apicEnabled() ? -1 : ~(1 << FEATURES_EDX.APIC));
+    const edx = present | (this.processors > 1 ? 1 << 28 : 0);
     return [SIGNATURE, ebx, ecx, edx];
   }
 

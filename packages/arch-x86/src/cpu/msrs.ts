@@ -33,6 +33,8 @@ const isMemoryType = (type: bigint): boolean => type <= 7n && type !== 2n && typ
 export class Msrs {
   /** Other parts of the processor that have registers. */
   readonly ranges: MsrRange[] = [];
+  /** The time-stamp counter was written. */
+  timestampWritten: () => void = () => undefined;
   private readonly cpu: X86Cpu;
   private readonly table = new Map<number, Msr>();
 
@@ -94,11 +96,15 @@ export class Msrs {
     this.add(0xc000_0080, { read: () => core.big(EFER), write: (value) => this.writeEfer(value) });
     const adjust = msr("IA32_TSC_ADJUST");
     const wrap = (value: bigint) => BigInt.asUintN(64, value);
+    const setAdjust = (value: bigint) => {
+      core.setBig(adjust, value);
+      this.timestampWritten();
+    };
     this.add(0x10, {
       read: () => this.timestamp,
-      write: (value) => core.setBig(adjust, wrap(core.big(adjust) + value - this.timestamp)),
+      write: (value) => setAdjust(wrap(core.big(adjust) + value - this.timestamp)),
     });
-    this.storage(0x3b, adjust);
+    this.add(0x3b, { read: () => core.big(adjust), write: setAdjust });
     this.storage(0x277, msr("IA32_PAT"), (value) => bytesOf(value).every(isMemoryType));
     this.storage(0x1a0, msr("IA32_MISC_ENABLE"));
     // No microcode to update, no machine checks to report.

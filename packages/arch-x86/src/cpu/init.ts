@@ -1,0 +1,35 @@
+import { CR0 as CR0_BIT } from "./control-bits.js";
+import type { X86Cpu } from "./cpu.js";
+import { activity, CR0, SEGMENTS, Seg, type SegmentFields, x86Layout } from "./state.js";
+
+/** Runs; waits for a start-up IPI. */
+const ACTIVE = 0;
+const WAIT_FOR_SIPI = 3;
+
+/** What INIT leaves alone: x87, SSE, XCR0 and model-specific registers, but not EFER (SDM volume 3, table 9-1). */
+const KEPT = /^(?:st|fpu|xmm|mxcsr|fpFlags|xcr0|IA32_|MTRR_)/;
+
+/** INIT: the bootstrap processor starts anew at the reset vector, all others wait for a start-up IPI. */
+export function initProcessor(cpu: X86Cpu, bootstrap: boolean): void {
+  const { core } = cpu;
+  const kept = [...x86Layout.fields].filter(([name]) => KEPT.test(name));
+  const values = kept.map(([, field]) => core.big(field));
+  const caching = core.lo(CR0) & (CR0_BIT.CD | CR0_BIT.NW);
+  cpu.reset();
+  kept.forEach(([, field], i) => core.setBig(field, values[i]!));
+  core.set(CR0, (core.lo(CR0) & ~(CR0_BIT.CD | CR0_BIT.NW)) | caching, 0);
+  if (!bootstrap) core.set(activity, WAIT_FOR_SIPI, 0);
+  cpu.reload();
+}
+
+/** A start-up IPI: a processor that waits for one goes on at `vector` times 4 KiB, in real mode; others ignore it. */
+export function startUpProcessor(cpu: X86Cpu, vector: number): void {
+  const { core } = cpu;
+  if (core.lo(activity) !== WAIT_FOR_SIPI) return;
+  const cs = SEGMENTS[Seg.cs] as SegmentFields;
+  core.set(cs.selector, vector << 8, 0);
+  core.set(cs.base, vector << 12, 0);
+  core.setPc(vector << 12, 0);
+  core.set(activity, ACTIVE, 0);
+  cpu.reload();
+}

@@ -1,0 +1,60 @@
+import type { LocalApic } from "./local-apic.js";
+import { DeliveryMode, type InterruptMessage } from "./message.js";
+
+/** Who hears of the end of level-triggered interrupts: I/O APICs. */
+export interface EndOfInterruptListener {
+  endOfInterrupt(vector: number): void;
+}
+
+/** What carries interrupt messages between the APICs of a machine: SDM volume 3, 11.6. */
+export class ApicBus {
+  private readonly members: LocalApic[] = [];
+  private readonly listeners: EndOfInterruptListener[] = [];
+
+  /** Local APICs in the order in which they were added. */
+  get apics(): readonly LocalApic[] {
+    return this.members;
+  }
+
+  add(apic: LocalApic): void {
+    this.members.push(apic);
+  }
+
+  listen(listener: EndOfInterruptListener): void {
+    this.listeners.push(listener);
+  }
+
+  /** Deliver to whom the destination names. False if nobody accepts it. */
+  send(message: InterruptMessage): boolean {
+    return this.deliver(
+      this.members.filter((apic) => apic.isTarget(message)),
+      message,
+    );
+  }
+
+  /** Deliver to these. False if nobody accepts it. */
+  deliver(targets: readonly LocalApic[], message: InterruptMessage): boolean {
+    if (message.mode === DeliveryMode.lowestPriority) {
+      const chosen = lowestPriority(targets);
+      return chosen?.accept(message) ?? false;
+    }
+    let accepted = false;
+    for (const apic of targets) accepted = apic.accept(message) || accepted;
+    return accepted;
+  }
+
+  /** A processor ended a level-triggered interrupt. */
+  endOfInterrupt(vector: number): void {
+    for (const listener of this.listeners) listener.endOfInterrupt(vector);
+  }
+}
+
+/** Among those that take interrupts, the one with the lowest processor priority; of equals the first. */
+function lowestPriority(apics: readonly LocalApic[]): LocalApic | undefined {
+  let chosen: LocalApic | undefined;
+  for (const apic of apics) {
+    if (!apic.softwareEnabled) continue;
+    if (chosen === undefined || apic.processorPriority < chosen.processorPriority) chosen = apic;
+  }
+  return chosen;
+}

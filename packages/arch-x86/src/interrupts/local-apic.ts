@@ -1,0 +1,656 @@
+import {
+  type Clock,
+  HyperError,
+  type IrqLine,
+  type MmioDevice,
+  type TimerQueue,
+} from "@hypercraft/hypercraft";
+import type { InterruptSource } from "../cpu/interrupt-source.js";
+import type { ApicBus } from "./apic-bus.js";
+import {
+  ApicError,
+  BASE,
+  LVT,
+  LVT_ENTRIES,
+  LVT_WRITABLE,
+  Lvt,
+  Register,
+  readable,
+  readableExtended,
+  SVR,
+  VERSION,
+  writableExtended,
+} from "./local-apic-registers.js";
+import { LocalApicTimer, type LocalApicTimerState, type TimestampCounter } from "./local-apic-timer.js";
+import { DeliveryMode, type InterruptMessage } from "./message.js";
+import { VectorSet } from "./vector-set.js";
+
+/** What a local APIC tells its processor. */
+export interface ApicProcessor {
+  /** `pending` may have changed. */
+  interruptsChanged(): void;
+  nmi(): void;
+  smi(): void;
+  init(): void;
+  /** A start-up IPI: a processor that waits for one starts at `vector` times 4 KiB. */
+  startUp(vector: number): void;
+}
+
+export interface LocalApicOptions {
+  /** Initial APIC ID. In xAPIC mode it has 8 bits. */
+  readonly id: number;
+  readonly bus: ApicBus;
+  readonly processor: ApicProcessor;
+  readonly clock: Clock;
+  readonly timers: TimerQueue;
+  /** Frequency in Hz of the clock of the timer; default 1 GHz. */
+  readonly timerHz?: number;
+  /** For TSC-deadline mode; without it that never expires. */
+  readonly tsc?: TimestampCounter;
+  /** Whether this is the bootstrap processor's; default: that of ID 0 is. */
+  readonly bootstrap?: boolean;
+  /** Where ExtINT interrupts get their vector: the 8259. */
+  readonly extInt?: InterruptSource;
+}
+
+/** A local APIC's registers, as plain data. */
+export interface LocalApicState {
+  readonly version: 1;
+  /** IA32_APIC_BASE, hexadecimal. */
+  readonly base: string;
+  readonly taskPriority: number;
+  readonly logicalId: number;
+  readonly destinationFormat: number;
+  readonly spurious: number;
+  readonly inService: readonly number[];
+  readonly triggerMode: readonly number[];
+  readonly request: readonly number[];
+  readonly errors: number;
+  readonly latchedErrors: number;
+  readonly command: number;
+  readonly commandHigh: number;
+  readonly vectorTable: readonly number[];
+  readonly lint: readonly boolean[];
+  readonly extInt: boolean;
+  readonly timer: LocalApicTimerState;
+}
+
+const INIT_DEASSERT = 0x8000;
+const ASSERT = 0x4000;
+const LOGICAL = 0x800;
+const PHYSICAL_LIMIT = 2 ** 52;
+
+/**
+ * A local APIC as a register model, in xAPIC and in x2APIC mode: SDM volume 3, chapter 11. It is a processor's own in
+ * bare mode, and the virtual one that a hypervisor gives to its guest's processor.
+ */
+export class LocalApic implements InterruptSource, MmioDevice {
+  readonly id: number;
+  readonly timer: LocalApicTimer;
+  private readonly bus: ApicBus;
+  private readonly processor: ApicProcessor;
+  /** Of the processor that starts first. */
+  readonly isBootstrap: boolean;
+  private readonly extInt: InterruptSource | undefined;
+
+  private baseValue = 0n;
+  private tpr = 0;
+  private logicalId = 0;
+  private format = 0xffff_ffff;
+  private svr = 0xff;
+  private readonly isr = new VectorSet();
+  private readonly tmr = new VectorSet();
+  private readonly irr = new VectorSet();
+  /** What ESR reads as, and what it will after the next write. */
+  private errors = 0;
+  private latchedErrors = 0;
+  private command = 0;
+  private commandHigh = 0;
+  private readonly lvt = new Int32Array(LVT_ENTRIES);
+  private readonly lintLevel = [false, false];
+  /** A message asked for an interrupt whose vector the 8259 has. */
+  private extIntMessage = false;
+
+  constructor(options: LocalApicOptions) {
+    const { id, bus, processor, clock, timers } = options;
+    this.id = id;
+    this.bus = bus;
+    this.processor = processor;
+    this.isBootstrap = options.bootstrap ?? id === 0;
+    this.extInt = options.extInt;
+    this.timer = new LocalApicTimer({
+      clock,
+      timers,
+      hz: options.timerHz ?? 1_000_000_000,
+      tsc: options.tsc,
+      expired: () => this.signalLocal(Lvt.timer),
+    });
+    this.powerUp();
+    bus.add(this);
+  }
+
+  private powerUp(): void {
+    this.baseValue = BigInt(BASE.address + BASE.enabled + (this.isBootstrap ? BASE.bootstrap : 0));
+    this.clear();
+  }
+
+  /** Power-up. */
+  reset(): void {
+    this.powerUp();
+    this.processor.interruptsChanged();
+  }
+
+  /** All registers but the ID and IA32_APIC_BASE: table 11-1's state, as after INIT (11.4.7.3). */
+  private clear(): void {
+    this.tpr = 0;
+    this.logicalId = 0;
+    this.format = 0xffff_ffff;
+    this.svr = 0xff;
+    for (const set of [this.isr, this.tmr, this.irr]) set.clear();
+    this.errors = 0;
+    this.latchedErrors = 0;
+    this.command = 0;
+    this.commandHigh = 0;
+    this.lvt.fill(LVT.mask);
+    this.extIntMessage = false;
+    this.timer.reset();
+  }
+
+  /**
+   * Virtual wire mode, as firmware leaves the bootstrap processor's to who starts next (MP specification 1.4, 3.6.2.2):
+   * enabled, the 8259 behind LINT0, NMI behind LINT1.
+   */
+  enterVirtualWireMode(): void {
+    this.svr |= SVR.enabled;
+    this.lvt[Lvt.lint0] = LVT.level | (DeliveryMode.extInt << LVT.modeShift);
+    this.lvt[Lvt.lint1] = DeliveryMode.nmi << LVT.modeShift;
+    this.processor.interruptsChanged();
+  }
+
+  // --- Modes: IA32_APIC_BASE ------------------------------------------------------------------
+
+  /** IA32_APIC_BASE. */
+  get base(): bigint {
+    return this.baseValue;
+  }
+
+  /** Physical address of the registers' page. */
+  get address(): number {
+    return Number(this.baseValue >> 12n) * 4096;
+  }
+
+  /** IA32_APIC_BASE.EN. */
+  get enabled(): boolean {
+    return (this.flags & BASE.enabled) !== 0;
+  }
+
+  /** x2APIC mode. */
+  get extended(): boolean {
+    return (this.flags & BASE.extended) !== 0;
+  }
+
+  private get flags(): number {
+    return Number(this.baseValue & 0xfffn);
+  }
+
+  /** Write IA32_APIC_BASE; false is #GP (11.12.1, 11.12.5.1: the transitions that there are). */
+  writeBase(value: bigint): boolean {
+    const flags = Number(value & 0xfffn);
+    if ((flags & ~BASE.flags) !== 0 || value >= BigInt(PHYSICAL_LIMIT)) return false;
+    const extended = (flags & BASE.extended) !== 0;
+    const enabled = (flags & BASE.enabled) !== 0;
+    if (extended && !enabled) return false;
+    if (extended && !this.enabled) return false;
+    if (this.extended && enabled && !extended) return false;
+    const disabled = this.enabled && !enabled;
+    const entered = extended && !this.extended;
+    this.baseValue = value;
+    if (disabled) this.clear();
+    if (entered) this.commandHigh = 0;
+    this.processor.interruptsChanged();
+    return true;
+  }
+
+  get softwareEnabled(): boolean {
+    return this.enabled && (this.svr & SVR.enabled) !== 0;
+  }
+
+  // --- Towards the processor ------------------------------------------------------------------
+
+  /** An interrupt waits: one that the priorities let through, or one of the 8259, which are above them. */
+  get pending(): boolean {
+    if (this.extIntPending) return true;
+    return this.enabled && this.irr.highest >> 4 > this.processorPriority >> 4;
+  }
+
+  private get extIntPending(): boolean {
+    if (this.extIntMessage) return true;
+    // An APIC that is off leaves LINT0 to be INTR.
+    if (!this.enabled) return this.lintLevel[0]!;
+    return this.isExtInt(0) || this.isExtInt(1);
+  }
+
+  private isExtInt(pin: 0 | 1): boolean {
+    const entry = this.lvt[Lvt.lint0 + pin]!;
+    const mode = (entry >> LVT.modeShift) & 7;
+    return this.lintLevel[pin]! && (entry & LVT.mask) === 0 && mode === DeliveryMode.extInt;
+  }
+
+  /** INTA: the vector, now in service. The spurious one if nothing is pending any more. */
+  acknowledge(): number {
+    if (this.extIntPending) {
+      this.extIntMessage = false;
+      if (this.extInt !== undefined) return this.extInt.acknowledge();
+    }
+    const vector = this.irr.highest;
+    if (vector >> 4 <= this.processorPriority >> 4) return this.svr & SVR.vector;
+    this.irr.set(vector, false);
+    this.isr.set(vector, true);
+    return vector;
+  }
+
+  /** PPR (11.8.3.1). */
+  get processorPriority(): number {
+    const servicing = Math.max(0, this.isr.highest) >> 4;
+    return this.tpr >> 4 >= servicing ? this.tpr : servicing << 4;
+  }
+
+  /** TPR; CR8 is its bits 7:4. */
+  get taskPriority(): number {
+    return this.tpr;
+  }
+
+  set taskPriority(value: number) {
+    this.tpr = value & 0xff;
+    this.processor.interruptsChanged();
+  }
+
+  // --- Messages -------------------------------------------------------------------------------
+
+  /** Whether a message's destination names this APIC (11.6.2). */
+  isTarget({ logical, destination, wide }: InterruptMessage): boolean {
+    if (!this.enabled) return false;
+    if (destination === (wide ? 0xffff_ffff : 0xff)) return true;
+    if (!logical) return destination === (this.extended || wide ? this.id : this.id & 0xff);
+    const own = this.logicalDestination;
+    if (this.extended) return destination >>> 16 === own >>> 16 && (destination & own & 0xffff) !== 0;
+    const mda = destination & 0xff;
+    const mine = own >>> 24;
+    // Flat model; the other one is that of clusters, of which 15 is all.
+    if (this.format >>> 28 === 0xf) return (mda & mine) !== 0;
+    if (this.format >>> 28 !== 0) return false;
+    return (mda >> 4 === mine >> 4 || mda >> 4 === 15) && (mda & mine & 15) !== 0;
+  }
+
+  /** Take a message that is for this one. False if it is not accepted. */
+  accept({ mode, vector, level }: InterruptMessage): boolean {
+    switch (mode) {
+      case DeliveryMode.fixed:
+      case DeliveryMode.lowestPriority:
+        return this.request(vector, level);
+      case DeliveryMode.smi:
+        this.processor.smi();
+        return true;
+      case DeliveryMode.nmi:
+        this.processor.nmi();
+        return true;
+      case DeliveryMode.init:
+        this.clear();
+        this.processor.init();
+        return true;
+      case DeliveryMode.startUp:
+        this.processor.startUp(vector);
+        return true;
+      case DeliveryMode.extInt:
+        this.extIntMessage = true;
+        this.processor.interruptsChanged();
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  private request(vector: number, level: boolean): boolean {
+    if (!this.softwareEnabled) return false;
+    if (vector < 16) {
+      this.error(ApicError.receiveIllegalVector);
+      return false;
+    }
+    this.tmr.set(vector, level);
+    this.irr.set(vector, true);
+    this.processor.interruptsChanged();
+    return true;
+  }
+
+  private error(bit: number): void {
+    if ((this.latchedErrors & bit) !== 0) return;
+    this.latchedErrors |= bit;
+    this.signalLocal(Lvt.error);
+  }
+
+  private endInterrupt(): void {
+    const vector = this.isr.highest;
+    if (vector < 0) return;
+    this.isr.set(vector, false);
+    if (this.tmr.has(vector)) {
+      const entry = this.lvt[Lvt.lint0]!;
+      if ((entry & LVT.vector) === vector) this.lvt[Lvt.lint0] = entry & ~LVT.remoteIrr;
+      if ((this.svr & SVR.noEoiBroadcast) === 0) this.bus.endOfInterrupt(vector);
+      this.serviceLint0();
+    }
+    this.processor.interruptsChanged();
+  }
+
+  /** A write to ICR sends. */
+  private sendCommand(): void {
+    const { command, extended } = this;
+    const mode = (command >> 8) & 7;
+    const vector = command & 0xff;
+    // What only told old processors to synchronize their arbitration IDs.
+    if (mode === DeliveryMode.init && (command & (INIT_DEASSERT | ASSERT)) === INIT_DEASSERT) return;
+    if (vector < 16 && (mode === DeliveryMode.fixed || mode === DeliveryMode.lowestPriority)) {
+      this.error(ApicError.sendIllegalVector);
+      return;
+    }
+    const message: InterruptMessage = {
+      mode,
+      vector,
+      level: false,
+      logical: (command & LOGICAL) !== 0,
+      destination: extended ? this.commandHigh : this.commandHigh >>> 24,
+      wide: extended,
+    };
+    this.dispatch((command >> 18) & 3, message);
+  }
+
+  private dispatch(shorthand: number, message: InterruptMessage): void {
+    const { bus } = this;
+    const others = bus.apics.filter((apic) => apic !== this && apic.enabled);
+    switch (shorthand) {
+      case 0:
+        bus.send(message);
+        return;
+      case 1:
+        bus.deliver([this], message);
+        return;
+      case 2:
+        bus.deliver([this, ...others], message);
+        return;
+      default:
+        bus.deliver(others, message);
+    }
+  }
+
+  // --- Local interrupts -----------------------------------------------------------------------
+
+  /** LINT0 or LINT1. */
+  lint(pin: 0 | 1): IrqLine {
+    return { set: (level) => this.setLint(pin, level) };
+  }
+
+  private setLint(pin: 0 | 1, level: boolean): void {
+    if (this.lintLevel[pin] === level) return;
+    this.lintLevel[pin] = level;
+    if (!this.enabled) {
+      // LINT1 is NMI then.
+      if (pin === 1 && level) this.processor.nmi();
+    } else if (level && !this.lintIsLevel(pin)) this.signalLocal(Lvt.lint0 + pin);
+    else this.serviceLint0();
+    this.processor.interruptsChanged();
+  }
+
+  /** Only LINT0 can be level-triggered, and only with fixed delivery (11.5.1). */
+  private lintIsLevel(pin: 0 | 1): boolean {
+    const entry = this.lvt[Lvt.lint0 + pin]!;
+    return pin === 0 && (entry & LVT.level) !== 0 && ((entry >> LVT.modeShift) & 7) === DeliveryMode.fixed;
+  }
+
+  /** A level-triggered LINT0 that is high asks again and again, one at a time. */
+  private serviceLint0(): void {
+    const entry = this.lvt[Lvt.lint0]!;
+    if (!this.lintLevel[0] || !this.lintIsLevel(0) || (entry & (LVT.mask | LVT.remoteIrr)) !== 0) return;
+    if (this.request(entry & LVT.vector, true)) this.lvt[Lvt.lint0] = entry | LVT.remoteIrr;
+  }
+
+  /** A local interrupt by its entry, if that is not masked. */
+  private signalLocal(index: number): void {
+    const entry = this.lvt[index]!;
+    if ((entry & LVT.mask) !== 0) return;
+    const fixedOnly = index === Lvt.timer || index === Lvt.error;
+    const mode = fixedOnly ? DeliveryMode.fixed : (entry >> LVT.modeShift) & 7;
+    // ExtINT follows the line.
+    if (mode === DeliveryMode.extInt || mode === DeliveryMode.lowestPriority || mode === DeliveryMode.startUp)
+      return;
+    this.accept({
+      mode,
+      vector: entry & LVT.vector,
+      level: false,
+      logical: false,
+      destination: 0,
+      wide: false,
+    });
+  }
+
+  /** The thermal sensor's interrupt, or that of an overflowing performance counter. */
+  signal(source: "thermal" | "performance"): void {
+    this.signalLocal(Lvt[source]);
+    // Handlers of the counters' interrupt unmask it (19.6.2.1).
+    if (source === "performance") this.lvt[Lvt.performance]! |= LVT.mask;
+  }
+
+  private writeLvt(index: number, value: number): void {
+    const forced = (this.svr & SVR.enabled) === 0 ? LVT.mask : 0;
+    const old = this.lvt[index]!;
+    let entry = (value & LVT_WRITABLE[index]!) | forced;
+    const level = (entry & LVT.level) !== 0 && ((entry >> LVT.modeShift) & 7) === DeliveryMode.fixed;
+    if (index === Lvt.lint0 && level) entry |= old & LVT.remoteIrr;
+    this.lvt[index] = entry;
+    if (index === Lvt.timer) this.timer.mode = (entry >> LVT.timerModeShift) & 3;
+    if (index === Lvt.lint0) this.serviceLint0();
+    this.processor.interruptsChanged();
+  }
+
+  // --- Registers ------------------------------------------------------------------------------
+
+  private get logicalDestination(): number {
+    return this.extended ? ((this.id >>> 4) << 16) | (1 << (this.id & 15)) : this.logicalId;
+  }
+
+  private get(register: number): number {
+    if (register >= Register.inService && register < Register.errorStatus) {
+      const set = [this.isr, this.tmr, this.irr][(register - Register.inService) >> 3]!;
+      return set.words[register & 7]!;
+    }
+    const entry = register - Register.localVectorTable;
+    if (entry >= 0 && entry < LVT_ENTRIES) return this.lvt[entry]!;
+    switch (register) {
+      case Register.id:
+        return this.extended ? this.id : this.id << 24;
+      case Register.version:
+        return VERSION;
+      case Register.taskPriority:
+        return this.tpr;
+      case Register.arbitrationPriority:
+      case Register.processorPriority:
+        return this.processorPriority;
+      case Register.logicalDestination:
+        return this.logicalDestination;
+      case Register.destinationFormat:
+        return this.format;
+      case Register.spuriousVector:
+        return this.svr;
+      case Register.errorStatus:
+        return this.errors;
+      case Register.interruptCommand:
+        return this.command;
+      case Register.interruptCommandHigh:
+        return this.commandHigh;
+      case Register.initialCount:
+        return this.timer.initialCount;
+      case Register.currentCount:
+        return this.timer.current;
+      case Register.divide:
+        return this.timer.divider;
+      default:
+        return 0;
+    }
+  }
+
+  private set(register: number, value: number): void {
+    const entry = register - Register.localVectorTable;
+    if (entry >= 0 && entry < LVT_ENTRIES) {
+      this.writeLvt(entry, value);
+      return;
+    }
+    switch (register) {
+      case Register.taskPriority:
+        this.taskPriority = value;
+        break;
+      case Register.endOfInterrupt:
+        this.endInterrupt();
+        break;
+      case Register.logicalDestination:
+        if (!this.extended) this.logicalId = (value & 0xff00_0000) >>> 0;
+        break;
+      case Register.destinationFormat:
+        this.format = (value | 0x0fff_ffff) >>> 0;
+        break;
+      case Register.spuriousVector:
+        this.writeSpurious(value);
+        break;
+      case Register.errorStatus:
+        this.errors = this.latchedErrors;
+        this.latchedErrors = 0;
+        break;
+      case Register.interruptCommand:
+        this.command = value & 0xccfff;
+        this.sendCommand();
+        break;
+      case Register.interruptCommandHigh:
+        this.commandHigh = (value & 0xff00_0000) >>> 0;
+        break;
+      case Register.initialCount:
+        this.timer.initialCount = value;
+        break;
+      case Register.divide:
+        this.timer.divider = value;
+        break;
+      case Register.selfInterrupt:
+        if (this.extended) this.selfInterrupt(value & 0xff);
+        break;
+      default:
+        break;
+    }
+  }
+
+  private selfInterrupt(vector: number): void {
+    if (vector < 16) this.error(ApicError.sendIllegalVector);
+    else this.request(vector, false);
+  }
+
+  private writeSpurious(value: number): void {
+    this.svr = value & SVR.writable;
+    // Without the APIC, its local interrupts are masked, and stay so.
+    if ((value & SVR.enabled) === 0) for (let i = 0; i < LVT_ENTRIES; i++) this.lvt[i]! |= LVT.mask;
+    this.processor.interruptsChanged();
+  }
+
+  /** The page of registers in xAPIC mode; without that, nothing is behind it. */
+  read(offset: number, width: 1 | 2 | 4): number {
+    if (!this.enabled || this.extended) return 2 ** (8 * width) - 1;
+    const register = offset >> 4;
+    if (!readable(register)) {
+      this.error(ApicError.illegalRegister);
+      return 0;
+    }
+    if ((offset & 15) >= 4) return 0;
+    const value = this.get(register) >>> ((offset & 3) * 8);
+    return width === 4 ? value >>> 0 : value & (width === 1 ? 0xff : 0xffff);
+  }
+
+  /** Registers are written whole. */
+  write(offset: number, width: 1 | 2 | 4, value: number): void {
+    if (!this.enabled || this.extended) return;
+    const register = offset >> 4;
+    if (!readable(register)) this.error(ApicError.illegalRegister);
+    else if (width === 4 && (offset & 15) === 0) this.set(register, value);
+  }
+
+  /** RDMSR 0x800 to 0x8ff; undefined is #GP. */
+  readMsr(msr: number): bigint | undefined {
+    const register = msr & 0xff;
+    if (!this.extended || !readableExtended(register)) return undefined;
+    const low = BigInt(this.get(register) >>> 0);
+    return register === Register.interruptCommand ? (BigInt(this.commandHigh) << 32n) | low : low;
+  }
+
+  /** WRMSR 0x800 to 0x8ff; false is #GP. */
+  writeMsr(msr: number, value: bigint): boolean {
+    const register = msr & 0xff;
+    const writable = this.extended ? writableExtended(register) : undefined;
+    if (writable === undefined) return false;
+    const low = Number(value & 0xffff_ffffn);
+    const high = Number(value >> 32n);
+    if ((low & ~writable) !== 0) return false;
+    if (register === Register.interruptCommand) this.commandHigh = high;
+    else if (high !== 0) return false;
+    this.set(register, low);
+    return true;
+  }
+
+  // --- State ----------------------------------------------------------------------------------
+
+  state(): LocalApicState {
+    return {
+      version: 1,
+      base: `0x${this.baseValue.toString(16)}`,
+      taskPriority: this.tpr,
+      logicalId: this.logicalId,
+      destinationFormat: this.format,
+      spurious: this.svr,
+      inService: [...this.isr.words],
+      triggerMode: [...this.tmr.words],
+      request: [...this.irr.words],
+      errors: this.errors,
+      latchedErrors: this.latchedErrors,
+      command: this.command,
+      commandHigh: this.commandHigh,
+      vectorTable: [...this.lvt],
+      lint: [...this.lintLevel],
+      extInt: this.extIntMessage,
+      timer: this.timer.state(),
+    };
+  }
+
+  /** Throws InvalidParam for a state of another version. */
+  restore(state: LocalApicState): void {
+    if (state.version !== 1 || state.vectorTable.length !== LVT_ENTRIES)
+      throw new HyperError("InvalidParam", "the saved state of a local APIC is of another version or shape");
+    this.baseValue = BigInt(state.base);
+    this.tpr = state.taskPriority;
+    this.logicalId = state.logicalId;
+    this.format = state.destinationFormat;
+    this.svr = state.spurious;
+    this.isr.words.set(state.inService);
+    this.tmr.words.set(state.triggerMode);
+    this.irr.words.set(state.request);
+    this.errors = state.errors;
+    this.latchedErrors = state.latchedErrors;
+    this.command = state.command;
+    this.commandHigh = state.commandHigh;
+    this.lvt.set(state.vectorTable);
+    this.lintLevel[0] = state.lint[0] === true;
+    this.lintLevel[1] = state.lint[1] === true;
+    this.extIntMessage = state.extInt;
+    this.timer.restore(state.timer);
+    this.processor.interruptsChanged();
+  }
+}
+
+/** The registers' page on a bus that several processors share: each reaches its own. */
+export function localApicPage(apics: readonly LocalApic[], accessor: () => number): MmioDevice {
+  return {
+    read: (offset, width) => apics[accessor()]?.read(offset, width) ?? 0,
+    write: (offset, width, value) => apics[accessor()]?.write(offset, width, value),
+  };
+}
