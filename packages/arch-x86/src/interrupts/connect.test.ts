@@ -33,8 +33,10 @@ function machine() {
   const bus = { read: () => -1, write: () => false };
   const processors = [0, 1].map((index) => {
     const { core, cpu } = createCpu(engine, { index, mode: "bare", clock, bus, ports });
-    const apic = connectLocalApic(cpu, { bus: apicBus, clock, timers });
-    return { core, cpu, apic };
+    const woken: number[] = [];
+    const wake = () => woken.push(core.lo(activity));
+    const apic = connectLocalApic(cpu, { bus: apicBus, clock, timers, woken: wake });
+    return { core, cpu, apic, woken };
   });
   return { ram, clock, timers, processors: processors as [(typeof processors)[0], (typeof processors)[0]] };
 }
@@ -121,8 +123,9 @@ describe("a processor with a local APIC", () => {
     send(0x41);
     expect(second.cpu.wakeUp).toBe(false);
     set(second.apic, 0xf0, 0x1ff);
+    second.woken.length = 0;
     send(0x41);
-    expect(second.cpu.wakeUp).toBe(true);
+    expect([second.cpu.wakeUp, second.woken, first.woken]).toEqual([true, [1], []]);
     second.core.run(100);
     expect([...ram.subarray(0x500, 0x503), second.apic.pending]).toEqual([1, 0, 1, false]);
     expect(get(second.apic, 0x120)).toBe(2);

@@ -3,6 +3,7 @@ import type { X86Cpu } from "../cpu/cpu.js";
 import { generalProtection } from "../cpu/fault.js";
 import { initProcessor, startUpProcessor } from "../cpu/init.js";
 import type { Msr } from "../cpu/msrs.js";
+import { activity } from "../cpu/state.js";
 import { LocalApic, type LocalApicOptions } from "./local-apic.js";
 
 const IA32_APIC_BASE = 0x1b;
@@ -10,7 +11,10 @@ const IA32_TSC_DEADLINE = 0x6e0;
 /** The registers of x2APIC mode. */
 const EXTENDED = { first: 0x800, last: 0x8ff } as const;
 
-export type ConnectedApicOptions = Omit<LocalApicOptions, "id" | "processor" | "tsc">;
+export interface ConnectedApicOptions extends Omit<LocalApicOptions, "id" | "processor" | "tsc"> {
+  /** A processor that waits was told something that may end this. */
+  readonly woken?: () => void;
+}
 
 /**
  * Gives a processor its local APIC: interrupts, CR8, IA32_APIC_BASE, the registers of x2APIC mode, IA32_TSC_DEADLINE,
@@ -18,16 +22,21 @@ export type ConnectedApicOptions = Omit<LocalApicOptions, "id" | "processor" | "
  */
 export function connectLocalApic(cpu: X86Cpu, options: ConnectedApicOptions): LocalApic {
   const timebase = new Timebase(cpu.tscHz);
+  const tell = (act: () => void) => {
+    const waited = cpu.core.lo(activity) !== 0;
+    act();
+    if (waited) options.woken?.();
+  };
   const apic = new LocalApic({
     ...options,
     id: cpu.index,
     processor: {
-      interruptsChanged: () => cpu.interrupts.refresh(),
-      nmi: () => cpu.interrupts.raiseNmi(),
+      interruptsChanged: () => tell(() => cpu.interrupts.refresh()),
+      nmi: () => tell(() => cpu.interrupts.raiseNmi()),
       // There is no system-management mode.
       smi: () => undefined,
       init: () => initProcessor(cpu, apic.isBootstrap),
-      startUp: (vector) => startUpProcessor(cpu, vector),
+      startUp: (vector) => tell(() => startUpProcessor(cpu, vector)),
     },
     tsc: {
       now: () => cpu.msrs.timestamp,
