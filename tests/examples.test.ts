@@ -61,6 +61,15 @@ test("two-guests: the guests take turns", () => {
   expect(letters.join("")).not.toBe("AAABBB");
 });
 
+test("side-by-side: each guest answers to what was typed at it", () => {
+  const { output } = example("side-by-side");
+  for (const name of ["riscv64", "aarch64"]) {
+    expect(output).toContain(`[${name}] hypercraft embedded guest, ${name}`);
+    expect(output).toContain(`[${name}] Hello from user mode!`);
+  }
+  expect(output.match(/kind: 'shutdown'/g)).toHaveLength(2);
+});
+
 test("boot: the guest answers at its shell and powers off", () => {
   expect(example("boot").output).toMatch(/hc> run hello\nHello from user mode!.*kind: 'shutdown'/s);
 });
