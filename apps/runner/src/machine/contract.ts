@@ -104,7 +104,8 @@ export interface MachineStatistics {
 
 /** A machine as the command line drives it. */
 export interface Machine {
-  readonly dtb: Uint8Array;
+  /** The device tree, of boards that have one. */
+  readonly dtb: Uint8Array | undefined;
   /**
    * Runs until the guest ends, `stop` is called, exactly `maxInstructions` are done (`budget`), or every CPU
    * waits with nothing ahead (`idle`).

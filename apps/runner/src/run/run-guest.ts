@@ -69,6 +69,7 @@ export async function runGuest(
     };
     const machine = await create();
     if (dumpDtb !== undefined) {
+      if (machine.dtb === undefined) throw new CliError("--dump-dtb: this machine has no device tree");
       await writeOutput(dumpDtb, machine.dtb);
       return undefined;
     }

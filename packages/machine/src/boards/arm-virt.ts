@@ -29,7 +29,8 @@ import {
   mapHostBus,
 } from "./arm-virt/pes.js";
 import { connectSemihosting } from "./arm-virt/semihosting.js";
-import { assembleVirt, checkFirmware, restoreVirt, type VirtBoot } from "./virt/assemble.js";
+import { assembleVirt, checkFirmware, restoreVirt, type TreeBoot } from "./virt/assemble.js";
+import { ramFrom } from "./virt/memory.js";
 import type { NamedBytes } from "./virt/options.js";
 
 export { type ArmAddressMap, PrivateInterrupt, QEMU_ARM_MAP } from "./arm-virt/address-map.js";
@@ -55,10 +56,10 @@ export async function createArmVirt(options: ArmVirtOptions): Promise<ArmVirtMac
   let pes: BoardPes | undefined;
   let gic: BoardGic;
 
-  return assembleVirt<PeVCpu, ArmVirtMachine, VirtBoot>(options, {
+  return assembleVirt<PeVCpu, ArmVirtMachine, TreeBoot>(options, {
     name: NAME,
     architecture: AARCH64,
-    ramBase: map.ram.base,
+    ram: ramFrom(map.ram.base),
     extraMemory: flash ? map.flash.size : 0,
     virtioVersion: map.virtio.version,
     secondStage: aarch64Stage2,

@@ -12,6 +12,7 @@ import { type BoardHarts, bareHarts, guestHarts } from "./riscv-virt/harts.js";
 import { RiscvVirtMachine } from "./riscv-virt/machine.js";
 import type { RiscvVirtHost, RiscvVirtOptions } from "./riscv-virt/options.js";
 import { assembleVirt, type BoardContext, checkFirmware, restoreVirt } from "./virt/assemble.js";
+import { ramFrom } from "./virt/memory.js";
 import type { NamedBytes } from "./virt/options.js";
 
 export {
@@ -45,7 +46,7 @@ export async function createRiscvVirt(options: RiscvVirtOptions): Promise<RiscvV
   return assembleVirt<HartVCpu, RiscvVirtMachine, BootPlan>(options, {
     name: NAME,
     architecture: RISCV64,
-    ramBase: map.ram.base,
+    ram: ramFrom(map.ram.base),
     virtioVersion: map.virtio.version,
     secondStage: sv39x4,
     cpuName: "hart",

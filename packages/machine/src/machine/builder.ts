@@ -1,4 +1,4 @@
-import { DeadlineQueue } from "@hypercraft/hypercraft";
+import { DeadlineQueue, DeviceBus } from "@hypercraft/hypercraft";
 import type { GuestMemory, IrqLine, Stateful, TimerQueue } from "../contracts.js";
 import { noIrq } from "../devices/device.js";
 import { bytesText, MachineError } from "../errors.js";
@@ -8,7 +8,7 @@ import { FRAME_SIZE, HostMemory, MAX_HOST_MEMORY, WASM_PAGE_SIZE } from "../memo
 import { SystemBus } from "../memory/system-bus.js";
 import { DeterministicClock, type MachineClock } from "../time/clock.js";
 import { type InterruptControllerSpec, IrqAllocator } from "./interrupts.js";
-import { type AnyDevice, Machine, type PlacedDevice } from "./machine.js";
+import { type AnyDevice, type DeviceSpace, Machine, type PlacedDevice } from "./machine.js";
 
 /** Frames in 2 MiB: RAM aligned to it can be mapped by large pages. */
 const LARGE_PAGE_FRAMES = 512;
@@ -41,9 +41,11 @@ export interface DeviceContext {
 }
 
 export interface DeviceSpec {
-  /** Physical address and size in bytes of its registers. */
+  /** Address and size in bytes of its registers. */
   readonly base: number;
   readonly size: number;
+  /** Where they are: in physical memory (default), or among the I/O ports of machines that have them. */
+  readonly space?: DeviceSpace | undefined;
   /** Input of the interrupt controller, or `auto` for the lowest that no device before it has. */
   readonly irq?: number | "auto" | undefined;
 }
@@ -103,7 +105,8 @@ export class MachineBuilder {
 
   /**
    * @throws MachineError `Overlap` naming two regions, devices or interrupts, `NoMemory`, `OutOfRange`,
-   * `NotAligned`, `NotFound` for an interrupt without a controller.
+   * `NotAligned`, `NotFound` for an interrupt without a controller; HyperError `AlreadyExists` naming two devices
+   * whose ports overlap.
    */
   build(): Machine {
     const { name, clock = new DeterministicClock(1, 1), timers = new DeadlineQueue() } = this.#options;
@@ -124,6 +127,7 @@ export class MachineBuilder {
       if (part.state !== undefined && part.restore !== undefined)
         components.set(controller.name, part as Stateful);
     }
+    const ports = DeviceBus.ports();
     const devices = new Map<string, PlacedDevice>();
     const sources = controller && new IrqAllocator(controller.firstSource, controller.lastSource);
     for (const { name: deviceName, spec, make } of this.#devices) {
@@ -133,12 +137,26 @@ export class MachineBuilder {
       const source = this.#takeSource(deviceName, spec.irq, sources);
       const irq = source === undefined ? noIrq : controller!.controller.line(source);
       const device = make({ name: deviceName, irq, memory, clock, timers, io });
-      const { base, size } = spec;
-      bus.addDevice({ name: deviceName, base, size, device });
-      devices.set(deviceName, { name: deviceName, base, size, device, irq: source });
+      const { base, size, space = "memory" } = spec;
+      const region = { name: deviceName, base, size, device };
+      if (space === "ports") ports.add(region);
+      else bus.addDevice(region);
+      devices.set(deviceName, { ...region, space, irq: source });
     }
     for (const [componentName, part] of this.#components) components.set(componentName, part);
-    return new Machine({ name, host, bus, memory, clock, timers, io, devices, controller, components });
+    return new Machine({
+      name,
+      host,
+      bus,
+      ports,
+      memory,
+      clock,
+      timers,
+      io,
+      devices,
+      controller,
+      components,
+    });
   }
 
   #takeSource(

@@ -144,6 +144,53 @@ describe("MachineBuilder", () => {
   });
 });
 
+describe("I/O ports", () => {
+  const scratch = () => {
+    let value = 0;
+    return {
+      read: () => value,
+      write: (_offset: number, _width: number, to: number) => {
+        value = to;
+      },
+      state: () => ({ version: 1, value }),
+      restore: (state: ComponentState) => {
+        value = state.value as number;
+      },
+      fdt: (context: FdtContext) => mmioNode("scratch", ["scratch"], context),
+    };
+  };
+  const build = (base = 0x80) =>
+    new MachineBuilder({ name: "ports" })
+      .ram("ram", 0, MIB)
+      .device("memory", { base: MIB, size: 4 }, scratch)
+      .device("post", { base, size: 4, space: "ports" }, scratch)
+      .device("other", { base: 0x90, size: 4, space: "ports" }, scratch)
+      .build();
+
+  it("are a space of their own", () => {
+    const machine = build();
+    machine.ports.write(0x80, 1, 7);
+    expect([machine.ports.read(0x80, 1), machine.bus.read(MIB, 4)]).toEqual([7, 0]);
+    expect([machine.ports.read(0x84, 1), machine.bus.read(0x80, 1)]).toEqual([-1, 0]);
+    expect(machine.deviceBus().regions.map(({ name }) => name)).toEqual(["memory"]);
+    expect([machine.device("post").space, machine.device("memory").space]).toEqual(["ports", "memory"]);
+  });
+
+  it("are in snapshots, and in no device tree", () => {
+    const machine = build();
+    machine.ports.write(0x90, 1, 9);
+    const copy = build();
+    copy.restore(machine.snapshot());
+    expect(copy.ports.read(0x90, 1)).toBe(9);
+    const nodes = machine.deviceTree().root.child("soc").children;
+    expect(Array.from(nodes, ({ name }) => name)).toEqual(["scratch@100000"]);
+  });
+
+  it("belong to one device each", () => {
+    expect(() => build(0x8e)).toThrow('port regions overlap: "other" at 0x90, 0x4 bytes and "post" at 0x8e');
+  });
+});
+
 describe("IrqAllocator", () => {
   it("gives fixed and lowest free sources", () => {
     const sources = new IrqAllocator(1, 3);

@@ -22,9 +22,13 @@ export type AnyDevice = MmioDevice &
     fdt?(context: FdtContext): FdtNode | undefined;
   };
 
+/** Physical memory, or the I/O ports. */
+export type DeviceSpace = "memory" | "ports";
+
 /** A device in its place. */
 export interface PlacedDevice {
   readonly name: string;
+  readonly space: DeviceSpace;
   readonly base: number;
   readonly size: number;
   readonly device: AnyDevice;
@@ -37,6 +41,8 @@ export interface MachineParts {
   readonly name: string;
   readonly host: HostMemory;
   readonly bus: SystemBus;
+  /** Devices among the I/O ports. */
+  readonly ports: DeviceBus;
   readonly memory: BusMemory;
   readonly clock: MachineClock;
   readonly timers: DeadlineQueue;
@@ -71,6 +77,7 @@ export class Machine implements MachineParts {
   readonly name: string;
   readonly host: HostMemory;
   readonly bus: SystemBus;
+  readonly ports: DeviceBus;
   readonly memory: BusMemory;
   readonly clock: MachineClock;
   readonly timers: DeadlineQueue;
@@ -84,6 +91,7 @@ export class Machine implements MachineParts {
     this.name = parts.name;
     this.host = parts.host;
     this.bus = parts.bus;
+    this.ports = parts.ports;
     this.memory = parts.memory;
     this.clock = parts.clock;
     this.timers = parts.timers;
@@ -111,7 +119,7 @@ export class Machine implements MachineParts {
     return new LoadPlan(this.ram);
   }
 
-  /** The devices alone, as a VM serves them in its guest's physical space. */
+  /** The memory-mapped devices alone, as a VM serves them in its guest's physical space. */
   deviceBus(): DeviceBus {
     const bus = DeviceBus.mmio();
     for (const region of this.bus.regions) if (region.kind === "device") bus.add(region);
@@ -142,6 +150,7 @@ export class Machine implements MachineParts {
     const controllerNode = this.#controllerNode(tree);
     if (controllerNode !== undefined) nodes.set(this.controller!.name, soc.add(controllerNode));
     for (const placed of this.devices.values()) {
+      if (placed.space !== "memory") continue;
       const node = placed.device.fdt?.(this.#fdtContext(placed, controllerNode));
       if (node !== undefined) nodes.set(placed.name, soc.add(node));
     }

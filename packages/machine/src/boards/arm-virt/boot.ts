@@ -2,7 +2,7 @@ import type { DeviceTree } from "../../fdt/tree.js";
 import { AARCH64 } from "../../loaders/architecture.js";
 import { type KernelImage, placeKernel, readKernel } from "../../loaders/kernel.js";
 import { LoadPlan, type RamRange } from "../../loaders/plan.js";
-import type { VirtBoot } from "../virt/assemble.js";
+import type { TreeBoot } from "../virt/assemble.js";
 import { AT_START, firstLoad, placeDeviceTree, placeInitrd, type TreePlace } from "../virt/boot.js";
 import type { ArmAddressMap } from "./address-map.js";
 import type { ArmVirtOptions } from "./options.js";
@@ -20,7 +20,7 @@ export async function planBoot(
   map: ArmAddressMap,
   memory: number,
   tree: DeviceTree,
-): Promise<VirtBoot> {
+): Promise<TreeBoot> {
   const { firmware, initrd, flash = needsFlash(options, map.flash) } = options;
   const ram = { base: map.ram.base, size: memory };
   const plan = new LoadPlan(flash ? [ram, map.flash] : [ram]);

@@ -2,13 +2,13 @@ import type { DeviceTree } from "../../fdt/tree.js";
 import { RISCV64 } from "../../loaders/architecture.js";
 import { type KernelImage, placeKernel, readKernel } from "../../loaders/kernel.js";
 import { LoadPlan, type RamRange } from "../../loaders/plan.js";
-import type { VirtBoot } from "../virt/assemble.js";
+import type { TreeBoot } from "../virt/assemble.js";
 import { AT_START, firstLoad, HIGH, placeDeviceTree, placeInitrd } from "../virt/boot.js";
 import { type AddressMap, QEMU_MAP } from "./address-map.js";
 import type { RiscvVirtOptions } from "./options.js";
 
 /** Where a boot begins. */
-export interface BootPlan extends VirtBoot {
+export interface BootPlan extends TreeBoot {
   /** OpenSBI's fw_dynamic takes the next stage from a structure that a2 points to. */
   readonly nextStage: number | undefined;
 }

@@ -13,7 +13,7 @@ import type { Machine } from "../../machine/machine.js";
 import { readSnapshot } from "../../snapshot/container.js";
 import type { CpuWiring } from "./engine.js";
 import type { BoardVCpu, MachineEnd, Polled, VirtMachine, VirtParts } from "./machine.js";
-import { checkSize, createMemory } from "./memory.js";
+import { checkSize, createMemory, type RamPiece } from "./memory.js";
 import { DEFAULT_MEMORY, MAX_CPUS, type NamedBytes, type VirtHost, type VirtOptions } from "./options.js";
 import { mapGuestRam, noSecondStage } from "./second-stage.js";
 import { SliceCuttingQueue } from "./slice-cutting-queue.js";
@@ -23,6 +23,8 @@ import { type BoardVariant, boardVariant } from "./variant.js";
 export interface BoardContext {
   readonly mode: "vm" | "bare";
   readonly memory: number;
+  /** Where that memory is. */
+  readonly ram: readonly RamPiece[];
   readonly cpus: number;
   readonly variant: BoardVariant;
   readonly input: InputQueue;
@@ -32,20 +34,27 @@ export interface BoardContext {
 /** Where a boot's images go, and what is known of them afterwards. */
 export interface VirtBoot {
   readonly plan: LoadPlan;
-  readonly dtb: Uint8Array;
-  readonly dtbAddress: number;
-  /** First pc. */
-  readonly entry: number;
+  /** The device tree, of boards that have one. */
+  readonly dtb?: Uint8Array;
   /** The ELF file that symbols are looked up in. */
   readonly elf: ElfFile | undefined;
 }
 
-/** What a board laid out like one of QEMU's `virt` machines has of its own; the calls come in this order. */
+/** A boot that hands a device tree over and starts at an address. */
+export interface TreeBoot extends VirtBoot {
+  readonly dtb: Uint8Array;
+  readonly dtbAddress: number;
+  /** First pc. */
+  readonly entry: number;
+}
+
+/** What one of the boards has of its own; the calls come in this order. */
 export interface VirtDesign<V extends BoardVCpu, M extends VirtMachine<V>, B extends VirtBoot> {
   /** Kind of machine, for snapshots. */
   readonly name: string;
   readonly architecture: ImageArchitecture;
-  readonly ramBase: number;
+  /** Where RAM of so many bytes is. */
+  ram(size: number): readonly RamPiece[];
   /** Bytes of memory that the board has besides RAM, beyond what is small. */
   readonly extraMemory?: number;
   readonly virtioVersion: 1 | 2;
@@ -79,12 +88,14 @@ export async function assembleVirt<V extends BoardVCpu, M extends VirtMachine<V>
   design: VirtDesign<V, M, B>,
 ): Promise<M> {
   const { mode = "vm", memory = DEFAULT_MEMORY, cpus = 1, clock } = options;
-  const { name, ramBase } = design;
+  const { name } = design;
   checkSize(memory, cpus);
   const kernel =
     options.kernel && (await readKernel(options.kernel.bytes, options.kernel.name, design.architecture));
   const variant = boardVariant(options, design.virtioVersion, kernel);
   const { host, hal, hpa } = createMemory(clock, memory, design.extraMemory ?? 0);
+
+  const ram = design.ram(memory);
 
   // Parts refer to each other in circles; these are filled in below, before anything runs.
   let vcpus: readonly V[];
@@ -93,9 +104,11 @@ export async function assembleVirt<V extends BoardVCpu, M extends VirtMachine<V>
 
   const timers = new SliceCuttingQueue();
   const input = new InputQueue();
-  const board: BoardContext = { mode, memory, cpus, variant, input, end: (how) => machine.end(how) };
+  const board: BoardContext = { mode, memory, ram, cpus, variant, input, end: (how) => machine.end(how) };
   const builder = new MachineBuilder({ name, host, clock, timers });
-  builder.ram("RAM", ramBase, memory, hal.physToVirt(hpa));
+  const ramOffset = hal.physToVirt(hpa);
+  for (const { name: piece = "RAM", base, size, offset } of ram)
+    builder.ram(piece, base, size, ramOffset + offset);
   builder.component("input", input);
   design.addParts(builder, board);
   options.extend?.(builder);
@@ -120,13 +133,13 @@ export async function assembleVirt<V extends BoardVCpu, M extends VirtMachine<V>
   const vmid = 1;
   vm = new Vm<V>({
     vcpus: set,
-    guestPageTable:
-      mode === "vm" ? mapGuestRam(design.secondStage, hal, ramBase, hpa, memory, vmid) : noSecondStage,
+    guestPageTable: mode === "vm" ? mapGuestRam(design.secondStage, hal, ram, hpa, vmid) : noSecondStage,
     vmid,
     clock,
     name,
     timers,
     mmio: parts.deviceBus(),
+    ports: parts.ports,
     console: { write: (bytes: Uint8Array) => options.console.write(bytes), read: () => input.read() },
     memory: parts.memory,
     // No owner of the VM offers hypercalls of its own here.

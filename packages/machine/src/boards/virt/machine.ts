@@ -66,20 +66,21 @@ export interface VirtParts<V extends BoardVCpu> {
   readonly vm: Vm<V>;
   readonly console: Console;
   readonly input: InputQueue;
-  readonly dtb: Uint8Array;
+  readonly dtb: Uint8Array | undefined;
   readonly elf: ElfFile | undefined;
   readonly polled: Polled | undefined;
   /** How to build the machine again, for snapshots. */
   readonly config: Plain;
 }
 
-/** A machine laid out like one of QEMU's `virt` boards, ready to run. */
+/** A machine of any board, ready to run. */
 export class VirtMachine<V extends BoardVCpu> {
   readonly vm: Vm<V>;
   /** RAM, devices, clock and timers. */
   readonly machine: Machine;
   readonly memory: BusMemory;
-  readonly dtb: Uint8Array;
+  /** The device tree, of boards that have one. */
+  readonly dtb: Uint8Array | undefined;
   private readonly parts: VirtParts<V>;
   private ended: MachineEnd | undefined;
 

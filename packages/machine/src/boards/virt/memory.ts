@@ -14,6 +14,20 @@ const LARGE_PAGE = 2 << 20;
 const MIN_MEMORY = 4 << 20;
 const MAX_MEMORY = MAX_HOST_MEMORY - ARENA - TABLE_SPACE - 2 * LARGE_PAGE;
 
+/** A stretch of RAM: the bytes from `offset` on of the board's memory, at physical address `base`. */
+export interface RamPiece {
+  /** Default "RAM". */
+  readonly name?: string;
+  readonly base: number;
+  readonly size: number;
+  readonly offset: number;
+}
+
+/** RAM in one piece. */
+export function ramFrom(base: number): (size: number) => readonly RamPiece[] {
+  return (size) => [{ base, size, offset: 0 }];
+}
+
 /** Throws MachineError for what no board has. */
 export function checkSize(memory: number, cpus: number): void {
   if (!Number.isInteger(cpus) || cpus < 1 || cpus > MAX_CPUS) {

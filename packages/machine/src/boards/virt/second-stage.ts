@@ -5,23 +5,19 @@ import {
   MappingFlags,
 } from "@hypercraft/guest-page-table";
 import { type HyperCraftHal, HyperError, hostPhysAddr, pagingOf } from "@hypercraft/hypercraft";
+import type { RamPiece } from "./memory.js";
 
-/** The second-stage table, in one of the architecture's formats, of a guest whose RAM at `gpa` is the run of host frames at `hpa`. */
+/** The second-stage table, in one of the architecture's formats, of a guest whose memory is the run of host frames at `hpa`. */
 export function mapGuestRam(
   format: GuestPageTableFormat,
   hal: HyperCraftHal,
-  gpa: number,
+  ram: readonly RamPiece[],
   hpa: number,
-  size: number,
   vmid: number,
 ): GuestPageTable {
   const table = new GuestPageTable(format, pagingOf(hal), vmid);
-  table.mapRegion(
-    gpa,
-    hpa,
-    size,
-    MappingFlags.READ | MappingFlags.WRITE | MappingFlags.EXECUTE | MappingFlags.USER,
-  );
+  const flags = MappingFlags.READ | MappingFlags.WRITE | MappingFlags.EXECUTE | MappingFlags.USER;
+  for (const { base, size, offset } of ram) table.mapRegion(base, hpa + offset, size, flags);
   return table;
 }
 
