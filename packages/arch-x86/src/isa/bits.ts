@@ -137,8 +137,8 @@ export const bits: readonly X86Declaration<X86Builder>[] = [
   x86("BMI1")("tzcnt Gv, Ev", "F3 0F BC /r", counting(true), TESTED),
   x86("LZCNT")("lzcnt Gv, Ev", "F3 0F BD /r", counting(false), TESTED),
   insn("bswap Zv", "0F C8+r", byteSwap),
-  x86("MOVBE")("movbe Gv, Mv", "0F 38 F0 /r", moveBigEndian),
-  x86("MOVBE")("movbe Mv, Gv", "0F 38 F1 /r", moveBigEndian),
+  x86("MOVBE")("movbe Gv, Mv", "NFx 0F 38 F0 /r", moveBigEndian),
+  x86("MOVBE")("movbe Mv, Gv", "NFx 0F 38 F1 /r", moveBigEndian),
   x86("SSE4.2")("crc32 Gy, Eb", "F2 0F 38 F0 /r", crc32),
   x86("SSE4.2")("crc32 Gy, Ev", "F2 0F 38 F1 /r", crc32),
 ];

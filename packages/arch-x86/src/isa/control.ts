@@ -60,6 +60,6 @@ export const control: readonly X86Declaration<X86Builder>[] = [
   insn("loopne Jb", "E0", loop("notZero"), F64),
   insn("loope Jb", "E1", loop("zero"), F64),
   insn("loop Jb", "E2", loop("any"), F64),
-  insn("jrcxz Jb", "E3", jumpIfZero, F64),
+  insn("jrcxz Jb", "E3", jumpIfZero, { ...F64, textByAddress: "jcxz/jecxz/jrcxz" }),
   insn("syscall", "0F 05", (b) => b.callAndDispatch(Helper.syscall), { in64: "only" }),
 ];

@@ -26,7 +26,7 @@ const translate = (b: X86Builder): void => {
 };
 
 export const conversions: readonly X86Declaration<X86Builder>[] = [
-  insn("cbw", "98", widen),
-  insn("cwd", "99", extend),
+  insn("cbw", "98", widen, { text: "cbw/cwde/cdqe" }),
+  insn("cwd", "99", extend, { text: "cwd/cdq/cqo" }),
   insn("xlatb", "D7", translate),
 ];

@@ -19,8 +19,10 @@ export interface InstructionOptions {
   readonly form?: "register";
   /** A memory operand of 16 bytes may be anywhere. */
   readonly unaligned?: true;
-  /** Text where it is not the mnemonic and the operands. */
+  /** The mnemonics by operand size (2/4/8 bytes), where they are not one. */
   readonly text?: string;
+  /** The same by address size. */
+  readonly textByAddress?: string;
   /** Flags that it leaves undefined, where RFLAGS has them. */
   readonly undefinedFlags?: number;
 }

@@ -34,6 +34,7 @@ function specificity({ encoding, rm, options }: Row): number {
     (encoding.prefix > 0 ? 4 : 0) +
     (encoding.w >= 0 ? 2 : 0) +
     (rm !== "both" ? 1 : 0) +
+    (encoding.withoutB ? 1 : 0) +
     (options.in64 === "only" ? 16 : 0)
   );
 }
@@ -139,7 +140,8 @@ export class X86Decoder {
       // R, X and B are inverted.
       rex = 0x40 | (first & 0x80 ? 0 : 4);
       if (three) rex |= (first & 0x40 ? 0 : 2) | (first & 0x20 ? 0 : 1) | (last & 0x80 ? 8 : 0);
-      if (!long) rex &= 8;
+      // Elsewhere there are eight registers, and W means nothing.
+      if (!long) rex = 0;
       d.vvvv = ~(last >> 3) & (long ? 15 : 7);
       vectorLength = (last >> 2) & 1;
       // 0 none, 1 66, 2 F3, 3 F2: as the numbers of the prefixes.
@@ -148,6 +150,7 @@ export class X86Decoder {
       opcode = this.byte();
     }
     d.opcode = opcode;
+    d.opcodeRegister = (opcode & 7) | ((rex & 1) << 3);
     d.rex = rex !== 0;
     d.wide = (rex & 8) !== 0;
     const candidates = this.maps[map]![opcode]!;
@@ -157,7 +160,6 @@ export class X86Decoder {
     if (found === undefined) return undefined;
     if (d.vvvv !== 0 && !found.operands.some(({ place }) => place === "vvvv")) return undefined;
     this.sizes(d, found, mode, operandOverride && found.encoding.prefix !== PREFIX_66);
-    d.opcodeRegister = (opcode & 7) | ((rex & 1) << 3);
     d.mod = 3;
     d.base = -1;
     d.index = -1;
@@ -192,6 +194,8 @@ export class X86Decoder {
       if (options.protectedOnly && (!mode.protectedMode || mode.virtual8086)) continue;
       if (encoding.prefix >= 0 && encoding.prefix !== prefix) continue;
       if (encoding.w >= 0 && (encoding.w === 1) !== d.wide) continue;
+      if (encoding.withoutRepeat && prefix >= PREFIX_F3) continue;
+      if (encoding.withoutB && d.opcodeRegister >= 8) continue;
       if (encoding.vectorLength >= 0 && encoding.vectorLength !== vectorLength) continue;
       if (encoding.modrmByte >= 0 && encoding.modrmByte !== modrm) continue;
       if (encoding.extension >= 0 && encoding.extension !== ((modrm >> 3) & 7)) continue;
@@ -227,10 +231,11 @@ export class X86Decoder {
     if (d.mod === 0 && (modrm & 7) === 6) {
       d.base = -1;
       d.displacement = this.signed(2);
-      return;
+    } else {
+      d.stackBased = base === BP;
+      if (d.mod !== 0) d.displacement = this.signed(d.mod);
     }
-    d.stackBased = base === BP;
-    if (d.mod !== 0) d.displacement = this.signed(d.mod);
+    d.displacementHigh = d.displacement >> 31;
   }
 
   private address32(d: Decoded, rm: number, rex: number, long: boolean): void {

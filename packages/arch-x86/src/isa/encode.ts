@@ -77,7 +77,9 @@ export function encode<B>(row: X86Instruction<B>, choices: OperandChoices = {}):
   if (choices.repeat !== undefined) bytes.push(choices.repeat);
   const mandatory = MANDATORY[Math.max(0, encoding.prefix)] as number;
   if (!vex) {
-    const sized = operands.length === 0 || operands.some(({ size }) => size === "v" || size === "z");
+    const sized =
+      operands.length === 0 ||
+      operands.some(({ size, registerSize = size }) => registerSize === "v" || size === "z");
     if (operandSize === 2 && sized && mandatory !== 0x66 && encoding.prefix !== 0) bytes.push(0x66);
     if (mandatory !== 0) bytes.push(mandatory);
     const rex = (wide ? 8 : 0) | (high.r << 2) | (high.x << 1) | high.b;

@@ -4,8 +4,9 @@
 //   80 /0           ModRM.reg extends the opcode
 //   0F 01 C1        the ModRM byte is part of the opcode
 //   50+r            a register in the low three bits of the opcode
-//   66 0F 6E /r     a mandatory prefix; NP forbids 66, F2 and F3
+//   66 0F 6E /r     a mandatory prefix; NP forbids 66, F2 and F3, NFx F2 and F3
 //   REX.W 0F AE /0  an operand size of 8 is part of the opcode; REX.W0 forbids it
+//   F3 REX.B0 90    REX.B makes it another instruction
 //   VEX.L0.NP.0F38.W0 F2 /r
 
 /** Opcode maps: one byte, 0F, 0F 38, 0F 3A; and the same behind a VEX prefix. */
@@ -31,6 +32,10 @@ export interface Encoding {
   readonly modrmByte: number;
   /** REX.W or VEX.W as part of the opcode: -1 for anything. */
   readonly w: -1 | 0 | 1;
+  /** F2 and F3 are forbidden. */
+  readonly withoutRepeat: boolean;
+  /** REX.B must not be set. */
+  readonly withoutB: boolean;
   /** VEX.L, -1 for anything. */
   readonly vectorLength: -1 | 0 | 1;
 }
@@ -53,8 +58,14 @@ export function parseEncoding(text: string): Encoding {
   let head: Pick<Encoding, "map" | "prefix" | "w" | "vectorLength"> = {
     ...{ map: 0, prefix: -1, w: -1, vectorLength: -1 },
   };
+  let withoutB = false;
+  let withoutRepeat = false;
   if (words[0]?.startsWith("VEX.")) head = parseVex(words.shift() as string);
   else {
+    if (words[0] === "NFx") {
+      words.shift();
+      withoutRepeat = true;
+    }
     const prefix = PREFIXES.indexOf(words[0] as "NP");
     if (prefix >= 0 && words.length > 1) {
       words.shift();
@@ -62,6 +73,10 @@ export function parseEncoding(text: string): Encoding {
     }
     if (words[0] === "REX.W" || words[0] === "REX.W0")
       head = { ...head, w: words.shift() === "REX.W" ? 1 : 0 };
+    if (words[0] === "REX.B0") {
+      words.shift();
+      withoutB = true;
+    }
     if (words[0] === "0F" && words.length > 1) {
       words.shift();
       const next: string = words[0] ?? "";
@@ -79,6 +94,8 @@ export function parseEncoding(text: string): Encoding {
   if (modrm !== undefined && fixed < 0 && !/^\/[r0-7]$/.test(modrm)) throw wrong();
   return {
     ...head,
+    withoutB,
+    withoutRepeat,
     opcode: Number.parseInt(opcode, 16),
     plusRegister,
     modrm: modrm !== undefined,

@@ -65,8 +65,7 @@ const moveToSegment: Lift = (b) => {
 const moveFromSegment: Lift = (b) => {
   if (b.register(1) > Seg.gs) return b.undefined();
   const value = b.raw(1);
-  if (b.isMemory(0)) b.store(2, b.address(0, true), value);
-  else b.setGpr(b.register(0), b.size, value);
+  b.write(0, value);
 };
 
 const pushSegment =
@@ -106,13 +105,15 @@ export const far: readonly X86Declaration<X86Builder>[] = [
   insn("call Mp", "FF /3", farIndirect(Helper.farCall)),
   insn("retf Iw", "CA", farReturn),
   insn("retf", "CB", farReturn),
-  insn("iret", "CF", (b) => b.callAndDispatch(Helper.interruptReturn, b.size)),
+  insn("iret", "CF", (b) => b.callAndDispatch(Helper.interruptReturn, b.size), {
+    text: "iret/iretd/iretq",
+  }),
   insn("int3", "CC", interrupt(Vector.BP)),
   insn("int1", "F1", interrupt(Vector.DB, EXCEPTION)),
   insn("int Ib", "CD", (b) => interrupt(b.immediate & 0xff, NUMBERED)(b)),
   insn("into", "CE", overflow, LEGACY),
   insn("mov S, Ew", "8E /r", moveToSegment),
-  insn("mov Ev, S", "8C /r", moveFromSegment),
+  insn("mov RvMw, S", "8C /r", moveFromSegment),
   insn("push es", "06", pushSegment(Seg.es), LEGACY),
   insn("push cs", "0E", pushSegment(Seg.cs), LEGACY),
   insn("push ss", "16", pushSegment(Seg.ss), LEGACY),

@@ -200,7 +200,7 @@ export class X86Builder extends InstructionBuilder<CodeMode> {
     switch (this.operand(index).place) {
       case "immediate":
       case "signedImmediate":
-        return index > 1 && this.isImmediate(index - 1)
+        return index > 0 && this.isImmediate(index - 1)
           ? i64.const(d.second)
           : i64.pair(d.immediate, d.immediateHigh);
       case "one":

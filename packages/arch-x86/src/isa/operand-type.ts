@@ -50,7 +50,7 @@ export interface OperandType {
   readonly place: OperandPlace;
   readonly size: OperandSize;
   /** Bytes of it if it is a register, where those are others. */
-  readonly registerSize?: number;
+  readonly registerSize?: OperandSize;
   /** Number of the register that the opcode implies. */
   readonly index: number;
 }
@@ -86,12 +86,12 @@ fixed("st", "stack", 0, 10);
 fixed("1", "one", 1, 1);
 FIXED.set("STi", { name: "STi", place: "stack", index: -1, size: 10 });
 
-// A 32-bit register, or less memory.
-for (const [name, size] of [
-  ["RdMb", 1],
-  ["RdMw", 2],
-] as const)
-  FIXED.set(name, { name, place: "rm", size, registerSize: 4, index: -1 });
+// A register, or less memory.
+const narrower = (name: string, size: OperandSize, registerSize: OperandSize) =>
+  FIXED.set(name, { name, place: "rm", size, registerSize, index: -1 });
+narrower("RdMb", 1, 4);
+narrower("RdMw", 2, 4);
+narrower("RvMw", 2, "v");
 
 const TYPE = /^(sI|[A-Z])([a-z]*)$/;
 

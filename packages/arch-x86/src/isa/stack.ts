@@ -80,7 +80,7 @@ export const stack: readonly X86Declaration<X86Builder>[] = [
   insn("push sIb", "6A", push, D64),
   insn("pop Zv", "58+r", pop, D64),
   insn("pop Ev", "8F /0", pop, D64),
-  insn("pushf", "9C", pushFlags, D64),
-  insn("popf", "9D", popFlags, D64),
+  insn("pushf", "9C", pushFlags, { ...D64, text: "pushf/pushfd/pushfq" }),
+  insn("popf", "9D", popFlags, { ...D64, text: "popf/popfd/popfq" }),
   insn("leave", "C9", leave, D64),
 ];

@@ -65,8 +65,7 @@ const storeRegister =
   (which: number): Lift =>
   (b) => {
     const value = b.ir.call(Helper.readSystem, which);
-    if (b.isMemory(0)) b.store(2, b.address(0, true), value);
-    else b.setGpr(b.register(0), b.size, value);
+    b.write(0, value);
   };
 
 const writeControl: Lift = (b) => b.callAndDispatch(Helper.writeControl, b.register(0), b.raw(1));
@@ -171,9 +170,9 @@ export const system: readonly X86Declaration<X86Builder>[] = [
   insn("lmsw Ew", "0F 01 /6", (b) =>
     b.callAndDispatch(Helper.writeSystem, SystemRegister.machineStatus, b.unsigned(0)),
   ),
-  insn("sldt Ev", "0F 00 /0", storeRegister(SystemRegister.localTable)),
-  insn("str Ev", "0F 00 /1", storeRegister(SystemRegister.task)),
-  insn("smsw Ev", "0F 01 /4", storeRegister(SystemRegister.machineStatus)),
+  insn("sldt RvMw", "0F 00 /0", storeRegister(SystemRegister.localTable)),
+  insn("str RvMw", "0F 00 /1", storeRegister(SystemRegister.task)),
+  insn("smsw RvMw", "0F 01 /4", storeRegister(SystemRegister.machineStatus)),
   insn("verr Ew", "0F 00 /4", inspect(2)),
   insn("verw Ew", "0F 00 /5", inspect(3)),
   insn("lar Gv, Ew", "0F 02 /r", inspect(0)),
@@ -190,9 +189,12 @@ export const system: readonly X86Declaration<X86Builder>[] = [
   insn("invd", "0F 08", calling(Helper.privileged, Privileged.cacheControl)),
   insn("wbinvd", "0F 09", calling(Helper.privileged, Privileged.cacheControl)),
   insn("invlpg M", "0F 01 /7", (b) => b.callAndDispatch(Helper.invalidatePage, 0, b.address(0))),
-  insn("invpcid Gq, M", "66 0F 38 82 /r", (b) => {
-    b.callAndDispatch(Helper.invalidatePcid, 0, b.raw(0), b.address(1));
-  }),
+  insn(
+    "invpcid Gv, Mdq",
+    "66 0F 38 82 /r",
+    (b) => b.callAndDispatch(Helper.invalidatePcid, 0, b.unsigned(0), b.address(1)),
+    { size64: "f64" },
+  ),
   insn("rdmsr", "0F 32", calling(Helper.readMsr)),
   insn("wrmsr", "0F 30", calling(Helper.writeMsr)),
   insn("cpuid", "0F A2", calling(Helper.cpuid)),
@@ -203,16 +205,16 @@ export const system: readonly X86Declaration<X86Builder>[] = [
   insn("sysenter", "0F 34", calling(Helper.sysenter)),
   insn("sysexit", "0F 35", (b) => b.callAndDispatch(Helper.sysexit, b.d.wide ? 8 : 4)),
   insn("swapgs", "0F 01 F8", calling(Helper.swapGs), LONG),
-  insn("xgetbv", "0F 01 D0", calling(Helper.xgetbv)),
-  insn("xsetbv", "0F 01 D1", calling(Helper.xsetbv)),
-  insn("clac", "0F 01 CA", calling(Helper.accessFlag, 0)),
-  insn("stac", "0F 01 CB", calling(Helper.accessFlag, 1)),
+  insn("xgetbv", "NP 0F 01 D0", calling(Helper.xgetbv)),
+  insn("xsetbv", "NP 0F 01 D1", calling(Helper.xsetbv)),
+  insn("clac", "NP 0F 01 CA", calling(Helper.accessFlag, 0)),
+  insn("stac", "NP 0F 01 CB", calling(Helper.accessFlag, 1)),
   insn("rdfsbase Ry", "F3 0F AE /0", readBase(Seg.fs), LONG),
   insn("rdgsbase Ry", "F3 0F AE /1", readBase(Seg.gs), LONG),
   insn("wrfsbase Ry", "F3 0F AE /2", writeBase(Seg.fs), LONG),
   insn("wrgsbase Ry", "F3 0F AE /3", writeBase(Seg.gs), LONG),
-  insn("rdrand Rv", "0F C7 /6", random),
-  insn("rdseed Rv", "0F C7 /7", random),
+  insn("rdrand Rv", "NFx 0F C7 /6", random),
+  insn("rdseed Rv", "NFx 0F C7 /7", random),
   insn("in al, Ib", "E4", portRead),
   insn("in zAX, Ib", "E5", portRead),
   insn("in al, dx", "EC", portRead),
@@ -225,7 +227,8 @@ export const system: readonly X86Declaration<X86Builder>[] = [
   insn("ins Yz, dx", "6D", portString(false), { rep: "rep" }),
   insn("outs dx, Xb", "6E", portString(true), { rep: "rep" }),
   insn("outs dx, Xz", "6F", portString(true), { rep: "rep" }),
-  insn("pause", "F3 90", nothing),
+  insn("nop", "REX.B0 90", nothing),
+  insn("pause", "F3 REX.B0 90", nothing),
   insn("nop Ev", "0F 1F /r", nothing),
   insn("nop Ev", "0F 18 /r", nothing, { name: "prefetch" }),
   insn("nop Ev", "0F 19 /r", nothing, { name: "nop 0F 19" }),

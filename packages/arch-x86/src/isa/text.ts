@@ -91,7 +91,7 @@ function operandText(d: Decoded, type: OperandType, position: number, ip: bigint
       return type.index === 0 ? "st" : `st(${d.rm & 7})`;
     case "immediate":
     case "signedImmediate": {
-      const later = position > 1 && d.instruction?.operands[position - 1]?.place === "immediate";
+      const later = position > 0 && d.instruction?.operands[position - 1]?.place === "immediate";
       const value = later ? BigInt(d.second) : wide(d.immediate, d.immediateHigh);
       // Bytes on their own are numbers without a sign.
       return hex(
@@ -122,7 +122,12 @@ export function textOf(d: Decoded, ip: bigint): string {
   const { instruction } = d;
   if (instruction === undefined) return "(bad)";
   const prefix = `${d.lock ? "lock " : ""}${repeatText(d)}`;
-  const mnemonic = instruction.mnemonic.replace("{cc}", CONDITIONS[d.opcode & 15] as string);
+  const { text, textByAddress } = instruction.options;
+  const named =
+    text?.split("/")[Math.log2(d.operandSize) - 1] ??
+    textByAddress?.split("/")[Math.log2(d.addressSize) - 1] ??
+    instruction.mnemonic;
+  const mnemonic = named.replace("{cc}", CONDITIONS[d.opcode & 15] as string);
   const operands = instruction.operands.map((type, i) => operandText(d, type, i, ip));
   return `${prefix}${mnemonic}${operands.length === 0 ? "" : ` ${operands.join(", ")}`}`;
 }
