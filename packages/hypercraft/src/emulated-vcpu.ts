@@ -190,6 +190,14 @@ export abstract class EmulatedVCpu<
     this.inSuspend = false;
   }
 
+  /**
+   * Fields by which the hypervisor tells the CPU where on this host the VM is (its second stage, its VMID). They are no
+   * part of the guest: saved as zero, and left alone by a load, since another host may have it elsewhere.
+   */
+  protected get hostFields(): readonly string[] {
+    return [];
+  }
+
   /** Everything the vCPU is, as plain data. Throws BadState while it runs or waits for an answer. */
   save(): EmulatedVCpuState<S> {
     const lifecycle = this.lifecycleState();
@@ -197,7 +205,8 @@ export abstract class EmulatedVCpu<
     model.save();
     // What a restored CPU starts without, this one goes on without, so that both go the same way.
     model.forget();
-    return { version: 1, lifecycle, core: execution.state(), suspended: this.inSuspend };
+    const core = this.withHostFields(execution.state(), () => 0n);
+    return { version: 1, lifecycle, core, suspended: this.inSuspend };
   }
 
   /** Throws InvalidParam for a state of another version or shape. */
@@ -210,9 +219,16 @@ export abstract class EmulatedVCpu<
     }
     this.deadEnd = undefined;
     this.restoreLifecycle(state.lifecycle);
-    this.execution.restore(state.core);
+    const own = this.execution.state().fields;
+    this.execution.restore(this.withHostFields(state.core, (name) => own[name]!));
     this.inSuspend = state.suspended;
     this.model.reload();
+  }
+
+  private withHostFields(core: S, value: (name: string) => bigint): S {
+    const fields = { ...core.fields };
+    for (const name of this.hostFields) fields[name] = value(name);
+    return { ...core, fields };
   }
 
   override nextDeadline(): number {

@@ -15,10 +15,10 @@ export interface HostOptions {
   readonly vmids?: VmidAllocator;
 }
 
-/** A VM to create: the host adds the VMID, and its Hal's clock and exit hook. */
+/** A VM to create: the host adds the VMID, and its Hal's clock and exit hook where there is none of its own. */
 export type HostVmOptions<V extends VCpu, G extends GuestMemoryInterface> = Omit<
   VmOptions<V, G>,
-  "vmid" | "clock" | "onVmExit" | "guestPageTable"
+  "vmid" | "clock" | "guestPageTable"
 > & {
   /** The second stage, or what makes it once the VMID is known: tables carry it in their token. */
   readonly guestPageTable: G | ((vmid: number) => G);
@@ -53,7 +53,7 @@ export class Host {
       const hook = onVmExit === undefined ? {} : { onVmExit };
       const given = options.guestPageTable;
       const guestPageTable = typeof given === "function" ? given(vmid) : given;
-      const vm = new Vm<V, G>({ clock: hal.clock, ...options, ...hook, vmid, guestPageTable });
+      const vm = new Vm<V, G>({ clock: hal.clock, ...hook, ...options, vmid, guestPageTable });
       this.#vms.set(vmid, vm);
       return vm;
     } catch (error) {

@@ -45,6 +45,7 @@ export * from "./machine/builder.js";
 export * from "./machine/interrupts.js";
 export * from "./machine/machine.js";
 export * from "./memory/guest-memory.js";
+export * from "./memory/host-hal.js";
 export * from "./memory/host-memory.js";
 export * from "./memory/system-bus.js";
 export * from "./snapshot/container.js";

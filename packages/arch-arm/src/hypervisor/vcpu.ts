@@ -65,6 +65,8 @@ export interface VCpuInterruptController {
   writeRegister?(register: number, value: bigint): boolean;
 }
 
+const HOST_FIELDS = ["VTTBR_EL2"] as const;
+
 /** A guest at EL1 and EL0, whose exceptions to EL2 end up here. */
 export class ArmVCpu extends PeVCpu {
   /** Whoever wires the VM's interrupt controller sets this, and drives `setInterrupt`. */
@@ -87,6 +89,11 @@ export class ArmVCpu extends PeVCpu {
   protected override onPowerOn(entry: GuestPhysAddr, arg: bigint): void {
     this.start(entry, this.context);
     this.setGpr(0, arg);
+  }
+
+  /** Where the second stage's tables are, and the VMID. */
+  protected override get hostFields(): readonly string[] {
+    return HOST_FIELDS;
   }
 
   private start(entry: GuestPhysAddr, { guestPageTable }: VCpuContext): void {

@@ -71,6 +71,8 @@ const NO_SECOND_STAGE: FatalExit = {
   value: 0n,
 };
 
+const HOST_FIELDS = ["hgatp"] as const;
+
 /** A vCPU's state as plain data. */
 export type RiscvVCpuState = HartVCpuState;
 
@@ -95,6 +97,11 @@ export class RiscvVCpu extends HartVCpu {
     this.start(BigInt(entry), this.context);
     this.setGpr(A0, BigInt(this.vcpuId));
     this.setGpr(A1, arg);
+  }
+
+  /** hgatp: where the second stage's tables are, and the VMID. */
+  protected override get hostFields(): readonly string[] {
+    return HOST_FIELDS;
   }
 
   private start(pc: bigint, context: VCpuContext): void {

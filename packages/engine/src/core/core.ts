@@ -8,7 +8,7 @@ import type { Engine } from "./engine.js";
 import { type Access, Status } from "./guest-cpu.js";
 import { SlowPath } from "./slow-path.js";
 import { type Watchpoint, Watchpoints } from "./watchpoints.js";
-import { type Reservation, W } from "./words.js";
+import { LOST_RESERVATION, type Reservation, W } from "./words.js";
 
 /** Why `Core.run` returned. */
 export type RunEnd =
@@ -30,7 +30,7 @@ export interface CoreState {
   readonly traps: number;
   /** A host's answers that the next instruction will use, in order. */
   readonly answers: readonly bigint[];
-  /** The load reservation: an offset in host memory (equal machines lay theirs out alike), and the value seen. */
+  /** The load reservation: an offset from the engine's `origin` in host memory, and the value seen. */
   readonly reservation: Reservation | null;
   readonly fields: Readonly<Record<string, bigint>>;
 }
@@ -215,7 +215,7 @@ export class Core extends CoreCode implements CoreApi {
       instructions: this.total,
       traps: this.traps,
       answers,
-      reservation: this.reservation(),
+      reservation: moved(this.reservation(), -this.engine.origin),
       fields,
     };
   }
@@ -236,7 +236,7 @@ export class Core extends CoreCode implements CoreApi {
       Number(BigInt.asIntN(32, value >> 32n)),
     ]);
     this.rewindAnswers();
-    this.setReservation(state.reservation);
+    this.setReservation(moved(state.reservation, this.engine.origin));
     this.dropContexts();
   }
 
@@ -593,4 +593,10 @@ export class Core extends CoreCode implements CoreApi {
   get inStep(): boolean {
     return this.running().step;
   }
+}
+
+/** A reservation with another origin; one that was lost has no place. */
+function moved(reservation: Reservation | null, distance: number): Reservation | null {
+  if (reservation === null || reservation.address === LOST_RESERVATION) return reservation;
+  return { ...reservation, address: reservation.address + BigInt(distance) };
 }

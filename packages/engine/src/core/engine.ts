@@ -35,6 +35,11 @@ export interface EngineOptions {
   /** Part of the memory that belongs to the engine: byte offset and size. */
   readonly arena: { readonly offset: number; readonly size: number };
   readonly ram: RamMap;
+  /**
+   * Offset in host memory where the guest's RAM begins; saved reservations count from there, so that they hold wherever
+   * a machine's RAM lies. Default 0.
+   */
+  readonly origin?: number;
   /** Bytes reserved for one vCPU's state; at least the largest layout's size. */
   readonly stateBytes?: number;
   /**
@@ -68,6 +73,7 @@ export class Engine {
   readonly words: Int32Array;
   readonly bytes: Uint8Array;
   readonly ram: RamMap;
+  readonly origin: number;
   readonly code: CodeStore;
   readonly source: PageSource;
   readonly lookup: LookupTables;
@@ -104,6 +110,7 @@ export class Engine {
     this.stopwatch = new Stopwatch(options.now);
     this.memory = memory;
     this.ram = options.ram;
+    this.origin = options.origin ?? 0;
     this.words = new Int32Array(memory.buffer);
     this.bytes = new Uint8Array(memory.buffer);
     this.stateBytes = options.stateBytes ?? DEFAULT_STATE_BYTES;

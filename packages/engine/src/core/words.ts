@@ -24,7 +24,7 @@ export const W = {
   accessValue: E.accessValue >> 2,
 } as const;
 
-/** A load reservation: an offset in host memory (equal machines lay theirs out alike), and the value seen: its low half sign-extended, if it is less than 8 bytes. Address -2: lost. */
+/** A load reservation: an offset in host memory, in saved states from the engine's `origin` on, and the value seen: its low half sign-extended, if it is less than 8 bytes. Address -2: lost. */
 export interface Reservation {
   readonly address: bigint;
   readonly value: bigint;
@@ -32,6 +32,7 @@ export interface Reservation {
 
 /** What `address` says of a reservation that ended because another core was entered, which may have written there. */
 const LOST = -2;
+export const LOST_RESERVATION = BigInt(LOST);
 
 /** One vCPU's state in host memory, by field and by word. */
 export class CoreWords {
@@ -122,7 +123,7 @@ export class CoreWords {
 
   reservation(): Reservation | null {
     if (this.word(W.reservation + 1) === -1)
-      return this.word(W.reservation) === LOST ? { address: BigInt(LOST), value: 0n } : null;
+      return this.word(W.reservation) === LOST ? { address: LOST_RESERVATION, value: 0n } : null;
     return {
       address: this.wide(W.reservation),
       value: (this.wide(W.reservedHigh) << 64n) | this.wide(W.reservedValue),

@@ -89,8 +89,8 @@ export async function createArmVirt(options: ArmVirtOptions): Promise<ArmVirtMac
       }
       addDevices(builder, board, options, map);
     },
-    createCpus(wiring, board, hal) {
-      pes = board.mode === "bare" ? barePes(wiring) : guestPes(wiring, hal, hostBus(gic, map));
+    createCpus(wiring, board) {
+      pes = board.mode === "bare" ? barePes(wiring) : guestPes(wiring, hostBus(gic, map));
       connectGic(pes.vcpus, gic);
       if (semihosting) connectSemihosting(pes.vcpus, options, board);
       return pes;

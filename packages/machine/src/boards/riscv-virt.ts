@@ -66,8 +66,8 @@ export async function createRiscvVirt(options: RiscvVirtOptions): Promise<RiscvV
         restore: (state) => htif?.restore(state),
       });
     },
-    createCpus(wiring, { mode }, hal) {
-      harts = mode === "bare" ? bareHarts(wiring) : guestHarts(wiring, hal);
+    createCpus(wiring, { mode }) {
+      harts = mode === "bare" ? bareHarts(wiring) : guestHarts(wiring);
       return harts;
     },
     planBoot: (kernel, parts, { memory, cpus, mode }) =>

@@ -1,4 +1,6 @@
 /** What the boards laid out like QEMU's `virt` machines have in common; each is in a module of its own. */
+
+export { BoardHost, type BoardHostOptions, type HostedMachine, type MachineRoom } from "./virt/host.js";
 export type {
   BoardVCpu,
   MachineEnd,

@@ -8,7 +8,14 @@ import { FRAME_SIZE, HostMemory, MAX_HOST_MEMORY, WASM_PAGE_SIZE } from "../memo
 import { SystemBus } from "../memory/system-bus.js";
 import { DeterministicClock, type MachineClock } from "../time/clock.js";
 import { type InterruptControllerSpec, IrqAllocator } from "./interrupts.js";
-import { type AnyDevice, type DeviceSpace, Machine, type PlacedDevice } from "./machine.js";
+import {
+  type AnyDevice,
+  type DeviceSpace,
+  Machine,
+  type MachineParts,
+  type PlacedDevice,
+  type RamRun,
+} from "./machine.js";
 
 /** Frames in 2 MiB: RAM aligned to it can be mapped by large pages. */
 const LARGE_PAGE_FRAMES = 512;
@@ -118,7 +125,26 @@ export class MachineBuilder {
     const host = this.#options.host ?? this.#makeHost();
     const bus = new SystemBus(host);
     const memory = new BusMemory(bus);
-    for (const ram of this.#ram) bus.addRam({ ...ram, offset: ram.offset ?? allocate(host, ram) });
+    const allocated: RamRun[] = [];
+    try {
+      for (const ram of this.#ram) {
+        if (ram.offset !== undefined) bus.addRam({ ...ram, offset: ram.offset });
+        else {
+          const offset = allocate(host, ram);
+          allocated.push({ offset, size: ram.size });
+          bus.addRam({ ...ram, offset });
+        }
+      }
+      return this.#assemble({ name, host, bus, memory, clock, timers, io, allocated });
+    } catch (error) {
+      // On a host with other machines nobody else would.
+      for (const { offset, size } of allocated) host.free(offset, size / FRAME_SIZE);
+      throw error;
+    }
+  }
+
+  #assemble(given: Omit<MachineParts, "ports" | "devices" | "controller" | "components">): Machine {
+    const { name, bus, memory, clock, timers, io } = given;
     const components = new Map<string, Stateful>();
     const controller = this.#controller;
     if (controller !== undefined) {
@@ -144,19 +170,7 @@ export class MachineBuilder {
       devices.set(deviceName, { ...region, space, irq: source });
     }
     for (const [componentName, part] of this.#components) components.set(componentName, part);
-    return new Machine({
-      name,
-      host,
-      bus,
-      ports,
-      memory,
-      clock,
-      timers,
-      io,
-      devices,
-      controller,
-      components,
-    });
+    return new Machine({ ...given, ports, devices, controller, components });
   }
 
   #takeSource(

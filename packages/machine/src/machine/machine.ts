@@ -9,7 +9,7 @@ import { DeviceTree } from "../fdt/tree.js";
 import type { DeviceIo } from "../io/device-io.js";
 import { LoadPlan, type RamRange } from "../loaders/plan.js";
 import type { BusMemory } from "../memory/guest-memory.js";
-import type { HostMemory } from "../memory/host-memory.js";
+import { FRAME_SIZE, type HostMemory } from "../memory/host-memory.js";
 import type { RamRegion, SystemBus } from "../memory/system-bus.js";
 import { captureRam, componentState, restoreRam, type Snapshot } from "../snapshot/snapshot.js";
 import type { MachineClock } from "../time/clock.js";
@@ -36,6 +36,12 @@ export interface PlacedDevice {
   readonly irq: number | undefined;
 }
 
+/** A run of frames of host memory: offset and size in bytes. */
+export interface RamRun {
+  readonly offset: number;
+  readonly size: number;
+}
+
 /** The parts of a machine, as the builder made them. */
 export interface MachineParts {
   readonly name: string;
@@ -51,6 +57,8 @@ export interface MachineParts {
   readonly controller: (InterruptControllerSpec & { readonly name: string }) | undefined;
   /** Interrupt controller and CPUs: what is restored last, in this order. */
   readonly components: ReadonlyMap<string, Stateful>;
+  /** Frames that were allocated for it, of host memory that others may use as well. */
+  readonly allocated: readonly RamRun[];
 }
 
 export interface DeviceTreeOptions {
@@ -73,7 +81,7 @@ const SOC_CELLS = 2;
  * A machine put together: RAM and devices on a bus, time, interrupts. It has no CPU of its own: whoever runs
  * one gives it the bus, the clock and the timers, and registers its state as a component.
  */
-export class Machine implements MachineParts {
+export class Machine implements Omit<MachineParts, "allocated"> {
   readonly name: string;
   readonly host: HostMemory;
   readonly bus: SystemBus;
@@ -85,6 +93,7 @@ export class Machine implements MachineParts {
   readonly devices: ReadonlyMap<string, PlacedDevice>;
   readonly controller: MachineParts["controller"];
   readonly components: ReadonlyMap<string, Stateful>;
+  #allocated: readonly RamRun[];
 
   /** Use `MachineBuilder`. */
   constructor(parts: MachineParts) {
@@ -99,6 +108,7 @@ export class Machine implements MachineParts {
     this.devices = parts.devices;
     this.controller = parts.controller;
     this.components = parts.components;
+    this.#allocated = parts.allocated;
   }
 
   /** RAM regions by ascending address. */
@@ -124,6 +134,16 @@ export class Machine implements MachineParts {
     const bus = DeviceBus.mmio();
     for (const region of this.bus.regions) if (region.kind === "device") bus.add(region);
     return bus;
+  }
+
+  /**
+   * Gives back to host memory what was allocated for this machine, which is over: it has no RAM any more, so that
+   * nobody reaches through it what others have there next.
+   */
+  release(): void {
+    for (const { base } of this.ram) this.bus.remove(base);
+    for (const { offset, size } of this.#allocated) this.host.free(offset, size / FRAME_SIZE);
+    this.#allocated = [];
   }
 
   /** Resets every device. RAM, clock and CPUs stay as they are. */

@@ -17,13 +17,7 @@ import {
 } from "@hypercraft/arch-arm";
 import type { DeviceBus, Engine } from "@hypercraft/engine";
 import { type GuestMemoryInterface, MappingFlags } from "@hypercraft/guest-page-table";
-import {
-  type DeviceWidth,
-  guestPhysAddr,
-  type IrqLine,
-  type MemoryHal,
-  PerCpuArea,
-} from "@hypercraft/hypercraft";
+import { type DeviceWidth, guestPhysAddr, type IrqLine, PerCpuArea } from "@hypercraft/hypercraft";
 import {
   bareEngine,
   type CpuWiring,
@@ -74,9 +68,9 @@ export function barePes(wiring: CpuWiring): BoardPes {
 }
 
 /** PEs under the hypervisor, whose interrupts come from the VM's GIC. `bus`: devices of the host that its guest may use. */
-export function guestPes(wiring: CpuWiring, hal: MemoryHal, bus: DeviceBus): BoardPes {
+export function guestPes(wiring: CpuWiring, bus: DeviceBus): BoardPes {
   const { clock, cpus } = wiring;
-  const engine = guestEngine(wiring, RULES, hal);
+  const engine = guestEngine(wiring, RULES);
   const area = new PerCpuArea((index) => {
     const { core, pe } = createPe(engine, { index, mode: "vm", clock, bus });
     return new ArmPerCpu(index, core, pe);

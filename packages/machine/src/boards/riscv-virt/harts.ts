@@ -8,7 +8,7 @@ import {
   RiscvPerCpu,
 } from "@hypercraft/arch-riscv";
 import type { Engine } from "@hypercraft/engine";
-import { guestPhysAddr, type MemoryHal, PerCpuArea } from "@hypercraft/hypercraft";
+import { guestPhysAddr, PerCpuArea } from "@hypercraft/hypercraft";
 import {
   bareEngine,
   type CpuWiring,
@@ -63,9 +63,9 @@ export function bareHarts(wiring: CpuWiring): BoardHarts {
 }
 
 /** Harts under the hypervisor: external interrupts are injected, devices are reached by exits. */
-export function guestHarts(wiring: CpuWiring, hal: MemoryHal): BoardHarts {
+export function guestHarts(wiring: CpuWiring): BoardHarts {
   const { clock, cpus } = wiring;
-  const engine = guestEngine(wiring, RULES, hal);
+  const engine = guestEngine(wiring, RULES);
   const area = new PerCpuArea((cpuId) => {
     const { core, hart } = createHart(engine, { hartId: cpuId, mode: "vm", clock, bus: NO_DEVICES });
     return new RiscvPerCpu(cpuId, core, hart);

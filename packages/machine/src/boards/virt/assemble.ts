@@ -1,6 +1,6 @@
 import type { Engine } from "@hypercraft/engine";
-import type { GuestPageTableFormat } from "@hypercraft/guest-page-table";
-import { type MemoryHal, Vm, VmCpus } from "@hypercraft/hypercraft";
+import type { GuestMemoryInterface, GuestPageTableFormat } from "@hypercraft/guest-page-table";
+import { type Vm, VmCpus } from "@hypercraft/hypercraft";
 import { InputQueue } from "../../console/bytes.js";
 import type { Plain } from "../../contracts.js";
 import { MachineError } from "../../errors.js";
@@ -12,8 +12,9 @@ import { MachineBuilder } from "../../machine/builder.js";
 import type { Machine } from "../../machine/machine.js";
 import { readSnapshot } from "../../snapshot/container.js";
 import type { CpuWiring } from "./engine.js";
+import { BoardHost, type Lease } from "./host.js";
 import type { BoardVCpu, MachineEnd, Polled, VirtMachine, VirtParts } from "./machine.js";
-import { checkSize, createMemory, type RamPiece } from "./memory.js";
+import { checkSize, type RamPiece } from "./memory.js";
 import { DEFAULT_MEMORY, MAX_CPUS, type NamedBytes, type VirtHost, type VirtOptions } from "./options.js";
 import { mapGuestRam, noSecondStage } from "./second-stage.js";
 import { SliceCuttingQueue } from "./slice-cutting-queue.js";
@@ -69,7 +70,6 @@ export interface VirtDesign<V extends BoardVCpu, M extends VirtMachine<V>, B ext
   createCpus(
     wiring: CpuWiring,
     board: BoardContext,
-    hal: MemoryHal,
   ): { readonly engine: Engine; readonly vcpus: readonly V[] };
   planBoot(kernel: KernelImage | undefined, parts: Machine, board: BoardContext): Promise<B>;
   /** The images are loaded: give the vCPUs to the VM and their first state. */
@@ -87,15 +87,37 @@ export async function assembleVirt<V extends BoardVCpu, M extends VirtMachine<V>
   options: VirtOptions,
   design: VirtDesign<V, M, B>,
 ): Promise<M> {
-  const { mode = "vm", memory = DEFAULT_MEMORY, cpus = 1, clock } = options;
-  const { name } = design;
+  const { memory = DEFAULT_MEMORY, cpus = 1, clock } = options;
   checkSize(memory, cpus);
   const kernel =
     options.kernel && (await readKernel(options.kernel.bytes, options.kernel.name, design.architecture));
+  const room = { memory, extra: design.extraMemory ?? 0 };
+  const host = options.host ?? new BoardHost({ machines: [room], clock });
+  const lease = host.lease(clock);
+  try {
+    const machine = await assemble(options, design, kernel, lease);
+    host.add(machine, lease);
+    return machine;
+  } catch (error) {
+    lease.end();
+    throw error;
+  }
+}
+
+async function assemble<V extends BoardVCpu, M extends VirtMachine<V>, B extends VirtBoot>(
+  options: VirtOptions,
+  design: VirtDesign<V, M, B>,
+  kernel: KernelImage | undefined,
+  lease: Lease,
+): Promise<M> {
+  const { mode = "vm", memory = DEFAULT_MEMORY, cpus = 1, clock } = options;
+  const { name } = design;
+  const { host } = lease;
+  const { hal } = host;
   const variant = boardVariant(options, design.virtioVersion, kernel);
-  const { host, hal, hpa } = createMemory(clock, memory, design.extraMemory ?? 0);
 
   const ram = design.ram(memory);
+  const origin = lease.allocateRam(memory);
 
   // Parts refer to each other in circles; these are filled in below, before anything runs.
   let vcpus: readonly V[];
@@ -105,10 +127,9 @@ export async function assembleVirt<V extends BoardVCpu, M extends VirtMachine<V>
   const timers = new SliceCuttingQueue();
   const input = new InputQueue();
   const board: BoardContext = { mode, memory, ram, cpus, variant, input, end: (how) => machine.end(how) };
-  const builder = new MachineBuilder({ name, host, clock, timers });
-  const ramOffset = hal.physToVirt(hpa);
+  const builder = new MachineBuilder({ name, host: host.memory, clock, timers });
   for (const { name: piece = "RAM", base, size, offset } of ram)
-    builder.ram(piece, base, size, ramOffset + offset);
+    builder.ram(piece, base, size, origin + offset);
   builder.component("input", input);
   design.addParts(builder, board);
   options.extend?.(builder);
@@ -123,20 +144,25 @@ export async function assembleVirt<V extends BoardVCpu, M extends VirtMachine<V>
     restore: (state) => vm.restore(state as never),
   });
   const parts = builder.build();
+  lease.onEnd(() => parts.release());
 
   const { tier = "auto", now, regionWatch } = options;
-  const made = design.createCpus({ host, bus: parts.bus, clock, cpus, tier, now, regionWatch }, board, hal);
+  const wiring = { lease, origin, bus: parts.bus, clock, cpus, tier, now, regionWatch };
+  const made = design.createCpus(wiring, board);
   vcpus = made.vcpus;
   const boot = await design.planBoot(kernel, parts, board);
   const set = new VmCpus<V>(MAX_CPUS);
   for (const vcpu of vcpus) set.addVcpu(vcpu);
-  const vmid = 1;
-  vm = new Vm<V>({
+  vm = host.vms.createVm<V, GuestMemoryInterface>({
     vcpus: set,
-    guestPageTable: mode === "vm" ? mapGuestRam(design.secondStage, hal, ram, hpa, vmid) : noSecondStage,
-    vmid,
+    guestPageTable(vmid) {
+      if (mode === "bare") return noSecondStage;
+      const table = mapGuestRam(design.secondStage, hal, ram, hal.virtToPhys(origin), vmid);
+      lease.onEnd(() => table.dispose());
+      return table;
+    },
     clock,
-    name,
+    name: options.name ?? name,
     timers,
     mmio: parts.deviceBus(),
     ports: parts.ports,
@@ -146,6 +172,7 @@ export async function assembleVirt<V extends BoardVCpu, M extends VirtMachine<V>
     handlers: { hypercall: () => ({ kind: "status", status: "notSupported" }) },
     ...(options.onVmExit === undefined ? {} : { onVmExit: options.onVmExit }),
   });
+  lease.onEnd(() => host.vms.destroyVm(vm.vmid));
   boot.plan.load(parts.memory);
   design.start(vm, boot, parts, board);
   machine = design.machine({
@@ -158,6 +185,7 @@ export async function assembleVirt<V extends BoardVCpu, M extends VirtMachine<V>
     dtb: boot.dtb,
     elf: boot.elf,
     polled: design.polled?.(boot, parts, board),
+    lease,
     config: {
       mode,
       memory,

@@ -1,12 +1,15 @@
 import { Engine, type EngineOptions, type RamMap, type RegionWatch } from "@hypercraft/engine";
-import type { Clock, HyperCraftHal, MemoryHal } from "@hypercraft/hypercraft";
-import type { HostMemory } from "../../memory/host-memory.js";
+import type { Clock, HyperCraftHal } from "@hypercraft/hypercraft";
 import type { SystemBus } from "../../memory/system-bus.js";
 import { DeterministicClock } from "../../time/clock.js";
+import type { Lease } from "./host.js";
 
 /** What a board's CPUs are connected to. */
 export interface CpuWiring {
-  readonly host: HostMemory;
+  /** The machine's place on its host. */
+  readonly lease: Lease;
+  /** Offset in host memory of the guest's RAM. */
+  readonly origin: number;
   readonly bus: SystemBus;
   readonly clock: Clock;
   readonly cpus: number;
@@ -28,24 +31,28 @@ export function bareEngine(wiring: CpuWiring, rules: EngineRules): Engine {
 }
 
 /** An engine for CPUs under the hypervisor: their RAM is the host's, guests' addresses go through the second stage. */
-export function guestEngine(wiring: CpuWiring, rules: EngineRules, hal: MemoryHal): Engine {
+export function guestEngine(wiring: CpuWiring, rules: EngineRules): Engine {
+  const { hal } = wiring.lease.host;
   return createEngine(wiring, rules, {
     ramOffset: (physical) => ramOffset(hal, physical),
     ranges: () => [{ physical: hal.base, size: hal.size, offset: hal.physToVirt(hal.base) }],
   });
 }
 
-function createEngine({ host, tier, now, regionWatch }: CpuWiring, rules: EngineRules, ram: RamMap): Engine {
+function createEngine(wiring: CpuWiring, rules: EngineRules, ram: RamMap): Engine {
+  const { lease, origin, tier, now, regionWatch } = wiring;
+  const { memory } = lease.host;
   const engine = new Engine({
-    memory: host.memory,
-    arena: { offset: 0, size: host.arenaSize },
+    memory: memory.memory,
+    arena: lease.arena,
     ram,
+    origin,
     ...rules,
     tier,
     ...(now !== undefined && { now }),
   });
   engine.regionWatch = regionWatch;
-  host.onWrite((offset, length) => engine.ramWritten(offset, length));
+  lease.onEnd(memory.onWrite((offset, length) => engine.ramWritten(offset, length)));
   return engine;
 }
 

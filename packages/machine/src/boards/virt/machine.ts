@@ -3,6 +3,7 @@ import {
   type Console,
   type ExitCounts,
   formatReport,
+  HyperError,
   type VCpu,
   type Vm,
   type VmRunResult,
@@ -15,6 +16,7 @@ import type { Machine } from "../../machine/machine.js";
 import type { BusMemory } from "../../memory/guest-memory.js";
 import { writeSnapshot } from "../../snapshot/container.js";
 import type { Snapshot } from "../../snapshot/snapshot.js";
+import type { Lease } from "./host.js";
 
 /** How a machine's run ended. */
 export type MachineEnd =
@@ -69,6 +71,8 @@ export interface VirtParts<V extends BoardVCpu> {
   readonly dtb: Uint8Array | undefined;
   readonly elf: ElfFile | undefined;
   readonly polled: Polled | undefined;
+  /** Its place on the host. */
+  readonly lease: Lease;
   /** How to build the machine again, for snapshots. */
   readonly config: Plain;
 }
@@ -83,6 +87,7 @@ export class VirtMachine<V extends BoardVCpu> {
   readonly dtb: Uint8Array | undefined;
   private readonly parts: VirtParts<V>;
   private ended: MachineEnd | undefined;
+  private closed = false;
 
   constructor(parts: VirtParts<V>) {
     this.parts = parts;
@@ -92,6 +97,22 @@ export class VirtMachine<V extends BoardVCpu> {
     this.dtb = parts.dtb;
   }
 
+  /** What reports call it. */
+  get name(): string {
+    return this.vm.name;
+  }
+
+  /** How it ended for good, or undefined while it can be run. */
+  get result(): MachineEnd | undefined {
+    const { result } = this.vm;
+    return this.ended ?? (result && machineEnd(result));
+  }
+
+  /** Whether it is being run now. */
+  get running(): boolean {
+    return this.vm.onWake !== undefined;
+  }
+
   /** vCPUs by id. */
   get vcpus(): readonly V[] {
     return this.parts.vcpus;
@@ -99,6 +120,7 @@ export class VirtMachine<V extends BoardVCpu> {
 
   /** Run until the guest ends, a limit is met or `stop` is called. Rejects when it runs already or has ended. */
   async run(options: MachineRunOptions = {}): Promise<MachineEnd> {
+    if (this.closed) throw new HyperError("BadState", `${this.name} was closed`);
     const { maxInstructions, slice, onIdle, signal } = options;
     const limits = {
       ...(slice === undefined ? {} : { slice }),
@@ -124,6 +146,17 @@ export class VirtMachine<V extends BoardVCpu> {
       if (result.kind === "budget" && chunk !== left) continue;
       return machineEnd(result);
     }
+  }
+
+  /**
+   * Give everything back to the host, for other machines: RAM and tables, the VMID, the engine's arena. The machine has no
+   * memory any more. One that has a host of its own need not be closed: it goes when nobody holds it. Throws BadState
+   * while it runs; the second time nothing happens.
+   */
+  close(): void {
+    if (this.running) throw new HyperError("BadState", `${this.name} is being run`);
+    this.closed = true;
+    this.parts.lease.end();
   }
 
   /** End the present run, or the next one, with `stopped`. */

@@ -1,16 +1,15 @@
-import { type Clock, HyperError, hostPhysAddr, MemoryHal } from "@hypercraft/hypercraft";
 import { bytesText, MachineError } from "../../errors.js";
-import { FRAME_SIZE, HostMemory, MAX_HOST_MEMORY, WASM_PAGE_SIZE } from "../../memory/host-memory.js";
+import { FRAME_SIZE, MAX_HOST_MEMORY, WASM_PAGE_SIZE } from "../../memory/host-memory.js";
 import { MAX_CPUS } from "./options.js";
 
-/** The engine's share of host memory: states, TLBs and the code cache. */
-const ARENA = 64 << 20;
-/** Host-physical address of guest RAM and tables under the hypervisor; unlike any guest's, so that a mix-up shows. */
-const HOST_RAM_BASE = 0x1_0000_0000;
+/** An engine's share of host memory: states, TLBs and the code cache. */
+export const ARENA = 64 << 20;
+/** Engines address their arenas by signed numbers of 32 bits, and arenas are where host memory begins. */
+export const MOST_ARENAS = 2 ** 31 / ARENA;
 /** Frames for second-stage tables. */
 const TABLE_SPACE = 4 << 20;
 /** RAM is aligned to the large pages of the second stage. */
-const LARGE_PAGE = 2 << 20;
+export const LARGE_PAGE = 2 << 20;
 const MIN_MEMORY = 4 << 20;
 const MAX_MEMORY = MAX_HOST_MEMORY - ARENA - TABLE_SPACE - 2 * LARGE_PAGE;
 
@@ -45,26 +44,23 @@ export function checkSize(memory: number, cpus: number): void {
 }
 
 /**
- * Host memory, the Hal over the part that guest RAM and second-stage tables come from, and the RAM itself.
- * @param more bytes of memory that the board has besides RAM.
+ * Bytes of a host memory with room for machines: each one's RAM and what else it has, its tables and its engine's arena.
+ * Throws MachineError for what no board or no process has.
  */
-export function createMemory(clock: Clock, memory: number, more: number) {
-  const run = Math.ceil((memory + TABLE_SPACE) / LARGE_PAGE) * LARGE_PAGE;
-  const size = Math.ceil((ARENA + run + more + LARGE_PAGE) / WASM_PAGE_SIZE) * WASM_PAGE_SIZE;
-  if (size > MAX_HOST_MEMORY) {
-    throw new MachineError("OutOfRange", `memory of ${bytesText(memory)} is too much for one process`);
+export function boardHostSize(rooms: readonly { readonly memory: number; readonly extra: number }[]): number {
+  let size = 0;
+  let guests = 0;
+  for (const { memory, extra } of rooms) {
+    checkSize(memory, 1);
+    guests += memory;
+    size += ARENA + Math.ceil((memory + TABLE_SPACE) / LARGE_PAGE) * LARGE_PAGE + extra + LARGE_PAGE;
   }
-  const host = new HostMemory({ size, arenaSize: ARENA });
-  const offset = host.allocZeroed(run / FRAME_SIZE, LARGE_PAGE / FRAME_SIZE);
-  if (offset === undefined) throw new HyperError("NoMemory", `no room for ${bytesText(run)} in host memory`);
-  const hal = new MemoryHal({
-    memory: host.memory,
-    clock,
-    base: hostPhysAddr(HOST_RAM_BASE),
-    offset,
-    size: run,
-  });
-  const hpa = hal.allocPages(memory / FRAME_SIZE, LARGE_PAGE / FRAME_SIZE);
-  if (hpa === undefined) throw new HyperError("NoMemory", `no room for ${bytesText(memory)} of guest RAM`);
-  return { host, hal, hpa };
+  if (rooms.length === 0 || rooms.length > MOST_ARENAS)
+    throw new MachineError("OutOfRange", `a host has 1 to ${MOST_ARENAS} machines, not ${rooms.length}`);
+  size = Math.ceil(size / WASM_PAGE_SIZE) * WASM_PAGE_SIZE;
+  if (size > MAX_HOST_MEMORY) {
+    const all = rooms.length === 1 ? "" : ` of ${rooms.length} machines in all`;
+    throw new MachineError("OutOfRange", `memory of ${bytesText(guests)}${all} is too much for one process`);
+  }
+  return size;
 }

@@ -3,6 +3,7 @@ import type { Console, HyperCraftHal } from "@hypercraft/hypercraft";
 import type { BlockBackEnd } from "../../disk/back-end.js";
 import type { MachineBuilder } from "../../machine/builder.js";
 import type { MachineClock } from "../../time/clock.js";
+import type { BoardHost } from "./host.js";
 
 /** A file's contents and the name that messages call it. */
 export interface NamedBytes {
@@ -58,6 +59,10 @@ export interface VirtOptions {
   readonly testConsole?: boolean;
   readonly console: Console;
   readonly clock: MachineClock;
+  /** Where the machine lives, beside others. Default: a host of its own. */
+  readonly host?: BoardHost;
+  /** What reports and messages call the machine. Default: the board's name. */
+  readonly name?: string;
   /** Add devices of one's own, or memory, before the machine is built. */
   readonly extend?: (builder: MachineBuilder) => void;
   /** Sees every exit before the machine serves it; see `HyperCraftHal.onVmExit`. */
@@ -75,5 +80,5 @@ export const DEFAULT_EPOCH_NS = 1_704_067_200_000_000_000n;
 /** What of a machine is the host's and so not in a snapshot. */
 export type VirtHost = Pick<
   VirtOptions,
-  "console" | "clock" | "disks" | "extend" | "onVmExit" | "tier" | "now" | "regionWatch"
+  "console" | "clock" | "host" | "name" | "disks" | "extend" | "onVmExit" | "tier" | "now" | "regionWatch"
 >;
