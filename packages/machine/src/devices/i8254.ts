@@ -315,10 +315,13 @@ export interface PitOptions {
 
 /** The interval timer of a PC: registers at offsets 0 to 3 from port 0x40, and port 0x61 at 0x21. */
 export class Pit implements Device {
-  static readonly ports = [
-    { base: 0x40, size: 4 },
-    { base: 0x40 + PORT_B, size: 1 },
-  ] as const;
+  /** Where PCs have it, as a `DeviceSpec`. */
+  static readonly ports = {
+    space: "ports",
+    base: 0x40,
+    size: 4,
+    further: [{ base: 0x40 + PORT_B, size: 1 }],
+  } as const;
   readonly #irq: IrqLine;
   readonly #clock: Clock;
   readonly #timebase = new Timebase(PIT_HZ);

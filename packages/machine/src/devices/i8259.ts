@@ -225,11 +225,16 @@ export interface PicOptions {
  * port 0x20, 0x80 and 0x81, and the trigger modes at 0x4b0 and 0x4b1.
  */
 export class Pic implements Device {
-  static readonly ports = [
-    { base: 0x20, size: 2 },
-    { base: 0x20 + SECOND, size: 2 },
-    { base: 0x20 + TRIGGERS, size: 2 },
-  ] as const;
+  /** Where PCs have it, as a `DeviceSpec`. */
+  static readonly ports = {
+    space: "ports",
+    base: 0x20,
+    size: 2,
+    further: [
+      { base: 0x20 + SECOND, size: 2 },
+      { base: 0x20 + TRIGGERS, size: 2 },
+    ],
+  } as const;
   readonly #output: IrqLine;
   readonly #first = new Chip();
   readonly #second = new Chip();

@@ -1,10 +1,11 @@
-import { DeadlineQueue, DeviceBus } from "@hypercraft/hypercraft";
-import type { GuestMemory, IrqLine, Stateful, TimerQueue } from "../contracts.js";
+import { DeadlineQueue } from "@hypercraft/hypercraft";
+import type { DeviceWidth, GuestMemory, IrqLine, Stateful, TimerQueue } from "../contracts.js";
 import { noIrq } from "../devices/device.js";
 import { bytesText, MachineError } from "../errors.js";
 import { type DeviceIo, RealTimeIo, VirtualTimeIo } from "../io/device-io.js";
 import { BusMemory } from "../memory/guest-memory.js";
 import { FRAME_SIZE, HostMemory, MAX_HOST_MEMORY, WASM_PAGE_SIZE } from "../memory/host-memory.js";
+import { PortBus, type PortRange } from "../memory/port-bus.js";
 import { SystemBus } from "../memory/system-bus.js";
 import { DeterministicClock, type MachineClock } from "../time/clock.js";
 import { type InterruptControllerSpec, IrqAllocator } from "./interrupts.js";
@@ -53,6 +54,10 @@ export interface DeviceSpec {
   readonly size: number;
   /** Where they are: in physical memory (default), or among the I/O ports of machines that have them. */
   readonly space?: DeviceSpace | undefined;
+  /** Bytes of the widest access that its ports take at once, default 1: wider ones are several. */
+  readonly widest?: DeviceWidth | undefined;
+  /** More ports of the device; their offsets count from `base`, too. */
+  readonly further?: readonly PortRange[] | undefined;
   /** Input of the interrupt controller, or `auto` for the lowest that no device before it has. */
   readonly irq?: number | "auto" | undefined;
 }
@@ -153,7 +158,7 @@ export class MachineBuilder {
       if (part.state !== undefined && part.restore !== undefined)
         components.set(controller.name, part as Stateful);
     }
-    const ports = DeviceBus.ports();
+    const ports = new PortBus();
     const devices = new Map<string, PlacedDevice>();
     const sources = controller && new IrqAllocator(controller.firstSource, controller.lastSource);
     for (const { name: deviceName, spec, make } of this.#devices) {
@@ -163,9 +168,9 @@ export class MachineBuilder {
       const source = this.#takeSource(deviceName, spec.irq, sources);
       const irq = source === undefined ? noIrq : controller!.controller.line(source);
       const device = make({ name: deviceName, irq, memory, clock, timers, io });
-      const { base, size, space = "memory" } = spec;
+      const { base, size, space = "memory", widest = 1, further = [] } = spec;
       const region = { name: deviceName, base, size, device };
-      if (space === "ports") ports.add(region);
+      if (space === "ports") ports.addDevice(deviceName, [{ base, size, widest }, ...further], device);
       else bus.addDevice(region);
       devices.set(deviceName, { ...region, space, irq: source });
     }

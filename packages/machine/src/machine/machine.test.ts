@@ -186,6 +186,18 @@ describe("I/O ports", () => {
     expect(Array.from(nodes, ({ name }) => name)).toEqual(["scratch@100000"]);
   });
 
+  it("may be several ranges of one device", () => {
+    const machine = new MachineBuilder({ name: "ports" })
+      .ram("ram", 0, MIB)
+      .device(
+        "keyboard",
+        { base: 0x60, size: 1, space: "ports", further: [{ base: 0x64, size: 1 }] },
+        () => ({ read: (offset) => 0x10 + offset, write: () => undefined }),
+      )
+      .build();
+    expect([0x60, 0x61, 0x64].map((port) => machine.ports.read(port, 1))).toEqual([0x10, -1, 0x14]);
+  });
+
   it("belong to one device each", () => {
     expect(() => build(0x8e)).toThrow('port regions overlap: "other" at 0x90, 0x4 bytes and "post" at 0x8e');
   });

@@ -10,6 +10,7 @@ import type { DeviceIo } from "../io/device-io.js";
 import { LoadPlan, type RamRange } from "../loaders/plan.js";
 import type { BusMemory } from "../memory/guest-memory.js";
 import { FRAME_SIZE, type HostMemory } from "../memory/host-memory.js";
+import type { PortBus } from "../memory/port-bus.js";
 import type { RamRegion, SystemBus } from "../memory/system-bus.js";
 import { captureRam, componentState, restoreRam, type Snapshot } from "../snapshot/snapshot.js";
 import type { MachineClock } from "../time/clock.js";
@@ -48,7 +49,7 @@ export interface MachineParts {
   readonly host: HostMemory;
   readonly bus: SystemBus;
   /** Devices among the I/O ports. */
-  readonly ports: DeviceBus;
+  readonly ports: PortBus;
   readonly memory: BusMemory;
   readonly clock: MachineClock;
   readonly timers: DeadlineQueue;
@@ -85,7 +86,7 @@ export class Machine implements Omit<MachineParts, "allocated"> {
   readonly name: string;
   readonly host: HostMemory;
   readonly bus: SystemBus;
-  readonly ports: DeviceBus;
+  readonly ports: PortBus;
   readonly memory: BusMemory;
   readonly clock: MachineClock;
   readonly timers: DeadlineQueue;
