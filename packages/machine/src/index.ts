@@ -1,5 +1,6 @@
 export * from "./console/bytes.js";
 export * from "./console/console.js";
+export * from "./console/mux.js";
 export * from "./console/watcher.js";
 export type * from "./contracts.js";
 export * from "./devices/clint.js";

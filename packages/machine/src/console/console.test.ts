@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { InputQueue, OutputBuffer } from "./bytes.js";
-import { Console, ConsoleMux } from "./console.js";
+import { Console } from "./console.js";
 import { Watcher } from "./watcher.js";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
@@ -71,39 +71,5 @@ describe("Console", () => {
     console.write(bytes("/ # "));
     expect((await prompt)[0]).toBe("# ");
     expect([a.text(), b.text()]).toEqual(["one / # ", "one "]);
-  });
-});
-
-describe("ConsoleMux", () => {
-  it("passes a single console through unchanged", () => {
-    const out = new OutputBuffer();
-    const mux = new ConsoleMux(out);
-    mux.add("a").write(bytes("raw\x1b[0m\r\n"));
-    expect(out.text()).toBe("raw\x1b[0m\r\n");
-  });
-
-  it("marks the lines of several consoles and keeps them apart", () => {
-    const out = new OutputBuffer();
-    const mux = new ConsoleMux(out);
-    const [a, b] = [mux.add("a"), mux.add("b")];
-    a.write(bytes("hello"));
-    b.write(bytes("hi\r\n"));
-    b.write(bytes("\r\nx"));
-    b.write(bytes("y\n"));
-    a.write(bytes("again\r\n"));
-    expect(out.text()).toBe("[a] hello\r\n[b] hi\r\n\r\n[b] xy\n[a] again\r\n");
-    expect(() => mux.add("a")).toThrow("there is already a console 'a'");
-  });
-
-  it("sends input to the console in focus", () => {
-    const mux = new ConsoleMux(new OutputBuffer());
-    const [a, b] = [mux.add("a"), mux.add("b")];
-    mux.input("1");
-    expect(mux.focusNext()).toBe(b);
-    mux.input("2");
-    expect(mux.setFocus("a")).toBe(a);
-    mux.input("3");
-    expect([a.input.available, b.input.available]).toEqual([2, 1]);
-    expect(() => mux.setFocus("c")).toThrow("there is no console 'c'");
   });
 });

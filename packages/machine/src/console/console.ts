@@ -1,4 +1,3 @@
-import { MachineError } from "../errors.js";
 import { type ByteSink, InputQueue } from "./bytes.js";
 import { Watcher } from "./watcher.js";
 
@@ -46,86 +45,5 @@ export class Console implements ByteSink {
     return new Promise((resolve) => {
       this.watch(pattern, resolve);
     });
-  }
-}
-
-/**
- * Several guests on one terminal. Input goes to the console in focus. With one console, output passes
- * through as it is; with more, each line starts with the console's name.
- */
-export class ConsoleMux {
-  readonly #sink: ByteSink;
-  readonly #consoles: Console[] = [];
-  #focus: Console | undefined;
-  /** Console that the unfinished line on the terminal belongs to. */
-  #lineOf: Console | undefined;
-
-  constructor(sink: ByteSink) {
-    this.#sink = sink;
-  }
-
-  get consoles(): readonly Console[] {
-    return this.#consoles;
-  }
-
-  /** The console that input goes to: the first one added unless changed. */
-  get focus(): Console | undefined {
-    return this.#focus;
-  }
-
-  /** @throws MachineError `Overlap` when the name is taken. */
-  add(name: string): Console {
-    if (this.#consoles.some((other) => other.name === name)) {
-      throw new MachineError("Overlap", `there is already a console '${name}'`);
-    }
-    const console: Console = new Console(name, { write: (bytes) => this.#write(console, bytes) });
-    this.#consoles.push(console);
-    this.#focus ??= console;
-    return console;
-  }
-
-  /** @throws MachineError `NotFound`. */
-  setFocus(name: string): Console {
-    const console = this.#consoles.find((other) => other.name === name);
-    if (console === undefined) throw new MachineError("NotFound", `there is no console '${name}'`);
-    this.#focus = console;
-    return console;
-  }
-
-  /** Moves the focus to the next console, in the order they were added. */
-  focusNext(): Console | undefined {
-    const index = this.#focus === undefined ? -1 : this.#consoles.indexOf(this.#focus);
-    this.#focus = this.#consoles[(index + 1) % Math.max(1, this.#consoles.length)];
-    return this.#focus;
-  }
-
-  /** Input from the terminal. */
-  input(bytes: Uint8Array | string): void {
-    this.#focus?.input.push(bytes);
-  }
-
-  #write(console: Console, bytes: Uint8Array): void {
-    if (this.#consoles.length < 2) {
-      this.#sink.write(bytes);
-      return;
-    }
-    const prefix = new TextEncoder().encode(`[${console.name}] `);
-    const out: number[] = [];
-    if (this.#lineOf !== undefined && this.#lineOf !== console) {
-      out.push(0x0d, 0x0a);
-      this.#lineOf = undefined;
-    }
-    for (const byte of bytes) {
-      if (this.#lineOf === undefined) {
-        // Carriage returns before a line's first character would put the prefix on a line of its own.
-        if (byte !== 0x0a && byte !== 0x0d) {
-          out.push(...prefix);
-          this.#lineOf = console;
-        }
-      }
-      out.push(byte);
-      if (byte === 0x0a) this.#lineOf = undefined;
-    }
-    this.#sink.write(Uint8Array.from(out));
   }
 }
