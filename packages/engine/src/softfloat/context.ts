@@ -82,6 +82,11 @@ export class Context {
     return [when(any, [this.raise("denormal")])];
   }
 
+  /** Exceptions may be unmasked: the trap modes work. */
+  get traps(): boolean {
+    return this.policy.denormal === "operand";
+  }
+
   /** The NaN an invalid operation gives. */
   defaultNan(F: Format): Expr {
     const positive = F.infinity | F.quiet;

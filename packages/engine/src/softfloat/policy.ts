@@ -33,6 +33,13 @@ export const FLOAT_MODES = {
   defaultNan: 4,
   /** Both of the flushes for f16 arithmetic (Arm FZ16); conversions from and to f16 are not affected. */
   flushHalf: 8,
+  /**
+   * Overflow is not masked (x86): inexact is raised beside it only if the result lost bits that no exponent could have
+   * saved; what the result is does not matter.
+   */
+  trapOverflow: 16,
+  /** The same for underflow, which every tiny result raises then, exact ones included. */
+  trapUnderflow: 32,
 } as const;
 
 /** Rounding mode and modes in one number: what an operation is translated under. */

@@ -10,7 +10,7 @@ import {
   when,
 } from "../wasm/index.js";
 import type { Context } from "./context.js";
-import { exponentOf, F64, type Format, isInfinite, isZero, signOf } from "./format.js";
+import { exponentOf, F64, type Format, isDenormal, isInfinite, isZero, signOf } from "./format.js";
 import { ROUNDING } from "./policy.js";
 
 // The unrounded result of every slow path is sign, exponent, significand: an i64 whose leading bit is bit 62
@@ -59,6 +59,11 @@ export function round(context: Context, F: Format): FunctionBuilder {
     const carries = i64.lt_s(i64.add(significand, increment), 0);
     // Away from zero: down for negative numbers, up for positive ones.
     const away = i32.eq(rm, i32.sub(ROUNDING.up, sign));
+    const inexactOverflow = [
+      context.raise("overflow"),
+      when(i64.ne(i64.and(significand, below), 0), [context.raise("inexact")]),
+      ret(F.int.or(signBits(F, sign), F.infinity)),
+    ];
     return [
       ...(keep ? [keep.set(i32.and(rm, KEEP_DENORMALS)), rm.set(i32.and(rm, 7))] : []),
       increment.set(
@@ -66,6 +71,7 @@ export function round(context: Context, F: Format): FunctionBuilder {
       ),
       when(i32.le_s(exponent, 0), small(context, F, f, carries, keep), [
         when(i32.and(i32.ge_s(exponent, F.top - 1), i32.or(i32.ge_s(exponent, F.top), carries)), [
+          ...(context.traps ? [when(context.mode("trapOverflow"), inexactOverflow)] : []),
           context.raise("overflow", "inexact"),
           // Modes that do not round away stop at the largest finite number.
           ret(F.int.or(signBits(F, sign), F.int.sub(F.infinity, wide(i64.eqz(increment))))),
@@ -109,6 +115,14 @@ function small(
     statements.push(when(i32.and(tiny, applies), [raised, ret(signBits(F, sign))]));
   }
   const below = (1n << BigInt(62 - F.fraction)) - 1n;
+  if (context.traps)
+    statements.push(
+      when(i32.and(tiny, i32.ne(context.mode("trapUnderflow"), 0)), [
+        context.raise("underflow"),
+        when(i64.ne(i64.and(significand, below), 0), [context.raise("inexact")]),
+        ret(signBits(F, sign)),
+      ]),
+    );
   statements.push(
     significand.set(shiftRightJam(context).call(significand, i32.sub(1, exponent))),
     exponent.set(1),
@@ -138,9 +152,13 @@ export function narrow(context: Context, F: Format): FunctionBuilder {
     const [x, rm] = [f.arg(0), f.arg(1)];
     const sign = signBits(F, signOf(F64, x));
     const hidden = 1n << 62n;
+    const fraction = i64.and(x, (1n << 52n) - 1n);
+    const normalized = normalizeRound(context, F).call(signOf(F64, x), F.bias + 62 - 1074, fraction, rm);
     return [
       when(isInfinite(F64, x), [ret(F.int.or(sign, F.infinity))]),
       when(isZero(F64, x), [ret(sign)]),
+      // Far too small, but where underflow traps it matters whether the significand fits.
+      ...(context.traps ? [when(isDenormal(F64, x), [ret(normalized)])] : []),
       // An f64 subnormal gets a leading bit it does not have; it is far below every half unit of the result.
       round(context, F).call(
         signOf(F64, x),

@@ -26,6 +26,15 @@ export function inTemporaryFolder<T>(body: (folder: string) => T): T {
   }
 }
 
+/** Compile a C program for the host and use it. */
+export function withCompiled<T>(source: string, body: (program: string) => T): T {
+  return inTemporaryFolder((folder) => {
+    const program = join(folder, "native");
+    execFileSync("gcc", ["-O1", source, "-o", program]);
+    return body(program);
+  });
+}
+
 /** One text per instruction of what objdump writes: address, encoding, text. */
 export function instructionLines(output: string): string[] {
   return output
