@@ -90,7 +90,7 @@ export const Helper = {
   accessFlag: 51,
   /**
    * An SSE instruction has computed, with some exception not masked: `a` are the flags from before it, `fpFlags` those
-   * it raised; `b` is not 0 if a result is tiny. Raise #XM, or merge the flags and go on.
+   * it raised. Raise #XM, or merge the flags and go on.
    */
   simdExceptions: 52,
 } as const;

@@ -81,7 +81,7 @@ export function runHelper(
       core.setResult(readMxcsr(core), 0);
       return Status.next;
     case Helper.simdExceptions:
-      if (!settleSimdExceptions(core, aLo, bLo !== 0)) return Status.next;
+      if (!settleSimdExceptions(core, aLo)) return Status.next;
       throw (core.lo(CR4) & CR4_BIT.OSXMMEXCPT) === 0 ? invalidOpcode() : new Fault(Vector.simd);
     case Helper.syscall:
       syscall(cpu);

@@ -31,6 +31,9 @@ export interface CodeMode {
   readonly denormalsAreZero: boolean;
   /** Some SIMD floating-point exception is not masked. */
   readonly unmasked: boolean;
+  /** Overflow, underflow are not. */
+  readonly trapOverflow: boolean;
+  readonly trapUnderflow: boolean;
 }
 
 const BITS = [16, 32, 64] as const;
@@ -40,6 +43,7 @@ const STACKS = [2, 4, 8] as const;
 const SWITCHES = [
   ...["flat", "protectedMode", "virtual8086", "longMode", "interruptsAllowed", "emulated", "monitored"],
   ...["taskSwitched", "sse", "flushToZero", "denormalsAreZero", "unmasked"],
+  ...["trapOverflow", "trapUnderflow"],
 ] as const satisfies readonly (keyof CodeMode)[];
 
 /** All of a mode in one number. */
@@ -90,6 +94,8 @@ export const USER_64: CodeMode = {
   flushToZero: false,
   denormalsAreZero: false,
   unmasked: false,
+  trapOverflow: false,
+  trapUnderflow: false,
 };
 
 // A builder that has met no mode yet knows number 0.

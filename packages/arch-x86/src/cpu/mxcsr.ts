@@ -28,17 +28,23 @@ export function writeMxcsr(core: Pick<CoreApi, "set">, value: number): void {
 const DENORMALS_ARE_ZERO = 1 << 6;
 const FLUSH_TO_ZERO = 1 << 15;
 const MASKS = 0x1f80;
+const OVERFLOW_MASK = 1 << 10;
 const UNDERFLOW_MASK = 1 << 11;
 
 /** What MXCSR contributes to the mode of code. Tiny results are only flushed while underflow is masked. */
 export function simdMode(
   core: Pick<CoreApi, "lo">,
-): Pick<CodeMode, "rounding" | "flushToZero" | "denormalsAreZero" | "unmasked"> {
+): Pick<
+  CodeMode,
+  "rounding" | "flushToZero" | "denormalsAreZero" | "unmasked" | "trapOverflow" | "trapUnderflow"
+> {
   const value = core.lo(MXCSR);
   return {
     rounding: ((value >> 13) & 3) as CodeMode["rounding"],
     flushToZero: (value & FLUSH_TO_ZERO) !== 0 && (value & UNDERFLOW_MASK) !== 0,
     denormalsAreZero: (value & DENORMALS_ARE_ZERO) !== 0,
     unmasked: (value & MASKS) !== MASKS,
+    trapOverflow: (value & OVERFLOW_MASK) === 0,
+    trapUnderflow: (value & UNDERFLOW_MASK) === 0,
   };
 }

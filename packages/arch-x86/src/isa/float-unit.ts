@@ -15,11 +15,29 @@ const ROUNDINGS = [ROUNDING.nearestEven, ROUNDING.down, ROUNDING.up, ROUNDING.to
 /** Arithmetic of one instruction, as MXCSR says. */
 export class FloatUnit {
   readonly b: X86Builder;
-  /** An i32 that is not zero if a result was tiny, though perhaps exact; null where that does not matter. */
-  tiny: Value | null = null;
+
+  /** The flags from before this step, an i32. */
+  private before: Value | null = null;
 
   constructor(b: X86Builder) {
     this.b = b;
+  }
+
+  /**
+   * Begin a step of the instruction. Where some exceptions are not masked, the flags of each step alone tell whether the
+   * instruction faults there.
+   */
+  begin(): void {
+    const { ir, i32, mode } = this.b;
+    if (!mode.unmasked) return;
+    this.before = ir.get(x86Layout.fpFlags);
+    ir.set(x86Layout.fpFlags, i32.const(0));
+  }
+
+  /** End it: fault, or go on. */
+  end(): void {
+    const { ir, i64 } = this.b;
+    if (this.before !== null) ir.call(Helper.simdExceptions, 0, i64.extend_i32_u(this.before));
   }
 
   /** A function of the engine on numbers of a format. */
@@ -32,24 +50,13 @@ export class FloatUnit {
     const { ir, mode } = this.b;
     const flushes = mode.flushToZero ? FLOAT_MODES.flushResults : 0;
     const zeros = mode.denormalsAreZero ? FLOAT_MODES.flushInputs : 0;
-    const environment = floatEnvironment(ROUNDINGS[control & 3] as number, flushes | zeros);
-    const result = ir.fp(`${f}.${name}` as SoftName, environment, ...args);
-    if (mode.unmasked && CAN_BE_TINY.has(name)) this.note(f, result);
-    return result;
-  }
-
-  private note(f: Float, result: Value): void {
-    const { i32, i64 } = this.b;
-    const denormal =
-      f === "f64"
-        ? i64.lt_u(i64.sub(i64.shl(result, i64.const(1)), i64.const(1)), i64.pair(-1, 0x1f_ffff))
-        : i32.lt_u(i32.sub(i32.shl(result, i32.const(1)), i32.const(1)), i32.const(0xff_ffff));
-    this.tiny = this.tiny === null ? denormal : i32.or(this.tiny, denormal);
+    const overflow = mode.trapOverflow ? FLOAT_MODES.trapOverflow : 0;
+    const underflow = mode.trapUnderflow ? FLOAT_MODES.trapUnderflow : 0;
+    const modes = flushes | zeros | overflow | underflow;
+    const environment = floatEnvironment(ROUNDINGS[control & 3] as number, modes);
+    return ir.fp(`${f}.${name}` as SoftName, environment, ...args);
   }
 }
-
-/** Their results can be denormal without loss, which counts as underflow where that is not masked. */
-const CAN_BE_TINY = new Set(["add", "sub", "mul", "div", "fromF64"]);
 
 /** An instruction in the steps that exceptions ask for. */
 export interface FloatSteps<T, R> {
@@ -62,17 +69,11 @@ export interface FloatSteps<T, R> {
 }
 
 function lift<T, R>(b: X86Builder, { read, compute, write }: FloatSteps<T, R>): void {
-  const { ir, i64, i32 } = b;
   const operands = read(b);
   const unit = new FloatUnit(b);
-  if (!b.mode.unmasked) return write(b, compute(unit, operands));
-  // The flags of this instruction alone tell whether it is to fault.
-  const { fpFlags } = x86Layout;
-  const before = ir.get(fpFlags);
-  ir.set(fpFlags, i32.const(0));
+  unit.begin();
   const result = compute(unit, operands);
-  const tiny = unit.tiny ?? i32.const(0);
-  ir.call(Helper.simdExceptions, 0, i64.extend_i32_u(before), i64.extend_i32_u(tiny));
+  unit.end();
   write(b, result);
 }
 

@@ -96,6 +96,9 @@ const dotProduct = (f: Float): FloatSteps<Pair, Value> => ({
     const products = Array.from({ length: count }, (_, i) => product(i));
     let sums = products;
     while (sums.length > 1) {
+      // Products and sums fault one after the other.
+      unit.end();
+      unit.begin();
       const from: readonly Value[] = sums;
       sums = Array.from({ length: from.length / 2 }, (_, i) =>
         unit.op(f, "add", from[2 * i] as Value, from[2 * i + 1] as Value),

@@ -12,10 +12,12 @@ import { userPrograms } from "./user-program.js";
 
 // User-level cases on the engine: a flat CPU in 64-bit mode.
 
+export const FLOATING_POINT = { nan: "propagate-x86", tininess: "after" } as const;
+
 /** Operating systems enter their programs so. */
 const INTERRUPTS_ENABLED = 0x200;
 
-class UserCpu extends FlatUserCpu {
+export class UserCpu extends FlatUserCpu {
   override readonly layout = x86Layout;
 
   constructor(core: Core) {
@@ -67,7 +69,7 @@ class UserCpu extends FlatUserCpu {
         writeMxcsr(core, low);
         return Status.next;
       case Helper.simdExceptions:
-        return settleSimdExceptions(core, low, bLow !== 0) ? this.fail("#XM") : Status.next;
+        return settleSimdExceptions(core, low) ? this.fail("#XM") : Status.next;
       case Helper.storeMxcsr:
         core.setResult(readMxcsr(core), 0);
         return Status.next;
@@ -87,5 +89,5 @@ function wide(low: number, high: number): bigint {
 /** Runs all cases in one go on one of the engine's execution tiers. */
 export const runOnTier = tierExecutor(userPrograms, {
   cpu: (core) => new UserCpu(core),
-  floatingPoint: { nan: "propagate-x86", tininess: "after" },
+  floatingPoint: FLOATING_POINT,
 });

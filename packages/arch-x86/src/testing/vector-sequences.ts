@@ -70,7 +70,7 @@ const text = (prng: Prng): bigint =>
   prng.bits64() & 0x0303_0303_0303_0303n & (prng.oneIn(2) ? -1n : 0x0003n * 0x1_0001_0001_0001n);
 
 /** Eight bytes: a double, two singles, or anything. */
-function number(prng: Prng): bigint {
+export function number(prng: Prng): bigint {
   const sign = (bits: bigint, at: bigint) => (prng.oneIn(2) ? bits ^ (1n << at) : bits);
   const single = () =>
     prng.oneIn(3)
