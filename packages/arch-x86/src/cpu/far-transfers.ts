@@ -421,7 +421,7 @@ export class FarTransfers {
     const { core, segments } = cpu;
     const to64 = cpu.longMode && (code.rights & RIGHTS.long) !== 0;
     if ((stackSelector & ~3) === 0) {
-      if (!to64 || cpl === 3 || (stackSelector & 3) !== cpl) throw generalProtection();
+      if (!to64 || cpl === 3) throw generalProtection();
       segments.loadNull(Seg.ss, stackSelector);
       core.setBig(RSP, BigInt.asUintN(64, pointer + BigInt(release)));
     } else {

@@ -52,7 +52,7 @@ const PRELUDE = `
 
 const machine: BareMachine = {
   command: "qemu-system-x86_64",
-  options: ["-machine", "q35", "-cpu", "max", "-m", "64M", "-nodefaults"],
+  options: ["-machine", "q35", "-cpu", "max,vendor=GenuineIntel", "-m", "64M", "-nodefaults"],
   target: ["--target=x86_64"],
   text: PROGRAM,
   blob: BLOB,

@@ -1,4 +1,4 @@
-import { protectedProgram, RESUME, type SystemCase } from "./system-program.js";
+import { longProgram, protectedProgram, RESUME, type SystemCase } from "./system-program.js";
 
 // Cases for `SystemProgram`s. What QEMU does not check (limits of segments, some reserved bits) is not among them.
 
@@ -156,6 +156,255 @@ user_from_esp:
 
 const program = (list: readonly SystemCase[]): string => protectedProgram(list, EXTRA);
 
+// --- Long mode -------------------------------------------------------------------------------
+
+const user64 = (name: string, code: string): SystemCase =>
+  one(`user: ${name}`, `mov $8f, %eax\njmp to_user\n8: ${code}\nint $0x31`);
+const compatible = (name: string, code: string): SystemCase =>
+  one(`compatible: ${name}`, `mov $8f, %eax\njmp to_compatible\n.code32\n8: ${code}\nint $0x31\n.code64`);
+
+const NOT_CANONICAL = "mov $0x8000000000000000, %rbx";
+const addresses: readonly SystemCase[] = [
+  ...[
+    "mov (%rbx), %eax",
+    "mov %eax, (%rbx)",
+    "push (%rbx)",
+    "pop (%rbx)",
+    "call *(%rbx)",
+    "lock incl (%rbx)",
+  ],
+  ...[
+    "jmp *%rbx",
+    "call *%rbx",
+    "invlpg (%rbx)",
+    "lgdt (%rbx)",
+    "fs mov (%rbx), %eax",
+    "movups (%rbx), %xmm0",
+  ],
+  ...[
+    "mov %rbx, %rsp\npush %rax",
+    "mov %rbx, %rsp\npop %rax",
+    "mov %rbx, %rsp\nret",
+    "mov %rbx, %rbp\nmov 8(%rbp), %eax",
+  ],
+  ...["mov %rbx, %rsp\nmov (%rsp), %eax", "mov %rbx, %rbp\nds mov (%rbp), %eax", "mov %rbx, %rbp\nleave"],
+  ...[
+    "mov %rbx, %rsi\nlodsb",
+    "mov %rbx, %rdi\nstosb",
+    "mov %rbx, %rbp\nenter $8, $2",
+    "mov %rbx, %rsp\niretq",
+  ],
+  ...[
+    "mov %rbx, %rsp\ncall 1f\n1:",
+    "mov %rbx, %rsp\npushfq",
+    "mov %rbx, %rsp\npopfq",
+    "mov %rbx, %rsp\nlretq",
+  ],
+].flatMap((code) => [
+  one(code, `${NOT_CANONICAL}\n${code}`),
+  user64(code, `${NOT_CANONICAL}\n${code}`),
+  one(`edge: ${code}`, `mov $0x7ffffffffffe, %rbx\n${code}`),
+]);
+
+const LONG_INSTRUCTIONS = [
+  ...SYSTEM_INSTRUCTIONS.filter(
+    (text) =>
+      !/into|bound|ljmp|lmsw|iret|aam|pop %eax|popf|pushf|int \$0x20|sgdt|cr0|cr3|dr|swapgs|lgdt|lidt|lldt|ltr|rdmsr|wrmsr|div|mov \$0x7f/.test(
+        text,
+      ),
+  ),
+  ...[
+    "mov %cr0, %rax",
+    "mov %rax, %cr3",
+    "mov %dr7, %rax",
+    "mov %rax, %dr0",
+    "swapgs",
+    "rdmsr",
+    "wrmsr",
+    "sysretq",
+  ],
+  ...[
+    "pushfq\nint $0x30",
+    "sysenter",
+    "sysexit",
+    "div %rcx\nint $0x30",
+    "xor %ecx, %ecx\ndiv %rcx",
+    "rdfsbase %rax",
+  ],
+  ...[
+    "mov $DATA32, %eax\nmov %ax, %ss",
+    "mov $0, %eax\nmov %ax, %ss\nint $0x30",
+    "mov $3, %eax\nmov %ax, %ss\nint $0x30",
+  ],
+  ...[
+    "mov $1, %eax\nmov %ax, %ss\nint $0x30",
+    "mov $USER_CODE64, %eax\nmov %ax, %ds\nint $0x30",
+    "mov %cr5, %rax",
+  ],
+  ...[
+    ".byte 0x06",
+    ".byte 0x0e",
+    ".byte 0x27",
+    ".byte 0x60",
+    ".byte 0x9a",
+    ".byte 0xea",
+    ".byte 0xce",
+    ".byte 0xd6",
+    ".byte 0xc4, 0xc0",
+    ".byte 0x82, 0xc0, 0",
+  ],
+];
+
+/** Model-specific registers that hold addresses; STAR, which holds anything; and PAT. QEMU checks no values. */
+const ADDRESS_MSRS = [0x175, 0x176, 0xc000_0082, 0xc000_0083, 0xc000_0100, 0xc000_0101, 0xc000_0102];
+const msrCase = (msr: number, value: string, before: string): SystemCase => {
+  const write = (to: string) => `mov $${msr}, %ecx\nmov $${to}, %rax\nmov %rax, %rdx\nshr $32, %rdx\nwrmsr\n`;
+  const read = "xor %eax, %eax\nxor %edx, %edx\nrdmsr\nint $0x30\n";
+  return one(`wrmsr ${msr.toString(16)} ${value}`, write(value) + read + write(before));
+};
+const msrs: readonly SystemCase[] = [
+  ...ADDRESS_MSRS.flatMap((msr) =>
+    ["0x123", "0x7fffffffffff", "0xffff800000000000"].map((value) => msrCase(msr, value, "0")),
+  ),
+  msrCase(0xc000_0081, "0x8000400020001000", "0"),
+  msrCase(0x174, "0x33", "0"),
+  msrCase(0x277, "0x0001040600070506", "0x0007040600070406"),
+];
+const EFER_VALUES = ["0x501", "0xd01", "0xd00"];
+const efer = EFER_VALUES.map((value) =>
+  one(
+    `efer ${value}`,
+    `mov $0xc0000080, %ecx\nmov $${value}, %rax\nmov %rax, %rdx\nshr $32, %rdx\nwrmsr\nrdmsr\nint $0x30\nmov $0xc0000080, %ecx\nxor %edx, %edx\nmov $0xd01, %eax\nwrmsr`,
+  ),
+);
+const CR0_VALUES = ["0x80010031", "0x80000031", "0xe0010031", "0x8001003b", "0x80050033", "0x80010021"];
+const cr0 = CR0_VALUES.map((value) =>
+  one(
+    `cr0 ${value}`,
+    `mov $${value}, %rax\nmov %rax, %cr0\nmov %cr0, %rax\nint $0x30\nmov $0x80010031, %eax\nmov %rax, %cr0`,
+  ),
+);
+const CR4_VALUES = ["0x620", "0x6a0", "0x630"];
+const cr4 = CR4_VALUES.map((value) =>
+  one(
+    `cr4 ${value}`,
+    `mov $${value}, %rax\nmov %rax, %cr4\nmov %cr4, %rax\nmov $0x620, %ebx\nmov %rbx, %cr4\nint $0x30`,
+  ),
+);
+
+const STAR = `mov $0xc0000081, %ecx\nmov $0, %eax\nmov $0x00330008, %edx\nwrmsr
+  mov $0xc0000082, %ecx\nmov $gate_entry, %eax\nxor %edx, %edx\nwrmsr
+  mov $0xc0000084, %ecx\nmov $0x4ed5, %eax\nwrmsr
+  mov $0x174, %ecx\nmov $8, %eax\nwrmsr
+  mov $0x175, %ecx\nmov $ring1_stack, %eax\nwrmsr
+  mov $0x176, %ecx\nmov $gate_entry, %eax\nwrmsr\n`;
+const fastCalls: readonly SystemCase[] = [
+  one("syscall", `${STAR}\nmov $0x3333333333333333, %rcx\nsyscall`),
+  one("user: syscall", `${STAR}\nmov $8f, %eax\njmp to_user\n8: push $0x4ed7\npopfq\nsyscall\nint $0x31`),
+  one("sysretq", `${STAR}\nmov $gate_entry, %ecx\nmov $0x246, %r11d\nsysretq`),
+  one("sysretq with all flags", `${STAR}\nmov $gate_entry, %ecx\nmov $0x247ed7, %r11d\nsysretq`),
+  one("sysretl", `${STAR}\nmov $gate_entry, %ecx\nmov $0x246, %r11d\nsysretl`),
+  user64("sysretq", "sysretq"),
+  // The frame's tables have 64-bit code behind 32-bit code and data, as SYSRET wants it; SYSEXIT's would be elsewhere.
+];
+
+const longTargets = [
+  ...["0", "CODE32", "CODE64", "CODE16", "DATA32", "USER_CODE64", "USER_CODE32", "TSS", "LDT", "CONFORMING"],
+  ...["GATE", "GATE_INNER", "ABSENT_CODE", "BEYOND", "RING1_CODE", "USER_CONFORMING"],
+];
+const farLong = [
+  "ljmp *pointer",
+  "lcall *pointer",
+  ".byte 0x48; ljmp *pointer",
+  ".byte 0x48; lcall *pointer",
+].flatMap((text) =>
+  longTargets.flatMap((target) => {
+    // Where 16-bit code would go on, nothing is.
+    if (
+      target === "CODE16" ||
+      target === "CODE32" ||
+      target === "CONFORMING" ||
+      target === "USER_CONFORMING" ||
+      target === "USER_CODE32"
+    )
+      return [];
+    const pointer = text.startsWith(".byte")
+      ? `movq $gate_entry, pointer\nmovw $${target}, pointer + 8`
+      : `movl $gate_entry, pointer\nmovw $${target}, pointer + 4`;
+    return [
+      one(`${text} ${target}`, `${pointer}\n${text}`),
+      user64(`${text} ${target}`, `${pointer}\n${text}`),
+    ];
+  }),
+);
+const returnsLong = ["lretl", "lretq", "iretl", "iretq", "iretw"].flatMap((text) =>
+  longTargets.flatMap((target) => {
+    if (text === "iretw" && target !== "0") return [];
+    const size = text.endsWith("q") ? 8 : text.endsWith("l") ? 4 : 2;
+    const flags = text.startsWith("iret") ? ["0x246"] : [];
+    const rights = target.startsWith("USER") ? "USER_DATA32" : "DATA32";
+    const pushes = [rights, "user_stack", ...flags, target, "gate_entry"].map((value, i, all) => {
+      const at = (all.length - 1 - i) * size;
+      return size === 8
+        ? `movq $${value}, ${at}(%rsp)`
+        : `mov${size === 4 ? "l" : "w"} $${value}${size === 2 ? " - 0x100000" : ""}, ${at}(%rsp)`;
+    });
+    if (size === 2) return [];
+    const code = `sub $64, %rsp\n${pushes.join("\n")}\n${text}`;
+    return [one(`${text} ${target}`, code), user64(`${text} ${target}`, code)];
+  }),
+);
+const nullStack = [0, 1, 3].map((rpl) =>
+  one(
+    `iretq with a null stack segment, RPL ${rpl}`,
+    `push $${rpl}\npush $user_stack\npush $2\npush $CODE64\npush $gate_entry\niretq`,
+  ),
+);
+
+const LONG_EXTRA = `
+  jmp 9f
+  .align 8
+pointer: .quad 0, 0
+user_bounds: .long 1, 2
+user_selector: .word USER_DATA32
+9:
+`;
+const long = (list: readonly SystemCase[]): string => longProgram(list, LONG_EXTRA);
+const compatibleCases = [
+  ...[
+    "int $0x30",
+    "sysenter",
+    "mov $0x12345678, %eax\npush %eax\npop %ebx\nint $0x30",
+    "ljmp $USER_CODE64, $1f\n.code64\n1: int $0x30",
+  ],
+  ...[
+    "lcall $GATE_INNER, $0",
+    "lcall $GATE, $0",
+    "mov 0x8000000, %eax",
+    "inc %eax\nint $0x30",
+    "ud2",
+    "pusha\npopa\nint $0x30",
+    "pushf\npop %eax\nint $0x30",
+  ],
+  ...[
+    "mov $-1, %eax\nmov 4(%eax), %ebx",
+    "les 0x100000, %eax\nint $0x30",
+    "daa\nint $0x30",
+    "retf",
+    "iret",
+    "lret",
+    "mov %cr0, %eax",
+  ],
+]
+  .filter(
+    (text) =>
+      !text.startsWith("retf") &&
+      !text.startsWith("daa") &&
+      !text.startsWith("les") &&
+      !text.startsWith("mov $-1"),
+  )
+  .map((text) => compatible(text, text));
+
 /** Groups of cases, each a program. */
 export const groups: Readonly<
   Record<string, { readonly list: readonly SystemCase[]; program(list: readonly SystemCase[]): string }>
@@ -166,6 +415,15 @@ export const groups: Readonly<
   "far jumps": { list: [...jumps(one, ["ljmp", "lcall"]), ...jumps(user, ["ljmp", "lcall"])], program },
   "far returns": { list: [...returns(one), ...returns(user)], program },
   gates: { list: brokenGates, program },
+  "long: addresses": { list: addresses, program: long },
+  "long: instructions": {
+    list: LONG_INSTRUCTIONS.flatMap((text) => [user64(text, text)]),
+    program: long,
+  },
+  "long: registers": { list: [...msrs, ...efer, ...cr0, ...cr4], program: long },
+  "long: fast calls": { list: fastCalls, program: long },
+  "long: far transfers": { list: [...farLong, ...returnsLong, ...nullStack], program: long },
+  "long: compatibility mode": { list: compatibleCases, program: long },
 };
 
 /** Exceptions with a selector as error code; its bit 0, EXT, QEMU sets for interrupts only. */
