@@ -147,7 +147,8 @@ async function assemble<V extends BoardVCpu, M extends VirtMachine<V>, B extends
   lease.onEnd(() => parts.release());
 
   const { tier = "auto", now, regionWatch } = options;
-  const wiring = { lease, origin, bus: parts.bus, clock, cpus, tier, now, regionWatch };
+  const { bus, ports } = parts;
+  const wiring: CpuWiring = { lease, origin, bus, ports, timers, clock, cpus, tier, now, regionWatch };
   const made = design.createCpus(wiring, board);
   vcpus = made.vcpus;
   const boot = await design.planBoot(kernel, parts, board);

@@ -1,5 +1,6 @@
 import { Engine, type EngineOptions, type RamMap, type RegionWatch } from "@hypercraft/engine";
-import type { Clock } from "@hypercraft/hypercraft";
+import type { Clock, TimerQueue } from "@hypercraft/hypercraft";
+import type { PortBus } from "../../memory/port-bus.js";
 import type { SystemBus } from "../../memory/system-bus.js";
 import { DeterministicClock } from "../../time/clock.js";
 import type { Lease } from "./host.js";
@@ -11,6 +12,8 @@ export interface CpuWiring {
   /** Offset in host memory of the guest's RAM. */
   readonly origin: number;
   readonly bus: SystemBus;
+  readonly ports: PortBus;
+  readonly timers: TimerQueue;
   readonly clock: Clock;
   readonly cpus: number;
   readonly tier: "auto" | "cold" | "hot";

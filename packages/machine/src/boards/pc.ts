@@ -1,0 +1,99 @@
+import { ApicBus, type BareCpu, enter, IoApic, localApicPage } from "@hypercraft/arch-x86";
+import { ept } from "@hypercraft/guest-page-table";
+import { Pic } from "../devices/i8259.js";
+import { SeededEntropy } from "../devices/seeded-entropy.js";
+import { MachineError } from "../errors.js";
+import { X86_64 } from "../loaders/architecture.js";
+import { PC_MAP, PINS, pcRam } from "./pc/address-map.js";
+import { type PcBoot, planBoot } from "./pc/boot.js";
+import { accessor, type BoardCpus, bareCpus } from "./pc/cpus.js";
+import { addDevices } from "./pc/devices.js";
+import { pcInterrupts } from "./pc/interrupts.js";
+import { PcMachine } from "./pc/machine.js";
+import { firmwareMap } from "./pc/memory-map.js";
+import type { PcHost, PcOptions } from "./pc/options.js";
+import { romRegion } from "./pc/rom.js";
+import { assembleVirt, restoreVirt } from "./virt/assemble.js";
+import type { NamedBytes } from "./virt/options.js";
+
+export { PC_MAP } from "./pc/address-map.js";
+export { PcMachine } from "./pc/machine.js";
+export type { PcHost, PcOptions } from "./pc/options.js";
+export type { MachineEnd, MachineRunOptions, MachineStatistics } from "./virt/machine.js";
+export type { NamedBytes } from "./virt/options.js";
+
+const NAME = "pc";
+
+/**
+ * A PC, its images loaded and its bootstrap processor at its first instruction; the others wait for start-up IPIs.
+ * There is bare mode only: the guest owns the processors.
+ * Throws MachineError or HyperError with one line that names what was wrong.
+ */
+export async function createPc(options: PcOptions): Promise<PcMachine> {
+  if (options.mode !== "bare") throw new MachineError("NotSupported", "a PC has no vm mode yet, only bare");
+  const { kernel: _, ...rest } = options;
+  const rom = options.firmware && romRegion(options.firmware);
+  const apicBus = new ApicBus();
+  // The 8259s are behind the bootstrap processor's LINT0.
+  const pic = new Pic({ output: { set: (level) => cpus?.apics[0]?.lint(0).set(level) } });
+  const ioApic = new IoApic({ bus: apicBus, pins: PINS });
+  // A stream of its own, unlike the entropy device's.
+  const entropy = new SeededEntropy((options.seed ?? 1) + 0.5);
+  let cpus: BoardCpus | undefined;
+
+  return assembleVirt<BareCpu, PcMachine, PcBoot>(rest, {
+    name: NAME,
+    architecture: X86_64,
+    ram: pcRam,
+    extraMemory: rom?.size ?? 0,
+    virtioVersion: PC_MAP.virtio.version,
+    secondStage: ept,
+    cpuName: "cpu",
+    config: {},
+    addParts(builder, board) {
+      if (rom !== undefined) builder.ram("ROM", rom.base, rom.size);
+      builder.interruptController("ioapic", {
+        ...PC_MAP.ioApic,
+        controller: pcInterrupts(ioApic, pic),
+        firstSource: 0,
+        lastSource: PINS - 1,
+      });
+      builder.device("lapic", PC_MAP.localApic, () => ({
+        read: (...access) => page().read(...access),
+        write: (...access) => page().write(...access),
+      }));
+      addDevices(builder, board, options, pic);
+      builder.component("processors' entropy", entropy);
+      for (let id = 0; id < board.cpus; id++) {
+        builder.component(`apic${id}`, {
+          state: () => ({ ...cpus!.apics[id]!.state() }) as never,
+          restore: (state) => cpus!.apics[id]!.restore(state as never),
+        });
+      }
+      const page = () => localApicPage(cpus!.apics, () => accessor(cpus!.vcpus));
+    },
+    createCpus(wiring, _board) {
+      cpus = bareCpus(wiring, { apicBus, timers: wiring.timers, legacy: pic, entropy });
+      return cpus;
+    },
+    planBoot: async (_kernel, _parts, { ram }) =>
+      planBoot(options, { ram, rom, map: firmwareMap(ram), rsdp: 0 }),
+    start(vm, { state }) {
+      for (const { vcpuId } of vm.vcpus) vm.initVcpu(vcpuId, "on");
+      // What comes after firmware finds the 8259 behind the local APIC.
+      if (state.kind !== "reset") cpus!.apics[0]!.enterVirtualWireMode();
+      cpus!.vcpus.forEach(({ cpu }, id) => {
+        enter(cpu, id === 0 ? state : { kind: "waiting" });
+      });
+    },
+    machine: (parts) => new PcMachine(parts),
+  });
+}
+
+/**
+ * A machine as `PcMachine.save` saved it, given the same disks and extensions. `clock` is set to the saved time.
+ * Throws MachineError for a file that is no snapshot of this board.
+ */
+export async function restorePc(file: NamedBytes, host: PcHost): Promise<PcMachine> {
+  return restoreVirt(NAME, createPc, file, host);
+}

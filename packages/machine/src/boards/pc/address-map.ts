@@ -1,0 +1,55 @@
+import type { RamPiece } from "../virt/memory.js";
+
+/** A block of registers: bytes of physical address space, or I/O ports. */
+interface Block {
+  readonly base: number;
+  readonly size: number;
+}
+/** The same with an interrupt: a line of the ISA bus (0 to 15), or a pin of the I/O APIC. */
+interface InterruptingBlock extends Block {
+  readonly irq: number;
+}
+
+const MIB = 1 << 20;
+const GIB_4 = 2 ** 32;
+
+/** Where the parts of the board are. */
+export const PC_MAP = {
+  localApic: { base: 0xfee0_0000, size: 0x1000 },
+  ioApic: { base: 0xfec0_0000, size: 0x1000 },
+  /** Transport `i` is at `base + i * stride` with the I/O APIC's pin `irq + i`. */
+  virtio: { base: 0xfeb0_0000, stride: 0x200, size: 0x200, count: 8, irq: 16, version: 2 },
+  ports: {
+    com1: { base: 0x3f8, size: 8, irq: 4 } as InterruptingBlock,
+    com2: { base: 0x2f8, size: 8, irq: 3 } as InterruptingBlock,
+    post: { base: 0x80, size: 1 } as Block,
+    debugConsole: { base: 0xe9, size: 1 } as Block,
+    debugExit: { base: 0xf4, size: 4 } as Block,
+  },
+} as const;
+
+/** Pins of the I/O APIC. */
+export const PINS = 24;
+/** The PIT's interrupt is no. 2 of the I/O APIC. */
+export const TIMER_PIN = 2;
+/** End of what BIOS calls conventional memory: the last KiB is its own. */
+export const CONVENTIONAL_END = 0x9_fc00;
+/** The video memory of a PC, which this one has not: no RAM. */
+export const VIDEO = { base: 0xa_0000, size: 0x2_0000 } as const;
+/** What firmware has in the first MiB: ROM is copied there, and tables are. */
+export const FIRMWARE = { base: 0xe_0000, size: 0x2_0000 } as const;
+/** Below 4 GiB, RAM ends here; the rest goes on at 4 GiB. */
+export const LOW_RAM_END = 0xc000_0000;
+
+/** Where RAM of so many bytes is. The bytes behind the video memory are nobody's. */
+export function pcRam(size: number): readonly RamPiece[] {
+  const low = Math.min(size, LOW_RAM_END);
+  const upper = VIDEO.base + VIDEO.size;
+  const pieces: RamPiece[] = [
+    { base: 0, size: VIDEO.base, offset: 0 },
+    { name: "upper memory", base: upper, size: MIB - upper, offset: upper },
+    { name: "extended memory", base: MIB, size: low - MIB, offset: MIB },
+  ];
+  if (size > low) pieces.push({ name: "high memory", base: GIB_4, size: size - low, offset: low });
+  return pieces;
+}

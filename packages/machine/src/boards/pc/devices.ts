@@ -1,0 +1,43 @@
+import { DebugConsole } from "../../devices/debug-console.js";
+import { DebugExit } from "../../devices/debug-exit.js";
+import { Pit } from "../../devices/i8254.js";
+import { Pic } from "../../devices/i8259.js";
+import { Ns16550a } from "../../devices/ns16550a.js";
+import { PostPort } from "../../devices/post-port.js";
+import type { MachineBuilder } from "../../machine/builder.js";
+import type { BoardContext } from "../virt/assemble.js";
+import { addVirtio } from "../virt/virtio.js";
+import { PC_MAP } from "./address-map.js";
+import type { PcOptions } from "./options.js";
+
+const space = "ports";
+/** Input clock of a PC's serial ports in Hz. */
+const UART_CLOCK = 1_843_200;
+const TIMER_IRQ = 0;
+
+/** Everything on the board but memory, processors and interrupt controllers. */
+export function addDevices(builder: MachineBuilder, board: BoardContext, options: PcOptions, pic: Pic): void {
+  const { input, end } = board;
+  const { ports } = PC_MAP;
+  const { console, secondConsole } = options;
+  builder.device("pic", Pic.ports, () => pic);
+  builder.device("pit", { ...Pit.ports, irq: TIMER_IRQ }, (context) => new Pit(context));
+  builder.device("com1", { ...ports.com1, space }, ({ irq, clock, timers }) => {
+    const source = { irq, clock, timers, frequency: UART_CLOCK };
+    return new Ns16550a({ ...source, sink: console, source: input, waitForListener: true });
+  });
+  builder.device(
+    "com2",
+    { ...ports.com2, space },
+    ({ irq, clock, timers }) =>
+      new Ns16550a({ irq, clock, timers, frequency: UART_CLOCK, sink: secondConsole ?? { write() {} } }),
+  );
+  builder.device("post", { ...ports.post, space }, () => new PostPort());
+  builder.device("debug-console", { ...ports.debugConsole, space }, () => new DebugConsole(console));
+  builder.device(
+    "debug-exit",
+    { ...ports.debugExit, space },
+    () => new DebugExit((code) => end({ kind: "exit", code })),
+  );
+  addVirtio(builder, options, PC_MAP.virtio, board);
+}

@@ -1,0 +1,14 @@
+import type { VirtHost, VirtOptions } from "../virt/options.js";
+
+/**
+ * What a PC is made of. Its kernel may be a bzImage, an ELF file with a PVH note, a multiboot image, or code for real
+ * mode, which is entered at 0000:7C00 if it is a boot sector, else at 0000:8000. Firmware is a ROM, which ends at
+ * 4 GiB. What is loaded and entered below 1 MiB by `loads` and `entry` starts in real mode.
+ */
+export interface PcOptions extends Omit<VirtOptions, "dtb"> {
+  /** Where the second serial port's output goes; default: nowhere. */
+  readonly secondConsole?: { write(bytes: Uint8Array): void };
+}
+
+/** What of a machine is the host's and so not in a snapshot. */
+export type PcHost = VirtHost & Pick<PcOptions, "secondConsole">;
