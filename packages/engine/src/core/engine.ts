@@ -247,7 +247,8 @@ export class Engine {
       shared: sharedMemory,
       regions,
       interpreter,
-      hostFloats: rules !== undefined && resolvePolicy(rules).denormal !== "operand" && hostFloats,
+      hostFloats: rules !== undefined && hostFloats,
+      denormalFlag: rules !== undefined && resolvePolicy(rules).denormal === "operand",
     };
     const hot = new HotTier({
       code,

@@ -15,6 +15,8 @@ export interface HotImports {
   readonly interpreter: WebAssembly.Exports;
   /** Host floating point may stand in where it is exact. */
   readonly hostFloats: HostFloats | false;
+  /** The guest has a flag for denormal operands that are not flushed. */
+  readonly denormalFlag: boolean;
 }
 
 /** Type 0 is that of regions. */
@@ -61,6 +63,7 @@ export class HotModules {
             takesRounding,
             this.globals.length > 1,
             imports.hostFloats,
+            imports.denormalFlag,
           ),
         )
       : NO_FLOATS;

@@ -32,6 +32,8 @@ const interpreter = (rules: SoftFloatOptions): WebAssembly.Exports =>
 /** One NaN, no modes; and with all that can be switched. */
 const fixed = interpreter({ nan: "canonical", tininess: "after" });
 const switched = interpreter({ nan: "propagate-arm", tininess: "before" });
+/** With a flag for denormal operands, too. */
+const flagged = interpreter({ nan: "propagate-x86", tininess: "after" });
 const RESULT = 8;
 
 /** An operation as a function: operands at addresses 0, 8 and 16, the result goes to RESULT words. */
@@ -48,6 +50,7 @@ function compile(
     regions,
     interpreter: imports,
     hostFloats,
+    denormalFlag: imports === flagged,
   });
   const b = new IrBuilder();
   b.instruction(0);
@@ -211,7 +214,7 @@ function run(
 ) {
   const flags = globalOf(exact, "flags");
   // What another operation left; the region has to set its own.
-  if (exact === switched) globalOf(exact, "modes").value = 15;
+  if (exact !== fixed) globalOf(exact, "modes").value = 63;
   args.forEach((arg, i) => {
     words[i] = BigInt.asIntN(64, arg);
   });
@@ -229,7 +232,7 @@ function runExact(
   before: number,
 ) {
   const flags = globalOf(exact, "flags");
-  if (exact === switched) globalOf(exact, "modes").value = modesOf(environment);
+  if (exact !== fixed) globalOf(exact, "modes").value = modesOf(environment);
   const call = exact[`fp.${fn.name}`] as (...args: (bigint | number)[]) => bigint | number;
   const values = fn.args.map((type, i) => {
     const value = args[i] as bigint;
@@ -251,8 +254,10 @@ function environments(
 ): readonly (readonly [number, runs: number])[] {
   const rounds = (exact[`fp.${fn.name}`] as CallableFunction).length > fn.args.length;
   const roundings = rounds ? [0, 1, 2, 3, 4] : [0];
-  const { flushInputs, flushResults, defaultNan } = FLOAT_MODES;
-  const modes = exact === switched ? [0, flushInputs | flushResults, defaultNan] : [0];
+  const { flushInputs, flushResults, defaultNan, trapUnderflow } = FLOAT_MODES;
+  const flushes = flushInputs | flushResults;
+  const modes =
+    exact === flagged ? [0, flushes, trapUnderflow] : exact === switched ? [0, flushes, defaultNan] : [0];
   return modes.flatMap((mode) =>
     roundings.map((rounding) => {
       const environment = floatEnvironment(rounding, mode);
@@ -263,26 +268,27 @@ function environments(
 
 describe.each(hosts)("%s host arithmetic in regions gives the exact functions' results and flags", (host) => {
   const differs = ({ name }: SoftFunction): boolean => host === "plain" || name.endsWith(".fma");
-  describe.each([["one NaN, no modes", fixed] as const, ["NaNs and modes", switched] as const])(
-    "%s",
-    (_rules, exact) => {
-      test.each(SOFT_FUNCTIONS.filter(differs).map((fn) => [fn.name, fn] as const))("%s", (_name, fn) => {
-        for (const [environment, runs] of environments(exact, fn)) {
-          const call = compile(fn, environment, host, exact);
-          for (let i = 0; i < runs; i++) {
-            const args = operandsFor(fn);
-            const before = below(8) ? 1 : pick([0, 16, 31, 30]);
-            const got = run(exact, fn, args, before, call);
-            const wanted = runExact(exact, fn, args, environment, before);
-            if (got.bits === wanted.bits && got.flags === wanted.flags) continue;
-            expect(got, `${fn.name}(${hex(args)}), environment ${environment}, flags ${before}`).toEqual(
-              wanted,
-            );
-          }
+  describe.each([
+    ["one NaN, no modes", fixed] as const,
+    ["NaNs and modes", switched] as const,
+    ["a flag for denormals", flagged] as const,
+  ])("%s", (_rules, exact) => {
+    test.each(SOFT_FUNCTIONS.filter(differs).map((fn) => [fn.name, fn] as const))("%s", (_name, fn) => {
+      for (const [environment, runs] of environments(exact, fn)) {
+        const call = compile(fn, environment, host, exact);
+        for (let i = 0; i < runs; i++) {
+          const args = operandsFor(fn);
+          const before = below(8) ? 1 : pick([0, 16, 31, 30]);
+          const got = run(exact, fn, args, before, call);
+          const wanted = runExact(exact, fn, args, environment, before);
+          if (got.bits === wanted.bits && got.flags === wanted.flags) continue;
+          expect(got, `${fn.name}(${hex(args)}), environment ${environment}, flags ${before}`).toEqual(
+            wanted,
+          );
         }
-      });
-    },
-  );
+      }
+    });
+  });
 });
 
 describe.each(hosts)("ordinary operands never need the exact function once inexact is set: %s", (host) => {
@@ -319,6 +325,9 @@ describe.each(hosts)("ordinary operands never need the exact function once inexa
     ["f64.minNum", [f64(0), f64(-0)]],
     ["f32.maximum", [f32(-3), f32(2)]],
     ["f64.mulExtended", [f64(0.1), f64(0.2)]],
+    ["f64.minSecond", [f64(0), f64(-0)]],
+    ["f32.maxSecond", [f32(0.1), f32(-0.1)]],
+    ["f32.unordered", [f32(0.1), f32(0.2)]],
   ];
   let calls = 0;
   const counted = (exact: WebAssembly.Exports): WebAssembly.Exports =>
@@ -338,6 +347,7 @@ describe.each(hosts)("ordinary operands never need the exact function once inexa
     ["one NaN, no modes", fixed, 0] as const,
     ["no mode on", switched, 0] as const,
     ["denormals flushed", switched, flushInputs | flushResults] as const,
+    ["a flag for denormals", flagged, 0] as const,
   ])("%s", (_rules, exact, modes) => {
     test.each(cases)("%s", (name, args) => {
       const fn = softFunction(name);

@@ -14,6 +14,8 @@ const FLAGS_GLOBAL = 0;
 const MODES_GLOBAL = 1;
 /** Under these the host does something else than the guest with denormal numbers. */
 const FLUSHING = FLOAT_MODES.flushInputs | FLOAT_MODES.flushResults;
+/** Under these it is told nothing that it could go by. */
+const TRAPPING = FLOAT_MODES.trapOverflow | FLOAT_MODES.trapUnderflow;
 
 /** Floating point in regions: the host's arithmetic where it is exact, else the interpreter's own functions. */
 export class FloatCalls implements FloatEmitter {
@@ -22,9 +24,9 @@ export class FloatCalls implements FloatEmitter {
   private readonly takesRounding: readonly boolean[];
   /** The functions read the modes. */
   private readonly switchable: boolean;
-  /** Empty unless the guest's rules allow host arithmetic: no flag for denormal operands as such. */
+  /** What the host's arithmetic is trusted with. */
   private readonly fastFloats: readonly (Fast | undefined)[];
-  /** The same for guests that flush denormals at the moment. */
+  /** The same for guests that flush denormals at the moment, or have a flag for denormal operands. */
   private readonly flushedFloats: readonly (Fast | undefined)[];
 
   constructor(
@@ -32,12 +34,14 @@ export class FloatCalls implements FloatEmitter {
     takesRounding: readonly boolean[],
     switchable: boolean,
     hostFloats: HostFloats | false,
+    denormalFlag: boolean,
   ) {
     this.indexOf = indexOf;
     this.takesRounding = takesRounding;
     this.switchable = switchable;
-    this.fastFloats = !hostFloats ? [] : hostFloats === "fused" ? FAST_FLOATS_FUSED : FAST_FLOATS;
-    this.flushedFloats = whereFlushed(this.fastFloats);
+    const list = !hostFloats ? [] : hostFloats === "fused" ? FAST_FLOATS_FUSED : FAST_FLOATS;
+    this.flushedFloats = whereFlushed(list);
+    this.fastFloats = denormalFlag ? this.flushedFloats : list;
   }
 
   form(n: Node): FloatForm {
@@ -51,6 +55,7 @@ export class FloatCalls implements FloatEmitter {
   }
 
   private fast(n: Node): Fast | undefined {
+    if ((modesOf(n.lo) & TRAPPING) !== 0) return undefined;
     const flushing = (modesOf(n.lo) & FLUSHING) !== 0;
     const fast = (flushing ? this.flushedFloats : this.fastFloats)[n.sub];
     return fast?.roundings?.includes(roundingOf(n.lo)) === false ? undefined : fast;

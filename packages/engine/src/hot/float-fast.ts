@@ -1,5 +1,5 @@
 import { type SoftName, softFunction } from "../ir/soft.js";
-import { type Expr, expr, f32, f64, i32, i64 } from "../wasm/index.js";
+import { type Expr, expr, f32, f64, i32, i64, select } from "../wasm/index.js";
 import type { LocalType } from "./float.js";
 import { flushed } from "./float-flushed.js";
 import { fusedByHost, fusedDouble, fusedSingle } from "./float-fused.js";
@@ -111,6 +111,31 @@ function extreme(format: Float, operation: "min" | "max"): Fast {
     write(f) {
       f.set(f.result, ops[operation](f.args[0] as Expr, f.args[1] as Expr));
       f.require(ops.eq(f.result, f.result));
+    },
+  };
+}
+
+/** x86's: the second operand unless the first is less, or greater. */
+function extremeSecond(format: Float, relation: "lt" | "gt"): Fast {
+  return {
+    args: [format, format],
+    result: format,
+    write(f) {
+      const [a, b] = f.args as [Variable, Variable];
+      f.set(f.result, select(format, OPS[format][relation](a, b), a, b));
+      requireOrdered(f, format);
+    },
+  };
+}
+
+/** Ordered operands are not unordered. */
+function unordered(format: Float): Fast {
+  return {
+    args: [format, format],
+    result: "i32",
+    write(f) {
+      f.set(f.result, i32.const(0));
+      requireOrdered(f, format);
     },
   };
 }
@@ -259,6 +284,9 @@ for (const format of ["f32", "f64"] as const) {
     [`${format}.maxNum`]: extreme(format, "max"),
     [`${format}.minimum`]: extreme(format, "min"),
     [`${format}.maximum`]: extreme(format, "max"),
+    [`${format}.minSecond`]: extremeSecond(format, "lt"),
+    [`${format}.maxSecond`]: extremeSecond(format, "gt"),
+    [`${format}.unordered`]: unordered(format),
     [`${format}.order`]: order(format),
     [`${format}.orderSignaling`]: order(format),
     [`${format}.roundToIntegral`]: roundToIntegral(format),
@@ -279,7 +307,7 @@ export const FAST_FLOATS_FUSED: readonly (Fast | undefined)[] = byNumber({
   "f64.fma": fused("f64", fusedByHost("f64")),
 });
 
-/** The same for guests that flush denormals. */
+/** The same for guests that flush denormals, or have a flag for denormal operands. */
 export function whereFlushed(list: readonly (Fast | undefined)[]): readonly (Fast | undefined)[] {
   const sums = new Set(
     (["f32.add", "f32.sub", "f64.add", "f64.sub"] as const).map((n) => softFunction(n).index),

@@ -1,7 +1,8 @@
 import { type Expr, f32, f64, i32, i64 } from "../wasm/index.js";
 import { type Fast, type FastWriter, type Float, requireNormal, type Variable } from "./float-writer.js";
 
-// The host's arithmetic while the guest flushes denormal operands or results: the same, where there are none.
+// The host's arithmetic while the guest flushes denormal operands or results, or where it has a flag for denormal
+// operands: the same, where there are none.
 
 const WITHOUT_SIGN = { f32: 0x0100_0000, f64: 1n << 53n };
 
