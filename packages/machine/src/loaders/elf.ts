@@ -19,6 +19,14 @@ export interface ElfSymbol {
   readonly size: bigint;
 }
 
+/** A note: what some linker or kernel says about the file. */
+export interface ElfNote {
+  /** Whose note it is; `type` means something to them. */
+  readonly name: string;
+  readonly type: number;
+  readonly bytes: Uint8Array;
+}
+
 export interface ElfFile {
   readonly name: string;
   readonly machine: number;
@@ -30,9 +38,11 @@ export interface ElfFile {
   /** Loadable segments that occupy memory, in the order of the file. */
   readonly segments: readonly ElfSegment[];
   readonly symbols: ElfSymbols;
+  readonly notes: readonly ElfNote[];
 }
 
 const PT_LOAD = 1;
+const PT_NOTE = 4;
 const SHT_SYMTAB = 2;
 const STT_FUNC = 2;
 const STT_SECTION = 3;
@@ -43,6 +53,13 @@ const MAX_SEGMENTS = 4096;
 export function looksLikeElf(bytes: Uint8Array): boolean {
   return (
     bytes.length >= 4 && bytes[0] === 0x7f && bytes[1] === 0x45 && bytes[2] === 0x4c && bytes[3] === 0x46
+  );
+}
+
+/** Whether a little-endian ELF file is for a machine, by `e_machine` and class. */
+export function elfIs(bytes: Uint8Array, machine: number, bits: 32 | 64): boolean {
+  return (
+    bytes[4] === bits / 32 && bytes[5] === 1 && bytes[18] === (machine & 0xff) && bytes[19] === machine >> 8
   );
 }
 
@@ -165,6 +182,7 @@ class ElfReader {
       physicalEntry: this.#physical(entry, segments),
       segments,
       symbols: new ElfSymbols(() => this.#symbols()),
+      notes: this.#notes(),
     };
   }
 
@@ -218,6 +236,25 @@ class ElfReader {
       writable: (flags & 2) !== 0,
       executable: (flags & 1) !== 0,
     };
+  }
+
+  /** Notes are an extra, as symbols are: what is damaged is left out. */
+  #notes(): ElfNote[] {
+    const wide = this.#class.bits === 64;
+    const tableAt = Number(this.#word(wide ? 32 : 28));
+    const entrySize = this.#view.getUint16(wide ? 54 : 42, true);
+    const count = this.#view.getUint16(wide ? 56 : 44, true);
+    const notes: ElfNote[] = [];
+    for (let index = 0; index < count; index++) {
+      const at = tableAt + index * entrySize;
+      if (this.#view.getUint32(at, true) !== PT_NOTE) continue;
+      const from = Number(this.#word(at + (wide ? 8 : 4)));
+      const size = Number(this.#word(at + (wide ? 32 : 16)));
+      const alignment = Number(this.#word(at + (wide ? 48 : 28)));
+      if (from + size <= this.#bytes.length)
+        readNotes(this.#bytes.subarray(from, from + size), alignment === 8 ? 8 : 4, notes);
+    }
+    return notes;
   }
 
   #symbols(): ElfSymbol[] {
@@ -291,6 +328,23 @@ class ElfReader {
 
   #bad(what: string): MachineError {
     return new MachineError("BadImage", `${this.#name}: ${what}`);
+  }
+}
+
+/** Notes of a segment: sizes of name and contents, type, and both, each aligned. */
+function readNotes(bytes: Uint8Array, alignment: number, notes: ElfNote[]): void {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const aligned = (size: number) => Math.ceil(size / alignment) * alignment;
+  let at = 0;
+  while (at + 12 <= bytes.length) {
+    const nameSize = view.getUint32(at, true);
+    const size = view.getUint32(at + 4, true);
+    const contents = aligned(at + 12 + nameSize);
+    if (contents + size > bytes.length) return;
+    const name = new TextDecoder().decode(bytes.subarray(at + 12, at + 12 + nameSize)).replace(/\0.*/s, "");
+    const type = view.getUint32(at + 8, true);
+    notes.push({ name, type, bytes: bytes.subarray(contents, contents + size) });
+    at = aligned(contents + size);
   }
 }
 

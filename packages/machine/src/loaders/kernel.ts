@@ -36,7 +36,7 @@ export async function readKernel(
 }
 
 /** Files that would only crash as flat binaries. */
-function refuseOthers(bytes: Uint8Array, name: string, architecture: ImageArchitecture): void {
+export function refuseOthers(bytes: Uint8Array, name: string, architecture: ImageArchitecture): void {
   const at = (offset: number, text: string) =>
     [...text].every((char, index) => bytes[offset + index] === char.charCodeAt(0));
   if (at(0x202, "HdrS") && architecture !== X86_64) {
@@ -96,7 +96,7 @@ export function placeKernel(
   return { entry: address, start: address, end: address + size };
 }
 
-function placeElf(plan: LoadPlan, elf: ElfFile, bias: number): KernelPlacement {
+export function placeElf(plan: LoadPlan, elf: ElfFile, bias = 0): KernelPlacement {
   let start = Number.POSITIVE_INFINITY;
   let end = 0;
   for (const [index, segment] of elf.segments.entries()) {

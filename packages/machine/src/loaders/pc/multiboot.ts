@@ -1,0 +1,186 @@
+import { bytesText, MachineError } from "../../errors.js";
+import { type ElfFile, looksLikeElf, readElf } from "../elf.js";
+import { placeElf } from "../kernel.js";
+import type { LoadPlan } from "../plan.js";
+import { cString, type PcBoot, type PcBootOptions, placeLow } from "./entry.js";
+import { E820_ENTRY_SIZE, e820Bytes, type MemoryMapEntry, MemoryType } from "./memory-map.js";
+
+// Multiboot specification 0.6.96.
+
+const HEADER_MAGIC = 0x1bad_b002;
+const BOOTED_MAGIC = 0x2bad_b002;
+/** The header lies within so many bytes. */
+const SEARCHED = 8192;
+const HEADER_SIZE = 12;
+const ADDRESSES_SIZE = 32;
+
+/** Header flags. */
+const ALIGN_MODULES = 1;
+const ADDRESSES = 1 << 16;
+/** Of those that a loader has to understand, we do: alignment, memory information. */
+const UNDERSTOOD = 0x3;
+const REQUIRED = 0xffff;
+
+/** Fields of the information structure, and their flags. */
+const INFO_SIZE = 116;
+const INFO = { memory: 1, commandLine: 4, modules: 8, memoryMap: 0x40, loaderName: 0x200 } as const;
+
+/** Where a kernel without ELF headers goes: the header's address fields. */
+interface LoadAddresses {
+  /** The address that the header itself is loaded to. */
+  readonly header: number;
+  readonly load: number;
+  readonly loadEnd: number;
+  readonly bssEnd: number;
+  readonly entry: number;
+}
+
+export interface MultibootKernel {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+  /** Offset of the header in the file. */
+  readonly headerAt: number;
+  readonly alignModules: boolean;
+  readonly addresses: LoadAddresses | undefined;
+  readonly elf: ElfFile | undefined;
+}
+
+/** Offset of the header, -1 if there is none. */
+function findHeader(bytes: Uint8Array): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const end = Math.min(bytes.length, SEARCHED) - HEADER_SIZE;
+  for (let at = 0; at <= end; at += 4) {
+    if (view.getUint32(at, true) !== HEADER_MAGIC) continue;
+    const sum = HEADER_MAGIC + view.getUint32(at + 4, true) + view.getUint32(at + 8, true);
+    if (sum % 0x1_0000_0000 === 0) return at;
+  }
+  return -1;
+}
+
+/** Whether a file has a Multiboot header. */
+export function looksLikeMultiboot(bytes: Uint8Array): boolean {
+  return findHeader(bytes) >= 0;
+}
+
+/** @throws MachineError `BadImage`, `NotSupported`, `Truncated`. */
+export function readMultiboot(bytes: Uint8Array, name: string): MultibootKernel {
+  const headerAt = findHeader(bytes);
+  if (headerAt < 0) throw new MachineError("BadImage", `${name}: has no Multiboot header`);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const flags = view.getUint32(headerAt + 4, true);
+  const unknown = flags & REQUIRED & ~UNDERSTOOD;
+  if (unknown !== 0) {
+    const text = `0x${unknown.toString(16)}`;
+    throw new MachineError(
+      "NotSupported",
+      `${name}: its Multiboot header requires ${text}, which is not supported`,
+    );
+  }
+  const alignModules = (flags & ALIGN_MODULES) !== 0;
+  if ((flags & ADDRESSES) === 0) {
+    if (!looksLikeElf(bytes))
+      throw new MachineError(
+        "BadImage",
+        `${name}: its Multiboot header has no addresses, and it is no ELF file`,
+      );
+    return { name, bytes, headerAt, alignModules, addresses: undefined, elf: readElf(bytes, name) };
+  }
+  if (headerAt + ADDRESSES_SIZE > bytes.length)
+    throw new MachineError("Truncated", `${name}: its Multiboot header is truncated`);
+  const [header, load, loadEnd, bssEnd, entry] = [12, 16, 20, 24, 28].map((offset) =>
+    view.getUint32(headerAt + offset, true),
+  ) as [number, number, number, number, number];
+  const addresses = { header, load, loadEnd, bssEnd, entry };
+  return { name, bytes, headerAt, alignModules, addresses, elf: undefined };
+}
+
+/** Gives a kernel, its modules and what it is told their places. @throws MachineError naming what does not fit. */
+export function placeMultiboot(plan: LoadPlan, kernel: MultibootKernel, options: PcBootOptions): PcBoot {
+  const placed =
+    kernel.addresses === undefined
+      ? placeElf(plan, kernel.elf as ElfFile)
+      : placeByAddresses(plan, kernel, kernel.addresses);
+  const rbx = placeInformation(plan, kernel, options, placed.end);
+  const registers = { rax: BOOTED_MAGIC, rbx };
+  // Any flat segments will do; these are those that GRUB and QEMU have.
+  return { ...placed, entry: { kind: "protected", pc: placed.entry, code: 0x08, data: 0x10, registers } };
+}
+
+function placeByAddresses(plan: LoadPlan, kernel: MultibootKernel, at: LoadAddresses) {
+  const { name, bytes, headerAt } = kernel;
+  const from = headerAt - (at.header - at.load);
+  // Without an end, all of the file is loaded; without an end of BSS, there is none.
+  const size = at.loadEnd === 0 ? bytes.length - from : at.loadEnd - at.load;
+  const memorySize = at.bssEnd === 0 ? size : at.bssEnd - at.load;
+  if (from < 0 || size < 0 || memorySize < size)
+    throw new MachineError("BadImage", `${name}: the addresses in its Multiboot header make no sense`);
+  if (from + size > bytes.length) {
+    const text = `${bytesText(bytes.length)} of ${bytesText(from + size)}`;
+    throw new MachineError("Truncated", `${name}: is truncated: ${text}`);
+  }
+  plan.place({ name, address: at.load, bytes: bytes.subarray(from, from + size), memorySize });
+  return { entry: at.entry, start: at.load, end: at.load + memorySize };
+}
+
+/** Gives the information structure's address. */
+function placeInformation(
+  plan: LoadPlan,
+  kernel: MultibootKernel,
+  options: PcBootOptions,
+  above: number,
+): number {
+  const { commandLine = "", modules = [], memoryMap } = options;
+  const info = new Uint8Array(INFO_SIZE);
+  const view = new DataView(info.buffer);
+  const set = (offset: number, value: number) => view.setUint32(offset, value, true);
+  set(0, INFO.memory | INFO.commandLine | INFO.modules | INFO.memoryMap | INFO.loaderName);
+  const { lower, upper } = basicMemory(memoryMap);
+  set(4, lower / 1024);
+  set(8, upper / 1024);
+  // As GRUB does it, the line begins with the kernel's name.
+  set(
+    16,
+    placeString(plan, "the command line", commandLine === "" ? kernel.name : `${kernel.name} ${commandLine}`),
+  );
+
+  const list = new Uint8Array(16 * modules.length);
+  const listView = new DataView(list.buffer);
+  modules.forEach(({ name, bytes }, index) => {
+    const alignment = kernel.alignModules ? 4096 : 16;
+    const { address } = plan.fit({ name, bytes, alignment, above });
+    listView.setUint32(16 * index, address, true);
+    listView.setUint32(16 * index + 4, address + bytes.length, true);
+    listView.setUint32(16 * index + 8, placeString(plan, `the name of ${name}`, name), true);
+  });
+  set(20, modules.length);
+  if (modules.length > 0) set(24, placeLow(plan, "the list of modules", list, 16));
+
+  const map = multibootMap(memoryMap);
+  set(44, map.length);
+  set(48, placeLow(plan, "the memory map", map, 16));
+  set(64, placeString(plan, "the loader's name", "hypercraft"));
+  return placeLow(plan, "the Multiboot information", info, 16);
+}
+
+function placeString(plan: LoadPlan, what: string, text: string): number {
+  return placeLow(plan, what, cString(text), 16);
+}
+
+/** Each entry of the map begins with its size, which that does not count. */
+function multibootMap(map: readonly MemoryMapEntry[]): Uint8Array {
+  const stride = E820_ENTRY_SIZE + 4;
+  const bytes = new Uint8Array(stride * map.length);
+  const view = new DataView(bytes.buffer);
+  map.forEach((entry, index) => {
+    view.setUint32(stride * index, E820_ENTRY_SIZE, true);
+    bytes.set(e820Bytes([entry]), stride * index + 4);
+  });
+  return bytes;
+}
+
+/** Bytes of memory from 0 on, and from 1 MiB to the first hole. */
+function basicMemory(map: readonly MemoryMapEntry[]): { readonly lower: number; readonly upper: number } {
+  const usable = (base: number) =>
+    map.find((entry) => entry.type === MemoryType.usable && entry.base === base)?.size ?? 0;
+  return { lower: Math.min(usable(0), 640 << 10), upper: usable(1 << 20) };
+}
