@@ -34,6 +34,7 @@ import { resetState } from "./reset.js";
 import { Segments } from "./segments.js";
 import { CR0, CR4, EFER, RFLAGS, SEGMENTS, Seg, type SegmentFields, x86Layout } from "./state.js";
 import { SystemMemory } from "./system-memory.js";
+import { Vmx } from "./vmx/vmx.js";
 
 export interface X86CpuOptions extends CpuModelOptions {
   /** Initial APIC ID. */
@@ -75,6 +76,7 @@ export class X86Cpu extends CpuModel implements GuestCpu {
   readonly interrupts: Interrupts;
   readonly msrs: Msrs;
   readonly cpuid: Cpuid;
+  readonly vmx: Vmx;
   private modeBits = 0;
 
   constructor(core: CoreApi, options: X86CpuOptions) {
@@ -92,6 +94,7 @@ export class X86Cpu extends CpuModel implements GuestCpu {
     this.interrupts = new Interrupts(this);
     this.msrs = new Msrs(this);
     this.cpuid = new Cpuid(this);
+    this.vmx = new Vmx(this);
     this.reset();
   }
 
@@ -105,6 +108,7 @@ export class X86Cpu extends CpuModel implements GuestCpu {
 
   /** The state's fields were replaced: take everything derived from them anew. */
   reload(): void {
+    this.vmx.derive();
     this.segments.deriveAll();
     this.cpl = this.privilegeNow();
     this.contexts.reset();

@@ -93,6 +93,12 @@ export const Helper = {
    * it raised. Raise #XM, or merge the flags and go on.
    */
   simdExceptions: 52,
+
+  // VMX (vmx/vmx-instruction.ts says which instruction).
+  /** Whether instruction `constant` can be executed at all: #UD, an exit, #GP. */
+  vmxCheck: 96,
+  /** Carry out instruction `constant` & 15, whose register operand is above it, with the operands `a` and `b`. */
+  vmx: 97,
 } as const;
 
 /** Tables, task and status registers: operands of LGDT, SGDT, LIDT, SIDT, LLDT, SLDT, LTR, STR, LMSW, SMSW. */

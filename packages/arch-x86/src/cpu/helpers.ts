@@ -37,6 +37,10 @@ import {
   TR,
   XCR0,
 } from "./state.js";
+import { checkVmxInstruction, executeVmxInstruction } from "./vmx/instructions.js";
+import { OPERANDS_SHIFT, type VmxInstruction } from "./vmx/vmx-instruction.js";
+
+const VMX_INSTRUCTION = 15;
 
 const wide = (lo: number, hi: number): bigint => (BigInt(hi >>> 0) << 32n) | BigInt(lo >>> 0);
 
@@ -83,6 +87,15 @@ export function runHelper(
     case Helper.simdExceptions:
       if (!settleSimdExceptions(core, aLo)) return Status.next;
       throw (core.lo(CR4) & CR4_BIT.OSXMMEXCPT) === 0 ? invalidOpcode() : new Fault(Vector.simd);
+    case Helper.vmxCheck:
+      checkVmxInstruction(cpu, constant as VmxInstruction);
+      return Status.next;
+    case Helper.vmx: {
+      const instruction = (constant & VMX_INSTRUCTION) as VmxInstruction;
+      const operands = constant >> OPERANDS_SHIFT;
+      executeVmxInstruction(cpu, instruction, operands, wide(aLo, aHi), wide(bLo, bHi));
+      return Status.next;
+    }
     case Helper.syscall:
       syscall(cpu);
       return Status.redispatch;

@@ -24,6 +24,7 @@ import { strings } from "./strings.js";
 import { system } from "./system.js";
 import { vectorMemory } from "./vector-memory.js";
 import { vectorPermutations } from "./vector-permute.js";
+import { vmx } from "./vmx.js";
 
 /** Every instruction, in the order of the groups. */
 export const x86Instructions: readonly X86Instruction<X86Builder>[] = [
@@ -50,6 +51,7 @@ export const x86Instructions: readonly X86Instruction<X86Builder>[] = [
   ...sseConversions,
   ...sseStrings,
   ...vectorMemory,
+  ...vmx,
 ].map((declaration, index) => new X86Instruction(index, declaration));
 
 const names = new Set<string>();

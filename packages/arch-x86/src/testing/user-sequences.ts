@@ -44,6 +44,7 @@ export const isVector = ({ operands }: Pick<Row, "operands">): boolean =>
 export const foreign = (row: Pick<Row, "name" | "feature" | "operands">): boolean =>
   isVector(row) ||
   row.feature === "system" ||
+  row.feature === "vmx" ||
   /^(jmp|call) M|^retf|^iret|^int|^(mov S|mov RvMw, S)|^(push|pop) [defgsc]s|^enter|^l[fgs]s /.test(row.name);
 const plain = rows.filter(
   (row) => !SPECIAL.test(row.name) && !foreign(row) && !absolute(row) && row.options.in64 !== "not",

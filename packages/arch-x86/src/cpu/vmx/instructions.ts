@@ -1,0 +1,234 @@
+import { CR0 as CR0_BIT, CR4 as CR4_BIT, CR4_SUPPORTED } from "../control-bits.js";
+import type { X86Cpu } from "../cpu.js";
+import { isCanonicalAddress } from "../exceptions.js";
+import { generalProtection, invalidOpcode } from "../fault.js";
+import { PHYSICAL_BITS } from "../mmu.js";
+import { CR0, CR4, GPR } from "../state.js";
+import { CR0_FIXED0, CR4_FIXED0, FeatureControl } from "./capabilities.js";
+import { currentInstruction } from "./current-instruction.js";
+import { displacementOf, operandInformation } from "./instruction-information.js";
+import { type ExitDetails, ExitReason, VmExit } from "./vm-exit.js";
+import { VMCS_REVISION, Vmcs } from "./vmcs.js";
+import { VmError } from "./vmx.js";
+import { REGISTER_FORM, VmxInstruction } from "./vmx-instruction.js";
+import { FEATURE_CONTROL, VmxOperation, vmxonPointer } from "./vmx-state.js";
+
+// The instructions of VMX: SDM volume 3, chapter 31.
+
+/** Basic exit reasons of the instructions in a guest. */
+const REASONS = {
+  [VmxInstruction.vmcall]: ExitReason.vmcall,
+  [VmxInstruction.vmclear]: ExitReason.vmclear,
+  [VmxInstruction.vmlaunch]: ExitReason.vmlaunch,
+  [VmxInstruction.vmptrld]: ExitReason.vmptrld,
+  [VmxInstruction.vmptrst]: ExitReason.vmptrst,
+  [VmxInstruction.vmread]: ExitReason.vmread,
+  [VmxInstruction.vmresume]: ExitReason.vmresume,
+  [VmxInstruction.vmwrite]: ExitReason.vmwrite,
+  [VmxInstruction.vmxoff]: ExitReason.vmxoff,
+  [VmxInstruction.vmxon]: ExitReason.vmxon,
+  [VmxInstruction.invept]: ExitReason.invept,
+  [VmxInstruction.invvpid]: ExitReason.invvpid,
+} as const;
+
+const MODE_ERROR = (cpu: X86Cpu): boolean =>
+  !cpu.protectedMode || cpu.virtual8086 || (cpu.longMode && !cpu.bits64);
+
+/** Before the operands of a VMX instruction are looked at: #UD, an exit, #GP. */
+export function checkVmxInstruction(cpu: X86Cpu, instruction: VmxInstruction): void {
+  const { vmx, core } = cpu;
+  const { vmxon, vmcall } = VmxInstruction;
+  if (instruction === vmxon ? (core.lo(CR4) & CR4_BIT.VMXE) === 0 : !vmx.active) throw invalidOpcode();
+  // VMCALL asks nothing more before it leaves a guest.
+  if (!(vmx.guest && instruction === vmcall) && MODE_ERROR(cpu)) throw invalidOpcode();
+  if (vmx.guest) throw new VmExit(REASONS[instruction], exitDetails(cpu, instruction));
+  if (cpu.cpl !== 0) throw generalProtection();
+  if (instruction === vmxon && !vmx.active) checkVmxon(cpu);
+}
+
+function exitDetails(cpu: X86Cpu, instruction: VmxInstruction): ExitDetails {
+  const d = currentInstruction(cpu);
+  const { length } = d;
+  switch (instruction) {
+    case VmxInstruction.vmcall:
+    case VmxInstruction.vmlaunch:
+    case VmxInstruction.vmresume:
+    case VmxInstruction.vmxoff:
+      return { length };
+    default:
+      return { length, qualification: displacementOf(cpu, d), information: operandInformation(d, d.reg) };
+  }
+}
+
+/** CR0 and CR4 have to be as VMX operation needs them, and the firmware has to allow it. */
+function checkVmxon(cpu: X86Cpu): void {
+  const { core } = cpu;
+  const allowed = FeatureControl.locked | FeatureControl.vmxOutsideSmx;
+  const fixed = fitsFixed(core.lo(CR0), CR0_FIXED0, -1) && fitsFixed(core.lo(CR4), CR4_FIXED0, CR4_SUPPORTED);
+  if (!fixed || (core.lo(FEATURE_CONTROL) & allowed) !== allowed) throw generalProtection();
+}
+
+/** Every bit of `ones` is set, and none outside `may`. */
+export function fitsFixed(value: number, ones: number, may: number): boolean {
+  return (value & ones) === (ones | 0) && (value & ~may) === 0;
+}
+
+/** CR0 as VMX operation takes it; without PE and PG too, for an unrestricted guest. */
+export function cr0Fits(value: number, unrestricted: boolean): boolean {
+  const ones = unrestricted ? CR0_FIXED0 & ~(CR0_BIT.PE | CR0_BIT.PG) : CR0_FIXED0;
+  return fitsFixed(value, ones, -1);
+}
+
+export const cr4Fits = (value: number): boolean => fitsFixed(value, CR4_FIXED0, CR4_SUPPORTED);
+
+/** Aligned, and no wider than physical addresses are. */
+export function isRegionAddress(address: bigint): boolean {
+  return (address & 0xfffn) === 0n && address >> BigInt(PHYSICAL_BITS) === 0n;
+}
+
+/** Carry a VMX instruction out that `checkVmxInstruction` let through; not VMLAUNCH and VMRESUME. */
+export function executeVmxInstruction(
+  cpu: X86Cpu,
+  instruction: VmxInstruction,
+  operands: number,
+  a: bigint,
+  b: bigint,
+): void {
+  const { vmx, memory } = cpu;
+  switch (instruction) {
+    case VmxInstruction.vmxon:
+      return vmxon(cpu, memory.read(a, 8));
+    case VmxInstruction.vmxoff:
+      vmx.setOperation(VmxOperation.none);
+      vmx.setPointer(undefined);
+      return vmx.succeed();
+    case VmxInstruction.vmclear:
+      return vmclear(cpu, memory.read(a, 8));
+    case VmxInstruction.vmptrld:
+      return vmptrld(cpu, memory.read(a, 8));
+    case VmxInstruction.vmptrst:
+      memory.write(a, 8, vmx.pointer);
+      return vmx.succeed();
+    case VmxInstruction.vmread:
+      return vmread(cpu, operands, a, b);
+    case VmxInstruction.vmwrite:
+      return vmwrite(cpu, operands, a, b);
+    case VmxInstruction.invept:
+      return invept(cpu, a, b);
+    case VmxInstruction.invvpid:
+      return invvpid(cpu, a, b);
+    default:
+      return vmx.fail(VmError.vmcallInRoot);
+  }
+}
+
+function vmxon(cpu: X86Cpu, address: bigint): void {
+  const { vmx, core } = cpu;
+  if (vmx.active) return vmx.fail(VmError.vmxonInRoot);
+  if (!isRegionAddress(address) || vmx.at(Number(address))?.revision !== VMCS_REVISION)
+    return vmx.failInvalid();
+  core.setBig(vmxonPointer, address);
+  vmx.setPointer(undefined);
+  vmx.setOperation(VmxOperation.root);
+  vmx.succeed();
+}
+
+function vmclear(cpu: X86Cpu, address: bigint): void {
+  const { vmx } = cpu;
+  if (!isRegionAddress(address)) return vmx.fail(VmError.vmclearAddress);
+  if (address === vmx.region) return vmx.fail(VmError.vmclearVmxonPointer);
+  const vmcs = vmx.at(Number(address));
+  if (vmcs !== undefined) vmcs.launched = false;
+  if (address === vmx.pointer) vmx.setPointer(undefined);
+  vmx.succeed();
+}
+
+function vmptrld(cpu: X86Cpu, address: bigint): void {
+  const { vmx } = cpu;
+  if (!isRegionAddress(address)) return vmx.fail(VmError.vmptrldAddress);
+  if (address === vmx.region) return vmx.fail(VmError.vmptrldVmxonPointer);
+  if (vmx.at(Number(address))?.revision !== VMCS_REVISION) return vmx.fail(VmError.vmptrldRevision);
+  vmx.setPointer(address);
+  vmx.succeed();
+}
+
+const operandSize = (cpu: X86Cpu): number => (cpu.bits64 ? 8 : 4);
+const operandValue = (cpu: X86Cpu, value: bigint): bigint => (cpu.bits64 ? value : value & 0xffff_ffffn);
+const registerOf = (operands: number) => GPR[operands & 15] as (typeof GPR)[number];
+
+/** The encoding in a register names a field. */
+function fieldNumber(cpu: X86Cpu, encoding: bigint): number {
+  const value = operandValue(cpu, encoding);
+  return value >> 32n === 0n && Vmcs.has(Number(value)) ? Number(value) : -1;
+}
+
+/** `a`: where the value goes, if that is not a register; `b`: the field. */
+function vmread(cpu: X86Cpu, operands: number, a: bigint, b: bigint): void {
+  const { vmx, core } = cpu;
+  if (vmx.vmcs === undefined) return vmx.failInvalid();
+  const field = fieldNumber(cpu, b);
+  if (field < 0) return vmx.fail(VmError.unsupportedField);
+  const value = operandValue(cpu, vmx.vmcs.read(field));
+  if ((operands & REGISTER_FORM) !== 0) core.setBig(registerOf(operands), value);
+  else cpu.memory.write(a, operandSize(cpu), value);
+  vmx.succeed();
+}
+
+/** `a`: where the value is, or the value itself; `b`: the field. */
+function vmwrite(cpu: X86Cpu, operands: number, a: bigint, b: bigint): void {
+  const { vmx } = cpu;
+  if (vmx.vmcs === undefined) return vmx.failInvalid();
+  const value = (operands & REGISTER_FORM) !== 0 ? a : cpu.memory.read(a, operandSize(cpu));
+  const field = fieldNumber(cpu, b);
+  if (field < 0) return vmx.fail(VmError.unsupportedField);
+  if (Vmcs.isReadOnly(field)) return vmx.fail(VmError.readOnlyField);
+  vmx.vmcs.write(field, operandValue(cpu, value));
+  vmx.succeed();
+}
+
+/** Types of INVEPT. */
+const INVEPT_SINGLE = 1n;
+const INVEPT_ALL = 2n;
+
+/** `a`: the type; `b`: where the descriptor is. Everything is forgotten that the manual says, and more. */
+function invept(cpu: X86Cpu, a: bigint, b: bigint): void {
+  const { vmx, memory, core } = cpu;
+  const type = operandValue(cpu, a);
+  if (type !== INVEPT_SINGLE && type !== INVEPT_ALL) return vmx.fail(VmError.invalidationOperand);
+  const eptp = memory.read(b, 8);
+  if (type === INVEPT_SINGLE && !isEptPointer(eptp)) return vmx.fail(VmError.invalidationOperand);
+  core.dropContexts();
+  vmx.succeed();
+}
+
+const EPT_UNCACHEABLE = 0n;
+const EPT_WRITE_BACK = 6n;
+const EPT_RESERVED = 0xf80n;
+
+/** What an entry takes as EPT pointer: memory type, four levels, reserved bits. */
+export function isEptPointer(eptp: bigint): boolean {
+  const type = eptp & 7n;
+  const levels = ((eptp >> 3n) & 7n) + 1n;
+  return (
+    (type === EPT_UNCACHEABLE || type === EPT_WRITE_BACK) &&
+    levels === 4n &&
+    (eptp & EPT_RESERVED) === 0n &&
+    eptp >> BigInt(PHYSICAL_BITS) === 0n
+  );
+}
+
+/** Types of INVVPID: 0 an address, 1 a VPID, 2 all VPIDs, 3 a VPID but for global translations. */
+function invvpid(cpu: X86Cpu, a: bigint, b: bigint): void {
+  const { vmx, memory, core } = cpu;
+  const type = operandValue(cpu, a);
+  if (type > 3n) return vmx.fail(VmError.invalidationOperand);
+  const [low, address] = [memory.read(b, 8), memory.read(b + 8n, 8)];
+  const vpid = low & 0xffffn;
+  const wrong = low >> 16n !== 0n || (type !== 2n && vpid === 0n);
+  if (wrong || (type === 0n && !isCanonicalAddress(address))) return vmx.fail(VmError.invalidationOperand);
+  if (type === 0n)
+    core.dropPage(Number(BigInt.asIntN(32, address)), Number(BigInt.asIntN(32, address >> 32n)));
+  else if (type === 2n) core.dropContexts();
+  else cpu.contexts.dropVpid(Number(vpid));
+  vmx.succeed();
+}

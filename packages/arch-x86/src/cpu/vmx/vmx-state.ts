@@ -1,0 +1,16 @@
+import { msr, x86Layout } from "../state.js";
+
+// What VMX adds to a processor's state.
+
+/** 0 outside VMX operation, 1 in VMX root operation, 2 in VMX non-root operation. */
+export const vmxOperation = x86Layout.i32("vmxOperation");
+export const VmxOperation = { none: 0, root: 1, nonRoot: 2 } as const;
+/** Physical address of the VMXON region. */
+export const vmxonPointer = x86Layout.i64("vmxonPointer");
+/** Physical address of the current VMCS; bit 0 says that there is one. */
+export const currentVmcs = x86Layout.i64("currentVmcs");
+/** An event waits to be injected: its description is in the current VMCS. */
+export const injectionWaits = x86Layout.i32("vmxInjectionWaits");
+/** The time-stamp counter at which the VMX-preemption timer reaches 0. */
+export const preemptionDeadline = x86Layout.i64("vmxPreemptionDeadline");
+export const FEATURE_CONTROL = msr("IA32_FEATURE_CONTROL");
