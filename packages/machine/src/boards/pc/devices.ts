@@ -1,5 +1,6 @@
 import { DebugConsole } from "../../devices/debug-console.js";
 import { DebugExit } from "../../devices/debug-exit.js";
+import { FwCfg } from "../../devices/fw-cfg.js";
 import { Pit } from "../../devices/i8254.js";
 import { Pic } from "../../devices/i8259.js";
 import { Ns16550a } from "../../devices/ns16550a.js";
@@ -38,6 +39,11 @@ export function addDevices(builder: MachineBuilder, board: BoardContext, options
     "debug-exit",
     { ...ports.debugExit, space },
     () => new DebugExit((code) => end({ kind: "exit", code })),
+  );
+  builder.device(
+    "fw-cfg",
+    FwCfg.ports,
+    ({ memory }) => new FwCfg({ memory, cpus: board.cpus, ramSize: board.memory }),
   );
   addVirtio(builder, options, PC_MAP.virtio, board);
 }
