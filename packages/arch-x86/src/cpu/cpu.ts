@@ -113,7 +113,7 @@ export class X86Cpu extends CpuModel implements GuestCpu {
     this.cpl = this.privilegeNow();
     this.contexts.reset();
     this.modeChanged();
-    this.interrupts.refresh();
+    this.interrupts.reload();
   }
 
   /** Bring the state's fields up to date before they are read for a snapshot. */

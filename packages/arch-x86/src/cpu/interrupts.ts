@@ -7,6 +7,8 @@ import { activity, interruptShadow, interruptsWaiting, nmiState, RFLAGS } from "
 
 /** DR6.BS. */
 const SINGLE_STEP = 1 << 14;
+/** Values of `interruptShadow`: by STI; by MOV SS and POP SS; with it, the dispatcher knows. */
+const SHADOW = { sti: 1, stack: 2, seen: 4 } as const;
 /** Bits of `nmiState`. */
 const NMI = { pending: 1, blocked: 2 } as const;
 
@@ -16,10 +18,10 @@ export class Interrupts {
   apic: InterruptSource | undefined;
   legacy: InterruptSource | undefined;
   private readonly cpu: X86Cpu;
-  /** The instruction that ran last began with TF set. */
-  private stepped = false;
-  /** The instruction that runs next is in the shadow of STI, MOV SS or POP SS. */
-  private shadowed = false;
+  /** Instructions executed when one began with TF set, after which #DB is due; -1: none did. */
+  private steppingFrom = -1;
+  /** Instructions executed when the shadow that the state tells of began. */
+  private shadowFrom = -1;
 
   constructor(cpu: X86Cpu) {
     this.cpu = cpu;
@@ -54,7 +56,15 @@ export class Interrupts {
 
   /** An exception was delivered: the step is over. */
   forgetStep(): void {
-    this.stepped = false;
+    this.steppingFrom = -1;
+  }
+
+  /** The state was replaced: what has been seen of it has to be seen again. */
+  reload(): void {
+    const { core } = this.cpu;
+    this.steppingFrom = -1;
+    core.set(interruptShadow, core.lo(interruptShadow) & ~SHADOW.seen, 0);
+    this.refresh();
   }
 
   private get enabled(): boolean {
@@ -72,24 +82,44 @@ export class Interrupts {
     return core.lo(activity) === 1 && (this.nmiReady || (this.enabled && this.source !== undefined));
   }
 
-  /** Before the next instruction: deliver what is due. True if something was. */
+  /**
+   * Before the next instruction: deliver what is due. True if something was. It may be asked more than once before an
+   * instruction; what the last one brought about is looked at once.
+   */
   take(): boolean {
     const { cpu } = this;
     const { core } = cpu;
-    const trapping = (core.lo(RFLAGS) & RFLAG.TF) !== 0;
-    if (this.stepped) {
-      this.stepped = false;
-      if (!this.shadowed) return this.delivered(cpu.exceptions.debug(SINGLE_STEP, cpu.ip));
+    const now = core.instructions();
+    const shadowed = this.shadowedAt(now);
+    if (this.steppingFrom >= 0 && now > this.steppingFrom) {
+      this.steppingFrom = -1;
+      // MOV SS and POP SS hold single steps back as well, until the next instruction is over.
+      if (shadowed !== SHADOW.stack) return this.delivered(cpu.exceptions.debug(SINGLE_STEP, cpu.ip));
     }
-    this.shadowed = core.lo(interruptShadow) !== 0;
-    if (this.shadowed) core.set(interruptShadow, 0, 0);
-    core.singleStep = trapping || this.shadowed;
-    if (!this.shadowed && this.interrupt()) {
-      core.singleStep = (core.lo(RFLAGS) & RFLAG.TF) !== 0;
+    if (shadowed === 0 && this.interrupt()) {
+      core.singleStep = false;
       return true;
     }
-    this.stepped = trapping;
+    const trapping = (core.lo(RFLAGS) & RFLAG.TF) !== 0;
+    core.singleStep = trapping || shadowed !== 0;
+    if (!trapping) this.steppingFrom = -1;
+    else if (this.steppingFrom < 0) this.steppingFrom = now;
     return false;
+  }
+
+  /** What of interrupts the instruction before has held back for the next one, which has not been executed yet. */
+  private shadowedAt(now: number): number {
+    const { core } = this.cpu;
+    const shadow = core.lo(interruptShadow);
+    if (shadow === 0) return 0;
+    if ((shadow & SHADOW.seen) === 0) {
+      core.set(interruptShadow, shadow | SHADOW.seen, 0);
+      this.shadowFrom = now;
+    } else if (now > this.shadowFrom) {
+      core.set(interruptShadow, 0, 0);
+      return 0;
+    }
+    return shadow & ~SHADOW.seen;
   }
 
   private interrupt(): boolean {

@@ -106,7 +106,7 @@ export const X87 = {
   dataSegment: layout.i32("fpuDs"),
 } as const;
 
-/** Interrupts are held back for the next instruction: 1 by STI, 2 by MOV SS and POP SS, as in a VMCS. */
+/** Interrupts are held back for the next instruction: 1 by STI, 2 by MOV SS and POP SS, as in a VMCS. Bit 2: seen. */
 export const interruptShadow = layout.i32("interruptShadow");
 /** Bit 0: a non-maskable interrupt is pending; bit 1: they are blocked until IRET. */
 export const nmiState = layout.i32("nmiState");

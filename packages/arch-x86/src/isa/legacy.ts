@@ -21,7 +21,7 @@ const decimalAdjust =
   (subtract: boolean): Lift =>
   (b) => {
     const { i64, i32, ir } = b;
-    const operation = subtract ? i64.sub : i64.add;
+    const operation = (x: Value, y: Value): Value => (subtract ? i64.sub(x, y) : i64.add(x, y));
     const before = al(b);
     const carry = b.flags.carry();
     const half = i32.or(i64.gt_u(low(b, before, 15), i64.const(9)), b.flags.adjust());

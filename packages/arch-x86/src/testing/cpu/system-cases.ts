@@ -1,4 +1,4 @@
-import { longProgram, protectedProgram, RESUME, type SystemCase } from "./system-program.js";
+import { longProgram, protectedProgram, RESUME, realProgram, type SystemCase } from "./system-program.js";
 
 // Cases for `SystemProgram`s. What QEMU does not check (limits of segments, some reserved bits) is not among them.
 
@@ -405,6 +405,230 @@ const compatibleCases = [
   )
   .map((text) => compatible(text, text));
 
+// --- Single steps, strings -------------------------------------------------------------------
+
+const TRAP = "pushf\norl $0x100, (%esp)\npopf\n";
+const NO_TRAP = "\npushf\nandl $~0x100, (%esp)\npopf\nnop";
+const STEPPED = [
+  ...[
+    "nop",
+    "inc %eax\ninc %ebx",
+    "mov %ss, %eax\nmov %eax, %ss\nnop\nnop",
+    "mov %ss, %eax\npush %eax\npop %ss\nnop",
+  ],
+  ...[
+    "call 1f\n1: pop %eax",
+    "jmp 1f\n1: nop",
+    "mov $3, %ecx\n1: loop 1b",
+    "int $0x30\nnop",
+    "ud2",
+    "int3",
+    "push $2\npopf",
+  ],
+  ...[
+    "mov $3, %ecx\nmov $data, %edi\nrep stosb\nnop",
+    "mov $0, %ecx\nmov $data, %edi\nrep stosb\nnop",
+    "xor %ecx, %ecx\ndiv %ecx",
+  ],
+  ...[
+    "mov $2, %ecx\nmov $data, %esi\nmov $data, %edi\nrepe cmpsb\nnop",
+    "pushf\npush $CODE32\npush $1f\niret\n1: nop",
+    "lcall $CODE32, $1f\n1: nop",
+  ],
+  ...["mov %cr0, %eax\nmov %eax, %cr0\nnop", "cli\nnop"],
+].map((text) => one(`step: ${text}`, TRAP + text + NO_TRAP));
+const userSteps = ["inc %eax\ninc %ebx", "int $0x30\nnop", "mov $3, %ecx\n1: loop 1b", "ud2", "cli"].map(
+  (text) => user(`step: ${text}`, TRAP + text + NO_TRAP),
+);
+
+const STRINGS = [
+  "rep movsb",
+  "rep movsw",
+  "rep movsl",
+  "movsb",
+  "rep stosl",
+  "rep lodsb",
+  "lodsw",
+  "repe cmpsb",
+  "repne cmpsb",
+  "repne scasb",
+  "repe scasw",
+  "cmpsl",
+  "scasb",
+  "stosw",
+];
+const prepared = (direction: string) =>
+  `mov $data + 64, %esi\nmov $data + 96, %edi\nmov $5, %ecx\nmovl $0x04030201, data + 64\nmovl $0x04030200, data + 96\n${direction}\n`;
+const strings = STRINGS.flatMap((text) =>
+  ["cld", "std"].map((direction) =>
+    one(
+      `${direction}, ${text}`,
+      `${prepared(direction)}${text}\nmov data + 96, %ebx\nmov data + 92, %edx\nint $0x30`,
+    ),
+  ),
+);
+const portStrings: readonly SystemCase[] = [
+  one(
+    "rep outsb",
+    `mov $0x3f8, %dx\nmov $7, %ecx\nmov $1f, %esi\nrep outsb\nint $0x30\n.section .rodata\n1: .ascii "abcdefgh"\n.text`,
+  ),
+  one(
+    "outsb",
+    `mov $0x3f8, %dx\nmov $1f, %esi\noutsb\noutsb\noutsb\noutsb\nint $0x30\n.section .rodata\n1: .ascii "abcdefgh"\n.text`,
+  ),
+  one(
+    "rep insb",
+    `mov $0x300, %dx\nmov $3, %ecx\nmov $data, %edi\nmovl $0, data\nrep insb\nmov data, %eax\nint $0x30`,
+  ),
+  one("insl, backwards", `mov $0x300, %dx\nmov $data, %edi\nstd\ninsl\nint $0x30`),
+  user("rep insb", `mov $0x70, %dx\nmov $3, %ecx\nmov $data, %edi\nrep insb\nint $0x30`),
+];
+
+/** In 64-bit mode: what reaches the end of memory stops there, and says how far it came. */
+const END = 64 << 20;
+const forwards = ["cld"];
+const interrupted = [
+  "rep movsb",
+  "rep movsw",
+  "rep stosl",
+  "rep stosq",
+  "rep lodsb",
+  "repe cmpsb",
+  "repne scasb",
+  "rep movsq",
+].flatMap((text) =>
+  (text.includes("cmps") ? forwards : ["cld", "std"]).map((direction) => {
+    const [from, to] = direction === "cld" ? [END - 37, END - 21] : [END + 8, END + 3];
+    return one(
+      `${direction}, ${text}`,
+      `mov $${from}, %rsi\nmov $${to}, %rdi\nmov $64, %ecx\nmov $0, %al\n${direction}\n${text}`,
+    );
+  }),
+);
+
+// --- Virtual-8086 and real mode --------------------------------------------------------------
+
+const virtual = (iopl: number, name: string, code: string): SystemCase =>
+  one(
+    `virtual-8086, IOPL ${iopl}: ${name}`,
+    `cld
+     mov $71f, %esi
+     mov $0x7000, %edi
+     mov $72f - 71f, %ecx
+     rep movsb
+     push $0x900
+     push $0x900
+     push $0x800
+     push $0x900
+     push $0x600
+     push $0x1000
+     push $0x20002 + ${iopl << 12}
+     push $0x700
+     push $0
+     movl $0, 0x8000
+     mov $0x33333333, %ecx
+     mov $0x55555555, %esi
+     mov $0x66666666, %edi
+     iret
+     .code16
+     71: ${code}
+     int $0x31
+     72:
+     .code32`,
+  );
+const SIXTEEN = [
+  ...[
+    "cli",
+    "sti",
+    "hlt",
+    "pushf",
+    "pushf\npopf\nint $0x30",
+    "pushf\npush $0x700\npush $(73f - 71b)\niret\n73: int $0x30",
+    "int $0x30",
+    "int3",
+    "into",
+    "pushfl",
+    "in $0x10, %al",
+    "mov $0x300, %dx\nin %dx, %al\nint $0x30",
+  ],
+  ...[
+    "mov %ds, %ax\nmov %ax, %es\nint $0x30",
+    "push $0x123\npop %ds\nint $0x30",
+    "lgdt 0",
+    "sgdt 0\nint $0x30",
+    "smsw %ax\nint $0x30",
+    "lldt %ax",
+    "str %ax",
+    "verr %ax",
+  ],
+  ...[
+    "lar %ax, %bx",
+    "arpl %ax, %bx",
+    "mov %cr0, %eax",
+    "mov %ax, 0\nmov 0, %bx\nint $0x30",
+    "lds 0, %bx\nint $0x30",
+    "ljmp $0x700, $(73f - 71b)\n73: int $0x30",
+  ],
+  ...[
+    "lcall $0x700, $(73f - 71b)\n73: pop %ax\npop %bx\nint $0x30",
+    "push $0x700\npush $(73f - 71b)\nlret\n73: int $0x30",
+    "ud2",
+    "call 73f\n73: pop %ax\nint $0x30",
+  ],
+  ...[
+    "mov $0xffff, %bx\nmov (%bx), %al\nint $0x30",
+    "pusha\npopa\nint $0x30",
+    "mov %sp, %ax\nint $0x30",
+    "clts",
+    "invlpg 0",
+    "mov %ax, %cs",
+    "enter $4, $2\nleave\nint $0x30",
+  ],
+  ...[
+    "xor %cx, %cx\ndiv %cx",
+    "pushf\npop %ax\nint $0x30",
+    "lmsw %ax",
+    "rdmsr",
+    "wbinvd",
+    "mov $0x8000, %eax\nmov (%eax), %ebx\nint $0x30",
+    "mov $3, %cx\n1: loop 1b\nint $0x30",
+  ],
+  ...[
+    "pushf\norw $0x7000, (%esp)\npopf\npushf\npop %ax\nint $0x30",
+    "push %es\npop %ss\nmov %ss, %ax\nint $0x30",
+    "daa\naas\naam\nint $0x30",
+    "mov $0x3, %cx\nxor %di, %di\nrep stosw\nint $0x30",
+  ],
+];
+const virtuals = [0, 3].flatMap((iopl) =>
+  SIXTEEN.filter((text) => !/\(%bx\), %al/.test(text)).map((text) => virtual(iopl, text, text)),
+);
+
+const reals = SIXTEEN.filter(
+  (text) =>
+    !/^(cli|sti|hlt|popf|iret|iretl|lgdt 0|lmsw|in |mov %cr0|rdmsr|sgdt|invlpg|clts|wbinvd)|71b|\(%bx\), %al|0x8000/.test(
+      text,
+    ),
+).map((text) => one(`real: ${text}`, `${text}\nint $0x30`));
+const moreReals: readonly SystemCase[] = [
+  one("real: far jump", "ljmp $0x700, $(73f - real)\n73: int $0x30"),
+  one("real: far call", "lcall $0x700, $(73f - real)\n73: pop %ax\npop %bx\nint $0x30"),
+  one("real: far return", "push $0x700\npush $(73f - real)\nlret\n73: int $0x30"),
+  one("real: interrupt return", "pushw $0xed7\npush $0x700\npush $(73f - real)\niretw\n73: int $0x30"),
+  one(
+    "real: wide interrupt return",
+    "pushl $0x200ed7\npushl $0x700\npushl $(73f - real)\niretl\n73: int $0x30",
+  ),
+  one("real: step", "pushf\norw $0x100, (%esp)\npopf\nnop\nnop"),
+  one("real: stack wraps", "mov $0, %sp\npush %ax\nmov %sp, %bx\nmov $0x4000, %sp\nint $0x30"),
+  one(
+    "real: 32-bit stack pointer keeps its upper half",
+    "mov $0x12344000, %esp\npush %ax\nmov %esp, %ebx\nint $0x30",
+  ),
+  one("real: unreal segments", "cli\nmov %ds, %cx\nmov $0x1234, %ax\nmov %ax, %ds\nint $0x30"),
+];
+const real = (list: readonly SystemCase[]): string => realProgram(list);
+
 /** Groups of cases, each a program. */
 export const groups: Readonly<
   Record<string, { readonly list: readonly SystemCase[]; program(list: readonly SystemCase[]): string }>
@@ -415,6 +639,11 @@ export const groups: Readonly<
   "far jumps": { list: [...jumps(one, ["ljmp", "lcall"]), ...jumps(user, ["ljmp", "lcall"])], program },
   "far returns": { list: [...returns(one), ...returns(user)], program },
   gates: { list: brokenGates, program },
+  steps: { list: [...STEPPED, ...userSteps], program },
+  strings: { list: [...strings, ...portStrings], program },
+  "virtual-8086 mode": { list: virtuals, program },
+  "real mode": { list: [...reals, ...moreReals], program: real },
+  "long: repeated strings": { list: interrupted, program: long },
   "long: addresses": { list: addresses, program: long },
   "long: instructions": {
     list: LONG_INSTRUCTIONS.flatMap((text) => [user64(text, text)]),
