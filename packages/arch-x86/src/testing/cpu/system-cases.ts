@@ -470,7 +470,7 @@ const strings = STRINGS.flatMap((text) =>
 const portStrings: readonly SystemCase[] = [
   one(
     "rep outsb",
-    `mov $0x3f8, %dx\nmov $7, %ecx\nmov $1f, %esi\nrep outsb\nint $0x30\n.section .rodata\n1: .ascii "abcdefgh"\n.text`,
+    `mov $0x3f8, %dx\nmov $8, %ecx\nmov $1f, %esi\nrep outsb\nint $0x30\n.section .rodata\n1: .ascii "abcdefgh"\n.text`,
   ),
   one(
     "outsb",
