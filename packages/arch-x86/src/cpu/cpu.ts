@@ -32,9 +32,10 @@ import { Msrs } from "./msrs.js";
 import { simdMode } from "./mxcsr.js";
 import { resetState } from "./reset.js";
 import { Segments } from "./segments.js";
-import { CR0, CR4, EFER, RFLAGS, SEGMENTS, Seg, type SegmentFields, x86Layout } from "./state.js";
+import { CR0, CR4, EFER, RFLAGS, SEGMENTS, Seg, type SegmentFields, XCR0, x86Layout } from "./state.js";
 import { SystemMemory } from "./system-memory.js";
 import { Vmx } from "./vmx/vmx.js";
+import { X87Helpers } from "./x87/helpers.js";
 
 export interface X86CpuOptions extends CpuModelOptions {
   /** Initial APIC ID. */
@@ -77,6 +78,8 @@ export class X86Cpu extends CpuModel implements GuestCpu {
   readonly msrs: Msrs;
   readonly cpuid: Cpuid;
   readonly vmx: Vmx;
+  /** The floating-point unit. */
+  readonly x87: X87Helpers;
   private modeBits = 0;
 
   constructor(core: CoreApi, options: X86CpuOptions) {
@@ -95,6 +98,7 @@ export class X86Cpu extends CpuModel implements GuestCpu {
     this.msrs = new Msrs(this);
     this.cpuid = new Cpuid(this);
     this.vmx = new Vmx(this);
+    this.x87 = new X87Helpers(this);
     this.reset();
   }
 
@@ -172,6 +176,17 @@ export class X86Cpu extends CpuModel implements GuestCpu {
 
   get iopl(): number {
     return (this.core.lo(RFLAGS) & IOPL) >> IOPL_SHIFT;
+  }
+
+  /** The instruction of some bytes is done: go on behind it. */
+  skip(bytes: number): Status {
+    this.setIp(this.currentIp + BigInt(bytes));
+    return Status.redispatch;
+  }
+
+  /** XCR0; undefined if CR4.OSXSAVE is clear. */
+  extendedControl(): bigint | undefined {
+    return (this.core.lo(CR4) & CR4_BIT.OSXSAVE) === 0 ? undefined : this.core.big(XCR0);
   }
 
   /** CPL or what it is derived from changed: segments, CR0, CR4, EFER, RFLAGS, MXCSR. */

@@ -99,6 +99,18 @@ export const Helper = {
   vmxCheck: 96,
   /** Carry out instruction `constant` & 15, whose register operand is above it, with the operands `a` and `b`. */
   vmx: 97,
+  // Floating-point unit and extended states: cpu/x87/helpers.ts.
+  /** An operation (`packRequest`) with a memory operand in `a` and `b`. */
+  x87: 64,
+  /** Give eight bytes of an image of the state: constant = image | index << 4. */
+  x87ImageWord: 65,
+  /** Eight bytes, `a`, of an image to be restored: constant = index << 4. */
+  x87PutImageWord: 66,
+  /** #GP unless the image's MXCSR can be loaded. */
+  checkMxcsr: 67,
+  restoreMxcsr: 68,
+  /** Give XCR0, or raise #UD. */
+  extendedMask: 69,
 } as const;
 
 /** Tables, task and status registers: operands of LGDT, SGDT, LIDT, SIDT, LLDT, SLDT, LTR, STR, LMSW, SMSW. */

@@ -49,12 +49,6 @@ function setResult(cpu: X86Cpu, value: bigint): typeof Status.next {
   return Status.next;
 }
 
-/** The instruction of some bytes is done. */
-function skip(cpu: X86Cpu, bytes: number): typeof Status.redispatch {
-  cpu.setIp(cpu.currentIp + BigInt(bytes));
-  return Status.redispatch;
-}
-
 /** What the lifter's calls do (helper-ids.ts). Faults are thrown. */
 export function runHelper(
   cpu: X86Cpu,
@@ -102,7 +96,7 @@ export function runHelper(
     case Helper.divideWide:
       return divideWide(cpu, constant, wide(bLo, bHi));
     case Helper.skip:
-      return skip(cpu, constant);
+      return cpu.skip(constant);
     case Helper.depositBits:
       return setResult(cpu, depositBits(wide(aLo, aHi), wide(bLo, bHi)));
     case Helper.extractBits:
@@ -213,8 +207,11 @@ export function runHelper(
     case Helper.accessFlag:
       setAccessFlag(cpu, constant === 1);
       return Status.next;
-    default:
-      throw new RangeError(`no helper ${id}`);
+    default: {
+      const status = cpu.x87.run(id, constant, aLo, aHi, bLo, bHi);
+      if (status === undefined) throw new RangeError(`no helper ${id}`);
+      return status;
+    }
   }
 }
 
@@ -245,7 +242,7 @@ function popFlags(cpu: X86Cpu, size: number, value: number): Status {
   cpu.interrupts.refresh();
   // 9D, or 66 9D.
   const plain = cpu.bits64 ? 8 : cpu.codeSize / 8;
-  return skip(cpu, size === plain ? 1 : 2);
+  return cpu.skip(size === plain ? 1 : 2);
 }
 
 const transfersStack = (cpu: X86Cpu) => cpu.transfers.currentStack();
@@ -257,7 +254,7 @@ function divideWide(cpu: X86Cpu, constant: number, divisor: bigint): Status {
   if (result === undefined) throw new Fault(Vector.divide);
   core.setBig(GPR[Gpr.rax]!, result.quotient);
   core.setBig(GPR[Gpr.rdx]!, result.remainder);
-  return skip(cpu, constant & 0xff);
+  return cpu.skip(constant & 0xff);
 }
 
 function softwareInterrupt(cpu: X86Cpu, constant: number): Status {
@@ -336,7 +333,7 @@ function timestamp(cpu: X86Cpu, withProcessor: boolean): Status {
 function halt(cpu: X86Cpu): Status {
   const { core } = cpu;
   requireRing0(cpu);
-  skip(cpu, 1);
+  cpu.skip(1);
   core.set(activity, 1, 0);
   if (cpu.wakeUp) {
     core.set(activity, 0, 0);

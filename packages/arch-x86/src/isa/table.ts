@@ -25,6 +25,7 @@ import { system } from "./system.js";
 import { vectorMemory } from "./vector-memory.js";
 import { vectorPermutations } from "./vector-permute.js";
 import { vmx } from "./vmx.js";
+import { floatingPoint } from "./x87.js";
 
 /** Every instruction, in the order of the groups. */
 export const x86Instructions: readonly X86Instruction<X86Builder>[] = [
@@ -52,6 +53,7 @@ export const x86Instructions: readonly X86Instruction<X86Builder>[] = [
   ...sseStrings,
   ...vectorMemory,
   ...vmx,
+  ...floatingPoint,
 ].map((declaration, index) => new X86Instruction(index, declaration));
 
 const names = new Set<string>();

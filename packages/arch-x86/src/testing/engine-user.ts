@@ -1,12 +1,14 @@
 import { type CodeSource, type Core, type IrBuilder, Status } from "@hypercraft/engine";
 import { FlatUserCpu, SYSTEM_CALL } from "@hypercraft/engine/testing/flat-user";
 import { tierExecutor } from "@hypercraft/engine/testing/user-executors";
+import { Fault } from "../cpu/fault.js";
 import { Helper } from "../cpu/helper-ids.js";
 import { depositBits, divideSigned, divideUnsigned, extractBits } from "../cpu/integer-helpers.js";
 import { modeNumber, USER_64 } from "../cpu/mode.js";
 import { readMxcsr, simdMode, writeMxcsr } from "../cpu/mxcsr.js";
 import { settleSimdExceptions } from "../cpu/simd-exceptions.js";
 import { GPR, Gpr, RFLAGS, x86Layout } from "../cpu/state.js";
+import { X87Helpers } from "../cpu/x87/helpers.js";
 import { liftInstruction } from "../isa/lift.js";
 import { userPrograms } from "./user-program.js";
 
@@ -16,13 +18,27 @@ export const FLOATING_POINT = { nan: "propagate-x86", tininess: "after" } as con
 
 /** Operating systems enter their programs so. */
 const INTERRUPTS_ENABLED = 0x200;
+/** XCR0. */
+const X87_AND_SSE = 3n;
 
 export class UserCpu extends FlatUserCpu {
   override readonly layout = x86Layout;
+  private readonly x87: X87Helpers;
 
   constructor(core: Core) {
     super(core);
     core.set(RFLAGS, INTERRUPTS_ENABLED, 0);
+    this.x87 = new X87Helpers({
+      core,
+      skip: (bytes) => this.skip(bytes),
+      extendedControl: () => X87_AND_SSE,
+      modeChanged: () => {},
+    });
+  }
+
+  private skip(bytes: number): typeof Status.redispatch {
+    this.core.setPc(this.core.pcLo() + bytes, this.core.pcHi());
+    return Status.redispatch;
   }
 
   override codeMode(): number {
@@ -59,8 +75,7 @@ export class UserCpu extends FlatUserCpu {
         return Status.redispatch;
       }
       case Helper.skip:
-        core.setPc(core.pcLo() + constant, core.pcHi());
-        return Status.redispatch;
+        return this.skip(constant);
       case Helper.syscall:
         core.exit = SYSTEM_CALL;
         core.setPc(core.pcLo() + 2, core.pcHi());
@@ -74,7 +89,13 @@ export class UserCpu extends FlatUserCpu {
         core.setResult(readMxcsr(core), 0);
         return Status.next;
     }
-    return this.fail(`helper ${id} with ${constant}`);
+    try {
+      const status = this.x87.run(id, constant, low, high, bLow, bHigh);
+      return status ?? this.fail(`helper ${id} with ${constant}`);
+    } catch (error) {
+      if (error instanceof Fault) return this.fail(`exception ${error.vector}`);
+      throw error;
+    }
   }
 
   private setResult(value: bigint): void {

@@ -10,15 +10,17 @@ import { Flag } from "../isa/flags.js";
 import { disassemble } from "../isa/lift.js";
 import { x86Decoder, x86Instructions } from "../isa/table.js";
 
-// What user-level programs of x86-64 record: the general-purpose registers, the flags, MM0 to MM7, XMM0 to XMM15 and
-// MXCSR. R15 holds the record's address.
+// What user-level programs of x86-64 record: the general-purpose registers, the flags, the floating-point unit with MM0
+// to MM7, XMM0 to XMM15 and MXCSR. R15 holds the record's address.
 
 export { DATA_BYTES, DATA_MIDDLE, recordAddress } from "@hypercraft/engine/testing/user-program";
 
 const FLAGS_OFFSET = 128;
 const MXCSR_OFFSET = 136;
 const VECTOR_OFFSET = 144;
-const MMX_OFFSET = VECTOR_OFFSET + 256;
+/** What FNSAVE stores. */
+const X87_OFFSET = VECTOR_OFFSET + 256;
+const ENVIRONMENT_BYTES = 28;
 export const RECORD_POINTER = 15;
 const SCRATCH = 0;
 const RSP = 4;
@@ -37,6 +39,18 @@ export interface UserState extends RecordedData {
   readonly xmm: readonly bigint[];
   /** MM0 to MM7. */
   readonly mmx: readonly bigint[];
+  /** The floating-point unit as it begins; without it, all registers are MMX ones. */
+  readonly x87?: X87State;
+}
+
+/** State of the floating-point unit. */
+export interface X87State {
+  readonly control: number;
+  readonly status: number;
+  /** Two bits for each physical register: 3 is empty. */
+  readonly tags: number;
+  /** ST(0) to ST(7), 80 bits each. */
+  readonly registers: readonly bigint[];
 }
 
 /** R15 of the state a case starts from is ignored. */
@@ -67,13 +81,9 @@ const moveVector = (opcode: number, number: number) => {
   const rex = 0x41 | (number >= 8 ? 4 : 0);
   return [rex, 0x0f, opcode, 0x87 | ((number & 7) << 3), ...littleEndian(displacement)];
 };
-const mmxRegisters = vectors.slice(0, 8);
-/** MOVQ. */
-const moveMmx = (opcode: number, number: number) => [
-  ...[0x41, 0x0f, opcode, 0x87 | (number << 3)],
-  ...littleEndian(MMX_OFFSET + 8 * number),
-];
-const EMMS = [0x0f, 0x77];
+/** FRSTOR and FNSAVE, which leaves the unit as it is initialized. */
+const FRSTOR = [0x41, 0xdd, 0xa7, ...littleEndian(X87_OFFSET)];
+const FNSAVE = [0x41, 0xdd, 0xb7, ...littleEndian(X87_OFFSET)];
 /** PUSHF and POPF through the stack, which lies in the record's data. */
 const [PUSHF, POPF, POP_RAX, PUSH_RAX] = [[0x9c], [0x9d], [0x58], [0x50]];
 /** LDMXCSR and STMXCSR. */
@@ -88,7 +98,7 @@ const prologue = (record: number): number[] => [
   ...POPF,
   ...LDMXCSR,
   ...vectors.flatMap((i) => moveVector(0x10, i)),
-  ...mmxRegisters.flatMap((i) => moveMmx(0x6f, i)),
+  ...FRSTOR,
   ...loadable.flatMap((i) => load(i, 8 * i)),
 ];
 
@@ -99,32 +109,77 @@ const epilogue = (): number[] => [
   ...store(SCRATCH, FLAGS_OFFSET),
   ...STMXCSR,
   ...vectors.flatMap((i) => moveVector(0x11, i)),
-  ...mmxRegisters.flatMap((i) => moveMmx(0x7f, i)),
-  ...EMMS,
+  ...FNSAVE,
 ];
 
-function writeRegisters(view: DataView, { gpr, rflags, mxcsr, xmm, mmx }: UserState): void {
+const MMX_EXPONENT = 0xffffn << 64n;
+/** The unit with MMX registers. */
+const mmxState = (mmx: readonly bigint[]): X87State => ({
+  control: 0x37f,
+  status: 0,
+  tags: 0,
+  registers: mmx.map((value) => value | MMX_EXPONENT),
+});
+
+function writeX87(view: DataView, { control, status, tags, registers }: X87State): void {
+  for (const [i, value] of [control, status, tags].entries()) view.setUint32(X87_OFFSET + 4 * i, value, true);
+  for (const [i, value] of registers.entries()) {
+    const at = X87_OFFSET + ENVIRONMENT_BYTES + 10 * i;
+    view.setBigUint64(at, BigInt.asUintN(64, value), true);
+    view.setUint16(at + 8, Number(value >> 64n), true);
+  }
+}
+
+function readX87(view: DataView): X87State {
+  const [control, status, tags] = [0, 1, 2].map((i) => view.getUint16(X87_OFFSET + 4 * i, true));
+  const registers = Array.from({ length: 8 }, (_, i) => {
+    const at = X87_OFFSET + ENVIRONMENT_BYTES + 10 * i;
+    return view.getBigUint64(at, true) | (BigInt(view.getUint16(at + 8, true)) << 64n);
+  });
+  return { control: control as number, status: status as number, tags: tags as number, registers };
+}
+
+function writeRegisters(view: DataView, { gpr, rflags, mxcsr, xmm, mmx, x87 }: UserState): void {
   for (const i of loadable) view.setBigUint64(8 * i, gpr[i] as bigint, true);
   view.setBigUint64(FLAGS_OFFSET, rflags, true);
   view.setBigUint64(MXCSR_OFFSET, mxcsr, true);
   for (const [i, half] of xmm.entries()) view.setBigUint64(VECTOR_OFFSET + 8 * i, half, true);
-  for (const [i, value] of mmx.entries()) view.setBigUint64(MMX_OFFSET + 8 * i, value, true);
+  writeX87(view, x87 ?? mmxState(mmx));
 }
 
-const readRegisters = (view: DataView): Omit<UserState, "data"> => ({
-  gpr: Array.from({ length: 16 }, (_, i) => view.getBigUint64(8 * i, true)),
-  rflags: view.getBigUint64(FLAGS_OFFSET, true) & RECORDED_FLAGS,
-  mxcsr: view.getBigUint64(MXCSR_OFFSET, true) & 0xffffn,
-  xmm: Array.from({ length: 32 }, (_, i) => view.getBigUint64(VECTOR_OFFSET + 8 * i, true)),
-  mmx: Array.from({ length: 8 }, (_, i) => view.getBigUint64(MMX_OFFSET + 8 * i, true)),
-});
+/** MMX registers are the significands of physical registers. */
+const mmxOf = ({ registers, status }: X87State): bigint[] =>
+  Array.from({ length: 8 }, (_, i) => BigInt.asUintN(64, registers[(i - (status >> 11)) & 7] as bigint));
 
-const registers = ({ gpr, rflags, mxcsr, xmm, mmx }: UserState): (readonly [string, bigint])[] => [
+const readRegisters = (view: DataView): Omit<UserState, "data"> => {
+  const x87 = readX87(view);
+  return {
+    gpr: Array.from({ length: 16 }, (_, i) => view.getBigUint64(8 * i, true)),
+    rflags: view.getBigUint64(FLAGS_OFFSET, true) & RECORDED_FLAGS,
+    mxcsr: view.getBigUint64(MXCSR_OFFSET, true) & 0xffffn,
+    xmm: Array.from({ length: 32 }, (_, i) => view.getBigUint64(VECTOR_OFFSET + 8 * i, true)),
+    mmx: mmxOf(x87),
+    x87,
+  };
+};
+
+const registers = ({
+  gpr,
+  rflags,
+  mxcsr,
+  xmm,
+  mmx,
+  x87 = mmxState(mmx),
+}: UserState): (readonly [string, bigint])[] => [
   ...loadable.map((i) => [`r${i}`, gpr[i] as bigint] as const),
   ["rflags", rflags],
   ["mxcsr", mxcsr],
   ...xmm.map((half, i) => [`xmm${i >> 1}.${i & 1}`, half] as const),
   ...mmx.map((value, i) => [`mm${i}`, value] as const),
+  ["fcw", BigInt(x87.control)],
+  ["fsw", BigInt(x87.status)],
+  ["ftw", BigInt(x87.tags)],
+  ...x87.registers.map((value, i) => [`st${i}`, value] as const),
 ];
 
 /** The names of the instructions in some code. Throws an Error for what is none. */

@@ -45,6 +45,7 @@ export const foreign = (row: Pick<Row, "name" | "feature" | "operands">): boolea
   isVector(row) ||
   row.feature === "system" ||
   row.feature === "vmx" ||
+  row.feature === "x87" ||
   /^(jmp|call) M|^retf|^iret|^int|^(mov S|mov RvMw, S)|^(push|pop) [defgsc]s|^enter|^l[fgs]s /.test(row.name);
 const plain = rows.filter(
   (row) => !SPECIAL.test(row.name) && !foreign(row) && !absolute(row) && row.options.in64 !== "not",

@@ -1,0 +1,84 @@
+import { Status } from "@hypercraft/engine";
+import { generalProtection, invalidOpcode } from "../fault.js";
+import { Helper } from "../helper-ids.js";
+import { X87Images } from "./images.js";
+import { unpackRequest, X87Op } from "./operations.js";
+import type { X87Core } from "./stack.js";
+import { X87Unit } from "./unit.js";
+
+/** What the unit is part of. */
+export interface X87Host {
+  readonly core: X87Core & { setResult(lo: number, hi: number): void };
+  /** The instruction of some bytes is done: go on behind it. */
+  skip(bytes: number): Status;
+  /** XCR0; undefined if CR4.OSXSAVE is clear. */
+  extendedControl(): bigint | undefined;
+  /** MXCSR was written. */
+  modeChanged(): void;
+}
+
+/** The helpers of floating-point instructions and of FXSAVE, XSAVE and their like. */
+export class X87Helpers {
+  readonly unit: X87Unit;
+  private readonly host: X87Host;
+  private readonly images: X87Images;
+
+  constructor(host: X87Host) {
+    this.host = host;
+    this.unit = new X87Unit(host.core);
+    this.images = new X87Images(this.unit.stack);
+  }
+
+  /** Run a helper (helper-ids.ts); undefined if it is none of these. Faults are thrown. */
+  run(id: number, constant: number, aLo: number, aHi: number, bLo: number, bHi: number): Status | undefined {
+    const { images } = this;
+    switch (id) {
+      case Helper.x87:
+        return this.operate(constant, wide(aLo, aHi), wide(bLo, bHi));
+      case Helper.x87ImageWord:
+        return this.give(images.word(constant & 15, constant >> 4));
+      case Helper.x87PutImageWord:
+        images.putWord(constant >> 4, wide(aLo, aHi));
+        return Status.next;
+      case Helper.checkMxcsr:
+        if (!images.mxcsrValid) throw generalProtection();
+        return Status.next;
+      case Helper.restoreMxcsr:
+        images.restoreMxcsr();
+        this.host.modeChanged();
+        return Status.next;
+      case Helper.extendedMask: {
+        const enabled = this.host.extendedControl();
+        if (enabled === undefined) throw invalidOpcode();
+        return this.give(enabled);
+      }
+      default:
+        return undefined;
+    }
+  }
+
+  private operate(constant: number, a: bigint, b: bigint): Status {
+    const { images } = this;
+    const request = unpackRequest(constant);
+    switch (request.op) {
+      case X87Op.initialize:
+        images.initialize();
+        return Status.next;
+      case X87Op.restoreImage:
+        images.restore(request.register);
+        return Status.next;
+      case X87Op.savedImage:
+        images.saved(request.register);
+        return Status.next;
+    }
+    const { value, ended } = this.unit.run(request, a, b);
+    return ended ? this.host.skip(request.length) : this.give(value);
+  }
+
+  private give(value: bigint): typeof Status.next {
+    this.host.core.setResult(Number(BigInt.asIntN(32, value)), Number(BigInt.asIntN(32, value >> 32n)));
+    return Status.next;
+  }
+}
+
+const wide = (lo: number, hi: number): bigint => (BigInt(hi >>> 0) << 32n) | BigInt(lo >>> 0);

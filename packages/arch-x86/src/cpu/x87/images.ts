@@ -1,0 +1,205 @@
+import { readMxcsr, writeMxcsr } from "../mxcsr.js";
+import { X87 } from "../state.js";
+import { fromExtended } from "./formats.js";
+import { REAL_MODE_IMAGE, X87Image } from "./operations.js";
+import type { RegisterStack } from "./stack.js";
+
+// Images of the unit's state in memory: SDM volume 1, figures 8-9 to 8-12, and volume 2, FXSAVE. The lifter moves them
+// eight bytes at a time.
+
+const { environment16, environment32, state16, state32, extended64 } = X87Image;
+
+const WORDS = 128;
+/** Masks for exceptions, after FSTENV. */
+const ALL_MASKED = 0x3f;
+/** Bits of MXCSR that can be set. */
+export const MXCSR_MASK = 0xffff;
+const MXCSR_OFFSET = 24;
+const REGISTERS_OFFSET = 32;
+const INITIAL_CONTROL = 0x37f;
+export const INITIAL_MXCSR = 0x1f80;
+
+/** Bits of linear addresses that real mode's images have. */
+const REAL_MASK = { 16: 0xf_ffff, 32: 0xffff_ffff } as const;
+
+export class X87Images {
+  private readonly stack: RegisterStack;
+  private readonly bytes = new DataView(new ArrayBuffer(WORDS * 8));
+
+  constructor(stack: RegisterStack) {
+    this.stack = stack;
+  }
+
+  /** Eight bytes of the image as it is now. The first ones have to be asked for first. */
+  word(image: number, index: number): bigint {
+    if (index === 0) this.write(image);
+    return this.bytes.getBigUint64(8 * index, true);
+  }
+
+  /** Eight bytes of an image that is to be restored. */
+  putWord(index: number, value: bigint): void {
+    this.bytes.setBigUint64(8 * index, value, true);
+  }
+
+  /** Would MXCSR, in the words put so far, be accepted? */
+  get mxcsrValid(): boolean {
+    return (this.bytes.getUint32(MXCSR_OFFSET, true) & ~MXCSR_MASK) === 0;
+  }
+
+  /** FNINIT. */
+  initialize(): void {
+    const { stack } = this;
+    const { core } = stack;
+    core.set(X87.control, INITIAL_CONTROL, 0);
+    stack.status = 0;
+    stack.used = 0;
+    for (const field of [X87.opcode, X87.instruction, X87.data, X87.instructionSegment, X87.dataSegment])
+      core.set(field, 0, 0);
+  }
+
+  /** FSTENV and FSAVE change the state when it is stored. */
+  saved(image: number): void {
+    const kind = image & ~REAL_MODE_IMAGE;
+    if (kind === state16 || kind === state32) return this.initialize();
+    if (kind !== environment16 && kind !== environment32) return;
+    const { stack } = this;
+    stack.core.set(X87.control, stack.control | ALL_MASKED, 0);
+    stack.summarize();
+  }
+
+  private write(image: number): void {
+    const kind = image & ~REAL_MODE_IMAGE;
+    if (kind >= X87Image.extended) return this.writeExtended(kind === extended64);
+    const wide = kind === environment32 || kind === state32;
+    this.writeEnvironment(wide, (image & REAL_MODE_IMAGE) !== 0);
+    if (kind === state32 || kind === state16) {
+      for (let i = 0; i < 8; i++) this.writeRegister(i, (wide ? 28 : 14) + 10 * i);
+    }
+  }
+
+  private writeRegister(index: number, offset: number): void {
+    const { sign, exponent, significand } = this.stack.get(index);
+    this.bytes.setBigUint64(offset, significand, true);
+    this.bytes.setUint16(offset + 8, (sign << 15) | exponent, true);
+  }
+
+  private readRegister(index: number, offset: number): void {
+    const { bytes, stack } = this;
+    const word = bytes.getUint16(offset + 8, true);
+    stack.setPhysical(stack.physical(index), fromExtended(bytes.getBigUint64(offset, true), word));
+  }
+
+  private writeEnvironment(wide: boolean, real: boolean): void {
+    const { stack, bytes } = this;
+    const { core } = stack;
+    let tags = 0;
+    for (let i = 7; i >= 0; i--) tags = (tags << 2) | stack.tag(i);
+    const opcode = core.lo(X87.opcode) & 0x7ff;
+    const cs = core.lo(X87.instructionSegment) & 0xffff;
+    const ds = core.lo(X87.dataSegment) & 0xffff;
+    const [ip, data] = [core.lo(X87.instruction) >>> 0, core.lo(X87.data) >>> 0];
+    const words: number[] = [stack.control, stack.status, tags];
+    if (real) {
+      const mask = REAL_MASK[wide ? 32 : 16];
+      const linear = (ip + 16 * cs) & mask;
+      const linearData = (data + 16 * ds) & mask;
+      words.push(
+        linear & 0xffff,
+        ((linear >>> 16) << 12) | opcode,
+        linearData & 0xffff,
+        (linearData >>> 16) << 12,
+      );
+    } else words.push(ip, wide ? cs | (opcode << 16) : cs, data, ds);
+    for (const [i, value] of words.entries()) {
+      if (!wide) bytes.setUint16(2 * i, value & 0xffff, true);
+      else bytes.setUint32(4 * i, isHalf(i, real) ? (value & 0xffff) | 0xffff_0000 : value, true);
+    }
+  }
+
+  private readEnvironment(wide: boolean, real: boolean): void {
+    const { stack, bytes } = this;
+    const { core } = stack;
+    const at = (i: number) => (wide ? bytes.getUint32(4 * i, true) : bytes.getUint16(2 * i, true));
+    core.set(X87.control, (at(0) & 0x1f3f) | 0x40, 0);
+    stack.status = at(1) & 0x7fff;
+    const tags = at(2);
+    let used = 0;
+    for (let i = 0; i < 8; i++) if (((tags >> (2 * i)) & 3) !== 3) used |= 1 << i;
+    stack.used = used;
+    const linear = (low: number, high: number) => (low & 0xffff) | ((high >>> 12) << 16);
+    if (real) {
+      const mask = wide ? 0x0fff_f000 : 0xf000;
+      core.set(X87.instruction, linear(at(3), at(4) & mask), 0);
+      core.set(X87.data, linear(at(5), at(6) & mask), 0);
+      core.set(X87.opcode, at(4) & 0x7ff, 0);
+      core.set(X87.instructionSegment, 0, 0);
+      core.set(X87.dataSegment, 0, 0);
+    } else {
+      core.set(X87.instruction, at(3) | 0, 0);
+      core.set(X87.data, at(5) | 0, 0);
+      core.set(X87.instructionSegment, at(4) & 0xffff, 0);
+      core.set(X87.dataSegment, at(6) & 0xffff, 0);
+      if (wide) core.set(X87.opcode, (at(4) >>> 16) & 0x7ff, 0);
+    }
+    stack.summarize();
+  }
+
+  /** FLDENV, FRSTOR, FXRSTOR. */
+  restore(image: number): void {
+    const kind = image & ~REAL_MODE_IMAGE;
+    if (kind >= X87Image.extended) return this.readExtended(kind === extended64);
+    const wide = kind === environment32 || kind === state32;
+    this.readEnvironment(wide, (image & REAL_MODE_IMAGE) !== 0);
+    if (kind === state32 || kind === state16) {
+      for (let i = 0; i < 8; i++) this.readRegister(i, (wide ? 28 : 14) + 10 * i);
+    }
+  }
+
+  private writeExtended(long: boolean): void {
+    const { stack, bytes } = this;
+    const { core } = stack;
+    for (let i = 0; i < 20; i++) this.putWord(i, 0n);
+    bytes.setUint16(0, stack.control, true);
+    bytes.setUint16(2, stack.status, true);
+    bytes.setUint8(4, stack.used);
+    bytes.setUint16(6, core.lo(X87.opcode) & 0x7ff, true);
+    for (const [offset, pointer, segment] of [
+      [8, X87.instruction, X87.instructionSegment],
+      [16, X87.data, X87.dataSegment],
+    ] as const) {
+      bytes.setBigUint64(offset, core.big(pointer), true);
+      if (!long) bytes.setUint32(offset + 4, core.lo(segment) & 0xffff, true);
+    }
+    bytes.setUint32(MXCSR_OFFSET, readMxcsr(core), true);
+    bytes.setUint32(MXCSR_OFFSET + 4, MXCSR_MASK, true);
+    for (let i = 0; i < 8; i++) this.writeRegister(i, REGISTERS_OFFSET + 16 * i);
+  }
+
+  private readExtended(long: boolean): void {
+    const { stack, bytes } = this;
+    const { core } = stack;
+    core.set(X87.control, (bytes.getUint16(0, true) & 0x1f3f) | 0x40, 0);
+    stack.status = bytes.getUint16(2, true) & 0x7fff;
+    stack.used = bytes.getUint8(4);
+    core.set(X87.opcode, bytes.getUint16(6, true) & 0x7ff, 0);
+    for (const [offset, pointer, segment] of [
+      [8, X87.instruction, X87.instructionSegment],
+      [16, X87.data, X87.dataSegment],
+    ] as const) {
+      const value = bytes.getBigUint64(offset, true);
+      core.setBig(pointer, long ? value : value & 0xffff_ffffn);
+      if (!long) core.set(segment, bytes.getUint16(offset + 4, true), 0);
+    }
+    for (let i = 0; i < 8; i++) this.readRegister(i, REGISTERS_OFFSET + 16 * i);
+    stack.summarize();
+  }
+
+  /** Take over MXCSR of the image. */
+  restoreMxcsr(): void {
+    writeMxcsr(this.stack.core, this.bytes.getUint32(MXCSR_OFFSET, true));
+  }
+}
+
+/** Of the seven words of a 32-bit image: those whose upper half is reserved. */
+const isHalf = (index: number, real: boolean): boolean =>
+  index < 3 || (real ? index === 3 || index === 5 : index === 6);
