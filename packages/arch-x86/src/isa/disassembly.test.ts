@@ -46,9 +46,11 @@ function normalised(text: string, bits: Bits): string {
   // Comparisons have names of their own for some predicates.
   for (const [i, name] of ["eq", "lt", "le", "unord", "neq", "nlt", "nle", "ord"].entries())
     t = t.replace(new RegExp(`^cmp${name}([ps][sd]) (.*)$`), `cmp$1 $2, ${i}`);
-  t = t.replace(/^movabs /, "mov ").replace(/(fword|xword|xmmword|byte|word|dword|qword) ptr /g, "");
+  t = t.replace(/^movabs /, "mov ").replace(/(fword|tbyte|xmmword|byte|word|dword|qword) ptr /g, "");
   t = t.replace(/^(call|jmp) (\d+):(-?\d+)$/, "$1 $2, $3").replace(/^(s[gi]dt|l[gi]dt)[dw] /, "$1 ");
   t = t.replace(/^(xchg ([er]?ax), \2|pause)$/, "nop");
+  // Waiting is an instruction of its own; comparisons that pop are spelled in two ways.
+  t = t.replace(/^wait$/, "fwait").replace(/^f(u?)compi /, "f$1comip ");
   // Shifts by one.
   t = t.replace(/^((?:r[oc]|sh|sa)[lr] [^,]*)$/, "$1, 1");
   // Either operand may come first.
@@ -105,10 +107,10 @@ function prefixesOf(bytes: readonly number[], bits: Bits) {
   };
 }
 
-/** What LLVM knows and we do not: x87, AVX and others that the processor does not have. */
+/** What LLVM knows and we do not: AVX and others that the processor does not have. */
 const UNKNOWN = new RegExp(
   [
-    "^(f|v|k|w?fwait|wait|aes|sha|pclmul|gf2p8|xsave|xrstor|bnd|ldtilecfg|sttilecfg|tile|t[dz]|inv|rsm|getsec|wbnoinvd|",
+    "^(v|k|aes|sha|pclmul|gf2p8|xsave|xrstor|bnd|ldtilecfg|sttilecfg|tile|t[dz]|inv|rsm|getsec|wbnoinvd|",
     "serialize|umonitor|umwait|tpause|ptwrite|cldemote|clwb|clflushopt|clzero|movdir|enqcmd|rdp|wrp|rdssp|wruss|wrss|",
     "incssp|setssbsy|clrssbsy|saveprevssp|rstorssp|endbr|xabort|xbegin|xend|xtest|mwait|monitor|vm|skinit|stgi|clgi|",
     "llwpcb|slwpcb|lwp|extrq|insertq|movnts[sd]|prefetch|pf|pi2f|pavgusb|pmulhrw|pswapd|femms|pconfig|hreset|encl|",
@@ -156,6 +158,8 @@ function excused(bytes: readonly number[], theirs: string, ours: string, bits: B
     return true;
   if (theirs !== "bad") return false;
   return (
+    // Second encodings of floating-point instructions, and some that do nothing any more.
+    /^(fcomp?|fstp|fxch|fneni|fndisi|fnsetpm)\b/.test(ours) ||
     // Second encodings of TEST and SHL, INT1, hints, prefetches, and segment registers that do not exist.
     /^(test|shl|int1|salc|ud1|wbinvd|nop)\b/.test(ours) ||
     (first === 0x0f && (second === 0x0d || (second >= 0x18 && second <= 0x1f))) ||

@@ -7,7 +7,7 @@ import type { OperandType } from "./operand-type.js";
 const WORDS = ["rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi"];
 const SEGMENTS = ["es", "cs", "ss", "ds", "fs", "gs", "?", "?"];
 const POINTERS: Readonly<Record<number, string>> = {
-  ...{ 1: "byte", 2: "word", 4: "dword", 6: "fword", 8: "qword", 10: "xword", 16: "xmmword" },
+  ...{ 1: "byte", 2: "word", 4: "dword", 6: "fword", 8: "qword", 10: "tbyte", 16: "xmmword" },
 };
 
 /** Name of a general-purpose register of some bytes. */

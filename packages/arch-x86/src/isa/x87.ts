@@ -143,7 +143,7 @@ const memoryArithmetic = ARITHMETIC.flatMap((name, reg) => {
 /** Destination ST(0): D8; ST(i): DC, and DE with a pop. There, SUB and SUBR, DIV and DIVR have each other's place. */
 const registerArithmetic = ARITHMETIC.flatMap((name, reg) => {
   const compare = (pops: number) => onRegisters(COMPARE, { pops });
-  if (comparison(reg)) return [waiting(`f${name} st, STi`, `D8 /${reg}`, compare(reg - 2), REGISTER)];
+  if (comparison(reg)) return [waiting(`f${name} STi`, `D8 /${reg}`, compare(reg - 2), REGISTER)];
   const swapped = reg < 4 ? reg : reg ^ 1;
   // "destination - source" with the destination ST(i).
   const other = ARITHMETIC[swapped] as string;
@@ -163,9 +163,9 @@ const registerArithmetic = ARITHMETIC.flatMap((name, reg) => {
 const alias = (name: string): InstructionOptions => ({ form: "register", name });
 
 const comparisons: readonly X86Declaration<X86Builder>[] = [
-  waiting("fcom st, STi", "DC /2", onRegisters(COMPARE), alias("fcom DC")),
-  waiting("fcomp st, STi", "DC /3", onRegisters(COMPARE, { pops: 1 }), alias("fcomp DC")),
-  waiting("fcomp st, STi", "DE /2", onRegisters(COMPARE, { pops: 1 }), alias("fcomp DE")),
+  waiting("fcom STi", "DC /2", onRegisters(COMPARE), alias("fcom DC")),
+  waiting("fcomp STi", "DC /3", onRegisters(COMPARE, { pops: 1 }), alias("fcomp DC")),
+  waiting("fcomp STi", "DE /2", onRegisters(COMPARE, { pops: 1 }), alias("fcomp DE")),
   waiting("fcompp", "DE D9", onRegisters(COMPARE, { pops: 2 })),
   waiting("fucom STi", "DD /4", onRegisters(X87Op.compareQuiet), REGISTER),
   waiting("fucomp STi", "DD /5", onRegisters(X87Op.compareQuiet, { pops: 1 }), REGISTER),
