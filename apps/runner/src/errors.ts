@@ -37,6 +37,18 @@ export function asCliError(error: unknown, exitCode: number = EXIT.usage): CliEr
   return undefined;
 }
 
+/** Tells of an error: in one line where it is bad input, with its stack where it is a bug. Gives the exit code. */
+export function reportError(error: unknown, stderr: { write(text: string): unknown }): number {
+  const known = asCliError(error);
+  if (known !== undefined) {
+    stderr.write(`hypercraft: ${known.message}\n`);
+    return known.exitCode;
+  }
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  stderr.write(`hypercraft: internal error: ${text}\n`);
+  return EXIT.failure;
+}
+
 /** The words for an error of a system call on a file, without path and call. */
 export function fileErrorText(error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException;

@@ -12,6 +12,8 @@ export interface InputStream extends Readable {
 /** Standard output or error: a stream that may be a terminal. */
 export interface OutputStream extends Writable {
   readonly isTTY?: boolean;
+  /** Of a terminal. */
+  readonly columns?: number;
 }
 
 /** Signals and the end of the process, as `process` gives them. */

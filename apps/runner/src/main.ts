@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { nearest } from "./command-line/parse.js";
 import { flushed } from "./console/output.js";
 import { demoCommand } from "./demo/command.js";
-import { asCliError, CliError } from "./errors.js";
+import { CliError, reportError } from "./errors.js";
 import { EXIT } from "./exit-codes.js";
 import { guestsCommand } from "./guests/index.js";
 import { type CliIo, processIo } from "./io.js";
@@ -21,7 +21,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
 const HELP = `hypercraft: a hypervisor, and the virtualization hardware under it, in software
 
 Usage:
-  hypercraft run [machine.toml] [options]    run a guest
+  hypercraft run [machine.toml] [options]    run a guest, or several, with --and between them
   hypercraft snapshot save|resume|info FILE  save a running machine, go on with it, look into it
   hypercraft guests list|pull|path           get Linux guests from Debian
   hypercraft demo                            boot the embedded guest and let it check everything
@@ -43,14 +43,7 @@ export async function main(args: readonly string[], io: CliIo): Promise<number> 
   try {
     return await dispatch(args, io);
   } catch (error) {
-    const known = asCliError(error);
-    if (known !== undefined) {
-      io.stderr.write(`hypercraft: ${known.message}\n`);
-      return known.exitCode;
-    }
-    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    io.stderr.write(`hypercraft: internal error: ${text}\n`);
-    return EXIT.failure;
+    return reportError(error, io.stderr);
   }
 }
 

@@ -143,10 +143,17 @@ class FakeMachine implements Machine {
     return this.#parts?.kernel?.name.includes("signed") ? "0000abcd\n" : undefined;
   }
 
+  close(): void {
+    closed.push(this.#parts?.name ?? "");
+  }
+
   async save(): Promise<Uint8Array> {
     return new TextEncoder().encode(JSON.stringify(this.#state));
   }
 }
+
+/** The names of the machines that gave their places back. */
+export const closed: string[] = [];
 
 /** What the board was asked to make, in order. */
 export const made: MachineParts[] = [];

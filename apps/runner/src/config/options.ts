@@ -157,12 +157,30 @@ const CONTROL: OptionGroup = {
   ],
 };
 
+/** Machines side by side. */
+const SEVERAL: OptionGroup = {
+  title: "Several machines",
+  options: [
+    {
+      name: "and",
+      commandLineOnly: true,
+      help: "what follows is another machine, with options of its own; all run side by side in one process",
+    },
+    {
+      name: "name",
+      argument: "NAME",
+      help: "what the machine is called, in front of its lines; default: after what it runs",
+    },
+  ],
+};
+
 /** Options of `hypercraft run`, which are the keys of its configuration file as well. */
 export const RUN_OPTIONS: readonly OptionGroup[] = [
   IMAGES,
   MACHINE,
   { ...CONTROL, options: [...CONTROL.options, SIGNATURE] },
   DUMP_DTB,
+  SEVERAL,
 ];
 
 const without = (group: OptionGroup, ...names: string[]): OptionGroup => ({

@@ -94,6 +94,8 @@ export interface RunConfig {
   readonly guest?: GuestChoice;
   readonly control: RunControl;
   readonly dumpDtb?: FileRef;
+  /** What the machine is to be called among others. */
+  readonly name?: string;
 }
 
 const DEFAULT_MEMORY = 512 * 2 ** 20;
@@ -109,6 +111,7 @@ export function runConfig(settings: Settings): RunConfig {
     guest,
     control: runControl(settings),
     dumpDtb: reader.file("dump-dtb"),
+    name: reader.one("name", parseName),
   });
 }
 
@@ -187,6 +190,12 @@ function regionDump(choices: readonly RegionDumpConfig[]): RegionDumpConfig | un
     all: choices.some(({ all }) => all),
     wat: choices.some(({ wat }) => wat),
   };
+}
+
+function parseName(text: string): string {
+  if (!/^[\w.+-]+$/.test(text))
+    throw new ValueError(`"${text}" is not a name (letters, digits and any of _ . + -)`);
+  return text;
 }
 
 function parseSeed(text: string): number {

@@ -12,7 +12,7 @@ const folder = mkdtempSync(join(tmpdir(), "hypercraft-toml-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const file = "/guests/one/machine.toml";
-const settings = (text: string) => configSettings(text, file, RUN_OPTIONS);
+const settings = (text: string) => configSettings(text, file, RUN_OPTIONS)[0]!;
 const config = (text: string) => runConfig(settings(text));
 
 describe("a configuration file", () => {

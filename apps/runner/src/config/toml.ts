@@ -1,25 +1,52 @@
 import { readFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { parse, type TomlValue } from "smol-toml";
-import type { OptionGroup, OptionSpec, Setting, Settings } from "../command-line/option.js";
+import {
+  type OptionGroup,
+  type OptionSpec,
+  overrideSettings,
+  type Setting,
+  type Settings,
+} from "../command-line/option.js";
 import { nearest } from "../command-line/parse.js";
 import { CliError, fileErrorText } from "../errors.js";
 
+/** The tables of a file that each describe one of several machines. */
+const MACHINES = "vm";
+
 /**
- * Reads a configuration file: its keys are the names of options, its relative paths start from its folder.
+ * Reads a configuration file: its keys are the names of options, its relative paths start from its folder. Settings by
+ * machine: one, or one for each table `[[vm]]`, over what is set above all of them.
  * @throws CliError that names file and key.
  */
-export async function readConfigFile(file: string, groups: readonly OptionGroup[]): Promise<Settings> {
+export async function readConfigFile(file: string, groups: readonly OptionGroup[]): Promise<Settings[]> {
   return configSettings(await readText(file), file, groups);
 }
 
-/** The settings in the text of a configuration file. */
-export function configSettings(text: string, file: string, groups: readonly OptionGroup[]): Settings {
+/** The settings in the text of a configuration file, by machine. */
+export function configSettings(text: string, file: string, groups: readonly OptionGroup[]): Settings[] {
+  const { [MACHINES]: machines, ...common } = parseToml(text, file);
+  const base = tableSettings(common, file, groups);
+  if (machines === undefined) return [base];
+  if (!Array.isArray(machines) || machines.length === 0 || !machines.every(isTable))
+    throw new CliError(`${file}: ${MACHINES}: machines are tables, each under [[${MACHINES}]]`);
+  return machines.map((table) => overrideSettings(base, tableSettings(table, file, groups)));
+}
+
+function isTable(value: TomlValue): value is Record<string, TomlValue> {
+  return typeof value === "object" && !Array.isArray(value) && !(value instanceof Date);
+}
+
+function tableSettings(
+  table: Record<string, TomlValue>,
+  file: string,
+  groups: readonly OptionGroup[],
+): Settings {
   const options = groups
     .flatMap((group) => group.options)
     .filter((option) => option.commandLineOnly !== true);
   const settings = new Map<string, readonly Setting[]>();
-  for (const [key, value] of Object.entries(parseToml(text, file))) {
+  for (const [key, value] of Object.entries(table)) {
     const option = options.find(({ name }) => name === key);
     if (option === undefined) throw unknownKey(file, key, options);
     const origin = `${file}: ${key}`;

@@ -30,8 +30,8 @@ export function openDisks(configs: readonly DiskConfig[]): OpenDisks {
   }
 }
 
-/** A file that one disk writes must not be another disk. */
-function refuseSharing(configs: readonly DiskConfig[]): void {
+/** A file that one disk writes must not be another disk, of this machine or of another. @throws CliError naming it. */
+export function refuseSharing(configs: readonly DiskConfig[]): void {
   const seen = new Map<string, DiskConfig>();
   for (const config of configs) {
     const identity = fileIdentity(config.file.path);

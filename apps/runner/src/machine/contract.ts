@@ -1,6 +1,7 @@
 import type { RegionWatch, Unlisted } from "@hypercraft/engine";
 import type { Console, ExitCounts } from "@hypercraft/hypercraft";
 import type { BlockBackEnd, MachineClock } from "@hypercraft/machine";
+import type { BoardHost } from "@hypercraft/machine/boards/virt";
 import type { NamedBytes } from "../files/input-file.js";
 
 /** `cold` interprets, `hot` compiles early, `auto` what runs often. */
@@ -8,6 +9,10 @@ export type Tier = "auto" | "cold" | "hot";
 
 /** What the world around a machine gives it, when it is made and again when it is restored. */
 export interface MachineHost {
+  /** Where it lives, beside others; without it, alone. */
+  readonly host?: BoardHost;
+  /** What its reports call it; without it, as its board is called. */
+  readonly name?: string;
   readonly disks: readonly BlockBackEnd[];
   readonly console: Console;
   readonly clock: MachineClock;
@@ -124,6 +129,8 @@ export interface Machine {
   signature(): string | undefined;
   /** The machine's state as a snapshot file; between runs. */
   save(): Promise<Uint8Array>;
+  /** Gives its place back to its host. It cannot be run any more, nor asked for anything. */
+  close(): void;
 }
 
 /** An architecture's board. */

@@ -15,6 +15,7 @@ type DrivenMachine = Pick<
   | "unlistedRegions"
   | "signature"
   | "save"
+  | "close"
 >;
 
 /** How a board is made, and made again from a snapshot; `O` are its options. */
@@ -37,9 +38,11 @@ export function virtBoard<O>({ create, restore, options }: VirtMaker<O>): Board 
 }
 
 function virtHost(given: MachineHost): VirtHost {
-  const { console, clock, disks, tier, now, regionWatch, onExit } = given;
+  const { host: shared, name, console, clock, disks, tier, now, regionWatch, onExit } = given;
   const host = {
     ...{ console, clock, disks },
+    ...(shared !== undefined && { host: shared }),
+    ...(name !== undefined && { name }),
     ...(tier !== undefined && { tier }),
     ...(now !== undefined && { now }),
     ...(regionWatch !== undefined && { regionWatch }),
@@ -69,5 +72,6 @@ function machineOf(board: DrivenMachine, { onInstruction }: MachineHost): Machin
     unlistedRegions: () => board.unlistedRegions(),
     signature: () => board.signature(),
     save: () => board.save(),
+    close: () => board.close(),
   };
 }

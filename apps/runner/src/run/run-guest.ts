@@ -16,13 +16,26 @@ import { concludeRun, type RunOutcome } from "./outcome.js";
 import { Session, type SessionOptions } from "./session.js";
 import { statisticsJson, statisticsText } from "./statistics.js";
 
-export type ExtraRunOptions = Pick<SessionOptions, "input" | "endAfterSnapshot">;
+export interface ExtraRunOptions extends Pick<SessionOptions, "input" | "endAfterSnapshot" | "keys"> {
+  /** Where the machine lives, beside others, and what it is called there. */
+  readonly place?: Required<Pick<MachineHost, "host" | "name">>;
+  /** The guest's console and what is told of its run, where that is not the same as what is told before. */
+  readonly view?: CliIo;
+}
 
 /** How a run ended, and the session for what it counted. */
 export interface RunResult {
   readonly outcome: RunOutcome;
   readonly session: Session;
   readonly exitCode: number;
+}
+
+/** A machine that is made and waits to be run. */
+export interface PreparedGuest {
+  /** @throws CliError when a result cannot be written. */
+  run(): Promise<RunResult>;
+  /** The run is over, or is not to be. */
+  close(): void;
 }
 
 /**
@@ -35,7 +48,22 @@ export async function runGuest(
   io: CliIo,
   extra: ExtraRunOptions = {},
 ): Promise<RunResult | undefined> {
+  const guest = await prepareGuest(config, io, extra);
+  try {
+    return await guest?.run();
+  } finally {
+    guest?.close();
+  }
+}
+
+/** Makes the machine of a configuration; see `runGuest`. */
+export async function prepareGuest(
+  config: RunConfig,
+  io: CliIo,
+  extra: ExtraRunOptions = {},
+): Promise<PreparedGuest | undefined> {
   const { control, dumpDtb } = config;
+  const { place, view = io, ...options } = extra;
   const architecture = findArchitecture(io.architectures, config.machine.arch);
   checkForArchitecture(architecture, config);
   await checkOutputs(control, config.machine);
@@ -52,8 +80,8 @@ export async function runGuest(
     let host: MachineHost;
     const create = () => board.create(machineParts(machineConfig, images, host));
     const session = new Session({
-      ...extra,
-      io,
+      ...options,
+      io: view,
       control,
       deterministic: machineConfig.deterministic,
       ...(input !== undefined && { input }),
@@ -61,6 +89,7 @@ export async function runGuest(
       snapshotFormat: (machine, instructions) => snapshotContents(machineConfig, machine, instructions),
     });
     host = {
+      ...place,
       console: session.console,
       clock: machineClock(machineConfig),
       disks: disks.backEnds,
@@ -71,12 +100,15 @@ export async function runGuest(
     if (dumpDtb !== undefined) {
       if (machine.dtb === undefined) throw new CliError("--dump-dtb: this machine has no device tree");
       await writeOutput(dumpDtb, machine.dtb);
+      machine.close();
+      disks.close();
       return undefined;
     }
     checkSignature(control, machine);
-    return await runToEnd(session, machine, control, io);
-  } finally {
+    return { run: () => runToEnd(session, machine, control, view), close: () => disks.close() };
+  } catch (error) {
     disks.close();
+    throw error;
   }
 }
 

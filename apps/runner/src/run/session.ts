@@ -27,7 +27,17 @@ export interface SessionOptions {
   readonly snapshotFormat: SnapshotFormat;
   /** End as soon as the snapshot of `--snapshot-at` is saved. */
   readonly endAfterSnapshot?: boolean;
+  /** What a person at the terminal is told of keys. */
+  readonly keys?: KeyTexts;
 }
+
+export interface KeyTexts {
+  /** At the start, if anything. */
+  readonly hint?: string;
+  readonly help: string;
+}
+
+const KEYS: KeyTexts = { hint: "Ctrl-A x ends the machine, Ctrl-A h shows more keys", help: ESCAPE_HELP };
 
 /**
  * In deterministic mode the run is looked at when the guest has written a line and after each multiple of so many
@@ -193,6 +203,7 @@ export class Session {
     const unread = old.unreadInput();
     this.#past.push(old.statistics());
     this.#machine = undefined;
+    old.close();
     this.#machine = await this.#options.restart();
     this.console.giveBack(unread);
   }
@@ -240,13 +251,18 @@ export class Session {
       onLateInput: () =>
         this.say("input from a pipe is not deterministic when it comes late; --input FILE is"),
     });
-    if (opened.interactive) this.say("Ctrl-A x ends the machine, Ctrl-A h shows more keys");
+    const { hint } = this.#keys;
+    if (opened.interactive && hint !== undefined) this.say(hint);
     return opened;
+  }
+
+  get #keys(): KeyTexts {
+    return this.#options.keys ?? KEYS;
   }
 
   #obey(command: EscapeCommand): void {
     if (command === "quit") this.#stop.request({ kind: "quit" });
-    if (command === "help") this.say(ESCAPE_HELP);
+    if (command === "help") this.say(this.#keys.help);
     if (command === "snapshot") {
       this.#snapshotAsked = true;
       this.#interrupt();

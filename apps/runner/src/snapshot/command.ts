@@ -55,7 +55,9 @@ async function save(args: readonly string[], io: CliIo): Promise<number> {
     ["snapshot-at", at],
     ["snapshot-to", [{ text: file, origin: "snapshot save" }]],
   ]);
-  const config = runConfig(overrideSettings(await withConfigFile(more, settings), point));
+  const [machine, ...others] = await withConfigFile(more, settings);
+  if (others.length > 0) throw new CliError(`${more}: describes several machines; a snapshot is of one`);
+  const config = runConfig(overrideSettings(machine!, point));
   return saveExitCode(await runGuest(config, io, { endAfterSnapshot: true }));
 }
 

@@ -1,7 +1,7 @@
 /** What the keys behind Ctrl-A ask for. */
 export type EscapeCommand = "quit" | "help" | "snapshot";
 
-const CTRL_A = 0x01;
+export const CTRL_A = 0x01;
 const COMMANDS: ReadonlyMap<number, EscapeCommand> = new Map([
   [0x78, "quit"],
   [0x68, "help"],

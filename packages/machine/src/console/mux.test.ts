@@ -48,14 +48,14 @@ describe("ConsoleMux", () => {
     a.write(bytes("late\n"));
     mux.remove(a);
     b.write(bytes("alone\n"));
-    expect(shown()).toBe("[a] bye\r\n[b] alone\n");
+    expect(shown()).toBe("[a] bye\n[b] alone\n");
     expect(mux.consoles).toEqual([b]);
   });
 
   it("shows a line without end in pieces", () => {
     const { consoles, shown } = muxOf("ab");
     for (let i = 0; i < 3; i++) consoles[0]!.write(bytes("x".repeat(5000)));
-    expect(shown()).toBe(`[a] ${"x".repeat(8192)}\r\n`);
+    expect(shown()).toBe(`[a] ${"x".repeat(8192)}\n`);
     consoles[0]!.write(bytes("y\n"));
     expect(shown()).toBe(`[a] ${"x".repeat(15000 - 8192)}y\n`);
   });

@@ -95,16 +95,16 @@ export class ConsoleMux {
 
   /** Shows a text of the host's own, of one or several lines, between those of the guests. */
   say(message: string): void {
-    if (this.#columns === undefined) this.#send(text.encode(`${message}\n`));
-    else this.#insert(text.encode(`${message.replaceAll("\n", "\r\n")}\r\n`));
+    const lines = message.split("\n").flatMap((line) => [text.encode(line), this.#newline]);
+    this.#insert(join(lines));
   }
 
   /** Ends a console's unfinished line: nothing more comes, for now. */
   flush(console: Console): void {
     const line = this.#lines.get(console) ?? NOTHING;
     if (line.length === 0 || !this.#several) return;
-    if (this.#isRaw(console)) this.#send(text.encode("\r\n"));
-    else this.#insert(join([this.#marked(console, line), text.encode("\r\n")]));
+    if (this.#isRaw(console)) this.#send(this.#newline);
+    else this.#insert(join([this.#marked(console, line), this.#newline]));
     this.#lines.set(console, NOTHING);
   }
 
@@ -119,7 +119,7 @@ export class ConsoleMux {
     let line = join([this.#lines.get(console)!, bytes]);
     for (let end = lineEnd(line); end > 0; end = lineEnd(line)) {
       out.push(this.#marked(console, line.subarray(0, end)));
-      if (line[end - 1] !== NEWLINE) out.push(text.encode("\r\n"));
+      if (line[end - 1] !== NEWLINE) out.push(this.#newline);
       line = line.subarray(end);
     }
     this.#lines.set(console, line.slice());
@@ -141,9 +141,14 @@ export class ConsoleMux {
   #moveFocus(console: Console): void {
     if (console === this.#focus) return;
     // What the other one has begun stays to be seen.
-    if (this.#columns !== undefined && this.#begun.length > 0) this.#send(text.encode("\r\n"));
+    if (this.#begun.length > 0) this.#send(this.#newline);
     this.#focus = console;
     this.#showLine();
+  }
+
+  /** What ends a line of our own. */
+  get #newline(): Uint8Array {
+    return text.encode(this.#columns === undefined ? "\n" : "\r\n");
   }
 
   /** The line on the terminal that its console has begun. */
@@ -161,8 +166,8 @@ export class ConsoleMux {
     const begun = this.#begun;
     if (begun.length === 0) return this.#send(lines);
     // One that has wrapped cannot be erased, and is begun anew below.
-    const erase = begun.length < this.#columns!() ? ERASE_LINE : "\r\n";
-    this.#send(join([text.encode(erase), lines, begun]));
+    const erase = begun.length < this.#columns!() ? text.encode(ERASE_LINE) : this.#newline;
+    this.#send(join([erase, lines, begun]));
   }
 
   #send(bytes: Uint8Array): void {
