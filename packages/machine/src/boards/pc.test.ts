@@ -136,14 +136,36 @@ describe("processors of a PC", () => {
   });
 });
 
+describe("the test device of a PC", () => {
+  it("has a latch, memory, and ports that are interrupt lines", async () => {
+    const { machine } = await pc({ kernel: { name: "kernel", bytes: multiboot([0xf4]) } });
+    const { ports, bus } = machine.machine;
+    ports.write(0xe0, 4, 0x1234_5678);
+    expect([ports.read(0xe1, 1), ports.read(0xe2, 2)]).toEqual([0x56, 0x1234]);
+    bus.write(0xff00_fffc, 4, 0x8765_4321);
+    expect([bus.read(0xff00_fffe, 2), bus.read(0xff00_0000, 4)]).toEqual([0x8765, 0]);
+    // Pin 20 of the I/O APIC, level-triggered: its remote IRR shows that a local APIC took it.
+    machine.vcpus[0]!.cpu.msrs.write(0x1b, 0xfee0_0d00n);
+    machine.vcpus[0]!.cpu.msrs.write(0x80f, 0x1ffn);
+    bus.write(0xfec0_0000, 4, 0x10 + 2 * 20);
+    bus.write(0xfec0_0010, 4, 0x8050);
+    ports.write(0x2014, 1, 1);
+    expect(bus.read(0xfec0_0010, 4)).toBe(0xc050);
+  });
+});
+
 describe("what a PC refuses", () => {
   const elf = Uint8Array.from([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1, ...new Array<number>(100).fill(0)]);
   it.each<[string, Partial<PcOptions>, string]>([
     ["nothing to run", {}, "nothing to run"],
     ["vm mode", { mode: "vm" }, "a PC has no vm mode yet"],
     ["a damaged ELF file", { kernel: { name: "a.elf", bytes: elf } }, "a.elf: "],
-    ["an empty ROM", { firmware: { name: "rom", bytes: new Uint8Array(0) } }, "rom: is empty"],
-    ["a large ROM", { firmware: { name: "rom", bytes: new Uint8Array(17 << 20) } }, "rom: a ROM of 17 MiB"],
+    [
+      "an empty ROM",
+      { firmware: { name: "rom", bytes: new Uint8Array(0) } },
+      "rom: a ROM has a multiple of 4 KiB",
+    ],
+    ["a large ROM", { firmware: { name: "rom", bytes: new Uint8Array(17 << 20) } }, "not 17 MiB"],
     ["an empty kernel", { kernel: { name: "k", bytes: new Uint8Array(0) } }, "k: is empty"],
   ])("%s", async (_, options, message) => {
     await expect(pc(options)).rejects.toThrow(message);

@@ -4,15 +4,15 @@ import { Pic } from "../devices/i8259.js";
 import { SeededEntropy } from "../devices/seeded-entropy.js";
 import { MachineError } from "../errors.js";
 import { X86_64 } from "../loaders/architecture.js";
-import { PC_MAP, PINS, pcRam } from "./pc/address-map.js";
-import { type PcBoot, planBoot } from "./pc/boot.js";
+import { pcMemoryMap } from "../loaders/pc/memory-map.js";
+import { romRange } from "../loaders/pc/rom.js";
+import { PC_MAP, PINS, pcRam, splitRam } from "./pc/address-map.js";
+import { type PcStart, planBoot } from "./pc/boot.js";
 import { accessor, type BoardCpus, bareCpus } from "./pc/cpus.js";
 import { addDevices } from "./pc/devices.js";
 import { pcInterrupts } from "./pc/interrupts.js";
 import { PcMachine } from "./pc/machine.js";
-import { firmwareMap } from "./pc/memory-map.js";
 import type { PcHost, PcOptions } from "./pc/options.js";
-import { romRegion } from "./pc/rom.js";
 import { assembleVirt, restoreVirt } from "./virt/assemble.js";
 import type { NamedBytes } from "./virt/options.js";
 
@@ -32,16 +32,18 @@ const NAME = "pc";
 export async function createPc(options: PcOptions): Promise<PcMachine> {
   if (options.mode !== "bare") throw new MachineError("NotSupported", "a PC has no vm mode yet, only bare");
   const { kernel: _, ...rest } = options;
-  const rom = options.firmware && romRegion(options.firmware);
+  const { firmware } = options;
+  const rom = firmware && romRange(firmware.name, firmware.bytes.length);
   const apicBus = new ApicBus();
   // The 8259s are behind the bootstrap processor's LINT0.
   const pic = new Pic({ output: { set: (level) => cpus?.apics[0]?.lint(0).set(level) } });
   const ioApic = new IoApic({ bus: apicBus, pins: PINS });
+  const interrupts = pcInterrupts(ioApic, pic);
   // A stream of its own, unlike the entropy device's.
   const entropy = new SeededEntropy((options.seed ?? 1) + 0.5);
   let cpus: BoardCpus | undefined;
 
-  return assembleVirt<BareCpu, PcMachine, PcBoot>(rest, {
+  return assembleVirt<BareCpu, PcMachine, PcStart>(rest, {
     name: NAME,
     architecture: X86_64,
     ram: pcRam,
@@ -54,7 +56,7 @@ export async function createPc(options: PcOptions): Promise<PcMachine> {
       if (rom !== undefined) builder.ram("ROM", rom.base, rom.size);
       builder.interruptController("ioapic", {
         ...PC_MAP.ioApic,
-        controller: pcInterrupts(ioApic, pic),
+        controller: interrupts,
         firstSource: 0,
         lastSource: PINS - 1,
       });
@@ -62,7 +64,7 @@ export async function createPc(options: PcOptions): Promise<PcMachine> {
         read: (...access) => page().read(...access),
         write: (...access) => page().write(...access),
       }));
-      addDevices(builder, board, options, pic);
+      addDevices(builder, board, options, { pic, line: (irq) => interrupts.line(irq) });
       builder.component("processors' entropy", entropy);
       for (let id = 0; id < board.cpus; id++) {
         builder.component(`apic${id}`, {
@@ -76,8 +78,8 @@ export async function createPc(options: PcOptions): Promise<PcMachine> {
       cpus = bareCpus(wiring, { apicBus, timers: wiring.timers, legacy: pic, entropy });
       return cpus;
     },
-    planBoot: async (_kernel, _parts, { ram }) =>
-      planBoot(options, { ram, rom, map: firmwareMap(ram), rsdp: 0 }),
+    planBoot: (_kernel, parts, { memory }) =>
+      planBoot(options, { memory: parts.ram, map: pcMemoryMap(splitRam(memory)), rsdp: 0 }),
     start(vm, { state }) {
       for (const { vcpuId } of vm.vcpus) vm.initVcpu(vcpuId, "on");
       // What comes after firmware finds the 8259 behind the local APIC.

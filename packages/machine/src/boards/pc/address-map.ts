@@ -32,24 +32,26 @@ export const PC_MAP = {
 export const PINS = 24;
 /** The PIT's interrupt is no. 2 of the I/O APIC. */
 export const TIMER_PIN = 2;
-/** End of what BIOS calls conventional memory: the last KiB is its own. */
-export const CONVENTIONAL_END = 0x9_fc00;
 /** The video memory of a PC, which this one has not: no RAM. */
-export const VIDEO = { base: 0xa_0000, size: 0x2_0000 } as const;
-/** What firmware has in the first MiB: ROM is copied there, and tables are. */
-export const FIRMWARE = { base: 0xe_0000, size: 0x2_0000 } as const;
+const VIDEO = { base: 0xa_0000, size: 0x2_0000 } as const;
 /** Below 4 GiB, RAM ends here; the rest goes on at 4 GiB. */
-export const LOW_RAM_END = 0xc000_0000;
+const LOW_RAM_END = 0xc000_0000;
+
+/** Bytes of RAM below 4 GiB, and from there on. */
+export function splitRam(size: number): { readonly low: number; readonly high: number } {
+  const low = Math.min(size, LOW_RAM_END);
+  return { low, high: size - low };
+}
 
 /** Where RAM of so many bytes is. The bytes behind the video memory are nobody's. */
 export function pcRam(size: number): readonly RamPiece[] {
-  const low = Math.min(size, LOW_RAM_END);
+  const { low, high } = splitRam(size);
   const upper = VIDEO.base + VIDEO.size;
   const pieces: RamPiece[] = [
     { base: 0, size: VIDEO.base, offset: 0 },
     { name: "upper memory", base: upper, size: MIB - upper, offset: upper },
     { name: "extended memory", base: MIB, size: low - MIB, offset: MIB },
   ];
-  if (size > low) pieces.push({ name: "high memory", base: GIB_4, size: size - low, offset: low });
+  if (high > 0) pieces.push({ name: "high memory", base: GIB_4, size: high, offset: low });
   return pieces;
 }

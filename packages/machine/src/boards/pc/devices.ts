@@ -1,9 +1,11 @@
+import type { IrqLine } from "../../contracts.js";
 import { DebugConsole } from "../../devices/debug-console.js";
 import { DebugExit } from "../../devices/debug-exit.js";
 import { FwCfg } from "../../devices/fw-cfg.js";
 import { Pit } from "../../devices/i8254.js";
 import { Pic } from "../../devices/i8259.js";
 import { Ns16550a } from "../../devices/ns16550a.js";
+import { PcTestDevice } from "../../devices/pc-test-device.js";
 import { PostPort } from "../../devices/post-port.js";
 import type { MachineBuilder } from "../../machine/builder.js";
 import type { BoardContext } from "../virt/assemble.js";
@@ -16,8 +18,19 @@ const space = "ports";
 const UART_CLOCK = 1_843_200;
 const TIMER_IRQ = 0;
 
+/** What the board's interrupts go through. */
+export interface BoardInterrupts {
+  readonly pic: Pic;
+  line(irq: number): IrqLine;
+}
+
 /** Everything on the board but memory, processors and interrupt controllers. */
-export function addDevices(builder: MachineBuilder, board: BoardContext, options: PcOptions, pic: Pic): void {
+export function addDevices(
+  builder: MachineBuilder,
+  board: BoardContext,
+  options: PcOptions,
+  { pic, line }: BoardInterrupts,
+): void {
   const { input, end } = board;
   const { ports } = PC_MAP;
   const { console, secondConsole } = options;
@@ -45,5 +58,8 @@ export function addDevices(builder: MachineBuilder, board: BoardContext, options
     FwCfg.ports,
     ({ memory }) => new FwCfg({ memory, cpus: board.cpus, ramSize: board.memory }),
   );
+  const tests = new PcTestDevice(line);
+  builder.device("test", PcTestDevice.ports, () => tests);
+  builder.device("test-memory", PcTestDevice.memory, () => tests.region);
   addVirtio(builder, options, PC_MAP.virtio, board);
 }

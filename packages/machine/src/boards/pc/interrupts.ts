@@ -4,6 +4,8 @@ import type { InterruptController } from "../../machine/interrupts.js";
 import { TIMER_PIN } from "./address-map.js";
 
 const ISA_LINES = 16;
+/** Between the two 8259s: no line of the bus. */
+const CASCADE = 2;
 
 /** Where a line of the ISA bus leads besides: the 8259 pair. */
 export interface LegacyLines {
@@ -17,7 +19,7 @@ export function pcInterrupts(ioApic: IoApic, legacy: LegacyLines): InterruptCont
     write: (offset, width, value) => ioApic.write(offset, width, value),
     line(irq) {
       const pin = ioApic.line(irq === 0 ? TIMER_PIN : irq);
-      if (irq >= ISA_LINES) return pin;
+      if (irq >= ISA_LINES || irq === CASCADE) return pin;
       const line = legacy.line(irq);
       return {
         set(level) {

@@ -52,7 +52,8 @@ export function placeDeviceTree(
   return { bytes, address };
 }
 
-function rngSeed(seed: number): Uint8Array {
+/** What a kernel's random numbers start from. */
+export function rngSeed(seed: number): Uint8Array {
   const bytes = new Uint8Array(RNG_SEED_BYTES);
   new SeededEntropy(seed).fill(bytes);
   return bytes;
