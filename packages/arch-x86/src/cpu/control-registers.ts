@@ -40,7 +40,7 @@ const CR0_KNOWN =
   CR0_BIT.CD |
   CR0_BIT.PG;
 /** A change of these makes all translations different ones. */
-const CR4_FLUSHING = CR4_BIT.PGE | CR4_BIT.PAE | CR4_BIT.PSE | CR4_BIT.SMEP | CR4_BIT.PCIDE;
+const CR4_FLUSHING = CR4_BIT.PGE | CR4_BIT.PAE | CR4_BIT.PSE | CR4_BIT.SMEP | CR4_BIT.SMAP | CR4_BIT.PCIDE;
 const NO_FLUSH = 1n << 63n;
 /** P, R/W, U/S of a PDPTE are reserved but for P; PWT and PCD are not. */
 const PDPTE_RESERVED = 0x1e6;
@@ -111,6 +111,8 @@ export function writeCr0(cpu: X86Cpu, value: bigint): void {
   if (paging && !wasPaging && (core.lo(EFER) & EFER_BIT.LMA) === 0 && (cr4 & CR4_BIT.PAE) !== 0)
     loadPdptes(cpu, core.big(CR3));
   core.set(CR0, bits, 0);
+  // Translations made under other rules are not to come back with them: they may be of tables long changed.
+  if (((bits ^ old) & (CR0_BIT.PG | CR0_BIT.WP)) !== 0) cpu.contexts.dropAll();
   // In real mode everything is ring 0; into protected mode one comes as ring 0.
   if (((bits ^ old) & CR0_BIT.PE) !== 0) cpu.setPrivilege(0);
   cpu.contexts.refresh();

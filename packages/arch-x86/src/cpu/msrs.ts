@@ -154,6 +154,7 @@ export class Msrs {
     if (paging && ((bits ^ old) & EFER_BIT.LME) !== 0) throw generalProtection();
     // LMA is the processor's.
     core.set(EFER, (bits & ~EFER_BIT.LMA) | (old & EFER_BIT.LMA), 0);
+    if (((bits ^ old) & EFER_BIT.NXE) !== 0) cpu.contexts.dropAll();
     cpu.contexts.refresh();
     cpu.modeChanged();
   }

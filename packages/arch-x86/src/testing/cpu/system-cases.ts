@@ -1,3 +1,4 @@
+import { type PagingMode, pagingCases, pagingProgram } from "./paging-cases.js";
 import { longProgram, protectedProgram, RESUME, realProgram, type SystemCase } from "./system-program.js";
 
 // Cases for `SystemProgram`s. What QEMU does not check (limits of segments, some reserved bits) is not among them.
@@ -629,6 +630,11 @@ const moreReals: readonly SystemCase[] = [
 ];
 const real = (list: readonly SystemCase[]): string => realProgram(list);
 
+const paging = (mode: PagingMode, count: number) => ({
+  list: pagingCases(mode, count),
+  program: (list: readonly SystemCase[]) => pagingProgram(mode, list),
+});
+
 /** Groups of cases, each a program. */
 export const groups: Readonly<
   Record<string, { readonly list: readonly SystemCase[]; program(list: readonly SystemCase[]): string }>
@@ -639,6 +645,9 @@ export const groups: Readonly<
   "far jumps": { list: [...jumps(one, ["ljmp", "lcall"]), ...jumps(user, ["ljmp", "lcall"])], program },
   "far returns": { list: [...returns(one), ...returns(user)], program },
   gates: { list: brokenGates, program },
+  "32-bit paging": paging("32-bit", 200),
+  "PAE paging": paging("PAE", 200),
+  "4-level paging": paging("4-level", 300),
   steps: { list: [...STEPPED, ...userSteps], program },
   strings: { list: [...strings, ...portStrings], program },
   "virtual-8086 mode": { list: virtuals, program },
@@ -658,15 +667,20 @@ export const groups: Readonly<
 /** Exceptions with a selector as error code; its bit 0, EXT, QEMU sets for interrupts only. */
 const SELECTOR_ERRORS = ["a", "b", "c", "d"];
 
-/** What of a case's words is compared with QEMU's: not RF, which it does not push, nor EXT. */
+/** What of a case's words is compared with QEMU's: not RF, which it does not push, nor EXT, nor P with RSVD. */
 export function comparable(words: readonly string[] | undefined): string[] {
   if (words === undefined) return ["missing"];
+  // Vectors and error codes of long mode are quads.
+  const width = words[1] === "0" ? 2 : 1;
   return words.map((text, i) => {
-    if (i === 1 && SELECTOR_ERRORS.includes(words[0] as string))
-      return `${text.slice(0, -1)}${hex(digit(text) & ~1)}`;
-    return i === 4 ? hex(Number.parseInt(text, 16) & ~RESUME) : text;
+    if (i === width && SELECTOR_ERRORS.includes(words[0] as string)) return without(text, 1);
+    // A reserved bit is in an entry that is present.
+    const faulted = words[i - width] === "e" && words[i - 2 * width] !== "e";
+    const reserved = faulted && (Number.parseInt(text, 16) & 8) !== 0;
+    if (reserved) return hex(Number.parseInt(text, 16) | 1);
+    return i === 4 * width ? without(text, RESUME) : text;
   });
 }
 
+const without = (text: string, bits: number): string => hex((Number.parseInt(text, 16) & ~bits) >>> 0);
 const hex = (value: number): string => value.toString(16);
-const digit = (text: string): number => Number.parseInt(text.slice(-1), 16);

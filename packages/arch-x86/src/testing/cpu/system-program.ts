@@ -205,10 +205,10 @@ emit:
 gate_entry:
   int $0x30
   int $0x31
-  # To ring 3, at EAX, with ESP as the stack there.
+  # To ring 3 at EAX.
 to_user:
   push $USER_DATA32
-  push %esp
+  push $user_stack
   pushf
   push $USER_CODE32
   push %eax
