@@ -671,7 +671,7 @@ const SELECTOR_ERRORS = ["a", "b", "c", "d"];
 export function comparable(words: readonly string[] | undefined): string[] {
   if (words === undefined) return ["missing"];
   // Vectors and error codes of long mode are quads.
-  const width = words[1] === "0" ? 2 : 1;
+  const width = words[1] === "0" && words[3] === "0" ? 2 : 1;
   return words.map((text, i) => {
     if (i === width && SELECTOR_ERRORS.includes(words[0] as string)) return without(text, 1);
     // A reserved bit is in an entry that is present.
