@@ -8,6 +8,7 @@ import { Vector, type X86Builder, x86 } from "./lifter.js";
 
 const insn = x86("base");
 const LEGACY: InstructionOptions = { in64: "not" };
+const leaving = (undefinedFlags: number): InstructionOptions => ({ ...LEGACY, undefinedFlags });
 
 type Lift = (b: X86Builder) => void;
 
@@ -130,12 +131,12 @@ const enter: Lift = (b) => {
 };
 
 export const legacy: readonly X86Declaration<X86Builder>[] = [
-  insn("daa", "27", decimalAdjust(false), LEGACY),
-  insn("das", "2F", decimalAdjust(true), LEGACY),
-  insn("aaa", "37", asciiAdjust(false), LEGACY),
-  insn("aas", "3F", asciiAdjust(true), LEGACY),
-  insn("aam Ib", "D4", asciiMultiply, LEGACY),
-  insn("aad Ib", "D5", asciiDivide, LEGACY),
+  insn("daa", "27", decimalAdjust(false), leaving(Flag.OF)),
+  insn("das", "2F", decimalAdjust(true), leaving(Flag.OF)),
+  insn("aaa", "37", asciiAdjust(false), leaving(Flag.OF | Flag.SF | Flag.ZF | Flag.PF)),
+  insn("aas", "3F", asciiAdjust(true), leaving(Flag.OF | Flag.SF | Flag.ZF | Flag.PF)),
+  insn("aam Ib", "D4", asciiMultiply, leaving(Flag.OF | Flag.AF | Flag.CF)),
+  insn("aad Ib", "D5", asciiDivide, leaving(Flag.OF | Flag.AF | Flag.CF)),
   insn(
     "salc",
     "D6",

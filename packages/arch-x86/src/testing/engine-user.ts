@@ -4,18 +4,20 @@ import { tierExecutor } from "@hypercraft/engine/testing/user-executors";
 import { Fault } from "../cpu/fault.js";
 import { Helper } from "../cpu/helper-ids.js";
 import { depositBits, divideSigned, divideUnsigned, extractBits } from "../cpu/integer-helpers.js";
-import { modeNumber, USER_64 } from "../cpu/mode.js";
+import { type CodeMode, modeNumber, USER_32, USER_64 } from "../cpu/mode.js";
 import { readMxcsr, simdMode, writeMxcsr } from "../cpu/mxcsr.js";
 import { settleSimdExceptions } from "../cpu/simd-exceptions.js";
 import { GPR, Gpr, RFLAGS, x86Layout } from "../cpu/state.js";
 import { X87Helpers } from "../cpu/x87/helpers.js";
 import { liftInstruction } from "../isa/lift.js";
-import { userPrograms } from "./user-program.js";
+import { userPrograms, userPrograms32 } from "./user-program.js";
 
 // User-level cases on the engine: a flat CPU in 64-bit mode.
 
 export const FLOATING_POINT = { nan: "propagate-x86", tininess: "after" } as const;
 
+/** Linux's of 32-bit programs. */
+const SYSTEM_CALL_VECTOR = 0x80;
 /** Operating systems enter their programs so. */
 const INTERRUPTS_ENABLED = 0x200;
 /** XCR0. */
@@ -25,8 +27,11 @@ export class UserCpu extends FlatUserCpu {
   override readonly layout = x86Layout;
   private readonly x87: X87Helpers;
 
-  constructor(core: Core) {
+  private readonly base: CodeMode;
+
+  constructor(core: Core, base: CodeMode = USER_64) {
     super(core);
+    this.base = base;
     core.set(RFLAGS, INTERRUPTS_ENABLED, 0);
     this.x87 = new X87Helpers({
       core,
@@ -42,7 +47,7 @@ export class UserCpu extends FlatUserCpu {
   }
 
   override codeMode(): number {
-    return modeNumber({ ...USER_64, ...simdMode(this.core) });
+    return modeNumber({ ...this.base, ...simdMode(this.core) });
   }
 
   override lift(builder: IrBuilder, source: CodeSource, offset: number, mode: number): number {
@@ -80,6 +85,11 @@ export class UserCpu extends FlatUserCpu {
         core.exit = SYSTEM_CALL;
         core.setPc(core.pcLo() + 2, core.pcHi());
         return Status.exit;
+      case Helper.softwareInterrupt:
+        if ((constant & 0xff) !== SYSTEM_CALL_VECTOR) return this.fail(`interrupt ${constant & 0xff}`);
+        core.exit = SYSTEM_CALL;
+        core.setPc(core.pcLo() + 2, core.pcHi());
+        return Status.exit;
       case Helper.loadMxcsr:
         writeMxcsr(core, low);
         return Status.next;
@@ -106,6 +116,12 @@ export class UserCpu extends FlatUserCpu {
 function wide(low: number, high: number): bigint {
   return (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0);
 }
+
+/** The same of 32-bit code. */
+export const runOnTier32 = tierExecutor(userPrograms32, {
+  cpu: (core) => new UserCpu(core, USER_32),
+  floatingPoint: FLOATING_POINT,
+});
 
 /** Runs all cases in one go on one of the engine's execution tiers. */
 export const runOnTier = tierExecutor(userPrograms, {

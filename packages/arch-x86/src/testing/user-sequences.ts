@@ -34,9 +34,9 @@ export const writable = range(0, 15).filter((i) => !RESERVED.includes(i));
 const rows = x86Instructions as readonly Row[];
 /** What cannot stand anywhere: it moves the stack, branches, or traps. */
 /** QEMU 7 does not know the second encodings of TEST. */
-const SPECIAL =
+export const SPECIAL =
   /\/1\)$|^(push|pop |popf|leave|enter|jmp|j |call|ret|loop|jrcxz|syscall|ldmxcsr|stmxcsr|emms|lea|i?div|movs Y|cmps|stos|lods|scas|xlatb|bt.? Ev, Gv|cmpxchg16b|sh[lr]d)/;
-const absolute = ({ operands }: Row) => operands.some(({ place }) => place === "offset");
+export const absolute = ({ operands }: Row) => operands.some(({ place }) => place === "offset");
 /** Does it work on MMX or XMM registers? Those have sequences of their own: `vector-sequences.ts`. */
 export const isVector = ({ operands }: Pick<Row, "operands">): boolean =>
   operands.some(({ place }) => /^(xmm|mmx)/.test(place));
@@ -46,7 +46,9 @@ export const foreign = (row: Pick<Row, "name" | "feature" | "operands">): boolea
   row.feature === "system" ||
   row.feature === "vmx" ||
   row.feature === "x87" ||
-  /^(jmp|call) M|^retf|^iret|^int|^(mov S|mov RvMw, S)|^(push|pop) [defgsc]s|^enter|^l[fgs]s /.test(row.name);
+  /^(jmp|call) M|^retf|^iret|^int|^(mov S|mov RvMw, S)|^(push|pop) [defgsc]s|^enter|^l[defgs]s /.test(
+    row.name,
+  );
 const plain = rows.filter(
   (row) => !SPECIAL.test(row.name) && !foreign(row) && !absolute(row) && row.options.in64 !== "not",
 );
@@ -90,7 +92,7 @@ function random(prng: Prng, row: Row): readonly number[] {
 }
 
 /** Clear flags whose values the manual leaves open. */
-function maskFlags(flags: number): readonly number[] {
+export function maskFlags(flags: number): readonly number[] {
   if (flags === 0) return [];
   // AND dword [rsp], imm32.
   const mask = [...new Uint8Array(Int32Array.of(~flags).buffer)];

@@ -21,7 +21,10 @@ const rows = (x86Instructions as readonly Row[]).filter((row) => isVector(row) &
 
 /** What other processors approximate in their own way, and what needs operands of its own. */
 const APPROXIMATE = /^r(cp|sqrt)[ps]s/;
-const plain = rows.filter(({ name }) => !APPROXIMATE.test(name) && !name.startsWith("maskmov"));
+/** Are its results the same everywhere, whatever the registers hold? */
+export const isComparable = ({ name }: Row): boolean =>
+  !APPROXIMATE.test(name) && !name.startsWith("maskmov");
+const plain = rows.filter(isComparable);
 
 /** The instructions that random programs can compare. */
 export const testedNames = rows.map(({ name }) => name).filter((name) => !APPROXIMATE.test(name));
@@ -101,7 +104,7 @@ function mxcsr(prng: Prng): bigint {
   return BigInt(0x1f80 | (prng.below(4) << 13) | flush | zeros | flags);
 }
 
-const isAligned = ({ operands, options }: Row): boolean =>
+export const isAligned = ({ operands, options }: Row): boolean =>
   options.unaligned !== true &&
   operands.some(({ place, size }) => /^(xmmRm|memory)$/.test(place) && size === 16);
 
@@ -166,7 +169,7 @@ function sequence(prng: Prng, bytes: number): number[] {
   return code;
 }
 
-function start(prng: Prng, record: number) {
+export function start(prng: Prng, record: number) {
   const data = new BigUint64Array(DATA_BYTES / 8).map(() => number(prng));
   return {
     ...startState(prng, record),

@@ -1,0 +1,24 @@
+import { Prng } from "@hypercraft/engine";
+import { expect, test } from "vitest";
+import { USER_32 } from "../cpu/mode.js";
+import { runOnTier32 } from "../testing/engine-user.js";
+import { native32 } from "../testing/native-user.js";
+import { randomCases32, testedNames32 } from "../testing/sequences-32.js";
+import { namesOf, userPrograms32 } from "../testing/user-program.js";
+
+// Random programs of 32-bit code: the processor these tests run on, and the engine, end in the same state. More and
+// longer ones with USER_CASES and USER_SEED.
+
+const CASES = Number(process.env.USER_CASES ?? 600);
+const SEED = Number(process.env.USER_SEED ?? 1);
+
+const cases = randomCases32(new Prng(SEED), CASES, 200);
+
+test.skipIf(!native32.present())("32-bit programs end as on the host", () => {
+  userPrograms32.expectSame(cases, native32.run(cases), runOnTier32("auto")(cases), `seed ${SEED}`);
+});
+
+test("the programs hold every instruction of 32-bit code that programs can compare", () => {
+  const seen = new Set(cases.flatMap(({ code }) => namesOf(code, USER_32)));
+  expect(testedNames32.filter((name) => !seen.has(name))).toEqual([]);
+});
