@@ -23,3 +23,5 @@ export { Gic, type GicOptions, type GicState, MAINTENANCE_INTERRUPT } from "./in
 export { GicV2 } from "./interrupts/gicv2.js";
 export { GicV3, type GicV3Options, REDISTRIBUTOR_SIZE } from "./interrupts/gicv3.js";
 export type { GicSystemRegisters, HcrRouting } from "./interrupts/gicv3-system-registers.js";
+export { disassemble, liftInstruction, randomInstruction } from "./isa/lift.js";
+export { armInstructions } from "./isa/table.js";

@@ -72,7 +72,7 @@ const declarations: readonly Declaration<A64Builder>[] = [
   ...vectorFloatImmediate,
 ];
 
-/** The instructions of A64: the integer ones, and those of the vector registers there are so far. */
+/** The instructions of A64. */
 export const armInstructions = new InstructionTable(declarations, OPERANDS);
 
 /** Supported instructions by feature. */
