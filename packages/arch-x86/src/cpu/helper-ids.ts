@@ -106,11 +106,13 @@ export const Helper = {
   x87ImageWord: 65,
   /** Eight bytes, `a`, of an image to be restored: constant = index << 4. */
   x87PutImageWord: 66,
-  /** #GP unless the image's MXCSR can be loaded. */
+  /** #GP unless the image's MXCSR can be loaded, if `a` is not zero; load it. */
   checkMxcsr: 67,
   restoreMxcsr: 68,
   /** Give XCR0, or raise #UD. */
   extendedMask: 69,
+  /** #GP unless an image has only components that XCR0 has, `a`, and no reserved bits, `b`. */
+  checkComponents: 70,
 } as const;
 
 /** Tables, task and status registers: operands of LGDT, SGDT, LIDT, SIDT, LLDT, SLDT, LTR, STR, LMSW, SMSW. */

@@ -6,6 +6,7 @@ import { conversions } from "./convert.js";
 import { X86Instruction } from "./declaration.js";
 import { X86Decoder } from "./decoder.js";
 import { exchanges } from "./exchange.js";
+import { extendedStates } from "./extended-state.js";
 import { far } from "./far.js";
 import { flagInstructions } from "./flag-instructions.js";
 import { legacy } from "./legacy.js";
@@ -54,6 +55,7 @@ export const x86Instructions: readonly X86Instruction<X86Builder>[] = [
   ...vectorMemory,
   ...vmx,
   ...floatingPoint,
+  ...extendedStates,
 ].map((declaration, index) => new X86Instruction(index, declaration));
 
 const names = new Set<string>();

@@ -32,19 +32,21 @@ export function wait(b: X86Builder): void {
 }
 
 const declare =
-  (waiting: boolean) =>
+  (feature: string, waiting: boolean) =>
   (
     text: string,
     encoding: string,
     lift: Lift,
     options: InstructionOptions = {},
   ): X86Declaration<X86Builder> =>
-    x86("x87")(text, encoding, (b) => available(b, waiting) && lift(b), options);
+    x86(feature)(text, encoding, (b) => available(b, waiting) && lift(b), options);
 
 /** Declares an instruction that raises what waits to be raised. */
-export const waiting = declare(true);
+export const waiting = declare("x87", true);
 /** Declares one that does not. */
-export const nonWaiting = declare(false);
+export const nonWaiting = declare("x87", false);
+/** The same with another CPUID feature. */
+export const nonWaitingOf = (feature: string) => declare(feature, false);
 
 /** Note the instruction, and its memory operand if there is one: for everything but control instructions. */
 export function note(b: X86Builder, memory: boolean): void {

@@ -45,7 +45,7 @@ export const foreign = (row: Pick<Row, "name" | "feature" | "operands">): boolea
   isVector(row) ||
   row.feature === "system" ||
   row.feature === "vmx" ||
-  row.feature === "x87" ||
+  /^(x87|FXSR|XSAVE)$/.test(row.feature) ||
   /^(jmp|call) M|^retf|^iret|^int|^(mov S|mov RvMw, S)|^(push|pop) [defgsc]s|^enter|^l[defgs]s /.test(
     row.name,
   );

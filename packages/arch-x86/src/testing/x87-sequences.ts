@@ -8,14 +8,16 @@ import { memory, POINTERS, type Row, range, startState, type Unit } from "./user
 // stored behind each instruction; exceptions that are not masked are cleared before they are raised.
 
 const rows = (x86Instructions as readonly Row[]).filter(
-  ({ feature, options }) => feature === "x87" && options.in64 !== "not",
+  ({ feature, options }) => /^(x87|FXSR|XSAVE)$/.test(feature) && options.in64 !== "not",
 );
 
 /** Processors compute them differently. */
 export const TRANSCENDENTAL = /^(f2xm1|fyl2x|fyl2xp1|fsin|fcos|fsincos|fptan|fpatan)$/;
 /** They move whole states. */
 const IMAGES = /^(fldenv|frstor|fnstenv|fnsave) /;
-const plain = rows.filter(({ name }) => !TRANSCENDENTAL.test(name) && !/^(fwait|fldcw)/.test(name));
+const plain = rows.filter(
+  ({ name }) => !TRANSCENDENTAL.test(name) && !/^(fwait|fldcw|fx(save|rstor)|x(save|rstor))/.test(name),
+);
 
 /** The instructions that random programs can compare. */
 export const testedNames = rows.map(({ name }) => name).filter((name) => !TRANSCENDENTAL.test(name));
@@ -208,6 +210,66 @@ const images: Unit = (prng) => {
   return [...before, ...code, ...(loads ? [] : stored), ...observe(prng)];
 };
 
+const EXTENDED_BYTES = 576;
+const RAX = 0;
+const RDX = 2;
+
+/** Where processors differ: the pointers, and which bits MXCSR has. */
+const forgetPointers = (rm: MemoryChoice): readonly number[] =>
+  [6, 8, 12, 16, 20, 28].flatMap((offset) =>
+    assemble("mov Ev, Iz", {
+      operandSize: offset === 6 ? 2 : 4,
+      rm: { ...rm, displacement: (rm.displacement as number) + offset },
+      immediates: [0],
+    }),
+  );
+
+/** Something that leaves memory alone. */
+const registersOnly = plain.filter((row) => rmKind(row) !== "memory" && !COMPARISON.test(row.name));
+const between: Unit = (prng) => [
+  ...encode(prng.pick(registersOnly), { rm: prng.below(8) }),
+  ...assemble("fnclex"),
+];
+
+/** Save the registers; after something else, restore them. */
+const extended: Unit = (prng) => {
+  const rm = { base: prng.pick(POINTERS), displacement: 16 * (prng.below(160) - 100) };
+  const suffix = () => (prng.oneIn(2) ? "64" : "");
+  return [
+    ...assemble(`fxsave${suffix()} M`, { rm }),
+    ...forgetPointers(rm),
+    ...between(prng),
+    ...assemble(`fxrstor${suffix()} M`, { rm }),
+  ];
+};
+
+/** FLD1, FNCLEX, PCMPEQD: processors may find that registers in their initial state need not be saved. */
+const IN_USE = [0xd9, 0xe8, 0xdb, 0xe2, 0x66, 0x0f, 0x76, 0xc0];
+
+const components: Unit = (prng) => {
+  const rm = { base: prng.pick(POINTERS), displacement: 64 * (prng.below(40) - 25) };
+  const at = (offset: number) => ({ ...rm, displacement: rm.displacement + offset });
+  const ask = () => [
+    ...assemble("mov Zv, Iv", { operandSize: 4, opcodeRegister: RAX, immediates: [prng.below(4)] }),
+    ...assemble("mov Zv, Iv", { operandSize: 4, opcodeRegister: RDX, immediates: [0] }),
+  ];
+  const header = range(0, 7).flatMap((i) =>
+    assemble("mov Ev, Iz", { operandSize: 8, rm: at(EXTENDED_BYTES - 64 + 8 * i), immediates: [0] }),
+  );
+  const mxcsr = assemble("mov Ev, Iz", { operandSize: 4, rm: at(24), immediates: [0x1f80] });
+  return [
+    ...IN_USE,
+    ...header,
+    ...mxcsr,
+    ...ask(),
+    ...assemble(`xsave${prng.oneIn(2) ? "64" : ""} M`, { rm }),
+    ...forgetPointers(rm),
+    ...between(prng),
+    ...ask(),
+    ...assemble(`xrstor${prng.oneIn(2) ? "64" : ""} M`, { rm }),
+  ];
+};
+
 const any: Unit = (prng) => {
   const row = prng.pick(plain);
   return IMAGES.test(row.name) ? images(prng) : random(prng, row);
@@ -229,7 +291,7 @@ const wait: Unit = () => assemble("fwait");
 
 const UNITS: readonly Unit[] = [
   ...range(1, 9).map(() => any),
-  ...[refresh, refresh, refresh, refresh, flags, control, wait],
+  ...[refresh, refresh, refresh, refresh, flags, control, wait, extended, components],
 ];
 
 export function sequence(prng: Prng, bytes: number): number[] {

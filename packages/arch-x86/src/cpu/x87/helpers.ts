@@ -2,7 +2,7 @@ import { Status } from "@hypercraft/engine";
 import { generalProtection, invalidOpcode } from "../fault.js";
 import { Helper } from "../helper-ids.js";
 import { X87Images } from "./images.js";
-import { unpackRequest, X87Op } from "./operations.js";
+import { Component, unpackRequest, X87Op } from "./operations.js";
 import type { X87Core } from "./stack.js";
 import { X87Unit } from "./unit.js";
 
@@ -41,9 +41,10 @@ export class X87Helpers {
         images.putWord(constant >> 4, wide(aLo, aHi));
         return Status.next;
       case Helper.checkMxcsr:
-        if (!images.mxcsrValid) throw generalProtection();
+        if (aLo !== 0 && !images.mxcsrValid) throw generalProtection();
         return Status.next;
       case Helper.restoreMxcsr:
+        if (aLo === 0) return Status.next;
         images.restoreMxcsr();
         this.host.modeChanged();
         return Status.next;
@@ -51,6 +52,11 @@ export class X87Helpers {
         const enabled = this.host.extendedControl();
         if (enabled === undefined) throw invalidOpcode();
         return this.give(enabled);
+      }
+      case Helper.checkComponents: {
+        const enabled = this.host.extendedControl() ?? 0n;
+        if ((wide(aLo, aHi) & ~enabled) !== 0n || (bLo | bHi) !== 0) throw generalProtection();
+        return Status.next;
       }
       default:
         return undefined;
@@ -66,6 +72,10 @@ export class X87Helpers {
         return Status.next;
       case X87Op.restoreImage:
         images.restore(request.register);
+        return Status.next;
+      case X87Op.restoreComponent:
+        if (a === BigInt(Component.restore)) images.restore(request.register);
+        else if (a === BigInt(Component.initialize)) images.initializeAll();
         return Status.next;
       case X87Op.savedImage:
         images.saved(request.register);

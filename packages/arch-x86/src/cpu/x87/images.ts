@@ -1,6 +1,7 @@
 import { readMxcsr, writeMxcsr } from "../mxcsr.js";
 import { X87 } from "../state.js";
 import { fromExtended } from "./formats.js";
+import { ZERO } from "./number.js";
 import { REAL_MODE_IMAGE, X87Image } from "./operations.js";
 import type { RegisterStack } from "./stack.js";
 
@@ -13,11 +14,10 @@ const WORDS = 128;
 /** Masks for exceptions, after FSTENV. */
 const ALL_MASKED = 0x3f;
 /** Bits of MXCSR that can be set. */
-export const MXCSR_MASK = 0xffff;
+const MXCSR_MASK = 0xffff;
 const MXCSR_OFFSET = 24;
 const REGISTERS_OFFSET = 32;
 const INITIAL_CONTROL = 0x37f;
-export const INITIAL_MXCSR = 0x1f80;
 
 /** Bits of linear addresses that real mode's images have. */
 const REAL_MASK = { 16: 0xf_ffff, 32: 0xffff_ffff } as const;
@@ -55,6 +55,12 @@ export class X87Images {
     stack.used = 0;
     for (const field of [X87.opcode, X87.instruction, X87.data, X87.instructionSegment, X87.dataSegment])
       core.set(field, 0, 0);
+  }
+
+  /** As XRSTOR initializes: the registers are zero, too. */
+  initializeAll(): void {
+    this.initialize();
+    for (let i = 0; i < 8; i++) this.stack.setPhysical(i, ZERO);
   }
 
   /** FSTENV and FSAVE change the state when it is stored. */

@@ -59,6 +59,8 @@ export const X87Op = {
   savedImage: 46,
   /** FSTP to a register that does not ask whether ST(0) is empty. */
   storeUnchecked: 47,
+  /** Restore, initialize or leave the unit (`Component`, in `a`) from an extended image. */
+  restoreComponent: 48,
 } as const;
 
 /** Where an operand is. */
@@ -84,6 +86,9 @@ export const X87Image = {
   extended: 4,
   extended64: 5,
 } as const;
+
+/** What XRSTOR does with the unit. */
+export const Component = { leave: 0, restore: 1, initialize: 2 } as const;
 
 /** Flag of the images' number: as real mode has them. */
 export const REAL_MODE_IMAGE = 8;
