@@ -1,16 +1,22 @@
 import type { IrqLine } from "../../contracts.js";
+import { AcpiPm } from "../../devices/acpi-pm.js";
 import { DebugConsole } from "../../devices/debug-console.js";
 import { DebugExit } from "../../devices/debug-exit.js";
 import { FwCfg } from "../../devices/fw-cfg.js";
+import { HPET_SIZE, Hpet } from "../../devices/hpet.js";
+import { KeyboardController } from "../../devices/i8042.js";
 import { Pit } from "../../devices/i8254.js";
 import { Pic } from "../../devices/i8259.js";
+import { CmosRtc, cmosMemory } from "../../devices/mc146818.js";
 import { Ns16550a } from "../../devices/ns16550a.js";
+import { ResetControl, SystemControlPort } from "../../devices/pc-reset.js";
 import { PcTestDevice } from "../../devices/pc-test-device.js";
 import { PostPort } from "../../devices/post-port.js";
 import type { MachineBuilder } from "../../machine/builder.js";
 import type { BoardContext } from "../virt/assemble.js";
+import { DEFAULT_EPOCH_NS } from "../virt/options.js";
 import { addVirtio } from "../virt/virtio.js";
-import { PC_MAP } from "./address-map.js";
+import { PC_MAP, splitRam } from "./address-map.js";
 import type { PcOptions } from "./options.js";
 
 const space = "ports";
@@ -32,10 +38,41 @@ export function addDevices(
   { pic, line }: BoardInterrupts,
 ): void {
   const { input, end } = board;
-  const { ports } = PC_MAP;
+  const { ports, irqs } = PC_MAP;
   const { console, secondConsole } = options;
   builder.device("pic", Pic.ports, () => pic);
-  builder.device("pit", { ...Pit.ports, irq: TIMER_IRQ }, (context) => new Pit(context));
+  // Its comparators can take the interrupts of the two that follow.
+  let hpet: Hpet;
+  builder.device("hpet", { ...PC_MAP.hpet, size: HPET_SIZE }, ({ clock, timers }) => {
+    hpet = new Hpet({ clock, timers, route: line, irq0: line(TIMER_IRQ), irq8: line(irqs.clock) });
+    return hpet;
+  });
+  builder.device(
+    "pit",
+    { ...Pit.ports, irq: TIMER_IRQ },
+    (context) => new Pit({ ...context, irq: hpet.pit }),
+  );
+  const epochNs = options.epochNs ?? DEFAULT_EPOCH_NS;
+  const ram = cmosMemory({ ...splitRam(board.memory), cpus: board.cpus });
+  builder.device(
+    "rtc",
+    { ...CmosRtc.ports, irq: irqs.clock },
+    (context) => new CmosRtc({ ...context, irq: hpet.rtc, epochNs, ram }),
+  );
+  const onReset = () => end({ kind: "reset" });
+  const onPowerOff = () => end({ kind: "shutdown", failure: false, code: 0 });
+  builder.device(
+    "acpi-pm",
+    { ...AcpiPm.ports, irq: irqs.sci },
+    (context) => new AcpiPm({ ...context, onPowerOff }),
+  );
+  builder.device(
+    "keyboard",
+    { ...KeyboardController.ports, irq: irqs.keyboard },
+    ({ irq }) => new KeyboardController({ irq, onReset }),
+  );
+  builder.device("reset", ResetControl.ports, () => new ResetControl(onReset));
+  builder.device("system-control", SystemControlPort.ports, () => new SystemControlPort(onReset));
   builder.device("com1", { ...ports.com1, space }, ({ irq, clock, timers }) => {
     const source = { irq, clock, timers, frequency: UART_CLOCK };
     return new Ns16550a({ ...source, sink: console, source: input, waitForListener: true });

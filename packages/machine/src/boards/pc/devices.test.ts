@@ -1,0 +1,73 @@
+import { describe, expect, it } from "vitest";
+import { DeterministicClock } from "../../time/clock.js";
+import { createPc } from "../pc.js";
+import { testConsole } from "../testing/test-console.js";
+
+/** Runs code in real mode at 0000:8000. */
+async function run(code: readonly number[]) {
+  const console = testConsole("");
+  const machine = await createPc({
+    mode: "bare",
+    memory: 16 << 20,
+    console,
+    clock: new DeterministicClock(10, 1),
+    kernel: { name: "code", bytes: Uint8Array.from(code) },
+  });
+  return { machine, console, end: await machine.run({ maxInstructions: 1_000_000, onIdle: "stop" }) };
+}
+
+/** `mov dx, port; mov ax, value; out dx, al (or ax)`. */
+const out = (port: number, value: number, wide = false) => [
+  ...[0xba, port & 0xff, port >> 8, 0xb8, value & 0xff, value >> 8],
+  wide ? 0xef : 0xee,
+];
+const HANG = [0xeb, 0xfe];
+
+describe("the end of a PC", () => {
+  it.each([
+    ["ACPI's soft-off", out(0x604, 0x2000, true), { kind: "shutdown", failure: false, code: 0 }],
+    ["the keyboard controller's pulse", out(0x64, 0xfe), { kind: "reset" }],
+    ["the reset control register", out(0xcf9, 6), { kind: "reset" }],
+    ["the fast reset", out(0x92, 1), { kind: "reset" }],
+  ] as const)("is %s", async (_, code, end) => {
+    expect((await run([...code, ...HANG])).end).toEqual(end);
+  });
+});
+
+describe("interrupts of a PC", () => {
+  /** Vectors 8 and 0x70 of the 8259s have a handler that writes `value` to port 0xe9 and goes off. */
+  const handler = (vector: number, value: number) => [
+    // mov word [4 * vector], 0x8100; mov word [4 * vector + 2], 0
+    ...[0xc7, 0x06, (4 * vector) & 0xff, (4 * vector) >> 8, 0, 0x81, 0xc7, 0x06],
+    ...[(4 * vector + 2) & 0xff, (4 * vector) >> 8, 0, 0],
+    // mov byte [0x8100..]: mov al, value; out 0xe9, al; mov dx, 0x604; mov ax, 0x2000; out dx, ax
+    ...[0xb0, value, 0xe6, 0xe9, ...out(0x604, 0x2000, true)].flatMap((byte, i) => [
+      ...[0xc6, 0x06, i, 0x81, byte],
+    ]),
+  ];
+  const pics = [
+    ...[...out(0x20, 0x11), ...out(0x21, 8), ...out(0x21, 4), ...out(0x21, 1)],
+    ...[...out(0xa0, 0x11), ...out(0xa1, 0x70), ...out(0xa1, 2), ...out(0xa1, 1)],
+  ];
+  // sti; hlt; jmp to it
+  const wait = [0xfb, 0xf4, 0xeb, 0xfd];
+
+  it("come from the timer through the 8259 and LINT0", async () => {
+    const timer = [...out(0x43, 0x34), ...out(0x40, 0), ...out(0x40, 1)];
+    const { end, console } = await run([...handler(8, 0x54), ...pics, ...timer, ...wait]);
+    expect([end.kind, console.text]).toEqual(["shutdown", "T"]);
+  });
+
+  it("come from the clock through both 8259s", async () => {
+    const clock = [...out(0x70, 0x0b), ...out(0x71, 0x12)];
+    const { end, console, machine } = await run([...handler(0x70, 0x43), ...pics, ...clock, ...wait]);
+    expect([end.kind, console.text]).toEqual(["shutdown", "C"]);
+    // An update a second.
+    expect(machine.machine.clock.now()).toBeGreaterThanOrEqual(1e9);
+  });
+
+  it("of the I/O APIC are in snapshots", async () => {
+    const { machine } = await run([0xf4]);
+    expect(Object.keys(machine.snapshot().components)).toContain("ioapic");
+  });
+});
