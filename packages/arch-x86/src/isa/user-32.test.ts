@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { USER_32 } from "../cpu/mode.js";
 import { runOnTier32 } from "../testing/engine-user.js";
 import { native32 } from "../testing/native-user.js";
-import { randomCases32, testedNames32 } from "../testing/sequences-32.js";
+import { loopingCases32, randomCases32, testedNames32 } from "../testing/sequences-32.js";
 import { namesOf, userPrograms32 } from "../testing/user-program.js";
 
 // Random programs of 32-bit code: the processor these tests run on, and the engine, end in the same state. More and
@@ -13,9 +13,20 @@ const CASES = Number(process.env.USER_CASES ?? 600);
 const SEED = Number(process.env.USER_SEED ?? 1);
 
 const cases = randomCases32(new Prng(SEED), CASES, 200);
+const looping = loopingCases32(new Prng(SEED + 1), CASES / 10, 100, 300);
+
+test("both tiers agree", () => {
+  userPrograms32.expectSame(
+    looping,
+    runOnTier32("cold")(looping),
+    runOnTier32("hot")(looping),
+    `seed ${SEED}`,
+  );
+});
 
 test.skipIf(!native32.present())("32-bit programs end as on the host", () => {
-  userPrograms32.expectSame(cases, native32.run(cases), runOnTier32("auto")(cases), `seed ${SEED}`);
+  for (const some of [cases, looping])
+    userPrograms32.expectSame(some, native32.run(some), runOnTier32("auto")(some), `seed ${SEED}`);
 });
 
 test("the programs hold every instruction of 32-bit code that programs can compare", () => {
