@@ -35,7 +35,12 @@ interface Known {
   readonly bytes: number;
   /** The first operand of an addition or subtraction, sign-extended. */
   readonly first: Value | null;
+  /** What COMISS and the like found. */
+  readonly order?: Value;
 }
+
+/** ZF, PF and CF by an order: 0 less, 1 equal, 2 greater, 3 unordered; a byte each. */
+const ORDER_FLAGS = 0x45_00_40_01;
 
 /** Conditions by the number in the low four bits of Jcc: odd ones are the opposites. */
 export const CONDITIONS = [
@@ -90,6 +95,14 @@ export class FlagsWriter {
     const { i64 } = this;
     const zero = i64.const(Flag.ZF);
     this.write(FlagClass.explicit, 8, i64.xor(i64.and(bits, zero), zero), bits, null);
+  }
+
+  /** ZF, PF and CF of an order of numbers, an i32: 0 less, 1 equal, 2 greater, 3 unordered. The others are clear. */
+  ordered(order: Value): void {
+    const { i32, i64 } = this;
+    const flags = i32.shr_u(i32.const(ORDER_FLAGS), i32.shl(order, i32.const(3)));
+    this.explicit(i64.extend_i32_u(i32.and(flags, i32.const(0x45))));
+    this.known = { nodes: this.ir.nodes, flagClass: FlagClass.explicit, bytes: 8, first: null, order };
   }
 
   /** As `partial` if an i32 is not zero; else nothing changes. */
@@ -261,6 +274,7 @@ export class FlagsWriter {
     const { i64 } = this;
     const known = this.knownHere;
     if (known === null) return null;
+    if (known.order !== undefined && this.ir.isReusable(known.order)) return this.byOrder(code, known.order);
     const zero = i64.const(0);
     if (known.flagClass === FlagClass.logic && (code === 12 || code === 14))
       return code === 12 ? i64.lt_s(this.result, zero) : i64.le_s(this.result, zero);
@@ -277,6 +291,24 @@ export class FlagsWriter {
         return i64.lt_s(x, y);
       case 14:
         return i64.le_s(x, y);
+      default:
+        return null;
+    }
+  }
+
+  /** Conditions on what was ordered: the flags need not be looked at. */
+  private byOrder(code: number, order: Value): Value | null {
+    const { i32 } = this;
+    switch (code) {
+      case 2:
+        // Less or unordered: 0 or 3.
+        return i32.eqz(i32.and(i32.xor(order, i32.shr_u(order, i32.const(1))), i32.const(1)));
+      case 4:
+        return i32.and(order, i32.const(1));
+      case 6:
+        return i32.ne(order, i32.const(2));
+      case 10:
+        return i32.eq(order, i32.const(3));
       default:
         return null;
     }

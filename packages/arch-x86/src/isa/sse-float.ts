@@ -117,17 +117,10 @@ const roundedToIntegral: Binary = (unit, f, _, y) => {
   return unit.rounded(control, f, "roundToIntegral", y, exact);
 };
 
-/** ZF, PF and CF by the order: less, equal, greater, unordered. */
-const ORDER_FLAGS = 0x45_00_40_01;
-
 const ordered = (f: Float, name: "order" | "orderSignaling"): FloatSteps<Pair, Value> => ({
   read: (b) => [readScalar(b, f, 0), readScalar(b, f, 1)],
   compute: (unit, [x, y]) => unit.op(f, name, x, y),
-  write: (b, order) => {
-    const { i32, i64 } = b;
-    const bits = i32.shr_u(i32.const(ORDER_FLAGS), i32.shl(order, i32.const(3)));
-    b.flags.explicit(i64.extend_i32_u(i32.and(bits, i32.const(0x45))));
-  },
+  write: (b, order) => b.flags.ordered(order),
 });
 
 const sse = floats("SSE");

@@ -158,9 +158,21 @@ const strings: Unit = (prng) => {
   return [...length(0), ...length(2), ...random(prng, row)];
 };
 
+/** A comparison and what depends on it. */
+const deciding: Unit = (prng) => {
+  const code = prng.below(16).toString(16).toUpperCase();
+  const row = prng.pick(rows.filter(({ name }) => /^u?comis/.test(name)));
+  const reg = prng.pick(writable);
+  const name = prng.pick([`cmov ${code}`, `set ${code}`]);
+  return [
+    ...random(prng, row),
+    ...assemble(name, { operandSize: 8, reg, rm: prng.pick(writable), rex: true }),
+  ];
+};
+
 const UNITS: readonly Unit[] = [
   ...range(1, 12).map(() => any),
-  ...[refresh, refresh, refresh, refresh, masked, strings],
+  ...[refresh, refresh, refresh, refresh, masked, strings, deciding],
 ];
 
 function sequence(prng: Prng, bytes: number): number[] {
