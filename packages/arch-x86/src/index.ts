@@ -4,6 +4,7 @@ export { createCpu, X86_FLOATING_POINT } from "./cpu/create-cpu.js";
 export { type EntryRegisters, type EntryState, enter } from "./cpu/entry.js";
 export type { FatalExit } from "./cpu/exit.js";
 export type { InterruptSource } from "./cpu/interrupt-source.js";
+export { X86_PAGE_WALKER } from "./cpu/page-walker.js";
 export { registerReport } from "./cpu/report.js";
 export { x86Layout } from "./cpu/state.js";
 export { BareCpu } from "./hypervisor/bare-cpu.js";

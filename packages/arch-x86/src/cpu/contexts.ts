@@ -4,6 +4,7 @@ import type { X86Cpu } from "./cpu.js";
 import type { PagingMode } from "./mmu.js";
 import { tableAddress } from "./mmu.js";
 import { CR0 as CR0_FIELD, CR3, CR4 as CR4_FIELD, EFER, PDPTES, RFLAGS } from "./state.js";
+import { WalkRecord } from "./walk-record.js";
 
 // Context keys: address space * 16 + whose rights apply.
 const PER_SPACE = 16;
@@ -35,6 +36,7 @@ export class Contexts {
     smap: false,
   };
   private readonly cpu: X86Cpu;
+  private readonly walk: WalkRecord;
   private readonly spaces = new AddressSpaces(0);
   private readonly words: number[] = [];
   private readonly keys = [0, 0];
@@ -44,6 +46,7 @@ export class Contexts {
 
   constructor(cpu: X86Cpu) {
     this.cpu = cpu;
+    this.walk = new WalkRecord(cpu.core);
   }
 
   /** A register that translation depends on changed. */
@@ -69,6 +72,7 @@ export class Contexts {
     const global = this.common * PER_SPACE + KEY_GLOBAL + rights;
     core.setCodeContext(code, this.common === this.space ? code : global);
     core.setDataContexts(keys, barred ? 1 : 0);
+    this.walk.select(this.space, this.paging, user, this.cpu.secondStage !== undefined);
   }
 
   private prepare(): void {
@@ -121,6 +125,7 @@ export class Contexts {
 
   /** Forget the address spaces of a PCID but for global pages, which live in others. */
   dropPcid(pcid: number): void {
+    this.walk.forgetTables();
     const { core } = this.cpu;
     const vpid = this.cpu.secondStage?.vpid ?? 0;
     for (const id of this.spaces.withAsid(pcid))
@@ -129,6 +134,7 @@ export class Contexts {
 
   /** Forget what the current address space has of its own. */
   dropCurrent(): void {
+    this.walk.forgetTables();
     this.cpu.core.dropContextRange(this.space * PER_SPACE, PER_SPACE);
   }
 
@@ -140,17 +146,20 @@ export class Contexts {
 
   /** Forget all translations of a VPID; 0 is the host's. */
   dropVpid(vpid: number): void {
+    this.walk.forgetTables();
     const { spaces } = this;
     this.cpu.core.dropContexts((key) => spaces.matches(Math.floor(key / PER_SPACE), vpid !== 0, -1, vpid));
   }
 
   /** Forget a page of all address spaces. */
   dropPage(lo: number, hi: number): void {
+    this.walk.forgetTables();
     this.cpu.core.dropPage(lo, hi);
   }
 
   private clear(): void {
     this.spaces.clear();
+    this.walk.forget();
     this.valid = false;
     this.cpu.core.dropContexts();
   }

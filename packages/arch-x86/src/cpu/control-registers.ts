@@ -8,7 +8,7 @@ import {
 } from "./control-bits.js";
 import type { X86Cpu } from "./cpu.js";
 import { generalProtection, invalidOpcode } from "./fault.js";
-import { PHYSICAL_BITS } from "./mmu.js";
+import { PHYSICAL_BITS } from "./paging-entry.js";
 import {
   CR0,
   CR2,

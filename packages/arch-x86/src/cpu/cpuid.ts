@@ -1,6 +1,6 @@
 import { CR4 as CR4_BIT } from "./control-bits.js";
 import type { X86Cpu } from "./cpu.js";
-import { PHYSICAL_BITS } from "./mmu.js";
+import { PHYSICAL_BITS } from "./paging-entry.js";
 import { CR4 } from "./state.js";
 
 // CPUID: SDM volume 2. It tells what there is and nothing else.

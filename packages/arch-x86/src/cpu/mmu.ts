@@ -1,5 +1,13 @@
 import type { CoreApi, Translation } from "@hypercraft/engine";
 import { Fault, Vector } from "./fault.js";
+import {
+  ENTRY,
+  LARGE_RESERVED,
+  LARGE_RESERVED_GIB,
+  NX_HIGH,
+  PSE_RESERVED,
+  RESERVED_HIGH,
+} from "./paging-entry.js";
 
 // Paging: SDM volume 3, chapter 4. Tables are read where `locate` finds them: with a second stage it translates.
 
@@ -10,19 +18,7 @@ export const PageError = { present: 1, write: 2, user: 4, reserved: 8, fetch: 16
 export const Need = { read: 0, write: 1, fetch: 2 } as const;
 export type Need = (typeof Need)[keyof typeof Need];
 
-/** Physical addresses have so many bits. */
-export const PHYSICAL_BITS = 40;
-/** Bits 31:0 of the upper half of an entry that have to be clear below `NX`: those beyond physical addresses. */
-const RESERVED_HIGH = ((1 << 20) - 1) & ~((1 << (PHYSICAL_BITS - 32)) - 1);
-
-const P = 1;
-const RW = 2;
-const US = 4;
-const A = 0x20;
-const D = 0x40;
-const PS = 0x80;
-const G = 0x100;
-const NX_HI = 1 << 31;
+const { P, RW, US, A, D, PS, G } = ENTRY;
 
 /** Everything translation depends on. */
 export interface PagingMode {
@@ -146,16 +142,14 @@ export class Mmu {
 
   private reserved(mode: PagingMode, level: number, leaf: boolean): boolean {
     if (mode.levels === 2) {
-      // PSE-36 is there: bits 20:13 are bits 39:32 of the address, bit 21 has to be clear.
-      return leaf && level === 2 && (this.lo & (1 << 21)) !== 0;
+      return leaf && level === 2 && (this.lo & PSE_RESERVED) !== 0;
     }
     if ((this.hi & RESERVED_HIGH) !== 0) return true;
-    if (!mode.executeDisable && (this.hi & NX_HI) !== 0) return true;
+    if (!mode.executeDisable && (this.hi & NX_HIGH) !== 0) return true;
     if (level === 4) return (this.lo & PS) !== 0;
     if (!leaf) return false;
-    // Below the address of a large page, from bit 13 on: PAT is bit 12.
-    if (level === 2) return (this.lo & 0x1f_e000) !== 0;
-    return level === 3 && (this.lo & 0x3fff_e000) !== 0;
+    if (level === 2) return (this.lo & LARGE_RESERVED) !== 0;
+    return level === 3 && (this.lo & LARGE_RESERVED_GIB) !== 0;
   }
 
   private pageBase(levels: number, level: number, shift: number): number {

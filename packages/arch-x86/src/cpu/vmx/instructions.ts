@@ -2,7 +2,7 @@ import { CR0 as CR0_BIT, CR4 as CR4_BIT, CR4_SUPPORTED } from "../control-bits.j
 import type { X86Cpu } from "../cpu.js";
 import { isCanonicalAddress } from "../exceptions.js";
 import { generalProtection, invalidOpcode } from "../fault.js";
-import { PHYSICAL_BITS } from "../mmu.js";
+import { PHYSICAL_BITS } from "../paging-entry.js";
 import { CR0, CR4, GPR } from "../state.js";
 import { CR0_FIXED0, CR4_FIXED0, FeatureControl } from "./capabilities.js";
 import { currentInstruction } from "./current-instruction.js";

@@ -2,6 +2,7 @@ import { type Core, Engine, type Tier } from "@hypercraft/engine";
 import { RIGHTS } from "../../cpu/control-bits.js";
 import type { X86Cpu } from "../../cpu/cpu.js";
 import { createCpu, X86_FLOATING_POINT } from "../../cpu/create-cpu.js";
+import { X86_PAGE_WALKER } from "../../cpu/page-walker.js";
 import { CR0, Seg } from "../../cpu/state.js";
 import { BLOB, PROGRAM } from "./qemu-system.js";
 
@@ -18,15 +19,22 @@ export interface BareMachine {
   readonly cpu: X86Cpu;
   readonly ram: Uint8Array;
   readonly output: readonly number[];
+  /** Put a program where it begins. */
+  load(program: Uint8Array): void;
 }
 
-export function createBareMachine(tier: Tier): BareMachine {
+/** `walks`: in WebAssembly, else all of them are JavaScript's. */
+export function createBareMachine(tier: Tier, walks = true): BareMachine {
   const pages = (ARENA + RAM) / PAGE;
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
   const engine = new Engine({
     memory,
     arena: { offset: 0, size: ARENA },
-    ram: { ramOffset: (physical) => (physical < RAM ? ARENA + physical : -1) },
+    ram: {
+      ramOffset: (physical) => (physical < RAM ? ARENA + physical : -1),
+      ranges: () => [{ physical: 0, size: RAM, offset: ARENA }],
+    },
+    ...(walks ? { pageWalker: X86_PAGE_WALKER } : {}),
     floatingPoint: X86_FLOATING_POINT,
     tier,
   });
@@ -46,7 +54,8 @@ export function createBareMachine(tier: Tier): BareMachine {
     },
   });
   stop = () => core.stop();
-  return { core, cpu, ram: engine.bytes.subarray(ARENA, ARENA + RAM), output };
+  const ram = engine.bytes.subarray(ARENA, ARENA + RAM);
+  return { core, cpu, ram, output, load: (program) => ram.set(program, PROGRAM) };
 }
 
 /** The state in which PVH enters a program: 32-bit protected mode, flat, no paging. */
@@ -63,9 +72,14 @@ export function enterProgram({ core, cpu }: BareMachine): void {
 }
 
 /** Run a program until it stops the machine, and give what it wrote. Throws an Error if it does not. */
-export function runOnCpu(program: Uint8Array, tier: Tier, blob = new Uint8Array(0)): Uint8Array {
-  const machine = createBareMachine(tier);
-  machine.ram.set(program, PROGRAM);
+export function runOnCpu(
+  program: Uint8Array,
+  tier: Tier,
+  blob = new Uint8Array(0),
+  walks = true,
+): Uint8Array {
+  const machine = createBareMachine(tier, walks);
+  machine.load(program);
   machine.ram.set(blob, BLOB);
   enterProgram(machine);
   const end = machine.core.run(BUDGET);

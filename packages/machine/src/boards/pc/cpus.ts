@@ -6,6 +6,7 @@ import {
   type InterruptSource,
   type LocalApic,
   X86_FLOATING_POINT,
+  X86_PAGE_WALKER,
 } from "@hypercraft/arch-x86";
 import type { Engine } from "@hypercraft/engine";
 import { guestPhysAddr, type TimerQueue } from "@hypercraft/hypercraft";
@@ -13,7 +14,7 @@ import type { SeededEntropy } from "../../devices/seeded-entropy.js";
 import { bareEngine, type CpuWiring, type EngineRules, tellPending } from "../virt/engine.js";
 
 const RESET_ENTRY = guestPhysAddr(0xffff_fff0);
-const RULES: EngineRules = { floatingPoint: X86_FLOATING_POINT };
+const RULES: EngineRules = { floatingPoint: X86_FLOATING_POINT, pageWalker: X86_PAGE_WALKER };
 
 /** What the processors of a PC share. */
 export interface CpuSurroundings {

@@ -1,0 +1,57 @@
+import { type CoreApi, WalkCaches } from "@hypercraft/engine";
+import type { PagingMode } from "./mmu.js";
+import { WALK_FLAGS, WALK_RECORD } from "./page-walker.js";
+import { NX_HIGH, PHYSICAL_BITS, RESERVED_HIGH } from "./paging-entry.js";
+
+const PAGE = 4096;
+
+/** Tells the walk in WebAssembly what `Contexts` tells the walk in JavaScript. Does nothing on a core without one. */
+export class WalkRecord {
+  private readonly core: CoreApi;
+  private readonly caches: WalkCaches | undefined;
+  private space = Number.NaN;
+  private windowKnown = false;
+
+  constructor(core: CoreApi) {
+    this.core = core;
+    this.caches = core.walkWords && new WalkCaches(core.walkWords);
+  }
+
+  /** Numbers of address spaces mean something else from here on. */
+  forget(): void {
+    this.space = Number.NaN;
+    this.forgetTables();
+  }
+
+  /** Where tables are is to be looked up from the root. */
+  forgetTables(): void {
+    this.caches?.forgetTables();
+  }
+
+  /** Loads and stores are of this address space now: an equal number stands for an equal one. */
+  select(space: number, mode: PagingMode, user: boolean, secondStage: boolean): void {
+    const { caches } = this;
+    if (caches === undefined) return;
+    const { own } = caches;
+    const on = mode.levels !== 0 && !secondStage;
+    const flags =
+      WALK_FLAGS.on |
+      (user ? WALK_FLAGS.user : 0) |
+      (mode.writeProtect ? WALK_FLAGS.writeProtect : 0) |
+      (mode.largePages ? WALK_FLAGS.largePages : 0);
+    own[WALK_RECORD.flags / 4] = on ? flags : 0;
+    if (!on || space === this.space) return;
+    this.space = space;
+    if (!this.windowKnown) caches.window.choose(this.core.ramRanges(), [[0, 2 ** PHYSICAL_BITS]]);
+    this.windowKnown = true;
+    caches.forgetTables();
+    own[WALK_RECORD.levels / 4] = mode.levels;
+    caches.setWide(WALK_RECORD.root, Math.floor(mode.root / PAGE));
+    own[WALK_RECORD.reserved / 4] = 0;
+    own[WALK_RECORD.reserved / 4 + 1] = RESERVED_HIGH | (mode.executeDisable ? 0 : NX_HIGH);
+    for (const [i, [lo, hi]] of mode.pdptes.entries()) {
+      own[WALK_RECORD.pdptes / 4 + 2 * i] = lo;
+      own[WALK_RECORD.pdptes / 4 + 2 * i + 1] = hi;
+    }
+  }
+}
