@@ -134,7 +134,7 @@ export function writeCr3(cpu: X86Cpu, value: bigint): void {
 }
 
 /** PAE paging reads its four top entries when CR3 is loaded. */
-function loadPdptes(cpu: X86Cpu, cr3: bigint): void {
+export function loadPdptes(cpu: X86Cpu, cr3: bigint): void {
   const { core, memory } = cpu;
   const base = Number(cr3 & 0xffff_ffe0n);
   const read = (at: number) => memory.readPhysical(cpu.secondStage?.translate(at, false, false) ?? at, 8);

@@ -34,6 +34,7 @@ import { resetState } from "./reset.js";
 import { Segments } from "./segments.js";
 import { CR0, CR4, EFER, RFLAGS, SEGMENTS, Seg, type SegmentFields, XCR0, x86Layout } from "./state.js";
 import { SystemMemory } from "./system-memory.js";
+import { VmExit } from "./vmx/vm-exit.js";
 import { Vmx } from "./vmx/vmx.js";
 import { X87Helpers } from "./x87/helpers.js";
 
@@ -114,7 +115,7 @@ export class X86Cpu extends CpuModel implements GuestCpu {
   reload(): void {
     this.vmx.derive();
     this.segments.deriveAll();
-    this.cpl = this.privilegeNow();
+    this.derivePrivilege();
     this.contexts.reset();
     this.modeChanged();
     this.interrupts.reload();
@@ -126,6 +127,11 @@ export class X86Cpu extends CpuModel implements GuestCpu {
   /** Forget all translations. */
   forget(): void {
     this.contexts.reset();
+  }
+
+  /** Take the privilege level from the segments and flags. */
+  derivePrivilege(): void {
+    this.cpl = this.privilegeNow();
   }
 
   private privilegeNow(): number {
@@ -296,10 +302,15 @@ export class X86Cpu extends CpuModel implements GuestCpu {
 
   /** Raise what was thrown; CR2 is told of page faults. */
   private failed(error: unknown, lo: number, hi: number): Translated {
-    if (!(error instanceof Fault)) throw error;
-    return this.exceptions.raise(error, lo, this.bits64 ? hi : 0) === Status.exitBefore
-      ? Translated.exitBefore
-      : Translated.trap;
+    const status = this.raised(error, lo, this.bits64 ? hi : 0);
+    return status === Status.exitBefore ? Translated.exitBefore : Translated.trap;
+  }
+
+  private raised(error: unknown, lo: number, hi: number): Status {
+    if (error instanceof Fault) return this.exceptions.raise(error, lo, hi);
+    if (!(error instanceof VmExit)) throw error;
+    error.linear = (BigInt(hi >>> 0) << 32n) | BigInt(lo >>> 0);
+    return this.vmx.leave(error, this.currentIp);
   }
 
   private walk(
@@ -337,6 +348,7 @@ export class X86Cpu extends CpuModel implements GuestCpu {
       this.walk(need, lo, hi, user, false, out);
     } catch (error) {
       this.exceptions.tellPageFault(error, lo, hi);
+      if (error instanceof VmExit) error.linear = (BigInt(hi >>> 0) << 32n) | BigInt(lo >>> 0);
       throw error;
     }
   }
@@ -349,7 +361,7 @@ export class X86Cpu extends CpuModel implements GuestCpu {
     try {
       this.walk(Need.fetch, lo, this.bits64 ? hi : 0, this.cpl === 3, false, probed);
     } catch (error) {
-      if (error instanceof Fault) return -1;
+      if (error instanceof Fault || error instanceof VmExit) return -1;
       throw error;
     } finally {
       mmu.observing = false;
@@ -390,6 +402,7 @@ export class X86Cpu extends CpuModel implements GuestCpu {
       return runHelper(this, id, constant, aLo, aHi, bLo, bHi);
     } catch (error) {
       if (error instanceof Fault) return this.exceptions.raise(error);
+      if (error instanceof VmExit) return this.vmx.leave(error, this.currentIp);
       throw error;
     }
   }

@@ -27,6 +27,8 @@ import {
   type SegmentFields,
   x86Layout,
 } from "./state.js";
+import type { DeliveredEvent } from "./vmx/exit.js";
+import { debugExit, ExitReason, VmExit } from "./vmx/vm-exit.js";
 
 /** What an event is, as far as its delivery depends on that. */
 export type EventSource = "external" | "exception" | "software";
@@ -56,7 +58,11 @@ export class Exceptions {
 
   /** CR2 is the address that a page fault is about. */
   tellPageFault(error: unknown, lo: number, hi: number): void {
-    if (error instanceof Fault && error.vector === Vector.page) this.cpu.core.set(CR2, lo, hi);
+    if (!(error instanceof Fault) || error.vector !== Vector.page) return;
+    const { core, vmx } = this.cpu;
+    if (vmx.intercepts(Vector.page, error.errorCode))
+      vmx.faultAddress = (BigInt(hi >>> 0) << 32n) | BigInt(lo >>> 0);
+    else core.set(CR2, lo, hi);
   }
 
   /** Raise an exception of the instruction at the pc; the address is a page fault's. */
@@ -69,30 +75,46 @@ export class Exceptions {
 
   /**
    * Deliver an event to its handler, which returns to `ip`. What delivering it comes upon makes a double fault, or is
-   * delivered in its place; after a third one the processor shuts down.
+   * delivered in its place; after a third one the processor shuts down. A guest of VMX that leaves meanwhile goes on
+   * at `injectedAt` if an entry brought the event, else before the instruction.
    */
-  deliver(vector: number, source: EventSource, errorCode: number, ip: bigint): Status {
-    const { core } = this.cpu;
+  deliver(vector: number, source: EventSource, errorCode: number, ip: bigint, injectedAt?: bigint): Status {
+    const { core, vmx } = this.cpu;
     this.cpu.interrupts.forgetStep();
+    const before = injectedAt ?? (source === "software" ? this.cpu.currentIp : ip);
+    let delivering: DeliveredEvent | undefined;
     let [number, from, code, back] = [vector, source, errorCode, ip];
     for (let attempts = 0; ; attempts++) {
       try {
+        const injected = injectedAt !== undefined && attempts === 0;
+        if (vmx.guest && from === "exception" && !injected) vmx.interceptException(number, this.shown(code));
+        if (vmx.guest) delivering = vmx.deliveredEvent(number, from, this.shown(code), injected);
         this.enter(number, from, code, back);
         core.requestDispatch();
         return Status.trap;
       } catch (error) {
+        if (error instanceof VmExit) return vmx.leave(error, before, delivering);
         if (!(error instanceof Fault)) throw error;
-        if (number === Vector.doubleFault || attempts > 8) return this.shutdown(vector);
+        if (number === Vector.doubleFault || attempts > 8) {
+          if (vmx.guest) return vmx.leave(new VmExit(ExitReason.tripleFault), before);
+          return this.shutdown(vector);
+        }
         // What an INT comes upon is its own fault, and the handler returns to it.
-        if (from === "software") back = this.cpu.currentIp;
+        if (from === "software") back = before;
         const first = from === "exception" ? number : -1;
         const serious = isContributory(error.vector) || error.vector === Vector.page;
         const doubled =
           (isContributory(first) && isContributory(error.vector)) || (first === Vector.page && serious);
+        if (doubled) delivering = undefined;
         [number, code] = doubled ? [Vector.doubleFault, 0] : [error.vector, error.errorCode];
         from = "exception";
       }
     }
+  }
+
+  /** The error code that handlers see: in real mode there are none. */
+  private shown(errorCode: number): number {
+    return this.cpu.protectedMode ? errorCode : -1;
   }
 
   /** A triple fault: the processor waits for a reset. */
@@ -277,7 +299,8 @@ export class Exceptions {
 
   /** #DB with its reasons in DR6. */
   debug(reasons: number, ip: bigint): Status {
-    const { core } = this.cpu;
+    const { core, vmx } = this.cpu;
+    if (vmx.intercepts(Vector.debug, -1)) return vmx.leave(debugExit(reasons), ip);
     core.set(DR6, core.lo(DR6) | reasons, 0);
     return this.deliver(Vector.debug, "exception", -1, ip);
   }

@@ -37,8 +37,9 @@ import {
   TR,
   XCR0,
 } from "./state.js";
+import { enterGuest } from "./vmx/entry.js";
 import { checkVmxInstruction, executeVmxInstruction } from "./vmx/instructions.js";
-import { OPERANDS_SHIFT, type VmxInstruction } from "./vmx/vmx-instruction.js";
+import { OPERANDS_SHIFT, VmxInstruction } from "./vmx/vmx-instruction.js";
 
 const VMX_INSTRUCTION = 15;
 
@@ -87,6 +88,8 @@ export function runHelper(
     case Helper.vmx: {
       const instruction = (constant & VMX_INSTRUCTION) as VmxInstruction;
       const operands = constant >> OPERANDS_SHIFT;
+      if (instruction === VmxInstruction.vmlaunch) return enterGuest(cpu, true);
+      if (instruction === VmxInstruction.vmresume) return enterGuest(cpu, false);
       executeVmxInstruction(cpu, instruction, operands, wide(aLo, aHi), wide(bLo, bHi));
       return Status.next;
     }

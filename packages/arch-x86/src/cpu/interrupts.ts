@@ -67,6 +67,11 @@ export class Interrupts {
     this.refresh();
   }
 
+  /** What holds interrupts back from the present instruction: 1 STI, 2 MOV SS or POP SS. */
+  get shadow(): number {
+    return this.cpu.core.lo(interruptShadow) & ~SHADOW.seen;
+  }
+
   private get enabled(): boolean {
     return (this.cpu.core.lo(RFLAGS) & RFLAG.IF) !== 0;
   }
@@ -89,6 +94,7 @@ export class Interrupts {
   take(): boolean {
     const { cpu } = this;
     const { core } = cpu;
+    if (cpu.vmx.guest && cpu.vmx.takeEvents()) return true;
     const now = core.instructions();
     const shadowed = this.shadowedAt(now);
     if (this.steppingFrom >= 0 && now > this.steppingFrom) {

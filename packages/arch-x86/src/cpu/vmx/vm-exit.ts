@@ -76,6 +76,14 @@ export class VmExit {
   }
 }
 
+/** A debug exception leaves the guest: DR6 is not told of its reasons. */
+export function debugExit(reasons: number): VmExit {
+  return new VmExit(ExitReason.exceptionOrNmi, {
+    event: eventInformation(1, EventType.exception, -1),
+    qualification: BigInt(reasons),
+  });
+}
+
 /** Kinds of events: bits 10:8 of interruption information. */
 export const EventType = {
   external: 0,

@@ -1,10 +1,15 @@
+import type { Status } from "@hypercraft/engine";
 import { Flag } from "../../isa/flags.js";
 import type { X86Cpu } from "../cpu.js";
+import type { EventSource } from "../exceptions.js";
 import { writeStatusFlags } from "../rflags.js";
 import { capabilityRange, featureControlRange } from "./capabilities.js";
+import { injectEvent } from "./entry.js";
+import { type DeliveredEvent, leaveGuest } from "./exit.js";
 import { VmcsField } from "./fields.js";
+import { EventType, ExitReason, eventInformation, VmExit } from "./vm-exit.js";
 import { Vmcs } from "./vmcs.js";
-import { currentVmcs, VmxOperation, vmxOperation, vmxonPointer } from "./vmx-state.js";
+import { currentVmcs, injectionWaits, VmxOperation, vmxOperation, vmxonPointer } from "./vmx-state.js";
 
 /** VM-instruction error numbers: SDM volume 3, 31.4. */
 export const VmError = {
@@ -26,6 +31,8 @@ export const VmError = {
 } as const;
 
 const PRESENT = 1n;
+const NMI = 2;
+const PAGE_FAULT = 14;
 
 /** Virtual-machine extensions of a processor: SDM volume 3, chapters 24 to 31. */
 export class Vmx {
@@ -36,6 +43,10 @@ export class Vmx {
   active = false;
   /** In VMX non-root operation. */
   guest = false;
+  /** Kind and instruction length of the software event that is delivered. */
+  softwareEvent: { readonly type: number; readonly length: number } = { type: 0, length: 0 };
+  /** Address of a page fault that leaves the guest, which CR2 is not told of. */
+  faultAddress = 0n;
 
   constructor(cpu: X86Cpu) {
     this.cpu = cpu;
@@ -50,7 +61,11 @@ export class Vmx {
     this.guest = operation === VmxOperation.nonRoot;
     const pointer = core.big(currentVmcs);
     this.vmcs = (pointer & PRESENT) !== 0n ? this.at(Number(pointer - PRESENT)) : undefined;
+    this.controlsChanged();
   }
+
+  /** Another guest, or none, or controls of another: what is derived from them. */
+  controlsChanged(): void {}
 
   /** Change between root and non-root operation, or leave VMX operation. */
   setOperation(operation: number): void {
@@ -81,6 +96,58 @@ export class Vmx {
   /** Physical address of the VMXON region. */
   get region(): bigint {
     return this.cpu.core.big(vmxonPointer);
+  }
+
+  // --- Events and exits of a guest -----------------------------------------------------------
+
+  /** Leave the guest, which goes on at `ip`; `delivering` an event. */
+  leave(exit: VmExit, ip: bigint, delivering?: DeliveredEvent): Status {
+    const { cpu, vmcs } = this;
+    if (vmcs === undefined) throw new Error("a guest without a VMCS");
+    return leaveGuest(cpu, vmcs, exit, ip, delivering);
+  }
+
+  /** Before the next instruction of a guest: an event that its entry brought. True if something happened. */
+  takeEvents(): boolean {
+    const { cpu, vmcs } = this;
+    if (vmcs === undefined || cpu.core.lo(injectionWaits) === 0) return false;
+    injectEvent(this, vmcs);
+    return true;
+  }
+
+  /** An exception leaves the guest instead of being delivered: throws the exit. */
+  interceptException(vector: number, errorCode: number): void {
+    if (!this.intercepts(vector, errorCode)) return;
+    const qualification = vector === PAGE_FAULT ? this.faultAddress : 0n;
+    throw new VmExit(ExitReason.exceptionOrNmi, {
+      event: eventInformation(vector, EventType.exception, errorCode),
+      errorCode: Math.max(0, errorCode),
+      qualification,
+    });
+  }
+
+  /** How an event that is being delivered is described, should the guest leave meanwhile. */
+  deliveredEvent(vector: number, source: EventSource, errorCode: number, injected: boolean): DeliveredEvent {
+    const { vmcs, softwareEvent } = this;
+    if (injected && vmcs !== undefined) {
+      const information = vmcs.get(VmcsField.ENTRY_INTERRUPTION_INFORMATION);
+      return { information, errorCode: vmcs.get(VmcsField.ENTRY_EXCEPTION_ERROR_CODE) };
+    }
+    const plain = vector === NMI ? EventType.nmi : EventType.external;
+    const type =
+      source === "software" ? softwareEvent.type : source === "external" ? plain : EventType.exception;
+    if (source !== "software") this.softwareEvent = { type, length: 0 };
+    return { information: eventInformation(vector, type, errorCode), errorCode: Math.max(0, errorCode) };
+  }
+
+  /** The exception bitmap, and for page faults mask and match of the error code (25.2). */
+  intercepts(vector: number, errorCode: number): boolean {
+    const { vmcs } = this;
+    if (!this.guest || vmcs === undefined) return false;
+    const inBitmap = ((vmcs.get(VmcsField.EXCEPTION_BITMAP) >>> vector) & 1) !== 0;
+    if (vector !== PAGE_FAULT) return inBitmap;
+    const masked = errorCode & vmcs.get(VmcsField.PAGE_FAULT_MASK);
+    return inBitmap === (masked >>> 0 === vmcs.get(VmcsField.PAGE_FAULT_MATCH));
   }
 
   // --- How VMX instructions end (SDM volume 3, 31.2) -----------------------------------------

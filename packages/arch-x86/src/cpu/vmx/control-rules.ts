@@ -1,0 +1,104 @@
+import { CR3_TARGETS } from "./capabilities.js";
+import {
+  ENTRY_ALLOWED,
+  EXIT_ALLOWED,
+  Exit,
+  PIN_ALLOWED,
+  Pin,
+  PRIMARY_ALLOWED,
+  Primary,
+  SECONDARY_ALLOWED,
+  Secondary,
+} from "./controls.js";
+import { type EntryView, fits, isMsrList, isPhysical, type Rule } from "./entry-view.js";
+import { VmcsField as F } from "./fields.js";
+import { isEptPointer } from "./instructions.js";
+import { EVENT_HAS_ERROR, EventType } from "./vm-exit.js";
+
+// Checks of the VMX controls at a VM entry: SDM volume 3, 27.2.1.
+
+const PAGE = 4096n;
+const plainEvents: readonly number[] = [
+  EventType.external,
+  EventType.nmi,
+  EventType.exception,
+  EventType.other,
+];
+const softwareEvents: readonly number[] = [
+  EventType.softwareInterrupt,
+  EventType.privilegedSoftwareException,
+  EventType.softwareException,
+];
+/** Exceptions that have an error code. */
+const WITH_ERROR = [8, 10, 11, 12, 13, 14, 17];
+const EVENT_RESERVED = 0x7fff_f000;
+const LONGEST_INSTRUCTION = 15;
+
+function vectorFitsType(view: EntryView): boolean {
+  const vector = view.eventVector;
+  switch (view.eventType) {
+    case EventType.nmi:
+      return vector === 2;
+    case EventType.exception:
+      return vector < 32;
+    case EventType.other:
+      return vector === 0;
+    default:
+      return true;
+  }
+}
+
+function hasErrorAsItShould(view: EntryView): boolean {
+  if (view.event === 0) return true;
+  const should =
+    view.eventType === EventType.exception &&
+    WITH_ERROR.includes(view.eventVector) &&
+    (view.guestProtected || !view.unrestricted);
+  return ((view.event & EVENT_HAS_ERROR) !== 0) === should;
+}
+
+export const CONTROL_RULES: readonly Rule[] = [
+  ["pin-based controls", (v) => fits(v.pin, PIN_ALLOWED)],
+  ["primary processor-based controls", (v) => fits(v.primary, PRIMARY_ALLOWED)],
+  ["secondary processor-based controls", (v) => fits(v.secondary, SECONDARY_ALLOWED)],
+  ["CR3-target count", (v) => v.get(F.CR3_TARGET_COUNT) <= CR3_TARGETS],
+  [
+    "I/O-bitmap addresses",
+    (v) =>
+      !v.hasPrimary(Primary.ioBitmaps) ||
+      [F.IO_BITMAP_A, F.IO_BITMAP_B].every((field) => isPhysical(v.big(field), PAGE)),
+  ],
+  ["MSR-bitmap address", (v) => !v.hasPrimary(Primary.msrBitmaps) || isPhysical(v.big(F.MSR_BITMAP), PAGE)],
+  ["virtual NMIs without NMI exiting", (v) => !v.hasPin(Pin.virtualNmis) || v.hasPin(Pin.nmiExiting)],
+  [
+    "NMI-window exiting without virtual NMIs",
+    (v) => !v.hasPrimary(Primary.nmiWindowExiting) || v.hasPin(Pin.virtualNmis),
+  ],
+  ["VPID of 0", (v) => !v.hasSecondary(Secondary.vpid) || v.get(F.VPID) !== 0],
+  ["EPT pointer", (v) => !v.hasSecondary(Secondary.ept) || isEptPointer(v.big(F.EPT_POINTER))],
+  ["unrestricted guest without EPT", (v) => !v.unrestricted || v.hasSecondary(Secondary.ept)],
+  ["exit controls", (v) => fits(v.exit, EXIT_ALLOWED)],
+  [
+    "saving a preemption timer that is off",
+    (v) => !v.hasExit(Exit.savePreemptionTimer) || v.hasPin(Pin.preemptionTimer),
+  ],
+  ["exit MSR-store list", (v) => isMsrList(v, F.EXIT_MSR_STORE_COUNT, F.EXIT_MSR_STORE_ADDRESS)],
+  ["exit MSR-load list", (v) => isMsrList(v, F.EXIT_MSR_LOAD_COUNT, F.EXIT_MSR_LOAD_ADDRESS)],
+  ["entry controls", (v) => fits(v.entry, ENTRY_ALLOWED)],
+  ["type of the event", (v) => v.event === 0 || [...plainEvents, ...softwareEvents].includes(v.eventType)],
+  ["vector of the event", vectorFitsType],
+  ["error code of the event", hasErrorAsItShould],
+  ["reserved bits of the event", (v) => (v.event & EVENT_RESERVED) === 0],
+  [
+    "reserved bits of the error code",
+    (v) => (v.event & EVENT_HAS_ERROR) === 0 || v.get(F.ENTRY_EXCEPTION_ERROR_CODE) >>> 16 === 0,
+  ],
+  [
+    "instruction length of the event",
+    (v) => {
+      const length = v.get(F.ENTRY_INSTRUCTION_LENGTH);
+      return !softwareEvents.includes(v.eventType) || (length >= 1 && length <= LONGEST_INSTRUCTION);
+    },
+  ],
+  ["entry MSR-load list", (v) => isMsrList(v, F.ENTRY_MSR_LOAD_COUNT, F.ENTRY_MSR_LOAD_ADDRESS)],
+];

@@ -1,0 +1,128 @@
+import { Status } from "@hypercraft/engine";
+import type { X86Cpu } from "../cpu.js";
+import { nmiState } from "../state.js";
+import { PREEMPTION_RATE } from "./capabilities.js";
+import { CONTROL_RULES } from "./control-rules.js";
+import { Pin, Secondary } from "./controls.js";
+import { brokenRule, EntryView } from "./entry-view.js";
+import { leaveFailedEntry } from "./exit.js";
+import { VmcsField as F } from "./fields.js";
+import { GUEST_RULES, guestPdptes, linkPointerFits, pdptesFit } from "./guest-rules.js";
+import { loadGuestState } from "./guest-state.js";
+import { HOST_RULES } from "./host-rules.js";
+import { loadMsrs } from "./msr-lists.js";
+import { EVENT_HAS_ERROR, EventType, ExitReason, VmExit } from "./vm-exit.js";
+import type { Vmcs } from "./vmcs.js";
+import { VmError, type Vmx } from "./vmx.js";
+import { injectionWaits, preemptionDeadline, VmxOperation } from "./vmx-state.js";
+
+// VM entries: SDM volume 3, chapter 27.
+
+const BLOCKED_BY_MOV_SS = 2;
+const NMI_BLOCKED = 2;
+
+/** VMLAUNCH and VMRESUME. */
+export function enterGuest(cpu: X86Cpu, launch: boolean): Status {
+  const { vmx } = cpu;
+  const { vmcs } = vmx;
+  if (vmcs === undefined) {
+    vmx.failInvalid();
+    return Status.next;
+  }
+  const error = instructionError(cpu, vmcs, launch);
+  if (error !== 0) {
+    vmx.fail(error);
+    return Status.next;
+  }
+  const failure = enterChecked(vmx, new EntryView(vmcs, cpu.longMode));
+  if (failure !== undefined) return leaveFailedEntry(cpu, vmcs, failure.reason, failure.qualification);
+  vmcs.launched = true;
+  return Status.redispatch;
+}
+
+/** The number of the VM-instruction error that a launch or resume ends with; 0 for none. */
+function instructionError(cpu: X86Cpu, vmcs: Vmcs, launch: boolean): number {
+  if ((cpu.interrupts.shadow & BLOCKED_BY_MOV_SS) !== 0) return VmError.entryBlockedByMovSs;
+  if (launch && vmcs.launched) return VmError.vmlaunchNotClear;
+  if (!launch && !vmcs.launched) return VmError.vmresumeNotLaunched;
+  const view = new EntryView(vmcs, cpu.longMode);
+  if (brokenRule(CONTROL_RULES, view) !== undefined) return VmError.entryControls;
+  return brokenRule(HOST_RULES, view) === undefined ? 0 : VmError.entryHostState;
+}
+
+/** Why an entry failed after its controls were found right. */
+export interface EntryFailure {
+  readonly reason: typeof ExitReason.invalidGuestState | typeof ExitReason.msrLoading;
+  readonly qualification: number;
+  /** The rule of the manual that is broken. */
+  readonly rule?: string;
+}
+
+const PDPTE_FAILURE = 2;
+const LINK_POINTER_FAILURE = 4;
+
+/** From the checks of the guest state on. */
+export function enterChecked(vmx: Vmx, view: EntryView): EntryFailure | undefined {
+  const { cpu } = vmx;
+  const { vmcs } = view;
+  const guestState = ExitReason.invalidGuestState;
+  const rule = brokenRule(GUEST_RULES, view);
+  if (rule !== undefined) return { reason: guestState, qualification: 0, rule };
+  if (!linkPointerFits(view))
+    return { reason: guestState, qualification: LINK_POINTER_FAILURE, rule: "VMCS link pointer" };
+  const pdptes = view.guestPae ? entryPdptes(cpu, view) : [];
+  if (!pdptesFit(pdptes)) return { reason: guestState, qualification: PDPTE_FAILURE, rule: "PDPTEs" };
+  for (const [i, entry] of pdptes.entries()) vmcs.write(F.GUEST_PDPTE0 + 2 * i, entry);
+  vmx.setOperation(VmxOperation.nonRoot);
+  vmx.controlsChanged();
+  loadGuestState(cpu, view);
+  if (!view.hasSecondary(Secondary.vpid)) cpu.contexts.dropVpid(0);
+  const failed = loadMsrs(cpu, vmcs.read(F.ENTRY_MSR_LOAD_ADDRESS), vmcs.get(F.ENTRY_MSR_LOAD_COUNT));
+  if (failed !== 0) return { reason: ExitReason.msrLoading, qualification: failed };
+  if (view.event !== 0) cpu.core.set(injectionWaits, 1, 0);
+  if (view.hasPin(Pin.preemptionTimer)) {
+    const now = cpu.msrs.timestamp >> BigInt(PREEMPTION_RATE);
+    const end = (now + BigInt(vmcs.get(F.PREEMPTION_TIMER))) << BigInt(PREEMPTION_RATE);
+    cpu.core.setBig(preemptionDeadline, BigInt.asUintN(64, end));
+  }
+  return undefined;
+}
+
+/** PDPTEs come from the VMCS with EPT, from memory without. */
+function entryPdptes(cpu: X86Cpu, view: EntryView): bigint[] {
+  if (view.hasSecondary(Secondary.ept)) return guestPdptes(view);
+  const base = Number(view.big(F.GUEST_CR3) & 0xffff_ffe0n);
+  const entries = [0, 8, 16, 24].map((at) => cpu.memory.readPhysical(base + at, 8));
+  return entries;
+}
+
+/** Deliver the event that the entry brought, before the guest's first instruction. */
+export function injectEvent(vmx: Vmx, vmcs: Vmcs): Status {
+  const { cpu } = vmx;
+  const { core } = cpu;
+  core.set(injectionWaits, 0, 0);
+  const information = vmcs.get(F.ENTRY_INTERRUPTION_INFORMATION);
+  const vector = information & 0xff;
+  const type = (information >> 8) & 7;
+  const ip = cpu.ip;
+  const next = ip + BigInt(vmcs.get(F.ENTRY_INSTRUCTION_LENGTH));
+  const hasError = (information & EVENT_HAS_ERROR) !== 0;
+  const errorCode = hasError ? vmcs.get(F.ENTRY_EXCEPTION_ERROR_CODE) : -1;
+  const { exceptions } = cpu;
+  vmx.softwareEvent = { type, length: vmcs.get(F.ENTRY_INSTRUCTION_LENGTH) };
+  switch (type) {
+    case EventType.other:
+      return vmx.leave(new VmExit(ExitReason.monitorTrapFlag), ip);
+    case EventType.nmi:
+      core.set(nmiState, core.lo(nmiState) | NMI_BLOCKED, 0);
+      return exceptions.deliver(vector, "external", -1, ip, ip);
+    case EventType.external:
+      return exceptions.deliver(vector, "external", -1, ip, ip);
+    case EventType.exception:
+      return exceptions.deliver(vector, "exception", errorCode, ip, ip);
+    case EventType.privilegedSoftwareException:
+      return exceptions.deliver(vector, "exception", -1, next, ip);
+    default:
+      return exceptions.deliver(vector, "software", -1, next, ip);
+  }
+}

@@ -1,0 +1,124 @@
+import type { Field } from "@hypercraft/engine";
+import { CR0 as CR0_BIT, CR4 as CR4_BIT, EFER as EFER_BIT } from "../control-bits.js";
+import type { X86Cpu } from "../cpu.js";
+import { readFlags, writeFlagFields } from "../rflags.js";
+import {
+  activity,
+  CR0,
+  CR3,
+  CR4,
+  DR7,
+  EFER,
+  GDTR,
+  GPR,
+  Gpr,
+  IDTR,
+  interruptShadow,
+  LDTR,
+  msr,
+  nmiState,
+  PDPTES,
+  SEGMENTS,
+  type SegmentFields,
+  TR,
+} from "../state.js";
+import { Entry, Exit, Secondary } from "./controls.js";
+import type { EntryView } from "./entry-view.js";
+import { VmcsField as F } from "./fields.js";
+import type { Vmcs } from "./vmcs.js";
+
+// The guest-state area and the processor: SDM volume 3, 27.3.2 and 28.3.
+
+/** Bits of CR0 that neither entries nor exits change: 28:19, 17, 15:6, ET, NW and CD. */
+export const CR0_KEPT = 0x1ffa_ffc0 | CR0_BIT.ET | CR0_BIT.NW | CR0_BIT.CD;
+
+/** Registers that are a field of the VMCS as they are. */
+const PLAIN: readonly (readonly [number, Field])[] = [
+  [F.GUEST_CR3, CR3],
+  [F.GUEST_CR4, CR4],
+  [F.GUEST_GDTR_BASE, GDTR.base],
+  [F.GUEST_GDTR_LIMIT, GDTR.limit],
+  [F.GUEST_IDTR_BASE, IDTR.base],
+  [F.GUEST_IDTR_LIMIT, IDTR.limit],
+  [F.GUEST_RSP, GPR[Gpr.rsp]!],
+  [F.GUEST_SYSENTER_CS, msr("IA32_SYSENTER_CS")],
+  [F.GUEST_SYSENTER_ESP, msr("IA32_SYSENTER_ESP")],
+  [F.GUEST_SYSENTER_EIP, msr("IA32_SYSENTER_EIP")],
+  [F.GUEST_ACTIVITY, activity],
+];
+const SEGMENT_REGISTERS: readonly SegmentFields[] = [...SEGMENTS, LDTR, TR];
+const PDPTE_FIELDS = [F.GUEST_PDPTE0, F.GUEST_PDPTE1, F.GUEST_PDPTE2, F.GUEST_PDPTE3];
+const PAT = msr("IA32_PAT");
+const NMI_BLOCKED = 2;
+const INTERRUPTIBILITY_NMI = 8;
+
+/** Make the processor's state that of the guest. */
+export function loadGuestState(cpu: X86Cpu, view: EntryView): void {
+  const { core } = cpu;
+  const { vmcs } = view;
+  core.set(CR0, (core.lo(CR0) & CR0_KEPT) | (vmcs.get(F.GUEST_CR0) & ~CR0_KEPT), 0);
+  for (const [field, register] of PLAIN) core.setBig(register, vmcs.read(field));
+  for (const [i, fields] of SEGMENT_REGISTERS.entries()) {
+    core.set(fields.selector, vmcs.get(F.GUEST_ES_SELECTOR + 2 * i), 0);
+    core.setBig(fields.base, vmcs.read(F.GUEST_ES_BASE + 2 * i));
+    core.set(fields.limit, vmcs.get(F.GUEST_ES_LIMIT + 2 * i) | 0, 0);
+    core.set(fields.rights, vmcs.get(F.GUEST_ES_RIGHTS + 2 * i), 0);
+  }
+  if (view.hasEntry(Entry.loadDebugControls)) core.setBig(DR7, vmcs.read(F.GUEST_DR7));
+  if (view.hasEntry(Entry.loadPat)) core.setBig(PAT, vmcs.read(F.GUEST_PAT));
+  core.set(EFER, guestEfer(core.lo(EFER), view), 0);
+  if (view.guestPae && view.hasSecondary(Secondary.ept))
+    for (const [i, field] of PDPTES.entries()) core.setBig(field, vmcs.read(PDPTE_FIELDS[i]!));
+  const interruptibility = vmcs.get(F.GUEST_INTERRUPTIBILITY);
+  core.set(interruptShadow, interruptibility & 3, 0);
+  const blocked = (interruptibility & INTERRUPTIBILITY_NMI) !== 0 ? NMI_BLOCKED : 0;
+  core.set(nmiState, (core.lo(nmiState) & ~NMI_BLOCKED) | blocked, 0);
+  writeFlagFields(core, vmcs.get(F.GUEST_RFLAGS));
+  stateReplaced(cpu);
+  cpu.setIp(vmcs.read(F.GUEST_RIP));
+}
+
+/** EFER: loaded, or with LMA as the guest has it, and LME too once paging is on. */
+function guestEfer(efer: number, view: EntryView): number {
+  if (view.hasEntry(Entry.loadEfer)) return view.get(F.GUEST_EFER);
+  const active = view.ia32e ? EFER_BIT.LMA : 0;
+  const rest = efer & ~EFER_BIT.LMA;
+  if (!view.guestPaging) return rest | active;
+  return (rest & ~EFER_BIT.LME) | (view.ia32e ? EFER_BIT.LME : 0) | active;
+}
+
+/** Registers were replaced, with the translations of before still right. */
+export function stateReplaced(cpu: X86Cpu): void {
+  cpu.segments.deriveAll();
+  cpu.derivePrivilege();
+  cpu.contexts.refresh();
+  cpu.modeChanged();
+  cpu.interrupts.refresh();
+}
+
+/** Store the guest's state, which goes on at `ip`. */
+export function saveGuestState(cpu: X86Cpu, vmcs: Vmcs, ip: bigint): void {
+  const { core } = cpu;
+  const exit = vmcs.get(F.EXIT_CONTROLS);
+  vmcs.write(F.GUEST_CR0, core.big(CR0));
+  for (const [field, register] of PLAIN) vmcs.write(field, core.big(register));
+  for (const [i, fields] of SEGMENT_REGISTERS.entries()) {
+    vmcs.write(F.GUEST_ES_SELECTOR + 2 * i, core.big(fields.selector));
+    vmcs.write(F.GUEST_ES_BASE + 2 * i, core.big(fields.base));
+    vmcs.write(F.GUEST_ES_LIMIT + 2 * i, core.big(fields.limit));
+    vmcs.write(F.GUEST_ES_RIGHTS + 2 * i, core.big(fields.rights));
+  }
+  if ((exit & Exit.saveDebugControls) !== 0) vmcs.write(F.GUEST_DR7, core.big(DR7));
+  if ((exit & Exit.savePat) !== 0) vmcs.write(F.GUEST_PAT, core.big(PAT));
+  if ((exit & Exit.saveEfer) !== 0) vmcs.write(F.GUEST_EFER, core.big(EFER));
+  const entry = vmcs.get(F.ENTRY_CONTROLS) & ~Entry.ia32eGuest;
+  vmcs.set(F.ENTRY_CONTROLS, cpu.longMode ? entry | Entry.ia32eGuest : entry);
+  const blocked = (core.lo(nmiState) & NMI_BLOCKED) !== 0 ? INTERRUPTIBILITY_NMI : 0;
+  vmcs.set(F.GUEST_INTERRUPTIBILITY, cpu.interrupts.shadow | blocked);
+  vmcs.set(F.GUEST_PENDING_DEBUG, 0);
+  vmcs.write(F.GUEST_RFLAGS, BigInt(readFlags(core) >>> 0));
+  vmcs.write(F.GUEST_RIP, ip);
+  const pae = (core.lo(CR0) & CR0_BIT.PG) !== 0 && !cpu.longMode && (core.lo(CR4) & CR4_BIT.PAE) !== 0;
+  if (cpu.secondStage !== undefined && pae)
+    for (const [i, field] of PDPTES.entries()) vmcs.write(PDPTE_FIELDS[i]!, core.big(field));
+}
