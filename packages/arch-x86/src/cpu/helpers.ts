@@ -338,6 +338,8 @@ function halt(cpu: X86Cpu): Status {
   requireRing0(cpu);
   cpu.skip(1);
   core.set(activity, 1, 0);
+  // What STI held back was held back for this instruction.
+  core.set(interruptShadow, 0, 0);
   if (cpu.wakeUp) {
     core.set(activity, 0, 0);
     return Status.redispatch;

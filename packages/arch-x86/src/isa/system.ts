@@ -1,6 +1,6 @@
 import type { Value } from "@hypercraft/engine";
 import { Helper, Privileged, SystemRegister } from "../cpu/helper-ids.js";
-import { FLAGS, GPR, Gpr, interruptShadow, RFLAGS, SEGMENTS, Seg } from "../cpu/state.js";
+import { FLAGS, GPR, Gpr, interruptShadow, interruptsWaiting, RFLAGS, SEGMENTS, Seg } from "../cpu/state.js";
 import type { InstructionOptions, X86Declaration } from "./declaration.js";
 import { type X86Builder, x86 } from "./lifter.js";
 
@@ -33,7 +33,7 @@ const enableInterrupts: Lift = (b) => {
   // No interrupt comes before the next instruction is over, unless they were enabled already.
   ir.set(interruptShadow, ir.select(i32.and(old, i32.const(IF)), i32.const(0), i32.const(1)));
   ir.set(RFLAGS, i32.or(old, i32.const(IF)));
-  b.dispatch();
+  ir.poll(b.next, interruptsWaiting);
 };
 
 /** LGDT and LIDT: the limit, and a base of 24, 32 or 64 bits. */

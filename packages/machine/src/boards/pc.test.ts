@@ -136,6 +136,32 @@ describe("processors of a PC", () => {
   });
 });
 
+describe.each(["cold", "hot"] as const)("STI on a PC (%s tier)", (tier) => {
+  it("lets what waits come behind the next instruction, and nothing else in between", async () => {
+    const bytes = new Uint8Array(512);
+    const line = (level: number) => [0xba, 4, 0x20, 0xb0, level, 0xee];
+    const print = (text: string) => [0xb0, text.charCodeAt(0), 0xe6, 0xe9];
+    bytes.set([
+      // mov word [0x90], 0x7c80; mov word [0x92], 0; ICW1-4: vectors from 0x20 on; only IRQ 4
+      ...[0xc7, 0x06, 0x90, 0, 0x80, 0x7c, 0xc7, 0x06, 0x92, 0, 0, 0],
+      ...[0xb0, 0x11, 0xe6, 0x20, 0xb0, 0x20, 0xe6, 0x21, 0xb0, 4, 0xe6, 0x21, 0xb0, 1, 0xe6, 0x21],
+      ...[0xb0, 0xef, 0xe6, 0x21],
+      // sti; nop
+      ...[...line(1), 0xfb, 0x90, ...print("a"), 0xfa, ...line(0)],
+      // sti; cli: no chance
+      ...[...line(1), 0xfb, 0xfa, ...print("b"), 0xfb, 0x90, 0xfa, ...line(0)],
+      // sti; hlt; cli
+      ...[...line(1), 0xfb, 0xf4, 0xfa, ...print("c"), ...exit(0)],
+    ]);
+    // The handler: '!', end of interrupt
+    bytes.set([0x50, ...print("!"), 0xb0, 0x20, 0xe6, 0x20, 0x58, 0xcf], 0x80);
+    bytes.set([0x55, 0xaa], 510);
+    const { machine, console } = await pc({ kernel: { name: "boot sector", bytes }, tier });
+    expect(await machine.run()).toEqual({ kind: "exit", code: 1 });
+    expect(console.text).toBe("!ab!!c");
+  });
+});
+
 describe("the test device of a PC", () => {
   it("has a latch, memory, and ports that are interrupt lines", async () => {
     const { machine } = await pc({ kernel: { name: "kernel", bytes: multiboot([0xf4]) } });
