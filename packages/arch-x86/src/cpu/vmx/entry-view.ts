@@ -1,6 +1,6 @@
 import { CR0 as CR0_BIT, CR4 as CR4_BIT, RFLAG } from "../control-bits.js";
 import { isCanonicalAddress } from "../exceptions.js";
-import { PHYSICAL_BITS } from "../mmu.js";
+import { PHYSICAL_BITS } from "../paging-entry.js";
 import { type Allowed, Entry, type Exit, type Pin, Primary, Secondary } from "./controls.js";
 import { VmcsField as F } from "./fields.js";
 import { EVENT_VALID } from "./vm-exit.js";

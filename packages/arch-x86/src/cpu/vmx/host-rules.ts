@@ -1,6 +1,6 @@
 import { CR4 as CR4_BIT, EFER as EFER_BIT } from "../control-bits.js";
 import { isCanonicalAddress } from "../exceptions.js";
-import { PHYSICAL_BITS } from "../mmu.js";
+import { PHYSICAL_BITS } from "../paging-entry.js";
 import { Exit } from "./controls.js";
 import { canonical, type EntryView, isPat, type Rule } from "./entry-view.js";
 import { VmcsField as F } from "./fields.js";
