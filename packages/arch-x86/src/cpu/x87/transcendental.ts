@@ -80,10 +80,7 @@ export function logarithmTimes(env: Environment, x: Float80, y: Float80): Float8
   if (kx !== "zero" && x.sign === 1) return invalid(env);
   if (kx === "zero") {
     if (ky === "zero") return invalid(env);
-    if (ky !== "infinity") {
-      noteDenormals(env, y);
-      env.raise(Exception.zeroDivide);
-    }
+    if (ky !== "infinity") env.raise(Exception.zeroDivide);
     return infinity(y.sign === 0 ? 1 : 0);
   }
   const order = againstOne(x);
