@@ -1,3 +1,5 @@
+export * as aml from "./acpi/aml.js";
+export * from "./acpi/tables.js";
 export * from "./console/bytes.js";
 export * from "./console/console.js";
 export * from "./console/mux.js";

@@ -1,11 +1,13 @@
 import { ApicBus, type BareCpu, enter, IoApic, localApicPage } from "@hypercraft/arch-x86";
 import { ept } from "@hypercraft/guest-page-table";
+import { writeAcpiTables } from "../acpi/tables.js";
 import { Pic } from "../devices/i8259.js";
 import { SeededEntropy } from "../devices/seeded-entropy.js";
 import { MachineError } from "../errors.js";
 import { X86_64 } from "../loaders/architecture.js";
 import { pcMemoryMap } from "../loaders/pc/memory-map.js";
 import { romRange } from "../loaders/pc/rom.js";
+import { ACPI_TABLES, acpiDescription } from "./pc/acpi.js";
 import { PC_MAP, PINS, pcRam, splitRam } from "./pc/address-map.js";
 import { type PcStart, planBoot } from "./pc/boot.js";
 import { accessor, type BoardCpus, bareCpus } from "./pc/cpus.js";
@@ -78,8 +80,12 @@ export async function createPc(options: PcOptions): Promise<PcMachine> {
       cpus = bareCpus(wiring, { apicBus, timers: wiring.timers, legacy: pic, entropy });
       return cpus;
     },
-    planBoot: (_kernel, parts, { memory }) =>
-      planBoot(options, { memory: parts.ram, map: pcMemoryMap(splitRam(memory)), rsdp: 0 }),
+    planBoot: (_kernel, parts, { memory, cpus: count }) =>
+      planBoot(options, {
+        memory: parts.ram,
+        map: pcMemoryMap(splitRam(memory)),
+        acpi: writeAcpiTables(acpiDescription(count), ACPI_TABLES).bytes,
+      }),
     start(vm, { state }) {
       for (const { vcpuId } of vm.vcpus) vm.initVcpu(vcpuId, "on");
       // What comes after firmware finds the 8259 behind the local APIC.

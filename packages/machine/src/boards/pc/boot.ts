@@ -5,6 +5,7 @@ import { placeRom } from "../../loaders/pc/rom.js";
 import { LoadPlan, type RamRange } from "../../loaders/plan.js";
 import type { VirtBoot } from "../virt/assemble.js";
 import { firstLoad, rngSeed } from "../virt/boot.js";
+import { ACPI_TABLES } from "./acpi.js";
 import type { PcOptions } from "./options.js";
 
 export interface PcStart extends VirtBoot {
@@ -19,14 +20,14 @@ const REAL_MODE_ADDRESS = 0x8000;
 export interface BootSurroundings {
   readonly memory: readonly RamRange[];
   readonly map: readonly MemoryMapEntry[];
-  /** Address of the ACPI tables' root pointer; 0: there are none. */
-  readonly rsdp: number;
+  /** The ACPI tables for kernels, which firmware would write. */
+  readonly acpi: Uint8Array;
 }
 
 /** Place what a PC starts with. Throws MachineError naming what does not fit. */
 export async function planBoot(
   options: PcOptions,
-  { memory, map: memoryMap, rsdp }: BootSurroundings,
+  { memory, map: memoryMap, acpi }: BootSurroundings,
 ): Promise<PcStart> {
   const { firmware, kernel: file, initrd, append, loads = [], entry } = options;
   const plan = new LoadPlan(memory);
@@ -35,9 +36,10 @@ export async function planBoot(
     return { plan, state: placeRom(plan, firmware.name, firmware.bytes).entry, elf: undefined };
   if (file === undefined) return { plan, state: stateAt(entry ?? firstLoad(loads)), elf: undefined };
   const kernel = await readPcKernel(file.bytes, file.name);
+  plan.place({ name: "the ACPI tables", address: ACPI_TABLES, bytes: acpi });
   const placed = placePcKernel(plan, kernel, {
     memoryMap,
-    rsdp,
+    rsdp: ACPI_TABLES,
     commandLine: append,
     modules: initrd && [initrd],
     address: kernel.format === "flat" ? flatAddress(kernel.bytes) : undefined,

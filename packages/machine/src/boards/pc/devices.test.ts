@@ -34,6 +34,24 @@ describe("the end of a PC", () => {
   });
 });
 
+it("tells kernels by ACPI what it has, in the BIOS area", async () => {
+  const { machine } = await run([0xf4]);
+  const { memory, parts } = { memory: machine.memory, parts: machine.machine };
+  const text = (at: number, size: number) => new TextDecoder().decode(memory.read(at, size));
+  expect(text(0xf_0000, 8)).toBe("RSD PTR ");
+  const xsdt = Number(memory.readU64(0xf_0000 + 24));
+  const tables = Array.from({ length: (memory.readU32(xsdt + 4) - 36) / 8 }, (_, i) =>
+    Number(memory.readU64(xsdt + 36 + 8 * i)),
+  );
+  expect(tables.map((at) => text(at, 4))).toEqual(["FACP", "APIC", "HPET"]);
+  // What the tables say is where the devices are.
+  const fadt = tables[0]!;
+  expect(parts.device("acpi-pm").base).toBe(memory.readU32(fadt + 56));
+  expect(parts.device("acpi-pm").irq).toBe(memory.readU16(fadt + 46));
+  expect(parts.device("reset").base).toBe(Number(memory.readU64(fadt + 120)));
+  expect(parts.device("hpet").base).toBe(Number(memory.readU64(tables[2]! + 44)));
+});
+
 describe("interrupts of a PC", () => {
   /** Vectors 8 and 0x70 of the 8259s have a handler that writes `value` to port 0xe9 and goes off. */
   const handler = (vector: number, value: number) => [

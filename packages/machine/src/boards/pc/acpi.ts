@@ -1,0 +1,77 @@
+import type { AcpiDevice, AcpiMachine } from "../../acpi/tables.js";
+import { AcpiPm, SLEEP_TYPE_OFF } from "../../devices/acpi-pm.js";
+import { HPET_SIZE } from "../../devices/hpet.js";
+import { KeyboardController } from "../../devices/i8042.js";
+import { CmosRtc } from "../../devices/mc146818.js";
+import { ResetControl } from "../../devices/pc-reset.js";
+import { PC_MAP, TIMER_PIN } from "./address-map.js";
+
+/** Where the tables are, the root pointer first: in the part of the BIOS area that operating systems search. */
+export const ACPI_TABLES = 0xf_0000;
+const RESET_VALUE = 6;
+
+/** The board, as its ACPI tables tell of it. */
+export function acpiDescription(cpus: number): AcpiMachine {
+  const { localApic, ioApic, irqs, hpet } = PC_MAP;
+  return {
+    processors: Array.from({ length: cpus }, (_, id) => id),
+    localApic: localApic.base,
+    ioApic: { id: 0, base: ioApic.base },
+    overrides: [
+      { irq: 0, input: TIMER_PIN },
+      { irq: irqs.sci, input: irqs.sci, level: true },
+    ],
+    pm: { base: AcpiPm.ports.base, sci: irqs.sci, offType: SLEEP_TYPE_OFF },
+    reset: { port: ResetControl.ports.base, value: RESET_VALUE },
+    hpet: hpet.base,
+    devices: devices(),
+  };
+}
+
+function devices(): AcpiDevice[] {
+  const { ports, irqs, hpet, virtio } = PC_MAP;
+  const serial = (name: string, unique: number, { base, size, irq }: typeof ports.com1): AcpiDevice => ({
+    name,
+    id: "PNP0501",
+    unique,
+    resources: [
+      { kind: "ports", base, size },
+      { kind: "irq", irq },
+    ],
+  });
+  const keyboardPorts = [KeyboardController.ports, ...KeyboardController.ports.further];
+  return [
+    serial("COM1", 1, ports.com1),
+    serial("COM2", 2, ports.com2),
+    {
+      name: "RTC",
+      id: "PNP0B00",
+      resources: [
+        { kind: "ports", base: CmosRtc.ports.base, size: CmosRtc.ports.size },
+        { kind: "irq", irq: irqs.clock },
+      ],
+    },
+    {
+      name: "KBD",
+      id: "PNP0303",
+      resources: [
+        ...keyboardPorts.map(({ base, size }) => ({ kind: "ports", base, size }) as const),
+        { kind: "irq", irq: irqs.keyboard },
+      ],
+    },
+    { name: "HPET", id: "PNP0103", resources: [{ kind: "memory", base: hpet.base, size: HPET_SIZE }] },
+    ...Array.from({ length: virtio.count }, (_, i): AcpiDevice => {
+      const base = virtio.base + i * virtio.stride;
+      return {
+        name: `VR${i.toString(16).toUpperCase().padStart(2, "0")}`,
+        id: "LNRO0005",
+        unique: i,
+        coherent: true,
+        resources: [
+          { kind: "memory", base, size: virtio.size },
+          { kind: "interrupt", input: virtio.irq + i },
+        ],
+      };
+    }),
+  ];
+}
