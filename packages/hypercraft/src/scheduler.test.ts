@@ -68,6 +68,20 @@ describe("runTogether", () => {
     expect(await turnsTaken(20)).toBe("ababaaaa");
   });
 
+  it("gives no more to a member whose turn was long already", async () => {
+    const { clock, eventLoop } = fakeTime();
+    const order: string[] = [];
+    const member = (name: string, outcome: TurnOutcome) => {
+      const step = (): TurnOutcome => {
+        order.push(name);
+        return outcome;
+      };
+      return Object.assign(new Script(name, clock, step, step), { turnsInPass: 2 });
+    };
+    await runTogether([member("a", { kind: "ran", long: true }), member("b", RAN)], { eventLoop });
+    expect(order.join("")).toBe("abba");
+  });
+
   it("takes turns in order and yields after each pass", async () => {
     const { clock, eventLoop, yields, sleeps } = fakeTime();
     const order: string[] = [];

@@ -11,11 +11,11 @@ export interface TurnLimits {
 }
 
 /**
- * What one turn did: `ran` some instructions; found everything `idle` until `deadline` (ns on its clock, maybe
+ * What one turn did: `ran` some instructions (`long`: with so many exits that it has had its share of the host); found everything `idle` until `deadline` (ns on its clock, maybe
  * Infinity) or a wake-up; is `held` by a promise while its time stands still; or `ended`.
  */
 export type TurnOutcome =
-  | { readonly kind: "ran" }
+  | { readonly kind: "ran"; readonly long?: boolean }
   | { readonly kind: "idle"; readonly deadline: number }
   | { readonly kind: "held"; readonly until: Promise<void> }
   | { readonly kind: "ended"; readonly result: VmRunResult };
@@ -139,7 +139,8 @@ function takeTurns(member: Schedulable, limits: TurnLimits): TurnOutcome {
   // Slices of a given length are as long for all.
   const turns = limits.slice === undefined ? (member.turnsInPass ?? 1) : 1;
   let outcome = member.turn(limits);
-  for (let taken = 1; taken < turns && outcome.kind === "ran"; taken++) outcome = member.turn(limits);
+  for (let taken = 1; taken < turns && outcome.kind === "ran" && !outcome.long; taken++)
+    outcome = member.turn(limits);
   return outcome;
 }
 

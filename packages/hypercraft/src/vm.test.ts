@@ -404,6 +404,21 @@ describe("Vm: vCPUs", () => {
     expect([alone, vm.turnsInPass]).toEqual([1, 300_000 / 20_000]);
   });
 
+  it("gives the host back after many exits, and goes on in the same slice", async () => {
+    const chatter = Array.from({ length: 1000 }, () => call(7));
+    const vm = make([[up(1), ...chatter, SPIN], [SPIN]], {
+      handlers: { hypercall: () => ({ kind: "results", values: [] }) },
+    });
+    const [talks, spins] = [...vm.vcpus];
+    const limits = { slice: 10_000, instructionsLeft: Number.POSITIVE_INFINITY };
+    expect(vm.turn(limits)).toEqual({ kind: "ran", long: true });
+    const { retired } = talks!;
+    expect(retired).toBeGreaterThan(100);
+    expect(retired).toBeLessThan(400);
+    while (spins!.retired === 0) vm.turn(limits);
+    expect(talks!.retired).toBe(10_000);
+  });
+
   it("uses shorter slices when several are on", async () => {
     const turns: number[] = [];
     const vm = make([[up(1), SPIN], [SPIN]]);

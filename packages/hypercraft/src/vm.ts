@@ -76,11 +76,14 @@ const PROMPT_NS = 1_000_000;
 /** Instructions of a run that is to end at such a timer, at least. */
 const SHORTEST_RUN = 1000;
 
-const EXITS_PER_TURN = 65_536;
+/** Exits take the host's time, not the guest's instructions: so many take about as long as a slice without any. */
+const EXITS_PER_TURN = 256;
 
 // A guest whose fault handler faults the same way makes no progress. A handful in a row can be legitimate.
 const SAME_FAULTS_LIMIT = 64;
 
+const RAN: TurnOutcome = { kind: "ran" };
+const RAN_LONG: TurnOutcome = { kind: "ran", long: true };
 const SUCCESS: ExitAnswer = { kind: "status", status: "success" };
 const INVALID_PARAM: ExitAnswer = { kind: "status", status: "invalidParam" };
 const ALREADY_ON: ExitAnswer = { kind: "status", status: "alreadyOn" };
@@ -285,7 +288,8 @@ export class Vm<V extends VCpu = VCpu, G extends GuestMemoryInterface = GuestMem
     if (this.#sliceLeft === 0) this.#sliceLeft = limits.slice ?? this.#defaultSlice();
     let ending: TurnOutcome | undefined;
     // A guest may exit for ever without an instruction done; the host must get its turn all the same.
-    for (let exits = 0; exits < EXITS_PER_TURN && ending === undefined; exits++) {
+    let exits = 0;
+    for (; exits < EXITS_PER_TURN && ending === undefined; exits++) {
       if (this.#sliceLeft === 0 || limits.instructionsLeft <= 0 || vcpu.state !== "Ready") break;
       // A device that switched the machine off did so before the guest's next instruction.
       if (this.#stopRequested) break;
@@ -300,7 +304,7 @@ export class Vm<V extends VCpu = VCpu, G extends GuestMemoryInterface = GuestMem
     }
     if (this.#sliceLeft === 0 || vcpu.state !== "Ready")
       this.#beginSlice((this.#cursor + 1) % this.#order.length);
-    return ending ?? { kind: "ran" };
+    return ending ?? (exits < EXITS_PER_TURN ? RAN : RAN_LONG);
   }
 
   #charge(instructions: number, limits: TurnLimits): void {

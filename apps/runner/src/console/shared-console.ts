@@ -6,6 +6,7 @@ import { RawMode } from "../terminal/raw-mode.js";
 import { type ConsoleChoice, SwitchKeys } from "../terminal/switch-keys.js";
 import { StdinSource } from "./stdin-source.js";
 
+/** Of a terminal that does not say how wide it is. */
 const DEFAULT_COLUMNS = 80;
 /** Numbers that a key can choose. */
 const MOST_NUMBERED = 9;
@@ -48,7 +49,7 @@ export class SharedConsole {
   constructor(io: CliIo) {
     this.#io = io;
     const { stdout } = io;
-    const columns = () => stdout.columns ?? DEFAULT_COLUMNS;
+    const columns = () => stdout.columns || DEFAULT_COLUMNS;
     this.#mux = new ConsoleMux(
       { write: (bytes) => void stdout.write(bytes) },
       stdout.isTTY === true ? { columns } : {},

@@ -272,7 +272,7 @@ describe("what a guest finds at reset", () => {
     const firmware = { name: "firmware", bytes: Uint8Array.of(0, 0, 0, 0x14) };
     const { dtb } = await machine({ console, mode: "bare", firmware });
     const ram = { base: map.ram.base, size: 32 << 20 };
-    expect(memoryRanges(readFdt(dtb, "the board's tree"))).toEqual([ram]);
+    expect(memoryRanges(readFdt(dtb!, "the board's tree"))).toEqual([ram]);
   });
 
   test("a GICv3 whose redistributors are awake: firmware has seen to that", async () => {

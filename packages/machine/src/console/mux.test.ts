@@ -106,6 +106,17 @@ describe("ConsoleMux on a terminal", () => {
     expect(shown()).toBe("\r\nwords\r\n0123456789");
   });
 
+  it("asks the terminal nothing for others than the one in focus, and nothing twice", () => {
+    const { mux, consoles, shown } = muxOf("ab", 80);
+    consoles[0]!.write(bytes("\x1b[1mé#\x1b[0m \x1b[6n"));
+    expect(shown()).toBe("\x1b[1mé#\x1b[0m \x1b[6n");
+    consoles[1]!.write(bytes("\x1b[cx\n"));
+    expect(shown()).toBe("\r\x1b[K[b] x\n\x1b[1mé#\x1b[0m ");
+    mux.focusNext();
+    mux.focusNext();
+    expect(shown()).toBe("\r\n\x1b[1mé#\x1b[0m ");
+  });
+
   it("leaves what one has begun, and goes on where the next one was", () => {
     const { mux, consoles, shown } = muxOf("abc", 80);
     const [a, b, c] = [consoles[0]!, consoles[1]!, consoles[2]!];

@@ -6,7 +6,10 @@ const NEWLINE = 0x0a;
 const RETURN = 0x0d;
 /** Bytes of a line that are kept; a longer one is shown in pieces. */
 const LONGEST_LINE = 8192;
-const ERASE_LINE = "\r\x1b[K";
+const ESCAPE = "\x1b";
+const ERASE_LINE = `\r${ESCAPE}[K`;
+/** Control sequences that a terminal answers as if somebody typed: for its cursor's position, its status, its kind. */
+const QUERIES = new RegExp(`${ESCAPE}\\[[?>=]?[\\d;]*[nc]|${ESCAPE}Z`, "g");
 const text = new TextEncoder();
 const NOTHING = new Uint8Array(0);
 
@@ -130,7 +133,9 @@ export class ConsoleMux {
     // Behind a return, the line would be written over its mark.
     const start = line.findIndex((byte) => byte !== RETURN);
     const shown = start < 0 || line[start] === NEWLINE ? line : line.subarray(start);
-    return join([text.encode(`[${console.name}] `), shown]);
+    // The answer would be typed at the one in focus.
+    const safe = this.#columns === undefined ? shown : withoutQueries(shown);
+    return join([text.encode(`[${console.name}] `), safe]);
   }
 
   /** Whether its output passes through as it comes. */
@@ -151,10 +156,11 @@ export class ConsoleMux {
     return text.encode(this.#columns === undefined ? "\n" : "\r\n");
   }
 
-  /** The line on the terminal that its console has begun. */
+  /** The line on the terminal that its console has begun, to be shown again. */
   get #begun(): Uint8Array {
     const { focus } = this;
-    return (focus !== undefined && this.#isRaw(focus) && this.#lines.get(focus)) || NOTHING;
+    const line = focus !== undefined && this.#isRaw(focus) ? this.#lines.get(focus) : undefined;
+    return line === undefined ? NOTHING : withoutQueries(line);
   }
 
   #showLine(): void {
@@ -187,6 +193,13 @@ function unfinished(before: Uint8Array, bytes: Uint8Array): Uint8Array {
   const newline = bytes.lastIndexOf(NEWLINE);
   const line = newline < 0 ? join([before, bytes]) : bytes.slice(newline + 1);
   return line.length > LONGEST_LINE ? line.slice(-LONGEST_LINE) : line;
+}
+
+function withoutQueries(line: Uint8Array): Uint8Array {
+  // A character for each byte, so that what is not looked for stays as it is.
+  const characters = Array.from(line, (byte) => String.fromCharCode(byte)).join("");
+  const rest = characters.replace(QUERIES, "");
+  return rest.length === line.length ? line : Uint8Array.from(rest, (character) => character.charCodeAt(0));
 }
 
 function join(parts: readonly Uint8Array[]): Uint8Array {
