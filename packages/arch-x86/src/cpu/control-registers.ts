@@ -160,6 +160,7 @@ export function writeCr4(cpu: X86Cpu, value: bigint): void {
   if (paging && !cpu.longMode && (bits & CR4_BIT.PAE) !== 0 && (changed & reload) !== 0)
     loadPdptes(cpu, core.big(CR3));
   core.set(CR4, bits, 0);
+  if ((changed & CR4_BIT.DE) !== 0) cpu.debugRegistersChanged();
   if ((changed & CR4_FLUSHING) !== 0) cpu.contexts.dropAll();
   cpu.contexts.refresh();
   cpu.modeChanged();

@@ -21,6 +21,7 @@ import {
   RIGHTS,
 } from "./control-bits.js";
 import { Cpuid } from "./cpuid.js";
+import { Debug } from "./debug.js";
 import { Exceptions } from "./exceptions.js";
 import { FarTransfers } from "./far-transfers.js";
 import { Fault, generalProtection } from "./fault.js";
@@ -73,6 +74,7 @@ export class X86Cpu extends CpuModel implements GuestCpu {
   readonly segments: Segments;
   readonly contexts: Contexts;
   readonly memory: SystemMemory;
+  readonly debug: Debug;
   readonly exceptions: Exceptions;
   readonly transfers: FarTransfers;
   readonly interrupts: Interrupts;
@@ -93,6 +95,7 @@ export class X86Cpu extends CpuModel implements GuestCpu {
     this.segments = new Segments(core);
     this.contexts = new Contexts(this);
     this.memory = new SystemMemory(this);
+    this.debug = new Debug(this);
     this.exceptions = new Exceptions(this);
     this.transfers = new FarTransfers(this);
     this.interrupts = new Interrupts(this);
@@ -118,6 +121,8 @@ export class X86Cpu extends CpuModel implements GuestCpu {
     this.derivePrivilege();
     this.contexts.reset();
     this.modeChanged();
+    this.debug.forget();
+    this.debug.changed();
     this.interrupts.reload();
   }
 
@@ -178,7 +183,9 @@ export class X86Cpu extends CpuModel implements GuestCpu {
   }
 
   /** DR0 to DR3, DR6 or DR7 were written. */
-  debugRegistersChanged(): void {}
+  debugRegistersChanged(): void {
+    this.debug.changed();
+  }
 
   get iopl(): number {
     return (this.core.lo(RFLAGS) & IOPL) >> IOPL_SHIFT;
@@ -272,7 +279,12 @@ export class X86Cpu extends CpuModel implements GuestCpu {
       return this.failed(error, lo, hi);
     }
     // What is no RAM reads as all ones, which is no code anyone means.
-    if (this.core.ramOffset(out.physical) >= 0) return Translated.ok;
+    if (this.core.ramOffset(out.physical) >= 0) {
+      const reasons = this.debug.fetch(lo, hi, out);
+      if (reasons === 0) return Translated.ok;
+      this.exceptions.debug(reasons, this.currentIp);
+      return Translated.trap;
+    }
     return this.failed(generalProtection(), lo, hi);
   }
 
@@ -288,7 +300,7 @@ export class X86Cpu extends CpuModel implements GuestCpu {
     if (offset > core.lo(cs.limit) >>> 0) throw generalProtection();
   }
 
-  translate(access: Access, lo: number, hi: number, _size: number, out: Translation): Translated {
+  translate(access: Access, lo: number, hi: number, size: number, out: Translation): Translated {
     const need = access === Access.read ? Need.read : access === Access.fetch ? Need.fetch : Need.write;
     try {
       if (this.bits64 && !isCanonical(lo, hi)) throw this.exceptions.nonCanonical();
@@ -297,7 +309,8 @@ export class X86Cpu extends CpuModel implements GuestCpu {
     } catch (error) {
       return this.failed(error, lo, hi);
     }
-    return Translated.ok;
+    // The engine leaves before the instruction, and carries it out alone.
+    return this.debug.access(access, lo, hi, size, out) ? Translated.ok : Translated.exitBefore;
   }
 
   /** Raise what was thrown; CR2 is told of page faults. */

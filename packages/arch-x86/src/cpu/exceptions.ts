@@ -18,6 +18,7 @@ import {
   activity,
   CR2,
   DR6,
+  DR7,
   GPR,
   Gpr,
   IDTR,
@@ -35,6 +36,8 @@ export type EventSource = "external" | "exception" | "software";
 
 /** Bit 0 of error codes of exceptions that come from delivering another event. */
 const EXT = 1;
+/** DR7.GD. */
+const GENERAL_DETECT = 1 << 13;
 /** Bit 1: the selector is a number in the IDT. */
 const IDT_ERROR = 2;
 
@@ -46,6 +49,10 @@ function isContributory(vector: number): boolean {
 /** Exceptions and interrupts: from the event to its handler's first instruction. SDM volume 3, chapter 6. */
 export class Exceptions {
   private readonly cpu: X86Cpu;
+  /** The exception to be delivered is a fault: RF is set for the return to it. */
+  private faulting = false;
+  /** RF, if the image of RFLAGS has it whatever RFLAGS says. */
+  private resume = 0;
 
   constructor(cpu: X86Cpu) {
     this.cpu = cpu;
@@ -70,6 +77,7 @@ export class Exceptions {
     this.tellPageFault(fault, lo, hi);
     const { core } = this.cpu;
     core.set(interruptShadow, 0, 0);
+    this.faulting = true;
     return this.deliver(fault.vector, "exception", fault.errorCode, this.cpu.currentIp);
   }
 
@@ -83,13 +91,14 @@ export class Exceptions {
     this.cpu.interrupts.forgetStep();
     const before = injectedAt ?? (source === "software" ? this.cpu.currentIp : ip);
     let delivering: DeliveredEvent | undefined;
-    let [number, from, code, back] = [vector, source, errorCode, ip];
+    let [number, from, code, back, resume] = [vector, source, errorCode, ip, this.faulting];
+    this.faulting = false;
     for (let attempts = 0; ; attempts++) {
       try {
         const injected = injectedAt !== undefined && attempts === 0;
         if (vmx.guest && from === "exception" && !injected) vmx.interceptException(number, this.shown(code));
         if (vmx.guest) delivering = vmx.deliveredEvent(number, from, this.shown(code), injected);
-        this.enter(number, from, code, back);
+        this.enter(number, from, code, back, resume);
         core.requestDispatch();
         return Status.trap;
       } catch (error) {
@@ -108,6 +117,7 @@ export class Exceptions {
         if (doubled) delivering = undefined;
         [number, code] = doubled ? [Vector.doubleFault, 0] : [error.vector, error.errorCode];
         from = "exception";
+        resume = true;
       }
     }
   }
@@ -126,12 +136,16 @@ export class Exceptions {
     return Status.exitBefore;
   }
 
-  private enter(vector: number, source: EventSource, errorCode: number, ip: bigint): void {
+  private enter(vector: number, source: EventSource, errorCode: number, ip: bigint, resume: boolean): void {
     const { cpu } = this;
+    const { core } = cpu;
+    this.resume = resume ? RFLAG.RF : 0;
     if (!cpu.protectedMode) this.enterReal(vector, ip);
     else if (cpu.longMode) this.enterLong(vector, source, errorCode, ip);
     else this.enterProtected(vector, source, errorCode, ip);
-    this.cpu.core.set(interruptShadow, 0, 0);
+    core.set(interruptShadow, 0, 0);
+    // Handlers of debug exceptions may use the debug registers.
+    if (vector === Vector.debug) core.set(DR7, core.lo(DR7) & ~GENERAL_DETECT, 0);
   }
 
   /** Through the interrupt vector table of real mode. */
@@ -220,7 +234,7 @@ export class Exceptions {
     const selectorOf = (which: number) => core.big((SEGMENTS[which] as SegmentFields).selector);
     if (cpu.virtual8086) for (const which of [Seg.gs, Seg.fs, Seg.ds, Seg.es]) pushed.push(selectorOf(which));
     if (inner) pushed.push(selectorOf(Seg.ss), core.big(GPR[Gpr.rsp]!));
-    pushed.push(BigInt(flags >>> 0), selectorOf(Seg.cs), ip);
+    pushed.push(BigInt((flags | this.resume) >>> 0), selectorOf(Seg.cs), ip);
     if (errorCode >= 0) pushed.push(BigInt(errorCode));
     const ext = this.external(source);
     const stack = inner ? cpu.transfers.innerStack(cpl, ext) : cpu.transfers.currentStack();
@@ -267,7 +281,7 @@ export class Exceptions {
     const frame = [
       core.big((SEGMENTS[Seg.ss] as SegmentFields).selector),
       old,
-      BigInt(flags >>> 0),
+      BigInt((flags | this.resume) >>> 0),
       core.big((SEGMENTS[Seg.cs] as SegmentFields).selector),
       ip,
       ...(errorCode >= 0 ? [BigInt(errorCode)] : []),

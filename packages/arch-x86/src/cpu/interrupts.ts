@@ -57,6 +57,7 @@ export class Interrupts {
   /** An exception was delivered: the step is over. */
   forgetStep(): void {
     this.steppingFrom = -1;
+    this.cpu.debug.forget();
   }
 
   /** The state was replaced: what has been seen of it has to be seen again. */
@@ -97,17 +98,20 @@ export class Interrupts {
     if (cpu.vmx.guest && cpu.vmx.takeEvents()) return true;
     const now = core.instructions();
     const shadowed = this.shadowedAt(now);
-    if (this.steppingFrom >= 0 && now > this.steppingFrom) {
-      this.steppingFrom = -1;
-      // MOV SS and POP SS hold single steps back as well, until the next instruction is over.
-      if (shadowed !== SHADOW.stack) return this.delivered(cpu.exceptions.debug(SINGLE_STEP, cpu.ip));
+    const stepped = this.steppingFrom >= 0 && now > this.steppingFrom;
+    if (stepped) this.steppingFrom = -1;
+    const resuming = cpu.debug.resuming(now);
+    // MOV SS and POP SS hold traps back as well, until the next instruction is over; that of a step is lost.
+    if (shadowed !== SHADOW.stack) {
+      const reasons = cpu.debug.take() | (stepped ? SINGLE_STEP : 0);
+      if (reasons !== 0) return this.delivered(cpu.exceptions.debug(reasons, cpu.ip));
     }
     if (shadowed === 0 && this.interrupt()) {
       core.singleStep = false;
       return true;
     }
     const trapping = (core.lo(RFLAGS) & RFLAG.TF) !== 0;
-    core.singleStep = trapping || shadowed !== 0;
+    core.singleStep = trapping || shadowed !== 0 || resuming;
     if (!trapping) this.steppingFrom = -1;
     else if (this.steppingFrom < 0) this.steppingFrom = now;
     return false;

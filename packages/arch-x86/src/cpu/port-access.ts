@@ -25,10 +25,12 @@ export function checkPort(cpu: X86Cpu, port: number, size: number): void {
 
 export function readPort(cpu: X86Cpu, port: number, size: 1 | 2 | 4): number {
   checkPort(cpu, port, size);
+  cpu.debug.port(port, size);
   return cpu.ports.read(port, size);
 }
 
 export function writePort(cpu: X86Cpu, port: number, size: 1 | 2 | 4, value: number): void {
   checkPort(cpu, port, size);
+  cpu.debug.port(port, size);
   cpu.ports.write(port, size, value >>> 0);
 }

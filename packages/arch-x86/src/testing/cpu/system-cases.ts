@@ -1,5 +1,5 @@
 import { type PagingMode, pagingCases, pagingProgram } from "./paging-cases.js";
-import { longProgram, protectedProgram, RESUME, realProgram, type SystemCase } from "./system-program.js";
+import { longProgram, protectedProgram, realProgram, type SystemCase } from "./system-program.js";
 
 // Cases for `SystemProgram`s. What QEMU does not check (limits of segments, some reserved bits) is not among them.
 
@@ -667,7 +667,7 @@ export const groups: Readonly<
 /** Exceptions with a selector as error code; its bit 0, EXT, QEMU sets for interrupts only. */
 const SELECTOR_ERRORS = ["a", "b", "c", "d"];
 
-/** What of a case's words is compared with QEMU's: not RF, which it does not push, nor EXT, nor P with RSVD. */
+/** What of a case's words is compared with QEMU's: not EXT, nor P with RSVD. */
 export function comparable(words: readonly string[] | undefined): string[] {
   if (words === undefined) return ["missing"];
   // Vectors and error codes of long mode are quads.
@@ -678,7 +678,7 @@ export function comparable(words: readonly string[] | undefined): string[] {
     const faulted = words[i - width] === "e" && words[i - 2 * width] !== "e";
     const reserved = faulted && (Number.parseInt(text, 16) & 8) !== 0;
     if (reserved) return hex(Number.parseInt(text, 16) | 1);
-    return i === 4 * width ? without(text, RESUME) : text;
+    return text;
   });
 }
 

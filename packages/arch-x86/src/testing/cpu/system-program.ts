@@ -9,8 +9,6 @@ export interface SystemCase {
 
 /** What the dumps of a case begin with, the case's number in the low half. */
 const MARK = 0xc0de;
-/** RFLAGS.RF: QEMU's processor does not set it in the image that a fault pushes. */
-export const RESUME = 0x1_0000;
 
 /** Selectors of the frame's descriptor table. */
 export const SELECTORS = `
@@ -227,6 +225,8 @@ common_32:
   pusha
   call data_segments_but_stack
   mov %esp, %ebp
+  # QEMU's processor pushes no RF.
+  andl $0xfffeffff, 64(%ebp)
   # Vector, error code, EIP, CS, EFLAGS.
   lea 48(%ebp), %esi
   mov $5, %ecx
@@ -450,6 +450,7 @@ common_64:
   push %rax
   # RAX, RCX, RDX, RBX, RBP, RSI, RDI, R8, R11; vector, error code, RIP, CS, RFLAGS, RSP, SS.
   mov %rsp, %rbp
+  andl $0xfffeffff, 104(%rbp)
   lea 72(%rbp), %rsi
   mov $7, %ecx
   call emit_quads
