@@ -15,6 +15,7 @@ export {
   Access,
   type CodeSource,
   type GuestCpu,
+  newTranslation,
   type ParcelSource,
   Status,
   Translated,

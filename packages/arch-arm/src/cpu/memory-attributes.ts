@@ -16,7 +16,7 @@ export interface MemoryAttributes {
 }
 
 /** Is a byte of MAIR for Device memory? */
-export function isDevice(attributes: number): boolean {
+function isDevice(attributes: number): boolean {
   return (attributes & 0xf0) === 0;
 }
 

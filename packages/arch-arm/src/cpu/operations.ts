@@ -1,4 +1,4 @@
-import { Access, Status, type Translation } from "@hypercraft/engine";
+import { Access, newTranslation, Status } from "@hypercraft/engine";
 import { Need, Rights } from "./access.js";
 import { HCR, SCTLR } from "./control-bits.js";
 import { EL1, EL2 } from "./fields.js";
@@ -30,13 +30,7 @@ const PAR_STAGE2 = 1 << 9;
 /** SYS instructions: cache maintenance, TLBI and AT. Caches are coherent, so cache maintenance only checks rights. */
 export class Operations {
   private readonly pe: ArmPe;
-  private readonly at: Translation = {
-    physical: 0,
-    readable: false,
-    writable: false,
-    cacheable: false,
-    pageShift: 12,
-  };
+  private readonly at = newTranslation();
 
   constructor(pe: ArmPe) {
     this.pe = pe;

@@ -1,4 +1,4 @@
-import { Access, Translated, type Translation } from "@hypercraft/engine";
+import { Access, newTranslation, Translated } from "@hypercraft/engine";
 import {
   aarch64Stage1Format,
   aarch64Stage2Format,
@@ -31,7 +31,7 @@ function machine(bits: number | undefined): FakeMachine {
 
 /** Where a load of EL1 leads, undefined for a fault. */
 function physical(made: FakeMachine, address: bigint): { at: number; shift: number } | undefined {
-  const out: Translation = { physical: 0, readable: false, writable: false, cacheable: false, pageShift: 12 };
+  const out = newTranslation();
   atLevel(made, 1);
   const [lo, hi] = [Number(BigInt.asIntN(32, address)), Number(BigInt.asIntN(32, address >> 32n))];
   const translated = made.pe.translate(Access.read, lo, hi, 1, out);

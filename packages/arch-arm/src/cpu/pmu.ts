@@ -7,7 +7,7 @@ import { system } from "./state.js";
 export const EVENT_COUNTERS = 6;
 export const CYCLE_COUNTER = 31;
 /** Bits of the counters there are, in the registers that have one for each. */
-export const ALL_COUNTERS = (1 << CYCLE_COUNTER) | ((1 << EVENT_COUNTERS) - 1);
+const ALL_COUNTERS = (1 << CYCLE_COUNTER) | ((1 << EVENT_COUNTERS) - 1);
 
 export const PMCR = { E: 1 << 0, P: 1 << 1, C: 1 << 2, D: 1 << 3, N_SHIFT: 11 } as const;
 /** Common events, those that PMCEID0_EL0 names. */

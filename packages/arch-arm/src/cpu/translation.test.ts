@@ -1,4 +1,4 @@
-import { Access, Translated, type Translation, WALKED } from "@hypercraft/engine";
+import { Access, newTranslation, Translated, type Translation, WALKED } from "@hypercraft/engine";
 import { FakeBus, FakeClock } from "@hypercraft/engine/testing/fake-core";
 import { WalkingCore } from "@hypercraft/engine/testing/walking-core";
 import fc from "fast-check";
@@ -153,14 +153,6 @@ function possible({ how, el }: AccessCase, r: TranslationRegisters): boolean {
   // With HCR_EL2.TGE, EL1 is not there.
   return !((r.HCR_EL2 & (1n << 27n)) !== 0n && el === 1);
 }
-
-const newTranslation = (): Translation => ({
-  physical: 0,
-  readable: false,
-  writable: false,
-  cacheable: false,
-  pageShift: 12,
-});
 
 function addressOf({ pages }: Built, access: AccessCase): bigint {
   const { page, offset, size, how, beyond, tag } = access;

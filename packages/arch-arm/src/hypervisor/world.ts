@@ -35,7 +35,7 @@ const INNER_SHAREABLE = 3n;
 const GRANULE_4K = 0n;
 
 /** VTCR_EL2 for tables of a format, by ID_AA64MMFR0_EL1.PARange. */
-export function translationControl(format: GuestPageTableFormat, physicalRange: bigint): bigint {
+function translationControl(format: GuestPageTableFormat, physicalRange: bigint): bigint {
   const startLevel = 4 - format.levels.length;
   return (
     VTCR_RES1 |

@@ -199,7 +199,7 @@ export interface VirtualInterfaceOptions {
 }
 
 /** Virtual interfaces have five bits of priority, all of which preempt: list registers of GICv2 have no more. */
-export const VIRTUAL_PRIORITY_BITS = 5;
+const VIRTUAL_PRIORITY_BITS = 5;
 
 /** The virtual CPU interface: a guest's interrupts are those in the list registers. */
 export class VirtualInterface extends CpuInterface {

@@ -2,7 +2,7 @@
 // IHI 0069 chapter 4.8. Priorities are 8 bits, low values urgent; implementations keep the upper 4 to 8 of them.
 
 /** What RPR reads while nothing is active. */
-export const IDLE_PRIORITY = 0xff;
+const IDLE_PRIORITY = 0xff;
 
 /** An interrupt's group: 0 or 1. */
 export type Group = 0 | 1;

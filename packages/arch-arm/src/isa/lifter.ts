@@ -12,7 +12,7 @@ import { FLAGS, PSTATE, SP, X } from "../cpu/state.js";
 import { type Comparison, compareBy, holds, isZero, type Order, orderedBy } from "./comparison.js";
 
 /** The register number that means the zero register or the stack pointer. */
-export const ZR = 31;
+const ZR = 31;
 export const LINK = 30;
 
 /** An addition or a subtraction, and its flags: C as it is kept, V by the sign. */

@@ -125,7 +125,7 @@ export type Indexed = { xnSp: number; rm: number; option: number; scaled: number
 /** UXTW, LSL (UXTX), SXTW, SXTX. */
 export const INDEX_OPTIONS = "option != 0, option != 1, option != 4, option != 5";
 
-export function indexedAddress(b: A64Builder, o: Indexed, log: number): Value {
+function indexedAddress(b: A64Builder, o: Indexed, log: number): Value {
   const index = extendedRegister(b, o.rm, o.option);
   const scaled = o.scaled === 0 || log === 0 ? index : b.i64.shl(index, b.i64.const(log));
   return b.i64.add(b.base(o.xnSp), scaled);

@@ -1,4 +1,4 @@
-import { Status, type Translation } from "@hypercraft/engine";
+import { newTranslation, Status } from "@hypercraft/engine";
 import { Fault, Need } from "./access.js";
 import { Cause } from "./causes.js";
 import { CACHE_BLOCK_BYTES } from "./features.js";
@@ -16,13 +16,7 @@ const ZERO = 4;
  */
 export class CacheBlocks {
   private readonly hart: RiscvHart;
-  private readonly at: Translation = {
-    physical: 0,
-    readable: false,
-    writable: false,
-    cacheable: false,
-    pageShift: 12,
-  };
+  private readonly at = newTranslation();
 
   constructor(hart: RiscvHart) {
     this.hart = hart;

@@ -1,4 +1,4 @@
-import { Status, type Translation } from "@hypercraft/engine";
+import { newTranslation, Status, type Translation } from "@hypercraft/engine";
 import { Fault, Need } from "./access.js";
 import { Cause } from "./causes.js";
 import type { RiscvHart } from "./hart.js";
@@ -15,14 +15,7 @@ interface Place extends Translation {
   host: number;
 }
 
-const place = (): Place => ({
-  physical: 0,
-  readable: false,
-  writable: false,
-  cacheable: false,
-  pageShift: 12,
-  host: -1,
-});
+const place = (): Place => ({ ...newTranslation(), host: -1 });
 
 /**
  * HLV, HLVX and HSV (hypervisor chapter, "Hypervisor Virtual-Machine Load and Store Instructions"): accesses

@@ -1,4 +1,4 @@
-import { Access, Status, Translated, type Translation } from "@hypercraft/engine";
+import { Access, newTranslation, Status, Translated, type Translation } from "@hypercraft/engine";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type FakeMachine, fakeMachine, RAM } from "../testing/cpu/fake-core.js";
@@ -49,14 +49,6 @@ const KIND: Record<How, keyof typeof CAUSES> = {
   hlvx: "load",
   hsv: "store",
 };
-
-const newTranslation = (): Translation => ({
-  physical: 0,
-  readable: false,
-  writable: false,
-  cacheable: false,
-  pageShift: 12,
-});
 
 /** What PMP grants to 8 bytes or less at an address, all in one aligned unit of 8: the first protection that holds them. */
 function permissionsAt(protections: readonly Protection[], at: bigint): number {

@@ -1,4 +1,4 @@
-import { Access, Translated } from "@hypercraft/engine";
+import { Access, newTranslation, Translated } from "@hypercraft/engine";
 import {
   FramePool,
   MappingFlags,
@@ -34,7 +34,7 @@ const pool = ({ core }: FakeMachine): FramePool => new FramePool(new Uint32Array
 
 /** Where the hart translates a load to, undefined for a fault. */
 function physical({ hart }: FakeMachine, address: bigint): { at: number; shift: number } | undefined {
-  const out = { physical: 0, readable: false, writable: false, cacheable: false, pageShift: 12 };
+  const out = newTranslation();
   const mstatus = hart.readCsr("mstatus");
   const [lo, hi] = [Number(BigInt.asIntN(32, address)), Number(BigInt.asIntN(32, address >> 32n))];
   const status = hart.translate(Access.read, lo, hi, 1, out);

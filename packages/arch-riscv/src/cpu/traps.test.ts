@@ -1,4 +1,4 @@
-import { Access, Status, Translated } from "@hypercraft/engine";
+import { Access, newTranslation, Status, Translated } from "@hypercraft/engine";
 import { describe, expect, it } from "vitest";
 import { type FakeMachine, fakeMachine, RAM } from "../testing/cpu/fake-core.js";
 import { Helper } from "./helper-ids.js";
@@ -209,7 +209,7 @@ describe("trap entry", () => {
     // Guest RAM at its own address, as one gigapage.
     core.write64(RAM + 0x8000 + 2 * 8, (BigInt(RAM) >> 2n) | 0xdfn);
     core.setBig(X[11]!, 0xbfff_fff8n);
-    const out = { physical: 0, readable: false, writable: false, cacheable: false, pageShift: 12 };
+    const out = newTranslation();
     expect(hart.translate(Access.read, 0xc000_0000 | 0, 0, 4, out)).toBe(Translated.trap);
     expect(hart.readCsr("scause")).toBe(21n);
     expect(hart.readCsr("stval")).toBe(0xc000_0000n);
@@ -224,7 +224,7 @@ describe("trap entry", () => {
     const { hart, core } = inMode("VS", { medeleg: ALL, instruction: 0x4188 });
     hart.writeCsr("hgatp", (8n << 60n) | ((BigInt(RAM) + 0x8000n) >> 12n));
     core.write64(RAM + 0x8000 + 2 * 8, (BigInt(RAM) >> 2n) | 0xdfn);
-    const out = { physical: 0, readable: false, writable: false, cacheable: false, pageShift: 12 };
+    const out = newTranslation();
     expect(hart.translate(Access.read, 0x1000_0000, 0, 4, out)).toBe(Translated.trap);
     expect([hart.readCsr("scause"), hart.readCsr("htval")]).toEqual([21n, 0x1000_0000n >> 2n]);
     expect(hart.readCsr("htinst")).toBe(0n);
@@ -382,7 +382,7 @@ describe("accesses that the engine reports", () => {
   it("that fetch across the edge of a PMP entry fault at the part that lies outside", () => {
     // S-mode may execute the 8 bytes from PC and nothing else; a 32-bit instruction at PC + 6 ends beyond them.
     const { hart, core } = inMode("M");
-    const out = { physical: 0, readable: false, writable: false, cacheable: false, pageShift: 12 };
+    const out = newTranslation();
     hart.writeCsr("pmpaddr0", PC >> 2n);
     hart.writeCsr("pmpaddr1", (PC + 8n) >> 2n);
     hart.writeCsr("pmpcfg0", 0x0f00n);
@@ -398,7 +398,7 @@ describe("accesses that the engine reports", () => {
 
   it("cannot be fetches from a device", () => {
     const { hart } = inMode("M");
-    const out = { physical: 0, readable: false, writable: false, cacheable: false, pageShift: 12 };
+    const out = newTranslation();
     expect(hart.translateFetch(0x1000_0000, 0, out)).toBe(Translated.trap);
     expect([hart.readCsr("mcause"), hart.readCsr("mtval")]).toEqual([1n, 0x1000_0000n]);
   });

@@ -1,17 +1,10 @@
-import { Access, Status, Translated } from "@hypercraft/engine";
+import { Access, newTranslation, Status, Translated } from "@hypercraft/engine";
 import { describe, expect, it } from "vitest";
 import { type FakeMachine, fakeMachine, RAM } from "../testing/cpu/fake-core.js";
 import { Helper } from "./helper-ids.js";
 
 const ROOT = RAM + 0x8000;
 const PC = 0x8000_0100n;
-const newTranslation = () => ({
-  physical: 0,
-  readable: false,
-  writable: false,
-  cacheable: false,
-  pageShift: 12,
-});
 
 /** A guest in VS-mode whose RAM is the gigapage at 2 GiB; nothing else is mapped. */
 function inGuest(): FakeMachine {

@@ -1,4 +1,4 @@
-import type { Core, CoreState, Translation } from "@hypercraft/engine";
+import { type Core, type CoreState, newTranslation } from "@hypercraft/engine";
 import {
   EmulatedVCpu,
   type EmulatedVCpuState,
@@ -25,13 +25,6 @@ const RAW = (reason: string): RiscvExitCause => ({
   htinst: 0n,
   spvp: 0,
 });
-const NOWHERE: Translation = {
-  physical: 0,
-  readable: false,
-  writable: false,
-  cacheable: false,
-  pageShift: 12,
-};
 
 /** A hart's state as plain data. */
 export type HartVCpuState = EmulatedVCpuState<CoreState>;
@@ -94,7 +87,7 @@ export abstract class HartVCpu extends EmulatedVCpu<RiscvExitCause, FatalExit, C
     const pc = this.getPc();
     const bits = hart.instructionBits();
     // Zero is also what an unreadable instruction reads as.
-    if (bits === 0 && !hart.probeFetch(core.pcLo(), core.pcHi(), { ...NOWHERE })) {
+    if (bits === 0 && !hart.probeFetch(core.pcLo(), core.pcHi(), newTranslation())) {
       return `0x${pc.toString(16)}: the instruction cannot be fetched`;
     }
     const digits = (bits & 3) === 3 ? 8 : 4;

@@ -2,7 +2,7 @@ import type { Block } from "../code/block.js";
 import { pageNumber } from "../tlb/virtual-pages.js";
 import { CoreContexts } from "./contexts.js";
 import type { RamRange } from "./engine.js";
-import { Access, type GuestCpu, Translated, type Translation } from "./guest-cpu.js";
+import { Access, type GuestCpu, newTranslation, Translated } from "./guest-cpu.js";
 import { W } from "./words.js";
 
 /** No host page: `Translated.moved`. */
@@ -11,13 +11,7 @@ const MOVED = -2;
 /** How a core finds the code at its pc: instruction fetch, and translation of what is met for the first time. */
 export abstract class CoreCode extends CoreContexts {
   private guest: GuestCpu | undefined;
-  private readonly fetched: Translation = {
-    physical: 0,
-    readable: false,
-    writable: false,
-    cacheable: false,
-    pageShift: 12,
-  };
+  private readonly fetched = newTranslation();
   /** The page that was fetched last is mapped globally: what leads there holds in every address space. */
   private fetchedGlobally = false;
   private foundGlobally = false;

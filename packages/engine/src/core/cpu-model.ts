@@ -1,6 +1,6 @@
 import type { CoreApi } from "./api.js";
 import { DeviceAccess, type DeviceBus } from "./device-access.js";
-import { Access, type GuestCpu, type Translation } from "./guest-cpu.js";
+import { Access, type GuestCpu, newTranslation } from "./guest-cpu.js";
 
 /** What a CPU model is made of that its architecture does not decide. */
 export interface CpuModelOptions {
@@ -27,13 +27,7 @@ export abstract class CpuModel {
    */
   sliceStart = -1;
   /** For translations that the engine did not ask for. */
-  protected readonly probed: Translation = {
-    physical: 0,
-    readable: false,
-    writable: false,
-    cacheable: false,
-    pageShift: 12,
-  };
+  protected readonly probed = newTranslation();
 
   constructor(core: CoreApi, { clock, bus, lift, disassemble = () => "" }: CpuModelOptions) {
     this.core = core;

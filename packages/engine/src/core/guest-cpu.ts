@@ -57,6 +57,15 @@ export interface Translation {
   global?: boolean;
 }
 
+/** A translation to be filled in: of nothing, with no right. */
+export const newTranslation = (): Translation => ({
+  physical: 0,
+  readable: false,
+  writable: false,
+  cacheable: false,
+  pageShift: 12,
+});
+
 /** Where the lifter reads instruction bytes: little endian, offsets from the start of the block's page. */
 export interface CodeSource {
   /**

@@ -1,6 +1,6 @@
 import { SlowAccess } from "../cold/slow-access.js";
 import type { Core } from "./core.js";
-import { Access, Status, Translated, type Translation } from "./guest-cpu.js";
+import { Access, newTranslation, Status, Translated } from "./guest-cpu.js";
 import { W } from "./words.js";
 
 /** A physical address at which there is nothing. */
@@ -26,20 +26,8 @@ export class SlowPath {
   asked: 0 | 1 | 2 | 4 | 8 = 0;
   askedUpper = false;
   private readonly core: Core;
-  private readonly first: Translation = {
-    physical: 0,
-    readable: false,
-    writable: false,
-    cacheable: false,
-    pageShift: 12,
-  };
-  private readonly second: Translation = {
-    physical: 0,
-    readable: false,
-    writable: false,
-    cacheable: false,
-    pageShift: 12,
-  };
+  private readonly first = newTranslation();
+  private readonly second = newTranslation();
   /** Virtual page of a TLB entry that only the current instruction may use. */
   private oneShot = 0;
   private hasOneShot = false;

@@ -14,8 +14,6 @@ const MTIMER = 0x4000;
 const MTIME = 0xbff8;
 /** Largest number of harts the layout has room for. */
 const MAX_HARTS = 4095;
-/** Size in bytes of the register window. */
-export const CLINT_SIZE = 0x10000;
 
 /** What the timer and the software interrupts act on: the machine-level inputs of the harts. */
 export interface ClintHarts {

@@ -1,4 +1,4 @@
-import type { TranslationRegisters } from "./plain-walker.js";
+import { TRANSLATION_REGISTERS, type TranslationRegisters } from "./plain-walker.js";
 import { BLOB } from "./qemu-system.js";
 import { PROGRAM_OFFSET } from "./translation-cases.js";
 
@@ -21,17 +21,6 @@ export const INSTRUCTIONS = [
 ] as const;
 export type AccessInstruction = (typeof INSTRUCTIONS)[number];
 
-const REGISTERS = [
-  "SCTLR_EL1",
-  "TCR_EL1",
-  "MAIR_EL1",
-  "TTBR0_EL1",
-  "TTBR1_EL1",
-  "HCR_EL2",
-  "VTCR_EL2",
-  "VTTBR_EL2",
-] as const satisfies readonly (keyof TranslationRegisters)[];
-
 export interface Access {
   readonly instruction: AccessInstruction;
   readonly address: bigint;
@@ -52,7 +41,7 @@ const SPSR_PAN = 1n << 22n;
 /** Registers, then how many, then number, address and SPSR of each; at the end, all ones. */
 function encode(regimens: readonly Regimen[]): bigint[] {
   const words = regimens.flatMap(({ registers, accesses }) => [
-    ...REGISTERS.map((name) => registers[name]),
+    ...TRANSLATION_REGISTERS.map((name) => registers[name]),
     BigInt(accesses.length),
     ...accesses.flatMap(({ instruction, address, el, pan }) => [
       BigInt(INSTRUCTIONS.indexOf(instruction)),
@@ -80,9 +69,9 @@ next:
   ldr x0, [x20]
   cmn x0, #1
   b.eq end
-${REGISTERS.map((name, i) => `  ldr x0, [x20, #${8 * i}]\n  msr ${name}, x0`).join("\n")}
-  ldr x21, [x20, #${8 * REGISTERS.length}]
-  add x20, x20, #${8 * REGISTERS.length + 8}
+${TRANSLATION_REGISTERS.map((name, i) => `  ldr x0, [x20, #${8 * i}]\n  msr ${name}, x0`).join("\n")}
+  ldr x21, [x20, #${8 * TRANSLATION_REGISTERS.length}]
+  add x20, x20, #${8 * TRANSLATION_REGISTERS.length + 8}
 one:
   cbz x21, next
   sub x21, x21, #1

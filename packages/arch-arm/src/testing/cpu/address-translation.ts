@@ -1,4 +1,4 @@
-import type { TranslationRegisters } from "./plain-walker.js";
+import { TRANSLATION_REGISTERS, type TranslationRegisters } from "./plain-walker.js";
 import { BLOB, type QemuCpu, runOnQemu } from "./qemu-system.js";
 
 // AT instructions in many translation regimes, as one program for QEMU.
@@ -16,17 +16,6 @@ export const TRANSLATIONS = [
 ] as const;
 export type TranslationName = (typeof TRANSLATIONS)[number];
 
-const REGISTERS = [
-  "SCTLR_EL1",
-  "TCR_EL1",
-  "MAIR_EL1",
-  "TTBR0_EL1",
-  "TTBR1_EL1",
-  "HCR_EL2",
-  "VTCR_EL2",
-  "VTTBR_EL2",
-] as const satisfies readonly (keyof TranslationRegisters)[];
-
 /** One regime and what is translated in it. */
 export interface Question {
   readonly registers: TranslationRegisters;
@@ -36,7 +25,7 @@ export interface Question {
 /** For each question: registers, then how many, then number and address of each; at the end, no registers but ones. */
 function encode(questions: readonly Question[]): bigint[] {
   const words = questions.flatMap(({ registers, asked }) => [
-    ...REGISTERS.map((name) => registers[name]),
+    ...TRANSLATION_REGISTERS.map((name) => registers[name]),
     BigInt(asked.length),
     ...asked.flatMap(({ name, address }) => [BigInt(TRANSLATIONS.indexOf(name)), address]),
   ]);
@@ -52,9 +41,9 @@ next:
   ldr x0, [x20]
   cmn x0, #1
   b.eq end
-${REGISTERS.map((name, i) => `  ldr x0, [x20, #${8 * i}]\n  msr ${name}, x0`).join("\n")}
-  ldr x21, [x20, #${8 * REGISTERS.length}]
-  add x20, x20, #${8 * REGISTERS.length + 8}
+${TRANSLATION_REGISTERS.map((name, i) => `  ldr x0, [x20, #${8 * i}]\n  msr ${name}, x0`).join("\n")}
+  ldr x21, [x20, #${8 * TRANSLATION_REGISTERS.length}]
+  add x20, x20, #${8 * TRANSLATION_REGISTERS.length + 8}
   isb
   tlbi alle1
   dsb sy

@@ -22,6 +22,18 @@ export interface TranslationRegisters {
   readonly TTBR0_EL2: bigint;
 }
 
+/** Those of EL1's regime, in the order in which programs get their values. */
+export const TRANSLATION_REGISTERS = [
+  "SCTLR_EL1",
+  "TCR_EL1",
+  "MAIR_EL1",
+  "TTBR0_EL1",
+  "TTBR1_EL1",
+  "HCR_EL2",
+  "VTCR_EL2",
+  "VTTBR_EL2",
+] as const satisfies readonly (keyof TranslationRegisters)[];
+
 export interface PlainRequest {
   readonly address: bigint;
   readonly access: PlainAccess;

@@ -41,7 +41,7 @@ const FIRST_PRIVATE = 16;
 const FIRST_SHARED = 32;
 
 /** A shared interrupt in the GIC's three cells. Lines of this board's devices stay high until they are served. */
-export function sharedInterrupt(id: number): readonly FdtCell[] {
+function sharedInterrupt(id: number): readonly FdtCell[] {
   return [SHARED, id - FIRST_SHARED, LEVEL_HIGH];
 }
 

@@ -57,9 +57,6 @@ const CONFIG = 0x100;
 const INTERRUPT_USED = 1;
 const INTERRUPT_CONFIG = 2;
 
-/** Least size in bytes of the register window: control registers and 256 bytes of configuration. */
-export const VIRTIO_MMIO_SIZE = 0x200;
-
 export interface VirtioMmioOptions {
   readonly irq: IrqLine;
   readonly memory: GuestMemory;
