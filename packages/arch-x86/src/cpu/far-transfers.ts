@@ -443,7 +443,9 @@ export class FarTransfers {
       const rights = core.lo(field);
       const free = (rights & (RIGHTS.code | RIGHTS.conforming)) === (RIGHTS.code | RIGHTS.conforming);
       const dpl = (rights & RIGHTS.dpl) >> RIGHTS.dplShift;
-      if (!free && dpl < cpl) segments.loadNull(number, 0);
+      // A register that is null stays as it is: FS and GS have bases all the same.
+      const isNull = (core.lo(SEGMENTS[number]!.selector) & ~3) === 0;
+      if (!isNull && !free && dpl < cpl) segments.loadNull(number, 0);
     }
   }
 

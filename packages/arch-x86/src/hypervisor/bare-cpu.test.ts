@@ -66,6 +66,38 @@ it("enters 64-bit mode by the tables that it is given", async () => {
   expect(vcpu.getGpr(Gpr.rax)).toBe(0x1234_5678_9abc_def0n);
 });
 
+it("keeps the bases of FS and GS where they are null and IRET leads to an outer level", async () => {
+  const gdt = 0x4000;
+  // mov eax, 0x1234; xor edx, edx; mov ecx, IA32_FS_BASE; wrmsr
+  const code = [0xb8, 0x34, 0x12, 0, 0, 0x31, 0xd2, 0xb9, 0, 1, 0, 0xc0, 0x0f, 0x30];
+  // push 0x23 (SS); push 0x7000; push 2; push 0x1b (CS); push 0x8100; iretq
+  code.push(0x6a, 0x23, 0x68, 0, 0x70, 0, 0, 0x6a, 2, 0x6a, 0x1b, 0x68, 0, 0x81, 0, 0, 0x48, 0xcf);
+  const state: EntryState = {
+    ...PROTECTED,
+    kind: "long",
+    pageTable: 0x1000,
+    data: 0,
+    gdt: { base: gdt, limit: 0x27 },
+    registers: { rsp: 0x7000 },
+  };
+  const { vm, vcpu } = guest(state, code);
+  const { memory } = vm;
+  for (const [table, entry] of [
+    [0x1000, 0x2007] as const,
+    [0x2000, 0x3007] as const,
+    [0x3000, 0x87] as const,
+  ])
+    memory?.writeU32(table, entry);
+  const descriptors = [0x00af_9b00_0000_ffffn, 0x00af_fb00_0000_ffffn, 0x00cf_f300_0000_ffffn];
+  descriptors.forEach((descriptor, i) => {
+    memory?.writeU64(gdt + 0x10 + 8 * i, descriptor);
+  });
+  memory?.write(0x8100, Uint8Array.of(0xeb, 0xfe));
+  await vm.run({ maxInstructions: 20 });
+  const values = new Map(vcpu.registers().map(({ name, value }) => [name, value]));
+  expect([values.get("pc"), values.get("cs"), values.get("fs.base")]).toEqual([0x8100n, 0x1bn, 0x1234n]);
+});
+
 it("does not run between INIT and a start-up IPI", async () => {
   const { vm, vcpu } = guest(PROTECTED, [0xeb, 0xfe]);
   vcpu.core.set(activity, 3, 0);
