@@ -1,12 +1,23 @@
 import { type Core, Prng } from "@hypercraft/engine";
 import { createFlatUser } from "@hypercraft/engine/testing/flat-user";
 import { describe, expect, test } from "vitest";
-import { type CodeMode, modeNumber, USER_64 } from "../cpu/mode.js";
 import { GPR, X87, XMM, x86Layout } from "../cpu/state.js";
-import { FLOATING_POINT, UserCpu } from "../testing/engine-user.js";
+import { FLOATING_POINT } from "../testing/engine-user.js";
+import {
+  all,
+  core,
+  DONE,
+  ERROR_SUMMARY,
+  ending,
+  endings,
+  MF,
+  ModalCpu,
+  NM,
+  rows,
+  UD,
+} from "../testing/instruction-endings.js";
 import type { Row } from "../testing/user-sequences.js";
 import { encode, rmKind } from "./encode.js";
-import { x86Instructions } from "./table.js";
 
 // What keeps instructions on MMX and XMM registers from being executed: SDM volume 1, 9.6 and 13.1, and volume 2, 2.6.
 
@@ -14,58 +25,12 @@ const BASE = 0x2_0000;
 const DATA = 0x4_0000;
 const STEP = 32;
 
-let mode: CodeMode = USER_64;
-
-class Processor extends UserCpu {
-  override codeMode(): number {
-    return modeNumber(mode);
-  }
-}
-
-const rows = x86Instructions as readonly Row[];
 const has = ({ operands }: Row, kind: "xmm" | "mmx"): boolean =>
   operands.some(({ place }) => place.startsWith(kind));
 const vectorRows = rows.filter((row) => has(row, "xmm") || has(row, "mmx") || row.name === "emms");
 const controls = rows.filter(({ name }) => /^(ld|st)mxcsr/.test(name));
 /** Of SSE and later, but on no vector. */
 const others = rows.filter(({ name }) => /^(movnti|crc32|[lms]fence|clflush|prefetch(nta|t\d))/.test(name));
-
-const image = new Uint8Array(rows.length * STEP);
-for (const row of rows) {
-  if (row.options.in64 === "not") continue;
-  const kind = rmKind(row);
-  const rm = kind === "memory" ? { base: 3 } : 3;
-  // SYSCALL behind it.
-  image.set([...encode(row, { reg: 1, rm }), 0x0f, 0x05], row.index * STEP);
-}
-
-const { core } = createFlatUser(
-  { image, base: BASE },
-  { cpu: (one: Core) => new Processor(one), floatingPoint: FLOATING_POINT, tier: "cold" },
-);
-
-/** How an instruction of the image ends in a mode. */
-function ending(row: Row, change: Partial<CodeMode>, status = 0): string {
-  mode = { ...USER_64, ...change };
-  core.set(X87.status, status, 0);
-  core.set(X87.used, 0, 0);
-  core.setBig(GPR[3]!, BigInt(DATA));
-  core.setBig(GPR[7]!, BigInt(DATA));
-  core.setPc(BASE + row.index * STEP, 0);
-  core.run(10);
-  return String(core.exit).replace(/ at 0x.*$/, "");
-}
-
-const DONE = "system call";
-const UD = "helper 0 with 0";
-const raised = (vector: number) => `helper 1 with ${vector}`;
-const [NM, MF] = [raised(7), raised(16)];
-const ERROR_SUMMARY = 0x80;
-
-const endings = (some: readonly Row[], change: Partial<CodeMode>, status = 0) =>
-  Object.fromEntries(some.map((row) => [row.name, ending(row, change, status)]));
-const all = (some: readonly Row[], end: (row: Row) => string) =>
-  Object.fromEntries(some.map((row) => [row.name, end(row)]));
 
 describe("on vectors", () => {
   const some = [...vectorRows, ...controls];
@@ -124,9 +89,8 @@ test("memory operands of 16 bytes are aligned, but for a few", () => {
     code.set([...encode(row, { reg: 1, rm: { base: 3, displacement: 8 } }), 0x0f, 0x05], i * STEP);
   const { core: own } = createFlatUser(
     { image: code, base: BASE },
-    { cpu: (one: Core) => new Processor(one), floatingPoint: FLOATING_POINT, tier: "cold" },
+    { cpu: (one: Core) => new ModalCpu(one), floatingPoint: FLOATING_POINT, tier: "cold" },
   );
-  mode = USER_64;
   const fine = inMemory.filter((_, i) => {
     own.setBig(GPR[3]!, BigInt(DATA));
     own.setPc(BASE + i * STEP, 0);
