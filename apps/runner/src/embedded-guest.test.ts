@@ -50,6 +50,33 @@ test("its shell takes commands from a pipe", async () => {
   expect(Math.min(cold.instructions / cold.blocks, cold.codeBytes / cold.instructions)).toBeGreaterThan(1);
 });
 
+test("machines of both architectures side by side do what each does alone; a snapshot of one goes on alone", async () => {
+  const guest = ["--memory", "32M", "--append", "selftest", "--deterministic", "--stats=json"];
+  const [riscv, arm] = [guest, ["--arch", "arm64", "--cpus", "2", ...guest]];
+  const saved = ["--snapshot-at", "700K", "--snapshot-to", path("arm.snap")];
+  const both = await hypercraft("run", ...riscv, "--and", ...arm, ...saved);
+  expect(both.code).toBe(0);
+  const of = (text: string, name: string) =>
+    text.split("\n").flatMap((line) => (line.startsWith(`[${name}] `) ? [line.slice(name.length + 3)] : []));
+  // A return before a line would hide its mark.
+  const shown = (text: string) => text.replaceAll("\r", "").trimEnd();
+  const saw = (name: string) => shown(of(both.out, name).join("\n"));
+  for (const [name, args] of [
+    ["riscv64", riscv],
+    ["arm64", arm],
+  ] as const) {
+    const alone = await hypercraft("run", ...args);
+    expect(saw(name)).toBe(shown(alone.out));
+    const stats = (text: string) => JSON.parse(text.split("\n").find((line) => line.startsWith("{"))!);
+    const [{ instructions, exits }, expected] = [stats(of(both.err, name).join("\n")), stats(alone.err)];
+    expect({ instructions, exits }).toEqual({ instructions: expected.instructions, exits: expected.exits });
+  }
+  const resumed = await hypercraft("snapshot", "resume", path("arm.snap"));
+  expect(resumed.code).toBe(0);
+  expect(saw("arm64").endsWith(shown(resumed.out))).toBe(true);
+  expect(resumed.out).toContain("selftest:");
+});
+
 test("all tiers do the same, and tell what was compiled", async () => {
   const guest = ["--memory", "32M", "--append", "selftest", "--max-instructions", "1500K"];
   const args = ["run", ...guest, "--deterministic", "--tier"];
