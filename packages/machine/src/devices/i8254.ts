@@ -30,7 +30,8 @@ const READ_BACK = 3;
  * was loaded.
  */
 class Channel {
-  mode = 0;
+  /** As it was written: 6 and 7 are 2 and 3. */
+  modeBits = 0;
   bcd = false;
   /** Bytes of the count register that are accessed: bit 0 the low one, bit 1 the high one. */
   access = 3;
@@ -52,6 +53,10 @@ class Channel {
   latchedCount: number | undefined;
   latchedStatus: number | undefined;
 
+  private get mode(): number {
+    return this.modeBits > 5 ? this.modeBits - 4 : this.modeBits;
+  }
+
   private get periodic(): boolean {
     return this.mode === 2 || this.mode === 3;
   }
@@ -67,8 +72,7 @@ class Channel {
 
   control(value: number): void {
     this.access = (value >> 4) & 3;
-    const mode = (value >> 1) & 7;
-    this.mode = mode > 5 ? mode - 4 : mode;
+    this.modeBits = (value >> 1) & 7;
     this.bcd = (value & 1) !== 0;
     this.start = undefined;
     this.stoppedAt = undefined;
@@ -226,7 +230,7 @@ class Channel {
     const out = this.out(now) ? 0x80 : 0;
     const waiting = this.fresh || this.untriggered || this.next !== undefined || now < (this.start ?? now);
     this.latchedStatus ??=
-      out | (waiting ? 0x40 : 0) | (this.access << 4) | (this.mode << 1) | (this.bcd ? 1 : 0);
+      out | (waiting ? 0x40 : 0) | (this.access << 4) | (this.modeBits << 1) | (this.bcd ? 1 : 0);
   }
 
   private register(now: number): number {
@@ -248,10 +252,10 @@ class Channel {
   }
 
   state(): ComponentState {
-    const { mode, bcd, access, reload, gate, fresh, untriggered, readHigh, next } = this;
+    const { modeBits, bcd, access, reload, gate, fresh, untriggered, readHigh, next } = this;
     return {
       version: STATE_VERSION,
-      ...{ mode, bcd, access, reload, gate, fresh, untriggered, readHigh },
+      ...{ modeBits, bcd, access, reload, gate, fresh, untriggered, readHigh },
       start: this.start ?? null,
       stoppedAt: this.stoppedAt ?? null,
       next: next === undefined ? null : [next.reload, next.start, next.from],
@@ -269,7 +273,7 @@ class Channel {
       if (!Number.isSafeInteger(value)) throw reader.bad(field);
       return value as number;
     };
-    this.mode = reader.unsigned("mode", 3);
+    this.modeBits = reader.unsigned("modeBits", 3);
     this.bcd = reader.flag("bcd");
     this.access = reader.unsigned("access", 2);
     this.reload = reader.integer("reload");

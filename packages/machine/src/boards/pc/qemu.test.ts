@@ -1,0 +1,275 @@
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { DeterministicClock } from "../../time/clock.js";
+import { createPc } from "../pc.js";
+import { RegisterProgram } from "../testing/register-program.js";
+
+// The devices against QEMU's PC: programs that set registers and read them back have to see the same.
+
+const hasQemu = spawnSync("qemu-system-x86_64", ["--version"], { stdio: "ignore" }).status === 0;
+
+function onQemu(program: RegisterProgram): string[] {
+  const folder = mkdtempSync(join(tmpdir(), "pc-"));
+  try {
+    const [kernel, output] = [join(folder, "kernel"), join(folder, "output")];
+    writeFileSync(kernel, program.kernel());
+    const machine = [
+      "-M",
+      "pc,hpet=on",
+      "-cpu",
+      "max",
+      "-m",
+      "32",
+      "-display",
+      "none",
+      "-no-reboot",
+      "-nodefaults",
+    ];
+    const devices = ["-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-debugcon", `file:${output}`];
+    spawnSync("qemu-system-x86_64", [...machine, ...devices, "-kernel", kernel], { timeout: 30_000 });
+    // Firmware prints there before.
+    const bytes = readFileSync(output);
+    const length = program.reads.reduce((sum, { size }) => sum + size, 0);
+    return program.values(bytes.subarray(bytes.length - length));
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+async function onOurs(program: RegisterProgram): Promise<string[]> {
+  const bytes: number[] = [];
+  const machine = await createPc({
+    mode: "bare",
+    memory: 32 << 20,
+    console: { read: () => -1, write: (part: Uint8Array) => void bytes.push(...part) },
+    clock: new DeterministicClock(10, 1),
+    kernel: { name: "kernel", bytes: program.kernel() },
+  });
+  await machine.run({ maxInstructions: 50_000_000 });
+  return program.values(Uint8Array.from(bytes));
+}
+
+const LAPIC = 0xfee0_0000;
+const IOAPIC = 0xfec0_0000;
+const HPET = 0xfed0_0000;
+
+/** Both 8259s as firmware sets them up, all masked. */
+const pics = (program: RegisterProgram) =>
+  program
+    .out(0x20, 0x11)
+    .out(0x21, 0x20, 4, 1)
+    .out(0xa0, 0x11)
+    .out(0xa1, 0x28, 2, 1)
+    .out(0x21, 0xff)
+    .out(0xa1, 0xff)
+    .out(0x4d0, 0)
+    .out(0x4d1, 0);
+
+/** A byte in the keyboard controller raises interrupt 1, until it is read. */
+const raise1 = (program: RegisterProgram) => program.out(0x64, 0xd2).out(0x60, 0x41).until(0x64, 1, 1);
+const quietKeyboard = (program: RegisterProgram) =>
+  program.drop(0x60).drop(0x60).out(0x64, 0x60).out(0x60, 0x41);
+
+const programs: Record<string, (program: RegisterProgram) => unknown> = {
+  "8259: masks, register selection, trigger modes": (p) => {
+    pics(p).in(0x21).in(0xa1).out(0x21, 0x5a).in(0x21);
+    p.out(0x20, 0x0b).in(0x20, "ISR").out(0x20, 0x0a).in(0x20, "IRR");
+    p.out(0x4d0, 0xff).out(0x4d1, 0xff).in(0x4d0).in(0x4d1);
+  },
+  "8259: requests, poll and ends": (p) => {
+    quietKeyboard(pics(p));
+    raise1(p).out(0x20, 0x0a).in(0x20, "IRR masked");
+    p.out(0x20, 0x0c).in(0x20, "poll, masked");
+    p.out(0x21, 0xfd).out(0x20, 0x0c).in(0x20, "poll");
+    p.out(0x20, 0x0a).in(0x20, "IRR served").out(0x20, 0x0b).in(0x20, "ISR");
+    p.drop(0x60).out(0x20, 0x20).in(0x20, "ISR after EOI");
+    raise1(p)
+      .out(0x20, 0x0c)
+      .in(0x20, "poll")
+      .out(0x20, 0x0b)
+      .in(0x20, "ISR")
+      .out(0x20, 0x61)
+      .in(0x20, "ISR after");
+    p.drop(0x60);
+    // Rotation: interrupt 1 becomes the lowest.
+    raise1(p).out(0x20, 0x0c).in(0x20, "poll").out(0x20, 0xa0, 0x0b).in(0x20, "ISR after rotation");
+  },
+  // QEMU's status knows nothing of counts that are not loaded, and starts without them.
+  "8254: read-back of modes and counts": (p) => {
+    for (const control of [0xb0, 0xb2, 0xb4, 0xb6, 0xb8, 0xba, 0xbc, 0xbe, 0x90, 0xa0, 0xb1])
+      p.out(0x61, 0)
+        .out(0x43, control, 0xe8)
+        .bits(0x42, 0x3f, `status of ${control.toString(16)}`);
+    p.out(0x43, 0xb4)
+      .out(0x42, 0x34, 0x12)
+      .out(0x61, 1)
+      .out(0x43, 0xe8)
+      .bits(0x42, 0x3f, "status with a count");
+  },
+  "8254: mode 0 ends": (p) => {
+    p.out(0x61, 1).out(0x43, 0xb0).out(0x42, 0xff, 0).until(0x61, 0x20, 0x20);
+    p.out(0x43, 0xe8).in(0x42, "status at the end");
+    p.bits(0x61, 0x2f, "port B");
+  },
+  "clock: registers that do not move": (p) => {
+    const get = (register: number) => p.out(0x70, register).in(0x71, `register ${register.toString(16)}`);
+    const set = (register: number, value: number) => p.out(0x70, register).out(0x71, value);
+    get(0x0d);
+    set(0x0b, 0x82);
+    get(0x0b);
+    for (const [register, value] of [
+      ...[
+        [0, 0x12],
+        [2, 0x34],
+        [4, 0x21],
+        [7, 0x29],
+        [8, 2],
+        [9, 0x24],
+        [0x32, 0x20],
+      ],
+      ...[
+        [1, 0x55],
+        [3, 0xc0],
+        [5, 0x13],
+        [0x0f, 0x5a],
+        [0x40, 0xa5],
+      ],
+    ] as [number, number][])
+      set(register, value);
+    for (const register of [0, 1, 2, 3, 4, 5, 7, 8, 9, 0x32, 0x0f, 0x40]) get(register);
+    set(0x0a, 0x26);
+    get(0x0a);
+  },
+  "keyboard controller: self test, command byte, keyboard": (p) => {
+    p.out(0x64, 0xaa).until(0x64, 1, 1).in(0x60, "self test");
+    p.out(0x64, 0xab).until(0x64, 1, 1).in(0x60, "interface test");
+    p.out(0x64, 0x60).out(0x60, 0x50).out(0x64, 0x20).until(0x64, 1, 1).in(0x60, "command byte");
+    p.out(0x64, 0xae).out(0x60, 0xff).until(0x64, 1, 1).in(0x60, "reset").until(0x64, 1, 1).in(0x60, "reset");
+    p.out(0x60, 0xf2)
+      .until(0x64, 1, 1)
+      .in(0x60, "identify")
+      .until(0x64, 1, 1)
+      .in(0x60)
+      .until(0x64, 1, 1)
+      .in(0x60);
+    p.out(0x60, 0xed).until(0x64, 1, 1).in(0x60, "LEDs").out(0x60, 0).until(0x64, 1, 1).in(0x60, "LEDs");
+    p.out(0x60, 0xee).until(0x64, 1, 1).in(0x60, "echo");
+  },
+  "I/O APIC: registers": (p) => {
+    const get = (register: number) => p.store(IOAPIC, register).load(IOAPIC + 0x10, `register ${register}`);
+    const set = (register: number, value: number) => p.store(IOAPIC, register).store(IOAPIC + 0x10, value);
+    get(1);
+    set(0, 0xff00_0000);
+    get(0);
+    set(0x12, 0x1_a7ff);
+    set(0x13, 0xff12_3456);
+    get(0x12);
+    // Above bit 55, QEMU keeps what is reserved.
+    p.store(IOAPIC, 0x13).load(IOAPIC + 0x13, "destination", 1);
+    set(0x3e, 0x1_8042);
+    get(0x3e);
+  },
+  "I/O APIC: edges and levels reach the local APIC": (p) => {
+    quietKeyboard(pics(p));
+    p.store(LAPIC + 0xf0, 0x1ff)
+      .store(LAPIC + 0xe0, 0xffff_ffff)
+      .store(LAPIC + 0xd0, 0x0100_0000);
+    const set = (register: number, value: number) => p.store(IOAPIC, register).store(IOAPIC + 0x10, value);
+    const get = (register: number, what: string) => p.store(IOAPIC, register).load(IOAPIC + 0x10, what);
+    set(0x13, 0);
+    set(0x12, 0x41);
+    raise1(p)
+      .load(LAPIC + 0x220, "IRR")
+      .load(LAPIC + 0x1a0, "TMR")
+      .drop(0x60);
+    set(0x12, 0x8062);
+    raise1(p)
+      .load(LAPIC + 0x230, "IRR")
+      .load(LAPIC + 0x1b0, "TMR");
+    get(0x12, "remote IRR");
+    p.drop(0x60);
+    set(0x12, 0x1_0062);
+    get(0x12, "edge again");
+    // By logical destination, to nobody.
+    set(0x13, 0x0200_0000);
+    set(0x12, 0x0843);
+    raise1(p)
+      .load(LAPIC + 0x220, "IRR of another")
+      .drop(0x60);
+  },
+  "local APIC: registers and interrupts to itself": (p) => {
+    p.store(LAPIC + 0xf0, 0x1ff)
+      .load(LAPIC + 0xf0)
+      .load(LAPIC + 0x20);
+    p.store(LAPIC + 0x80, 0x55)
+      .load(LAPIC + 0x80)
+      .load(LAPIC + 0xa0, "PPR")
+      .store(LAPIC + 0x80, 0);
+    p.store(LAPIC + 0xd0, 0xff12_3456)
+      .load(LAPIC + 0xd0)
+      .store(LAPIC + 0xe0, 0x0fff_ffff)
+      .load(LAPIC + 0xe0);
+    p.store(LAPIC + 0x320, 0x1_00f0)
+      .load(LAPIC + 0x320)
+      .store(LAPIC + 0x370, 0x1_00fe)
+      .load(LAPIC + 0x370);
+    p.store(LAPIC + 0x3e0, 0xb)
+      .load(LAPIC + 0x3e0)
+      .store(LAPIC + 0x380, 0)
+      .load(LAPIC + 0x390);
+    for (const vector of [0x31, 0x52, 0xf3])
+      p.store(LAPIC + 0x310, 0).store(LAPIC + 0x300, 0x4_0000 | vector);
+    for (let i = 0; i < 8; i++) p.load(LAPIC + 0x200 + 16 * i, `IRR ${i}`);
+    for (let i = 0; i < 8; i++) p.load(LAPIC + 0x100 + 16 * i, `ISR ${i}`);
+    p.load(LAPIC + 0x300, "ICR")
+      .store(LAPIC + 0xb0, 0)
+      .load(LAPIC + 0x270, "IRR 7 after an end");
+  },
+  "local APIC: the timer counts down and requests": (p) => {
+    p.store(LAPIC + 0xf0, 0x1ff)
+      .store(LAPIC + 0x3e0, 0xb)
+      .store(LAPIC + 0x320, 0xf0)
+      .store(LAPIC + 0x380, 1000);
+    p.out(0x61, 1).out(0x43, 0xb0).out(0x42, 0xff, 0xff).until(0x61, 0x20, 0x20);
+    p.load(LAPIC + 0x390, "count")
+      .load(LAPIC + 0x270, "IRR")
+      .load(LAPIC + 0x380, "initial count");
+  },
+  "HPET: registers": (p) => {
+    p.load(HPET)
+      .load(HPET + 4)
+      .store(HPET + 0x10, 0)
+      .store(HPET + 0xf0, 0x1234)
+      .store(HPET + 0xf4, 5);
+    p.load(HPET + 0xf0)
+      .load(HPET + 0xf4)
+      .load(HPET + 0x10);
+    p.store(HPET + 0x120, 0x104)
+      .load(HPET + 0x120)
+      .store(HPET + 0x128, 0x8765_4321)
+      .load(HPET + 0x128);
+    p.store(HPET + 0x140, 6)
+      .store(HPET + 0x148, 0x2000)
+      .store(HPET + 0x14c, 5)
+      .store(HPET + 0x10, 1);
+    // The comparator's level is in the status a little later.
+    p.out(0x61, 1).out(0x43, 0xb0).out(0x42, 0xff, 0).until(0x61, 0x20, 0x20);
+    p.load(HPET + 0x20, "status")
+      .store(HPET + 0x20, 4)
+      .load(HPET + 0x20, "status cleared");
+  },
+  "power management: enables": (p) => {
+    p.out16(0x602, 0x0521).in16(0x602, "PM1 enable");
+  },
+};
+
+describe.skipIf(!hasQemu)("QEMU's PC and this one agree on", () => {
+  it.each(Object.entries(programs))("%s", async (_, write) => {
+    const program = new RegisterProgram();
+    write(program);
+    expect(await onOurs(program)).toEqual(onQemu(program));
+  });
+});

@@ -1,0 +1,93 @@
+/** A program of register accesses in 32-bit protected mode: what it reads goes to the debug console, port 0xe9. */
+export class RegisterProgram {
+  readonly code: number[] = [];
+  /** What each value read is, and its size in bytes. */
+  readonly reads: { readonly what: string; readonly size: number }[] = [];
+
+  private add(...bytes: number[]): this {
+    this.code.push(...bytes);
+    return this;
+  }
+
+  out(port: number, ...values: number[]): this {
+    for (const value of values) this.add(0xba, ...le(port), 0xb0, value & 0xff, 0xee);
+    return this;
+  }
+
+  out16(port: number, value: number): this {
+    return this.add(0xba, ...le(port), 0x66, 0xb8, value & 0xff, value >> 8, 0x66, 0xef);
+  }
+
+  /** Emit AL, AX or EAX, lowest byte first. */
+  private emit(size: number, what: string): this {
+    this.reads.push({ what, size });
+    for (let i = 0; i < size; i++) {
+      if (i > 0) this.add(0xc1, 0xe8, 8);
+      this.add(0xe6, 0xe9);
+    }
+    return this;
+  }
+
+  in(port: number, what = `port 0x${port.toString(16)}`): this {
+    return this.add(0xba, ...le(port), 0xec).emit(1, what);
+  }
+
+  /** Read some bits of a port. */
+  bits(port: number, mask: number, what: string): this {
+    return this.add(0xba, ...le(port), 0xec, 0x24, mask).emit(1, what);
+  }
+
+  /** Read a port and forget it. */
+  drop(port: number): this {
+    return this.add(0xba, ...le(port), 0xec);
+  }
+
+  in16(port: number, what = `port 0x${port.toString(16)}`): this {
+    return this.add(0xba, ...le(port), 0x66, 0xed).emit(2, what);
+  }
+
+  store(address: number, value: number): this {
+    return this.add(0xc7, 0x05, ...le(address), ...le(value));
+  }
+
+  load(address: number, what = `0x${address.toString(16)}`, size: 1 | 2 | 4 = 4): this {
+    return this.add(0xa1, ...le(address)).emit(size, what);
+  }
+
+  /** Read a port until some of its bits have a value. */
+  until(port: number, mask: number, value: number): this {
+    // mov edx, port; again: in al, dx; and al, mask; cmp al, value; jne again
+    return this.add(0xba, ...le(port), 0xec, 0x24, mask, 0x3c, value, 0x75, 0xf9);
+  }
+
+  rdmsr(number: number, what = `MSR 0x${number.toString(16)}`): this {
+    this.add(0xb9, ...le(number), 0x0f, 0x32).emit(4, what);
+    return this.add(0x89, 0xd0).emit(4, `${what}, high`);
+  }
+
+  wrmsr(number: number, value: number): this {
+    return this.add(0xb9, ...le(number), 0xb8, ...le(value), 0x31, 0xd2, 0x0f, 0x30);
+  }
+
+  /** A Multiboot kernel that runs it and ends the machine by isa-debug-exit. */
+  kernel(): Uint8Array {
+    const flags = 0x1_0000;
+    const header = [0x1bad_b002, flags, -(0x1bad_b002 + flags), 0x10_0000, 0x10_0000, 0, 0, 0x10_0020];
+    const end = [0xb0, 0, 0xe6, 0xf4, 0xfa, 0xf4];
+    return Uint8Array.from([...header.flatMap(le), ...this.code, ...end]);
+  }
+
+  /** What was read, by what it is, from the debug console's bytes. */
+  values(bytes: Uint8Array): string[] {
+    let at = 0;
+    return this.reads.map(({ what, size }) => {
+      const value = bytes.subarray(at, at + size).reduceRight((sum, byte) => sum * 256 + byte, 0);
+      at += size;
+      return `${what}: ${at > bytes.length ? "missing" : `0x${value.toString(16)}`}`;
+    });
+  }
+}
+
+function le(value: number): number[] {
+  return [value & 0xff, (value >> 8) & 0xff, (value >> 16) & 0xff, (value >>> 24) & 0xff];
+}
