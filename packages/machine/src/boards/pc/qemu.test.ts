@@ -233,7 +233,7 @@ const programs: Record<string, (program: RegisterProgram) => unknown> = {
       .store(LAPIC + 0x3e0, 0xb)
       .store(LAPIC + 0x320, 0xf0)
       .store(LAPIC + 0x380, 1000);
-    p.out(0x61, 1).out(0x43, 0xb0).out(0x42, 0xff, 0xff).until(0x61, 0x20, 0x20);
+    p.untilLoad(LAPIC + 0x270, 0x1_0000, 0x1_0000);
     p.load(LAPIC + 0x390, "count")
       .load(LAPIC + 0x270, "IRR")
       .load(LAPIC + 0x380, "initial count");
@@ -255,8 +255,7 @@ const programs: Record<string, (program: RegisterProgram) => unknown> = {
       .store(HPET + 0x148, 0x2000)
       .store(HPET + 0x14c, 5)
       .store(HPET + 0x10, 1);
-    // The comparator's level is in the status a little later.
-    p.out(0x61, 1).out(0x43, 0xb0).out(0x42, 0xff, 0).until(0x61, 0x20, 0x20);
+    p.untilLoad(HPET + 0x20, 4, 4);
     p.load(HPET + 0x20, "status")
       .store(HPET + 0x20, 4)
       .load(HPET + 0x20, "status cleared");

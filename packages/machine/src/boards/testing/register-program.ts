@@ -60,6 +60,12 @@ export class RegisterProgram {
     return this.add(0xba, ...le(port), 0xec, 0x24, mask, 0x3c, value, 0x75, 0xf9);
   }
 
+  /** Read memory until some of its bits have a value. */
+  untilLoad(address: number, mask: number, value: number): this {
+    // again: mov eax, [address]; and eax, mask; cmp eax, value; jne again
+    return this.add(0xa1, ...le(address), 0x25, ...le(mask), 0x3d, ...le(value), 0x75, 0xef);
+  }
+
   rdmsr(number: number, what = `MSR 0x${number.toString(16)}`): this {
     this.add(0xb9, ...le(number), 0x0f, 0x32).emit(4, what);
     return this.add(0x89, 0xd0).emit(4, `${what}, high`);
