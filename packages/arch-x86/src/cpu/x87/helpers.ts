@@ -36,9 +36,9 @@ export class X87Helpers {
       case Helper.x87:
         return this.operate(constant, wide(aLo, aHi), wide(bLo, bHi));
       case Helper.x87ImageWord:
-        return this.give(images.word(constant & 15, constant >> 4));
+        return this.imageWord(constant & 15, constant >> 4);
       case Helper.x87PutImageWord:
-        images.putWord(constant >> 4, wide(aLo, aHi));
+        images.put(constant >> 4, aLo, aHi);
         return Status.next;
       case Helper.checkMxcsr:
         if (aLo !== 0 && !images.mxcsrValid) throw generalProtection();
@@ -83,6 +83,14 @@ export class X87Helpers {
     }
     const { value, ended } = this.unit.run(request, a, b);
     return ended ? this.host.skip(request.length) : this.give(value);
+  }
+
+  /** The first word is asked for first. */
+  private imageWord(image: number, index: number): typeof Status.next {
+    const { images, host } = this;
+    if (index === 0) images.take(image);
+    host.core.setResult(images.half(index, 0), images.half(index, 1));
+    return Status.next;
   }
 
   private give(value: bigint): typeof Status.next {

@@ -22,8 +22,11 @@ function setUp(): void {
   core.set(X87.dataSegment, 0x4000, 0);
 }
 
-const words = (image: number, count: number): bigint[] =>
-  Array.from({ length: count }, (_, i) => images.word(image, i));
+function words(image: number, count: number): bigint[] {
+  images.take(image);
+  const half = (i: number, high: 0 | 1) => BigInt(images.half(i, high) >>> 0);
+  return Array.from({ length: count }, (_, i) => half(i, 0) | (half(i, 1) << 32n));
+}
 
 test("16 bits", () => {
   setUp();
@@ -44,7 +47,8 @@ test.each([X87Image.environment16, X87Image.environment32])("what was saved is r
   setUp();
   const image = kind | REAL_MODE_IMAGE;
   const saved = words(image, 4);
-  for (const [i, word] of saved.entries()) images.putWord(i, word);
+  for (const [i, word] of saved.entries())
+    images.put(i, Number(BigInt.asIntN(32, word)), Number(BigInt.asIntN(32, word >> 32n)));
   core.set(X87.instruction, 0, 0);
   core.set(X87.control, 0x37f, 0);
   images.restore(image);

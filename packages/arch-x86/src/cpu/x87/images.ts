@@ -1,6 +1,5 @@
 import { readMxcsr, writeMxcsr } from "../mxcsr.js";
 import { X87 } from "../state.js";
-import { fromExtended } from "./formats.js";
 import { ZERO } from "./number.js";
 import { REAL_MODE_IMAGE, X87Image } from "./operations.js";
 import type { RegisterStack } from "./stack.js";
@@ -30,15 +29,20 @@ export class X87Images {
     this.stack = stack;
   }
 
-  /** Eight bytes of the image as it is now. The first ones have to be asked for first. */
-  word(image: number, index: number): bigint {
-    if (index === 0) this.write(image);
-    return this.bytes.getBigUint64(8 * index, true);
+  /** Take the image of the state as it is now. */
+  take(image: number): void {
+    this.write(image);
+  }
+
+  /** Half of eight bytes of the image. */
+  half(index: number, high: 0 | 1): number {
+    return this.bytes.getInt32(8 * index + 4 * high, true);
   }
 
   /** Eight bytes of an image that is to be restored. */
-  putWord(index: number, value: bigint): void {
-    this.bytes.setBigUint64(8 * index, value, true);
+  put(index: number, low: number, high: number): void {
+    this.bytes.setInt32(8 * index, low, true);
+    this.bytes.setInt32(8 * index + 4, high, true);
   }
 
   /** Would MXCSR, in the words put so far, be accepted? */
@@ -84,15 +88,21 @@ export class X87Images {
   }
 
   private writeRegister(index: number, offset: number): void {
-    const { sign, exponent, significand } = this.stack.get(index);
-    this.bytes.setBigUint64(offset, significand, true);
-    this.bytes.setUint16(offset + 8, (sign << 15) | exponent, true);
+    const { bytes, stack } = this;
+    const { core } = stack;
+    const number = stack.physical(index);
+    const significand = X87.significand[number]!;
+    bytes.setInt32(offset, core.lo(significand), true);
+    bytes.setInt32(offset + 4, core.hi(significand), true);
+    bytes.setUint16(offset + 8, core.lo(X87.exponent[number]!), true);
   }
 
   private readRegister(index: number, offset: number): void {
     const { bytes, stack } = this;
-    const word = bytes.getUint16(offset + 8, true);
-    stack.setPhysical(stack.physical(index), fromExtended(bytes.getBigUint64(offset, true), word));
+    const { core } = stack;
+    const number = stack.physical(index);
+    core.set(X87.significand[number]!, bytes.getInt32(offset, true), bytes.getInt32(offset + 4, true));
+    core.set(X87.exponent[number]!, bytes.getUint16(offset + 8, true), 0);
   }
 
   private writeEnvironment(wide: boolean, real: boolean): void {
@@ -164,7 +174,7 @@ export class X87Images {
   private writeExtended(long: boolean): void {
     const { stack, bytes } = this;
     const { core } = stack;
-    for (let i = 0; i < 20; i++) this.putWord(i, 0n);
+    for (let i = 0; i < 20; i++) this.put(i, 0, 0);
     bytes.setUint16(0, stack.control, true);
     bytes.setUint16(2, stack.status, true);
     bytes.setUint8(4, stack.used);
@@ -173,8 +183,8 @@ export class X87Images {
       [8, X87.instruction, X87.instructionSegment],
       [16, X87.data, X87.dataSegment],
     ] as const) {
-      bytes.setBigUint64(offset, core.big(pointer), true);
-      if (!long) bytes.setUint32(offset + 4, core.lo(segment) & 0xffff, true);
+      bytes.setInt32(offset, core.lo(pointer), true);
+      bytes.setInt32(offset + 4, long ? core.hi(pointer) : core.lo(segment) & 0xffff, true);
     }
     bytes.setUint32(MXCSR_OFFSET, readMxcsr(core), true);
     bytes.setUint32(MXCSR_OFFSET + 4, MXCSR_MASK, true);
@@ -192,8 +202,7 @@ export class X87Images {
       [8, X87.instruction, X87.instructionSegment],
       [16, X87.data, X87.dataSegment],
     ] as const) {
-      const value = bytes.getBigUint64(offset, true);
-      core.setBig(pointer, long ? value : value & 0xffff_ffffn);
+      core.set(pointer, bytes.getInt32(offset, true), long ? bytes.getInt32(offset + 4, true) : 0);
       if (!long) core.set(segment, bytes.getUint16(offset + 4, true), 0);
     }
     for (let i = 0; i < 8; i++) this.readRegister(i, REGISTERS_OFFSET + 16 * i);
