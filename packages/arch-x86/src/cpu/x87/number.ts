@@ -62,12 +62,18 @@ export function exact({ exponent, significand }: Float80): Exact {
   return { m: significand << BigInt(shift), q: q - shift };
 }
 
+const LIMIT_64 = 1n << 64n;
+const LIMIT_128 = 1n << 128n;
+
 /** Number of bits up to the highest that is set. */
 export function bitLength(value: bigint): number {
-  if (value < 1n << 64n) {
-    const high = Number(value >> 32n);
-    return high === 0 ? 32 - Math.clz32(Number(value)) : 64 - Math.clz32(high);
-  }
+  if (value < LIMIT_64) return bitLength64(value);
+  if (value < LIMIT_128) return 64 + bitLength64(value >> 64n);
   const digits = value.toString(16);
   return 4 * digits.length - (Math.clz32(Number.parseInt(digits[0] as string, 16)) - 28);
+}
+
+function bitLength64(value: bigint): number {
+  const high = Number(value >> 32n);
+  return high === 0 ? 32 - Math.clz32(Number(value)) : 64 - Math.clz32(high);
 }
