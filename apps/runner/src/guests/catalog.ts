@@ -62,6 +62,6 @@ export const guestCatalog: readonly GuestRecipe[] = [
     kernelPackage: "linux-image-amd64",
     kernelFile: "vmlinuz-",
     console: "ttyS0",
-    bootable: false,
+    bootable: true,
   },
 ];

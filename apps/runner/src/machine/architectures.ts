@@ -1,10 +1,10 @@
-import type { RunConfig } from "../config/run-config.js";
+import type { MachineConfig, RunConfig } from "../config/run-config.js";
 import { CliError } from "../errors.js";
 import type { Board } from "./contract.js";
 
 /** Options of the machine that are there for some architectures only. */
-type OwnOption = "gic" | "semihosting";
-const OWN_OPTIONS: readonly OwnOption[] = ["gic", "semihosting"];
+type OwnOption = "gic" | "semihosting" | "dtb";
+const OWN_OPTIONS: readonly OwnOption[] = ["gic", "semihosting", "dtb"];
 
 /** One architecture of `--arch`. */
 export interface Architecture {
@@ -15,12 +15,18 @@ export interface Architecture {
   readonly debianName: string;
   /** Address maps of its board, the default first. */
   readonly maps: readonly string[];
+  /** Modes that there are, so far. */
+  readonly modes: readonly MachineConfig["mode"][];
   /** Options of the machine that not all architectures have. */
   readonly options: readonly OwnOption[];
   /** Whether a kernel in bare mode needs firmware. */
   readonly needsFirmware: boolean;
   /** Loads the board and the image that runs when nothing else is named; absent while there is none. */
   readonly load?: () => Promise<{ readonly board: Board; readonly embeddedGuest: () => Uint8Array }>;
+}
+
+function noEmbeddedGuest(): never {
+  throw new CliError("the x86-64 machine has no embedded guest yet: give it a --kernel, --bios or --guest");
 }
 
 export type ArchitectureTable = readonly Architecture[];
@@ -32,7 +38,8 @@ export const ARCHITECTURES: ArchitectureTable = [
     aliases: ["riscv"],
     debianName: "riscv64",
     maps: ["qemu", "hchyper"],
-    options: [],
+    modes: ["vm", "bare"],
+    options: ["dtb"],
     needsFirmware: true,
     load: async () => {
       const { riscvVirtBoard } = await import("./riscv-virt.js");
@@ -45,7 +52,8 @@ export const ARCHITECTURES: ArchitectureTable = [
     aliases: ["aarch64"],
     debianName: "arm64",
     maps: ["qemu"],
-    options: ["gic", "semihosting"],
+    modes: ["vm", "bare"],
+    options: ["gic", "semihosting", "dtb"],
     needsFirmware: false,
     load: async () => {
       const { armVirtBoard } = await import("./arm-virt.js");
@@ -58,8 +66,13 @@ export const ARCHITECTURES: ArchitectureTable = [
     aliases: ["x86_64", "amd64"],
     debianName: "amd64",
     maps: ["qemu"],
+    modes: ["bare"],
     options: [],
     needsFirmware: false,
+    load: async () => {
+      const { pcBoard } = await import("./pc.js");
+      return { board: pcBoard, embeddedGuest: noEmbeddedGuest };
+    },
   },
 ];
 
@@ -83,7 +96,7 @@ export function findArchitecture(table: ArchitectureTable, name: string): ReadyA
 
 /** @throws CliError for options that the architecture has not, or that make no sense together with it. */
 export function checkForArchitecture(
-  { name, maps, options, needsFirmware }: ReadyArchitecture,
+  { name, maps, modes, options, needsFirmware }: ReadyArchitecture,
   { machine, guest }: Pick<RunConfig, "machine" | "guest">,
 ): void {
   const { map, mode, bios, kernel, loads } = machine;
@@ -92,6 +105,8 @@ export function checkForArchitecture(
     if (given && !options.includes(option))
       throw new CliError(`--${option}: the ${name} machine has no such option`);
   }
+  if (!modes.includes(mode))
+    throw new CliError(`--mode: the ${name} machine has no mode "${mode}" yet, only ${modes.join(", ")}`);
   if (!maps.includes(map))
     throw new CliError(`--map: the ${name} machine has no map "${map}", only ${maps.join(", ")}`);
   if (!needsFirmware || mode !== "bare" || bios !== undefined) return;

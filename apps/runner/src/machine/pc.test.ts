@@ -1,0 +1,45 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, expect, test } from "vitest";
+import { FakeProcess } from "../../test/fake-io.js";
+import { ARCHITECTURES } from "./architectures.js";
+
+const folder = mkdtempSync(join(tmpdir(), "hypercraft-pc-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const sector = join(folder, "sector");
+
+// mov dx, 0x3f8; mov si, 0x7c20; lodsb; test al, al; jz +3; out dx, al; jmp back; mov al, 1; out 0xf4, al
+const bytes = new Uint8Array(512);
+bytes.set([
+  0xba, 0xf8, 3, 0xbe, 0x20, 0x7c, 0xac, 0x84, 0xc0, 0x74, 3, 0xee, 0xeb, 0xf8, 0xb0, 1, 0xe6, 0xf4,
+]);
+bytes.set(new TextEncoder().encode("a PC\n\0"), 0x20);
+bytes.set([0x55, 0xaa], 510);
+writeFileSync(sector, bytes);
+
+async function runPc(...args: string[]) {
+  const process = new FakeProcess({ architectures: ARCHITECTURES });
+  process.stdin.end();
+  const code = await process.run("run", "--arch", "x86-64", ...args);
+  return { code, out: process.stdout.text, err: process.stderr.text };
+}
+
+test("a boot sector writes to the serial port and ends the machine", async () => {
+  const { code, out } = await runPc("--mode", "bare", "--kernel", sector);
+  expect([code, out]).toEqual([3, "a PC\n"]);
+});
+
+test.each([
+  [["--kernel", sector], 'the x86-64 machine has no mode "vm" yet, only bare'],
+  [["--mode", "bare"], "the x86-64 machine has no embedded guest yet"],
+  [["--mode", "bare", "--kernel", sector, "--dtb", sector], "--dtb: the x86-64 machine has no such option"],
+  [
+    ["--mode", "bare", "--kernel", sector, "--dump-dtb", join(folder, "x")],
+    "this machine has no device tree",
+  ],
+])("%j is refused", async (args, message) => {
+  const { code, err } = await runPc(...args);
+  expect(code).toBe(2);
+  expect(err).toContain(message);
+});
