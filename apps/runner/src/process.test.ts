@@ -33,6 +33,12 @@ describe.skipIf(!hasScript || !hasStty)("in a terminal", () => {
     ["Ctrl-A x", "\x01x", [], 0],
     ["the guest's end", "exit 0\r", [], 0],
     ["--timeout", "spin\r", ["--timeout", "0.1"], 124],
+    [
+      "the end of the last of several",
+      "\x012exit 0\r\x011exit 0\r",
+      ["--memory", "16M", "--and", "--memory", "16M"],
+      0,
+    ],
     ["a bug in the machine", "throw\r", [], 1],
     ["a bug elsewhere", "throw later\rspin\r", [], 1],
   ])("it is put back after %s", async (_what, typed, args, code) => {
