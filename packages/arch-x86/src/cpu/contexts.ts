@@ -13,6 +13,8 @@ const KEY_SUPERVISOR = 1;
 const KEY_PROTECTED = 2;
 const KEY_FETCH = 4;
 const KEY_GLOBAL = 8;
+/** User accesses whose alignment is checked: nothing is remembered for it. */
+const KEY_CHECKED = 6;
 /** No root: what all address spaces of a mode have in common. */
 const NO_PCID = -1;
 
@@ -40,6 +42,8 @@ export class Contexts {
   private readonly spaces = new AddressSpaces(0);
   private readonly words: number[] = [];
   private readonly keys = [0, 0];
+  /** CR0.AM, RFLAGS.AC and ring 3: data accesses have to be aligned. */
+  alignmentChecked = false;
   private space = 0;
   private common = 0;
   private valid = false;
@@ -66,13 +70,15 @@ export class Contexts {
     const rights = user ? 0 : KEY_SUPERVISOR;
     const barred = !user && this.paging.smap && (core.lo(RFLAGS) & RFLAG.AC) === 0;
     // STAC and CLAC switch between the two in translated code.
-    keys[0] = first + rights;
-    keys[1] = first + rights + (user || !this.paging.smap ? 0 : KEY_PROTECTED);
+    const checked = user && (core.lo(RFLAGS) & RFLAG.AC) !== 0 && (core.lo(CR0_FIELD) & CR0.AM) !== 0;
+    this.alignmentChecked = checked;
+    keys[0] = first + (checked ? KEY_CHECKED : rights);
+    keys[1] = user || !this.paging.smap ? keys[0] : first + rights + KEY_PROTECTED;
     const code = first + KEY_FETCH + rights;
     const global = this.common * PER_SPACE + KEY_GLOBAL + rights;
     core.setCodeContext(code, this.common === this.space ? code : global);
     core.setDataContexts(keys, barred ? 1 : 0);
-    this.walk.select(this.space, this.paging, user, this.cpu.secondStage !== undefined);
+    this.walk.select(this.space, this.paging, user, checked || this.cpu.secondStage !== undefined);
   }
 
   private prepare(): void {

@@ -24,7 +24,7 @@ import { Cpuid } from "./cpuid.js";
 import { Debug } from "./debug.js";
 import { Exceptions } from "./exceptions.js";
 import { FarTransfers } from "./far-transfers.js";
-import { Fault, generalProtection } from "./fault.js";
+import { Fault, generalProtection, Vector } from "./fault.js";
 import { runHelper } from "./helpers.js";
 import { Interrupts } from "./interrupts.js";
 import { Mmu, Need } from "./mmu.js";
@@ -300,15 +300,25 @@ export class X86Cpu extends CpuModel implements GuestCpu {
     if (offset > core.lo(cs.limit) >>> 0) throw generalProtection();
   }
 
-  translate(access: Access, lo: number, hi: number, size: number, out: Translation): Translated {
+  translate(
+    access: Access,
+    lo: number,
+    hi: number,
+    size: number,
+    out: Translation,
+    unaligned: boolean,
+  ): Translated {
     const need = access === Access.read ? Need.read : access === Access.fetch ? Need.fetch : Need.write;
     try {
-      if (this.bits64 && !isCanonical(lo, hi)) throw this.exceptions.nonCanonical();
+      if (this.bits64 && !isCanonical(lo, hi)) throw this.exceptions.nonCanonical(lo, hi);
+      if (this.contexts.alignmentChecked && unaligned) throw new Fault(Vector.alignment, 0);
       const alignmentChecked = (this.core.lo(RFLAGS) & RFLAG.AC) !== 0;
       this.walk(need, lo, this.bits64 ? hi : 0, this.contexts.userAccess, alignmentChecked, out);
     } catch (error) {
       return this.failed(error, lo, hi);
     }
+    // Every access has to be looked at.
+    if (this.contexts.alignmentChecked) out.cacheable = false;
     // The engine leaves before the instruction, and carries it out alone.
     return this.debug.access(access, lo, hi, size, out) ? Translated.ok : Translated.exitBefore;
   }

@@ -1,6 +1,8 @@
 import type { Core, Engine, EngineOptions } from "@hypercraft/engine";
 import { liftInstruction } from "../isa/lift.js";
+import { addressesStack } from "../isa/stack-access.js";
 import { X86Cpu, type X86CpuOptions } from "./cpu.js";
+import { GPR, Gpr } from "./state.js";
 
 /** The floating-point rules of SSE, for the engine that runs its processors. */
 export const X86_FLOATING_POINT: NonNullable<EngineOptions["floatingPoint"]> = {
@@ -16,5 +18,13 @@ export function createCpu(
   const core = engine.createCore();
   const cpu = new X86Cpu(core, { ...options, lift: liftInstruction });
   core.attach(cpu);
+  cpu.exceptions.stackAddressed = (address) => stackAddressed(core, cpu, address);
   return { core, cpu };
+}
+
+/** Does the instruction at the pc access an address through the stack segment? */
+function stackAddressed(core: Core, cpu: X86Cpu, address: bigint): boolean {
+  const pc = (BigInt(core.pcHi() >>> 0) << 32n) | BigInt(core.pcLo() >>> 0);
+  const [rsp, rbp] = [core.big(GPR[Gpr.rsp]!), core.big(GPR[Gpr.rbp]!)];
+  return addressesStack((at) => cpu.peekCode(pc + BigInt(at)), cpu.decodeMode, address, { rsp, rbp });
 }

@@ -48,6 +48,8 @@ function isContributory(vector: number): boolean {
 
 /** Exceptions and interrupts: from the event to its handler's first instruction. SDM volume 3, chapter 6. */
 export class Exceptions {
+  /** Does the instruction at the pc access an address through the stack segment? Set by whoever can decode it. */
+  stackAddressed: (address: bigint) => boolean = () => false;
   private readonly cpu: X86Cpu;
   /** The exception to be delivered is a fault: RF is set for the return to it. */
   private faulting = false;
@@ -59,8 +61,9 @@ export class Exceptions {
   }
 
   /** #SS for what is addressed by the stack, #GP else: an address that is not canonical. */
-  nonCanonical(): Fault {
-    return this.cpu.transfers.stackAddressed() ? new Fault(Vector.stack, 0) : generalProtection();
+  nonCanonical(lo: number, hi: number): Fault {
+    const address = (BigInt(hi >>> 0) << 32n) | BigInt(lo >>> 0);
+    return this.stackAddressed(address) ? new Fault(Vector.stack, 0) : generalProtection();
   }
 
   /** CR2 is the address that a page fault is about. */

@@ -28,8 +28,6 @@ const OUTER_SEGMENTS = [Seg.es, Seg.fs, Seg.gs, Seg.ds] as const;
 /** Loading segment registers, and everything that changes CS: SDM volume 3, chapter 5 and volume 2, CALL, JMP, RET, IRET. */
 export class FarTransfers {
   private readonly cpu: X86Cpu;
-  /** Set by whoever knows which segment an access goes through. */
-  stackAddressed: () => boolean = () => false;
 
   constructor(cpu: X86Cpu) {
     this.cpu = cpu;

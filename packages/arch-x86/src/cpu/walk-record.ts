@@ -28,12 +28,15 @@ export class WalkRecord {
     this.caches?.forgetTables();
   }
 
-  /** Loads and stores are of this address space now: an equal number stands for an equal one. */
-  select(space: number, mode: PagingMode, user: boolean, secondStage: boolean): void {
+  /**
+   * Loads and stores are of this address space now: an equal number stands for an equal one. `byHand`: each is to be
+   * looked at, or goes through a second stage.
+   */
+  select(space: number, mode: PagingMode, user: boolean, byHand: boolean): void {
     const { caches } = this;
     if (caches === undefined) return;
     const { own } = caches;
-    const on = mode.levels !== 0 && !secondStage;
+    const on = mode.levels !== 0 && !byHand;
     const flags =
       WALK_FLAGS.on |
       (user ? WALK_FLAGS.user : 0) |
