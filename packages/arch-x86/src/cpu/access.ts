@@ -11,8 +11,8 @@ export interface SecondStage {
   /** Tells address spaces apart: changes when EPTP does. */
   readonly key: number;
   readonly vpid: number;
-  /** Guest-physical to host-physical. Throws what ends the access. */
-  translate(physical: number, write: boolean, fetch: boolean): number;
+  /** Guest-physical to host-physical. Throws what ends the access. `table`: to a paging structure. */
+  translate(physical: number, write: boolean, fetch: boolean, table?: boolean): number;
 }
 
 export type { InterruptSource };

@@ -361,7 +361,7 @@ export class X86Cpu extends CpuModel implements GuestCpu {
   }
 
   private readonly locate = (physical: number, write: boolean): number => {
-    const at = this.secondStage?.translate(physical, write, false) ?? physical;
+    const at = this.secondStage?.translate(physical, write, false, true) ?? physical;
     return this.core.ramOffset(at);
   };
 
@@ -441,7 +441,7 @@ export class X86Cpu extends CpuModel implements GuestCpu {
   }
 
   nextDeadline(): number {
-    return Number.POSITIVE_INFINITY;
+    return this.vmx.nextDeadline();
   }
 
   /** Ticks of the time-stamp counter since the start, without IA32_TSC_ADJUST. */

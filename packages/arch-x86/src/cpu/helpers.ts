@@ -39,6 +39,7 @@ import {
 } from "./state.js";
 import { enterGuest } from "./vmx/entry.js";
 import { checkVmxInstruction, executeVmxInstruction } from "./vmx/instructions.js";
+import { intercept } from "./vmx/intercepts.js";
 import { OPERANDS_SHIFT, VmxInstruction } from "./vmx/vmx-instruction.js";
 
 const VMX_INSTRUCTION = 15;
@@ -61,6 +62,10 @@ export function runHelper(
   bHi: number,
 ): Status {
   const { core, transfers } = cpu;
+  if (cpu.vmx.active) {
+    const done = intercept(cpu, id, constant, aLo, aHi);
+    if (done !== undefined) return done;
+  }
   const size = (constant & 15) as 2 | 4 | 8;
   switch (id) {
     case Helper.undefined:
@@ -82,6 +87,8 @@ export function runHelper(
     case Helper.simdExceptions:
       if (!settleSimdExceptions(core, aLo)) return Status.next;
       throw (core.lo(CR4) & CR4_BIT.OSXMMEXCPT) === 0 ? invalidOpcode() : new Fault(Vector.simd);
+    case Helper.pause:
+      return Status.next;
     case Helper.vmxCheck:
       checkVmxInstruction(cpu, constant as VmxInstruction);
       return Status.next;

@@ -73,8 +73,34 @@ export class Interrupts {
     return this.cpu.core.lo(interruptShadow) & ~SHADOW.seen;
   }
 
-  private get enabled(): boolean {
+  /** RFLAGS.IF. */
+  get enabled(): boolean {
     return (this.cpu.core.lo(RFLAGS) & RFLAG.IF) !== 0;
+  }
+
+  get nmiBlocked(): boolean {
+    return (this.cpu.core.lo(nmiState) & NMI.blocked) !== 0;
+  }
+
+  /** Take a non-maskable interrupt that is pending, if there is one. */
+  acceptNmi(): boolean {
+    const { core } = this.cpu;
+    if ((core.lo(nmiState) & NMI.pending) === 0) return false;
+    core.set(nmiState, core.lo(nmiState) & ~NMI.pending, 0);
+    this.refresh();
+    return true;
+  }
+
+  /** An external interrupt waits, whether it is enabled or not. */
+  get externalWaits(): boolean {
+    return this.source !== undefined;
+  }
+
+  /** Accept the external interrupt that waits: its vector. */
+  acknowledge(): number {
+    const vector = this.source?.acknowledge() ?? 0;
+    this.refresh();
+    return vector;
   }
 
   private get nmiReady(): boolean {
@@ -85,7 +111,10 @@ export class Interrupts {
   get wakeUp(): boolean {
     const { core } = this.cpu;
     if (core.lo(activity) === 0) return true;
-    return core.lo(activity) === 1 && (this.nmiReady || (this.enabled && this.source !== undefined));
+    return (
+      core.lo(activity) === 1 &&
+      (this.nmiReady || ((this.enabled || this.cpu.vmx.externalExits) && this.source !== undefined))
+    );
   }
 
   /**
@@ -106,12 +135,16 @@ export class Interrupts {
       const reasons = cpu.debug.take() | (stepped ? SINGLE_STEP : 0);
       if (reasons !== 0) return this.delivered(cpu.exceptions.debug(reasons, cpu.ip));
     }
+    if (cpu.vmx.guest && cpu.vmx.takeExits(shadowed !== 0)) {
+      core.singleStep = false;
+      return true;
+    }
     if (shadowed === 0 && this.interrupt()) {
       core.singleStep = false;
       return true;
     }
     const trapping = (core.lo(RFLAGS) & RFLAG.TF) !== 0;
-    core.singleStep = trapping || shadowed !== 0 || resuming;
+    core.singleStep = trapping || shadowed !== 0 || resuming || cpu.vmx.stepping;
     if (!trapping) this.steppingFrom = -1;
     else if (this.steppingFrom < 0) this.steppingFrom = now;
     return false;

@@ -228,7 +228,9 @@ export const system: readonly X86Declaration<X86Builder>[] = [
   insn("outs dx, Xb", "6E", portString(true), { rep: "rep" }),
   insn("outs dx, Xz", "6F", portString(true), { rep: "rep" }),
   insn("nop", "REX.B0 90", nothing),
-  insn("pause", "F3 REX.B0 90", nothing),
+  insn("pause", "F3 REX.B0 90", (b) => {
+    b.ir.call(Helper.pause, 0);
+  }),
   insn("nop Ev", "0F 1F /r", nothing),
   insn("nop Ev", "0F 18 /r", nothing, { name: "prefetch" }),
   insn("nop Ev", "0F 19 /r", nothing, { name: "nop 0F 19" }),

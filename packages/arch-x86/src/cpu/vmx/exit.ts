@@ -1,14 +1,14 @@
 import { Status } from "@hypercraft/engine";
 import type { X86Cpu } from "../cpu.js";
 import { type FatalExit, TRAP_EXIT } from "../exit.js";
-import { activity, x86Layout } from "../state.js";
+import { activity, nmiState, x86Layout } from "../state.js";
 import { PREEMPTION_RATE } from "./capabilities.js";
-import { Exit, Secondary } from "./controls.js";
+import { Exit } from "./controls.js";
 import { VmcsField as F } from "./fields.js";
 import { saveGuestState } from "./guest-state.js";
 import { loadHostState } from "./host-state.js";
 import { loadMsrs, storeMsrs } from "./msr-lists.js";
-import { EVENT_VALID, type VmExit } from "./vm-exit.js";
+import { EVENT_VALID, EventType, ExitReason, type VmExit } from "./vm-exit.js";
 import type { Vmcs } from "./vmcs.js";
 import { injectionWaits, preemptionDeadline, VmxOperation } from "./vmx-state.js";
 
@@ -18,6 +18,9 @@ import { injectionWaits, preemptionDeadline, VmxOperation } from "./vmx-state.js
 const Abort = { storingMsrs: 1, hostPdptes: 2, loadingMsrs: 4 } as const;
 const ENTRY_FAILED = 1 << 31;
 const SHUTDOWN = 2;
+/** Bits 31:8 of the interruption information of an NMI, after which NMIs are blocked. */
+const EVENT_NMI = (EVENT_VALID >> 8) | EventType.nmi;
+const NMI_BLOCKED = 2;
 
 /** An event that was being delivered when the exit came: interruption information and its error code. */
 export interface DeliveredEvent {
@@ -53,6 +56,8 @@ export function leaveGuest(
   savePreemptionTimer(cpu, vmcs);
   if (storeMsrs(cpu, vmcs.read(F.EXIT_MSR_STORE_ADDRESS), vmcs.get(F.EXIT_MSR_STORE_COUNT)) !== 0)
     return abort(cpu, vmcs, Abort.storingMsrs);
+  const nmi = exit.reason === ExitReason.exceptionOrNmi && (details.event ?? 0) >> 8 === EVENT_NMI;
+  if (nmi) core.set(nmiState, core.lo(nmiState) | NMI_BLOCKED, 0);
   return toHost(cpu, vmcs);
 }
 
@@ -78,10 +83,10 @@ function toHost(cpu: X86Cpu, vmcs: Vmcs): Status {
     core.exit = TRAP_EXIT;
     return Status.exitBefore;
   }
+  const { tagged } = vmx;
   vmx.controlsChanged();
-  const tagged = ((vmcs.get(F.SECONDARY_CONTROLS) & Secondary.vpid) | 0) !== 0;
   if (!loadHostState(cpu, vmcs)) return abort(cpu, vmcs, Abort.hostPdptes);
-  if (!tagged) cpu.contexts.dropVpid(0);
+  if (!tagged) cpu.contexts.reset();
   if (loadMsrs(cpu, vmcs.read(F.EXIT_MSR_LOAD_ADDRESS), vmcs.get(F.EXIT_MSR_LOAD_COUNT)) !== 0)
     return abort(cpu, vmcs, Abort.loadingMsrs);
   core.requestDispatch();

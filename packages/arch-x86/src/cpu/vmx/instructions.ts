@@ -192,12 +192,12 @@ const INVEPT_ALL = 2n;
 
 /** `a`: the type; `b`: where the descriptor is. Everything is forgotten that the manual says, and more. */
 function invept(cpu: X86Cpu, a: bigint, b: bigint): void {
-  const { vmx, memory, core } = cpu;
+  const { vmx, memory } = cpu;
   const type = operandValue(cpu, a);
   if (type !== INVEPT_SINGLE && type !== INVEPT_ALL) return vmx.fail(VmError.invalidationOperand);
   const eptp = memory.read(b, 8);
   if (type === INVEPT_SINGLE && !isEptPointer(eptp)) return vmx.fail(VmError.invalidationOperand);
-  core.dropContexts();
+  cpu.contexts.reset();
   vmx.succeed();
 }
 
@@ -219,7 +219,7 @@ export function isEptPointer(eptp: bigint): boolean {
 
 /** Types of INVVPID: 0 an address, 1 a VPID, 2 all VPIDs, 3 a VPID but for global translations. */
 function invvpid(cpu: X86Cpu, a: bigint, b: bigint): void {
-  const { vmx, memory, core } = cpu;
+  const { vmx, memory } = cpu;
   const type = operandValue(cpu, a);
   if (type > 3n) return vmx.fail(VmError.invalidationOperand);
   const [low, address] = [memory.read(b, 8), memory.read(b + 8n, 8)];
@@ -227,8 +227,7 @@ function invvpid(cpu: X86Cpu, a: bigint, b: bigint): void {
   const wrong = low >> 16n !== 0n || (type !== 2n && vpid === 0n);
   if (wrong || (type === 0n && !isCanonicalAddress(address))) return vmx.fail(VmError.invalidationOperand);
   if (type === 0n)
-    core.dropPage(Number(BigInt.asIntN(32, address)), Number(BigInt.asIntN(32, address >> 32n)));
-  else if (type === 2n) core.dropContexts();
-  else cpu.contexts.dropVpid(Number(vpid));
+    cpu.contexts.dropPage(Number(BigInt.asIntN(32, address)), Number(BigInt.asIntN(32, address >> 32n)));
+  else cpu.contexts.reset();
   vmx.succeed();
 }

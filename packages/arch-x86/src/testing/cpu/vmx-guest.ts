@@ -60,7 +60,7 @@ export function prepareGuest(rig: VmxRig, changes: Readonly<Record<number, numbe
   rig.pointing("vmptrld Mq", BigInt(VMCS_REGION));
   const fields = validVmcs();
   for (const [field, value] of Object.entries(changes)) fields.set(Number(field), BigInt(value));
-  for (const [field, value] of fields) rig.vmwrite(field, value);
+  for (const [field, value] of fields) rig.cpu.vmx.vmcs?.write(field, value);
 }
 
 /** Put code where the guest begins. */

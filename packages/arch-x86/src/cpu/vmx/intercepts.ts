@@ -1,0 +1,306 @@
+import { Status } from "@hypercraft/engine";
+import { CR0 as CR0_BIT, CR4 as CR4_BIT } from "../control-bits.js";
+import { requireRing0, writeControl, writeMachineStatus } from "../control-registers.js";
+import type { X86Cpu } from "../cpu.js";
+import { generalProtection, invalidOpcode } from "../fault.js";
+import { Helper, Privileged, SystemRegister } from "../helper-ids.js";
+import { CR0, CR4, GPR, Gpr, msr } from "../state.js";
+import { Primary, Secondary } from "./controls.js";
+import { currentInstruction } from "./current-instruction.js";
+import { VmcsField as F } from "./fields.js";
+import { displacementOf, operandInformation } from "./instruction-information.js";
+import { cr0Fits, cr4Fits } from "./instructions.js";
+import { interceptPort } from "./io-intercept.js";
+import { EventType, type ExitDetails, ExitReason, eventInformation, VmExit } from "./vm-exit.js";
+import type { Vmcs } from "./vmcs.js";
+
+// Instructions that VMX operation looks at: SDM volume 3, 26.1 and 26.3. Faults for want of privilege come first.
+
+const CONTROL_CR0 = 0;
+const CONTROL_CR3 = 3;
+const CONTROL_CR4 = 4;
+const CONTROL_CR8 = 8;
+/** Kinds of control-register accesses in a qualification. */
+const CrAccess = { to: 0, from: 1, clts: 2, lmsw: 3 } as const;
+const TSC = 0x10;
+
+const wide = (lo: number, hi: number): bigint => (BigInt(hi >>> 0) << 32n) | BigInt(lo >>> 0);
+
+function leave(cpu: X86Cpu, reason: ExitReason, details: ExitDetails = {}): never {
+  throw new VmExit(reason, { length: currentInstruction(cpu).length, ...details });
+}
+
+/** What a helper does differently in VMX operation. Undefined: nothing. Throws faults and exits. */
+export function intercept(
+  cpu: X86Cpu,
+  id: number,
+  constant: number,
+  aLo: number,
+  aHi: number,
+): Status | undefined {
+  const { vmcs, guest } = cpu.vmx;
+  if (id === Helper.writeControl) return controlWrite(cpu, constant, wide(aLo, aHi));
+  if (id === Helper.writeSystem && constant === SystemRegister.machineStatus) return lmsw(cpu, aLo & 0xffff);
+  if (!guest || vmcs === undefined) return undefined;
+  const primary = vmcs.get(F.PROCESSOR_CONTROLS);
+  const exits = (control: number) => (primary & control) !== 0;
+  switch (id) {
+    case Helper.cpuid:
+      return leave(cpu, ExitReason.cpuid);
+    case Helper.halt:
+      requireRing0(cpu);
+      return exits(Primary.hltExiting) ? leave(cpu, ExitReason.hlt) : undefined;
+    case Helper.pause:
+      return exits(Primary.pauseExiting) ? leave(cpu, ExitReason.pause) : undefined;
+    case Helper.privileged:
+      return privileged(cpu, vmcs, constant);
+    case Helper.invalidatePage:
+      requireRing0(cpu);
+      if (exits(Primary.invlpgExiting)) leave(cpu, ExitReason.invlpg, { qualification: wide(aLo, aHi) });
+      return undefined;
+    case Helper.invalidatePcid:
+      if (!cpu.vmx.hasSecondary(Secondary.invpcid)) throw invalidOpcode();
+      requireRing0(cpu);
+      return exits(Primary.invlpgExiting) ? withOperand(cpu, ExitReason.invpcid) : undefined;
+    case Helper.performanceCounter:
+      if ((cpu.core.lo(CR4) & CR4_BIT.PCE) === 0) requireRing0(cpu);
+      return exits(Primary.rdpmcExiting) ? leave(cpu, ExitReason.rdpmc) : undefined;
+    case Helper.timestamp:
+      return timestamp(cpu, vmcs, constant === 1, exits(Primary.rdtscExiting));
+    case Helper.readMsr:
+    case Helper.writeMsr:
+      return accessMsr(cpu, vmcs, id === Helper.writeMsr);
+    case Helper.readControl:
+      return controlRead(cpu, vmcs, constant);
+    case Helper.readDebug:
+    case Helper.writeDebug:
+      if (exits(Primary.movDrExiting)) movDr(cpu, constant, id === Helper.readDebug);
+      return undefined;
+    case Helper.portRead:
+    case Helper.portWrite:
+      return interceptPort(cpu, vmcs, aLo & 0xffff, constant, id === Helper.portRead);
+    case Helper.readSystem:
+    case Helper.writeSystem:
+      return system(cpu, vmcs, constant, id === Helper.writeSystem);
+    case Helper.xsetbv:
+      if ((cpu.core.lo(CR4) & CR4_BIT.OSXSAVE) === 0) throw invalidOpcode();
+      requireRing0(cpu);
+      return leave(cpu, ExitReason.xsetbv);
+    case Helper.softwareInterrupt:
+      return softwareInterrupt(cpu, constant);
+    default:
+      return undefined;
+  }
+}
+
+function privileged(cpu: X86Cpu, vmcs: Vmcs, which: number): Status | undefined {
+  requireRing0(cpu);
+  if (which === Privileged.clearTaskSwitched) {
+    if ((vmcs.get(F.CR0_MASK) & CR0_BIT.TS) === 0) return undefined;
+    if ((vmcs.get(F.CR0_SHADOW) & CR0_BIT.TS) !== 0)
+      leave(cpu, ExitReason.controlRegister, { qualification: BigInt(CrAccess.clts << 4) });
+    return Status.next;
+  }
+  const { opcode, length } = currentInstruction(cpu);
+  if (opcode === 0x08) throw new VmExit(ExitReason.invd, { length });
+  if (cpu.vmx.hasSecondary(Secondary.wbinvdExiting)) throw new VmExit(ExitReason.wbinvd, { length });
+  return undefined;
+}
+
+/** An exit of an instruction with an operand in memory and a register. */
+function withOperand(cpu: X86Cpu, reason: ExitReason): never {
+  const d = currentInstruction(cpu);
+  const { length } = d;
+  throw new VmExit(reason, {
+    length,
+    qualification: displacementOf(cpu, d),
+    information: operandInformation(d, d.reg),
+  });
+}
+
+function setPair(cpu: X86Cpu, value: bigint): typeof Status.next {
+  const { core } = cpu;
+  core.set(GPR[Gpr.rax]!, Number(BigInt.asIntN(32, value)), 0);
+  core.set(GPR[Gpr.rdx]!, Number(BigInt.asIntN(32, value >> 32n)), 0);
+  return Status.next;
+}
+
+/** The time-stamp counter as the guest sees it. */
+function guestTimestamp(cpu: X86Cpu, vmcs: Vmcs): bigint {
+  const offsetting = (vmcs.get(F.PROCESSOR_CONTROLS) & Primary.tscOffsetting) !== 0;
+  return BigInt.asUintN(64, cpu.msrs.timestamp + (offsetting ? vmcs.read(F.TSC_OFFSET) : 0n));
+}
+
+function timestamp(cpu: X86Cpu, vmcs: Vmcs, withProcessor: boolean, exits: boolean): Status {
+  const { core } = cpu;
+  if (withProcessor && !cpu.vmx.hasSecondary(Secondary.rdtscp)) throw invalidOpcode();
+  if ((core.lo(CR4) & CR4_BIT.TSD) !== 0) requireRing0(cpu);
+  if (exits) leave(cpu, withProcessor ? ExitReason.rdtscp : ExitReason.rdtsc);
+  setPair(cpu, guestTimestamp(cpu, vmcs));
+  if (withProcessor) core.set(GPR[Gpr.rcx]!, core.lo(msr("IA32_TSC_AUX")), 0);
+  return Status.next;
+}
+
+const HIGH_MSRS = 0xc000_0000;
+const BITMAP_MSRS = 0x2000;
+
+function accessMsr(cpu: X86Cpu, vmcs: Vmcs, write: boolean): Status | undefined {
+  requireRing0(cpu);
+  const number = cpu.core.lo(GPR[Gpr.rcx]!) >>> 0;
+  if (msrExits(cpu, vmcs, number, write)) leave(cpu, write ? ExitReason.wrmsr : ExitReason.rdmsr);
+  return !write && number === TSC ? setPair(cpu, guestTimestamp(cpu, vmcs)) : undefined;
+}
+
+/** Without bitmaps every access exits; with them those that they say, and all outside their two ranges. */
+function msrExits(cpu: X86Cpu, vmcs: Vmcs, number: number, write: boolean): boolean {
+  if ((vmcs.get(F.PROCESSOR_CONTROLS) & Primary.msrBitmaps) === 0) return true;
+  const high = number >= HIGH_MSRS;
+  const index = high ? number - HIGH_MSRS : number;
+  if (index >= BITMAP_MSRS) return true;
+  const at = Number(vmcs.read(F.MSR_BITMAP)) + (high ? 1024 : 0) + (write ? 2048 : 0) + (index >> 3);
+  return ((Number(cpu.memory.readPhysical(at, 1)) >> (index & 7)) & 1) !== 0;
+}
+
+// --- Control and debug registers -----------------------------------------------------------------
+
+function movControl(cpu: X86Cpu, number: number, access: number): never {
+  const d = currentInstruction(cpu);
+  const qualification = BigInt(number | (access << 4) | (d.rm << 8));
+  throw new VmExit(ExitReason.controlRegister, { length: d.length, qualification });
+}
+
+function movDr(cpu: X86Cpu, number: number, from: boolean): never {
+  const d = currentInstruction(cpu);
+  const qualification = BigInt(number | (from ? 16 : 0) | (d.rm << 8));
+  throw new VmExit(ExitReason.movDr, { length: d.length, qualification });
+}
+
+function controlRead(cpu: X86Cpu, vmcs: Vmcs, number: number): Status | undefined {
+  requireRing0(cpu);
+  const primary = vmcs.get(F.PROCESSOR_CONTROLS);
+  if (number === CONTROL_CR3 && (primary & Primary.cr3StoreExiting) !== 0)
+    movControl(cpu, number, CrAccess.from);
+  if (number === CONTROL_CR8 && (primary & Primary.cr8StoreExiting) !== 0)
+    movControl(cpu, number, CrAccess.from);
+  if (number !== CONTROL_CR0 && number !== CONTROL_CR4) return undefined;
+  const value = shadowed(cpu, vmcs, number);
+  cpu.core.setResult(Number(BigInt.asIntN(32, value)), Number(BigInt.asIntN(32, value >> 32n)));
+  return Status.next;
+}
+
+/** CR0 or CR4 as the guest reads it: bits in the mask are the shadow's. */
+function shadowed(cpu: X86Cpu, vmcs: Vmcs, number: number): bigint {
+  const cr4 = number === CONTROL_CR4;
+  const mask = vmcs.read(cr4 ? F.CR4_MASK : F.CR0_MASK);
+  const shadow = vmcs.read(cr4 ? F.CR4_SHADOW : F.CR0_SHADOW);
+  return (cpu.core.big(cr4 ? CR4 : CR0) & ~mask) | (shadow & mask);
+}
+
+function controlWrite(cpu: X86Cpu, number: number, value: bigint): Status | undefined {
+  requireRing0(cpu);
+  const { vmcs, guest } = cpu.vmx;
+  if (guest && vmcs !== undefined) {
+    const primary = vmcs.get(F.PROCESSOR_CONTROLS);
+    if (number === CONTROL_CR8 && (primary & Primary.cr8LoadExiting) !== 0)
+      movControl(cpu, number, CrAccess.to);
+    if (number === CONTROL_CR3 && (primary & Primary.cr3LoadExiting) !== 0 && !isCr3Target(vmcs, value))
+      movControl(cpu, number, CrAccess.to);
+  }
+  if (number !== CONTROL_CR0 && number !== CONTROL_CR4) return undefined;
+  let taken = value;
+  if (guest && vmcs !== undefined) {
+    const cr4 = number === CONTROL_CR4;
+    const mask = vmcs.read(cr4 ? F.CR4_MASK : F.CR0_MASK);
+    const shadow = vmcs.read(cr4 ? F.CR4_SHADOW : F.CR0_SHADOW);
+    if (((value ^ shadow) & mask) !== 0n) movControl(cpu, number, CrAccess.to);
+    taken = (value & ~mask) | (cpu.core.big(cr4 ? CR4 : CR0) & mask);
+  }
+  requireFixed(cpu, number, Number(BigInt.asIntN(32, taken)));
+  writeControl(cpu, number, taken);
+  return Status.next;
+}
+
+/** VMX operation binds some bits of CR0 and CR4 (24.8). */
+function requireFixed(cpu: X86Cpu, number: number, value: number): void {
+  const unrestricted = cpu.vmx.guest && cpu.vmx.hasSecondary(Secondary.unrestrictedGuest);
+  const fits = number === CONTROL_CR0 ? cr0Fits(value, unrestricted) : cr4Fits(value);
+  if (!fits) throw generalProtection();
+}
+
+function isCr3Target(vmcs: Vmcs, value: bigint): boolean {
+  for (let i = 0; i < vmcs.get(F.CR3_TARGET_COUNT); i++)
+    if (vmcs.read(F.CR3_TARGET0 + 2 * i) === value) return true;
+  return false;
+}
+
+/** LMSW: PE can only be set by it. */
+function lmsw(cpu: X86Cpu, value: number): Status {
+  requireRing0(cpu);
+  const { vmcs, guest } = cpu.vmx;
+  const old = cpu.core.lo(CR0);
+  let taken = value;
+  if (guest && vmcs !== undefined) {
+    const [mask, shadow] = [vmcs.get(F.CR0_MASK), vmcs.get(F.CR0_SHADOW)];
+    const others = ((value ^ shadow) & mask & 14) !== 0;
+    if (others || (value & ~shadow & mask & CR0_BIT.PE) !== 0) leaveByLmsw(cpu, value);
+    taken = (value & ~mask) | (old & mask);
+  }
+  const low = (taken & 15) | (old & CR0_BIT.PE);
+  requireFixed(cpu, CONTROL_CR0, (old & ~15) | low);
+  writeMachineStatus(cpu, low);
+  return Status.next;
+}
+
+function leaveByLmsw(cpu: X86Cpu, value: number): never {
+  const d = currentInstruction(cpu);
+  const inMemory = d.mod === 3 ? 0n : 0x40n;
+  throw new VmExit(ExitReason.controlRegister, {
+    length: d.length,
+    qualification: (BigInt(value) << 16n) | BigInt(CrAccess.lmsw << 4) | inMemory,
+  });
+}
+
+// --- The rest --------------------------------------------------------------------------------------
+
+/** What 46 and 47 call the instructions, in bits 29:28 of the information; bit 1: they load. */
+const TABLES: readonly number[] = [SystemRegister.gdtBase, SystemRegister.gdtLimit];
+
+function system(cpu: X86Cpu, vmcs: Vmcs, which: number, load: boolean): Status | undefined {
+  if (which === SystemRegister.machineStatus) {
+    if ((cpu.core.lo(CR4) & CR4_BIT.UMIP) !== 0) requireRing0(cpu);
+    const value = shadowed(cpu, vmcs, CONTROL_CR0);
+    cpu.core.setResult(Number(BigInt.asIntN(32, value)), 0);
+    return Status.next;
+  }
+  const segment = which === SystemRegister.localTable || which === SystemRegister.task;
+  if (!cpu.vmx.hasSecondary(Secondary.descriptorTableExiting)) return undefined;
+  if (segment && (!cpu.protectedMode || cpu.virtual8086)) throw invalidOpcode();
+  if (load || (cpu.core.lo(CR4) & CR4_BIT.UMIP) !== 0) requireRing0(cpu);
+  const d = currentInstruction(cpu);
+  const second = segment ? which === SystemRegister.task : !TABLES.includes(which);
+  const identity = (load ? 2 : 0) | (second ? 1 : 0);
+  const size = !segment && d.operandSize > 2 ? 1 << 11 : 0;
+  throw new VmExit(segment ? ExitReason.ldtrOrTr : ExitReason.gdtrOrIdtr, {
+    length: d.length,
+    qualification: displacementOf(cpu, d),
+    information: operandInformation(d, identity) | size,
+  });
+}
+
+const BY_NUMBER = 0x2_0000;
+const INT1 = 0x1_0000;
+
+/** INT3, INTO and INT1 are exceptions for the exception bitmap; INT n is not. */
+function softwareInterrupt(cpu: X86Cpu, constant: number): undefined {
+  const vector = constant & 0xff;
+  const length = (constant >> 8) & 0xff;
+  const type =
+    (constant & INT1) !== 0
+      ? EventType.privilegedSoftwareException
+      : (constant & BY_NUMBER) !== 0
+        ? EventType.softwareInterrupt
+        : EventType.softwareException;
+  cpu.vmx.softwareEvent = { type, length };
+  if (type === EventType.softwareInterrupt || !cpu.vmx.intercepts(vector, -1)) return undefined;
+  throw new VmExit(ExitReason.exceptionOrNmi, { length, event: eventInformation(vector, type, -1) });
+}
