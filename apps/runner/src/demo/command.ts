@@ -32,7 +32,9 @@ export async function demoCommand(args: readonly string[], io: CliIo): Promise<n
   }
   limitWords("demo", words, 0);
   const given = settings.get("arch")?.at(-1)?.text;
-  const ready = io.architectures.filter(({ load }) => load !== undefined).map(({ name }) => name);
+  // The guest is one of the hypervisor's.
+  const able = io.architectures.filter(({ load, modes }) => load !== undefined && modes.includes("vm"));
+  const ready = able.map(({ name }) => name);
   let exitCode: number = EXIT.ok;
   for (const arch of given === undefined ? ready : [given]) {
     const code = await demonstrate(arch, settings, io);
