@@ -28,7 +28,14 @@ function onQemu(program: RegisterProgram): string[] {
       "-no-reboot",
       "-nodefaults",
     ];
-    const devices = ["-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-debugcon", `file:${output}`];
+    const devices = [
+      "-smp",
+      "2",
+      "-device",
+      "isa-debug-exit,iobase=0xf4,iosize=4",
+      "-debugcon",
+      `file:${output}`,
+    ];
     spawnSync("qemu-system-x86_64", [...machine, ...devices, "-kernel", kernel], { timeout: 30_000 });
     // Firmware prints there before.
     const bytes = readFileSync(output);
@@ -44,6 +51,7 @@ async function onOurs(program: RegisterProgram): Promise<string[]> {
   const machine = await createPc({
     mode: "bare",
     memory: 32 << 20,
+    cpus: 2,
     console: { read: () => -1, write: (part: Uint8Array) => void bytes.push(...part) },
     clock: new DeterministicClock(10, 1),
     kernel: { name: "kernel", bytes: program.kernel() },
@@ -237,6 +245,18 @@ const programs: Record<string, (program: RegisterProgram) => unknown> = {
     p.load(LAPIC + 0x390, "count")
       .load(LAPIC + 0x270, "IRR")
       .load(LAPIC + 0x380, "initial count");
+  },
+  "local APIC: INIT and start-up IPIs": (p) => {
+    p.store(LAPIC + 0xf0, 0x1ff).store(LAPIC + 0x310, 0x0100_0000);
+    // At 0000:8000: mov byte [0x9000], 0x5a; cli; hlt
+    p.store(0x8000, 0x9000_06c6).store(0x8004, 0xf4_fa5a);
+    p.store(0x9000, 0)
+      .store(LAPIC + 0x300, 0x4500)
+      .load(LAPIC + 0x300, "ICR");
+    // 10 ms, as the MP specification asks for.
+    p.out(0x61, 1).out(0x43, 0xb0).out(0x42, 0x9c, 0x2e).until(0x61, 0x20, 0x20);
+    p.load(0x9000, "before the start", 1).store(LAPIC + 0x300, 0x4608);
+    p.untilLoad(0x9000, 0xff, 0x5a).load(0x9000, "after the start", 1);
   },
   "HPET: registers": (p) => {
     p.load(HPET)
