@@ -1,9 +1,11 @@
 import type { LocalApic } from "./local-apic.js";
 import { DeliveryMode, type InterruptMessage } from "./message.js";
 
-/** Who hears of the end of level-triggered interrupts: I/O APICs. */
+/** Who sends level-triggered interrupts: I/O APICs. They hear of their end. */
 export interface EndOfInterruptListener {
   endOfInterrupt(vector: number): void;
+  /** A processor that took none takes interrupts now: send again what nobody accepted. */
+  retry?(): void;
 }
 
 /** What carries interrupt messages between the APICs of a machine: SDM volume 3, 11.6. */
@@ -41,6 +43,11 @@ export class ApicBus {
     let accepted = false;
     for (const apic of targets) accepted = apic.accept(message) || accepted;
     return accepted;
+  }
+
+  /** A local APIC was enabled. */
+  retry(): void {
+    for (const listener of this.listeners) listener.retry?.();
   }
 
   /** A processor ended a level-triggered interrupt. */

@@ -134,12 +134,14 @@ it("delivers by all modes and to logical destinations", () => {
   expect([apics[0]!.pending, apics[1]!.pending]).toEqual([false, true]);
 });
 
-it("does not wait for the end of what nobody took", () => {
+it("does not wait for the end of what nobody took, and sends that again", () => {
   const { apics, chip, entry, read } = rig();
   set(apics[0]!, 0xf0, 0xff);
   entry(9, 0x8051);
   chip.line(9).set(true);
   expect(read(0x22)).toBe(0x8051);
+  set(apics[0]!, 0xf0, 0x1ff);
+  expect([read(0x22), apics[0]!.acknowledge()]).toEqual([0xc051, 0x51]);
 });
 
 it("goes on after a restore, and refuses what cannot be", () => {

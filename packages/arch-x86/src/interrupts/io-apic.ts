@@ -118,6 +118,10 @@ export class IoApic implements MmioDevice, EndOfInterruptListener {
     return accepted && ends;
   }
 
+  retry(): void {
+    for (let pin = 0; pin < this.pins; pin++) this.serviceLevel(pin);
+  }
+
   /** EOI of a vector, by broadcast or by the register. */
   endOfInterrupt(vector: number): void {
     for (let pin = 0; pin < this.pins; pin++) {

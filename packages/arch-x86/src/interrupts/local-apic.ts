@@ -549,7 +549,9 @@ export class LocalApic implements InterruptSource, MmioDevice {
   }
 
   private writeSpurious(value: number): void {
+    const enabled = (value & ~this.svr & SVR.enabled) !== 0;
     this.svr = value & SVR.writable;
+    if (enabled) this.bus.retry();
     // Without the APIC, its local interrupts are masked, and stay so.
     if ((value & SVR.enabled) === 0) for (let i = 0; i < LVT_ENTRIES; i++) this.lvt[i]! |= LVT.mask;
     this.processor.interruptsChanged();

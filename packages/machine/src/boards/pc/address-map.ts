@@ -11,7 +11,8 @@ interface InterruptingBlock extends Block {
 }
 
 const MIB = 1 << 20;
-const GIB_4 = 2 ** 32;
+/** Where RAM goes on that does not fit below the devices. */
+export const HIGH_RAM = 2 ** 32;
 
 /** Where the parts of the board are. */
 export const PC_MAP = {
@@ -55,6 +56,6 @@ export function pcRam(size: number): readonly RamPiece[] {
     { name: "upper memory", base: upper, size: MIB - upper, offset: upper },
     { name: "extended memory", base: MIB, size: low - MIB, offset: MIB },
   ];
-  if (high > 0) pieces.push({ name: "high memory", base: GIB_4, size: high, offset: low });
+  if (high > 0) pieces.push({ name: "high memory", base: HIGH_RAM, size: high, offset: low });
   return pieces;
 }

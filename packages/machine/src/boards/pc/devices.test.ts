@@ -52,6 +52,20 @@ it("tells kernels by ACPI what it has, in the BIOS area", async () => {
   expect(parts.device("hpet").base).toBe(Number(memory.readU64(tables[2]! + 44)));
 });
 
+it("tells firmware by fw_cfg where RAM is", async () => {
+  const { ports } = (await run([0xf4])).machine.machine;
+  const read = (item: number, size: number) => {
+    ports.write(0x510, 2, item);
+    return Uint8Array.from({ length: size }, () => ports.read(0x511, 1));
+  };
+  const directory = read(0x19, 68);
+  expect([...directory.subarray(0, 10)]).toEqual([0, 0, 0, 1, 0, 0, 0, 20, 0, 0x20]);
+  expect(new TextDecoder().decode(directory.subarray(12, 20))).toBe("etc/e820");
+  const view = new DataView(read(0x20, 20).buffer);
+  const [base, size] = [view.getBigUint64(0, true), view.getBigUint64(8, true)];
+  expect([base, size, view.getUint32(16, true)]).toEqual([0n, 16n << 20n, 1]);
+});
+
 describe("interrupts of a PC", () => {
   /** Vectors 8 and 0x70 of the 8259s have a handler that writes `value` to port 0xe9 and goes off. */
   const handler = (vector: number, value: number) => [

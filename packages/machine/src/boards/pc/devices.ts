@@ -12,11 +12,12 @@ import { Ns16550a } from "../../devices/ns16550a.js";
 import { ResetControl, SystemControlPort } from "../../devices/pc-reset.js";
 import { PcTestDevice } from "../../devices/pc-test-device.js";
 import { PostPort } from "../../devices/post-port.js";
+import { e820Bytes, MemoryType } from "../../loaders/pc/memory-map.js";
 import type { MachineBuilder } from "../../machine/builder.js";
 import type { BoardContext } from "../virt/assemble.js";
 import { DEFAULT_EPOCH_NS } from "../virt/options.js";
 import { addVirtio } from "../virt/virtio.js";
-import { PC_MAP, splitRam } from "./address-map.js";
+import { HIGH_RAM, PC_MAP, splitRam } from "./address-map.js";
 import type { PcOptions } from "./options.js";
 
 const space = "ports";
@@ -93,10 +94,21 @@ export function addDevices(
   builder.device(
     "fw-cfg",
     FwCfg.ports,
-    ({ memory }) => new FwCfg({ memory, cpus: board.cpus, ramSize: board.memory }),
+    ({ memory }) =>
+      new FwCfg({ memory, cpus: board.cpus, ramSize: board.memory, files: files(board.memory) }),
   );
   const tests = new PcTestDevice(line);
   builder.device("test", PcTestDevice.ports, () => tests);
   builder.device("test-memory", PcTestDevice.memory, () => tests.region);
   addVirtio(builder, options, PC_MAP.virtio, board);
+}
+
+/** What QEMU's firmware looks for: RAM, before it reserves any. */
+function files(memory: number): ReadonlyMap<string, Uint8Array> {
+  const { low, high } = splitRam(memory);
+  const ram = [
+    { base: 0, size: low, type: MemoryType.usable },
+    { base: HIGH_RAM, size: high, type: MemoryType.usable },
+  ];
+  return new Map([["etc/e820", e820Bytes(ram.filter(({ size }) => size > 0))]]);
 }
