@@ -204,14 +204,14 @@ describe("the rules of entries", () => {
   });
 
   it.each(CONTROL_CASES)("of controls: %s", (rule, changes, ...others) => {
-    expect(broken(CONTROL_RULES, changes).toSorted()).toEqual([rule, ...others].toSorted());
+    expect(broken(CONTROL_RULES, changes as Changes).toSorted()).toEqual([rule, ...others].toSorted());
   });
   it.each(HOST_CASES)("of the host: %s", (rule, changes, ...others) => {
-    expect(broken(HOST_RULES, changes).toSorted()).toEqual([rule, ...others].toSorted());
+    expect(broken(HOST_RULES, changes as Changes).toSorted()).toEqual([rule, ...others].toSorted());
   });
   it.each(GUEST_CASES)("of the guest: %s", (rule, changes) => {
     // Segments depend on each other.
-    expect(broken(GUEST_RULES, changes)).toContain(rule);
+    expect(broken(GUEST_RULES, changes as Changes)).toContain(rule);
   });
 
   it("are all broken by some case", () => {
