@@ -258,6 +258,54 @@ const programs: Record<string, (program: RegisterProgram) => unknown> = {
     p.load(0x9000, "before the start", 1).store(LAPIC + 0x300, 0x4608);
     p.untilLoad(0x9000, 0xff, 0x5a).load(0x9000, "after the start", 1);
   },
+  "interrupts: those of the local APIC by priority": (p) => {
+    p.handlers(2, 0x31, 0x38, 0x45, 0x52)
+      .store(LAPIC + 0xf0, 0x1ff)
+      .store(LAPIC + 0x310, 0);
+    for (const vector of [0x31, 0x52, 0x38]) p.store(LAPIC + 0x300, 0x4_0000 | vector);
+    for (const step of ["first", "second", "third", "none"]) {
+      p.open(step)
+        .load(LAPIC + 0xa0, `PPR, ${step}`)
+        .load(LAPIC + 0x120, `ISR 2, ${step}`);
+      p.open(`${step}, before its end`).store(LAPIC + 0xb0, 0);
+    }
+    p.store(LAPIC + 0x80, 0x40)
+      .store(LAPIC + 0x300, 0x4_0045)
+      .open("held back by TPR");
+    p.store(LAPIC + 0x80, 0x3f)
+      .open("let through by TPR")
+      .store(LAPIC + 0xb0, 0);
+    p.store(LAPIC + 0x300, 0x0400).open("NMI");
+  },
+  "interrupts: those of the 8259 through LINT0": (p) => {
+    quietKeyboard(pics(p.handlers(0x21, 0x27)));
+    p.store(LAPIC + 0xf0, 0x1ff)
+      .store(LAPIC + 0x350, 0x700)
+      .store(LAPIC + 0x80, 0)
+      .out(0x21, 0xfd);
+    raise1(p).open("first").out(0x20, 0x0b).in(0x20, "ISR").drop(0x60);
+    raise1(p).open("before its end").out(0x20, 0x20).open("after its end").out(0x20, 0x20).drop(0x60);
+    p.store(LAPIC + 0x350, 0x1_0700);
+    raise1(p).open("masked by the local APIC").drop(0x60);
+  },
+  "interrupts: levels through the I/O APIC come again": (p) => {
+    quietKeyboard(pics(p.handlers(0x62)));
+    p.store(LAPIC + 0xf0, 0x1ff).store(LAPIC + 0x80, 0);
+    p.store(IOAPIC, 0x13)
+      .store(IOAPIC + 0x10, 0)
+      .store(IOAPIC, 0x12)
+      .store(IOAPIC + 0x10, 0x8062);
+    raise1(p)
+      .open("first")
+      .open("before its end")
+      .store(LAPIC + 0xb0, 0)
+      .open("after its end, still high");
+    p.load(IOAPIC + 0x10, "remote IRR")
+      .drop(0x60)
+      .store(LAPIC + 0xb0, 0)
+      .open("after its end, low");
+    p.load(IOAPIC + 0x10, "no remote IRR");
+  },
   "HPET: registers": (p) => {
     p.load(HPET)
       .load(HPET + 4)

@@ -1,3 +1,13 @@
+/** Where it is loaded, behind the header; tables that it makes, the log of interrupts, and the stack. */
+const CODE = 0x10_0020;
+const GDT = 0x9200;
+const POINTERS = 0x9220;
+const LOG = 0x9100;
+const IDT = 0x2_0000;
+const HANDLERS = 0x2_1000;
+const HANDLER_SIZE = 32;
+const STACK = 0x8_0000;
+
 /** A program of register accesses in 32-bit protected mode: what it reads goes to the debug console, port 0xe9. */
 export class RegisterProgram {
   readonly code: number[] = [];
@@ -75,10 +85,57 @@ export class RegisterProgram {
     return this.add(0xb9, ...le(number), 0xb8, ...le(value), 0x31, 0xd2, 0x0f, 0x30);
   }
 
+  /** Have handlers for these vectors, which do no more than log that they came. */
+  handlers(...vectors: number[]): this {
+    this.store(GDT + 8, 0x0000_ffff).store(GDT + 12, 0x00cf_9b00);
+    this.store(POINTERS, ((GDT & 0xffff) << 16) | 0x17).store(POINTERS + 4, 0);
+    this.store(POINTERS + 8, 0x07ff)
+      .store(POINTERS + 10, IDT)
+      .store(LOG, 0);
+    for (const vector of vectors) {
+      const at = HANDLERS + HANDLER_SIZE * vector;
+      this.store(IDT + 8 * vector, (8 << 16) | (at & 0xffff)).store(
+        IDT + 8 * vector + 4,
+        (at & 0xffff_0000) | 0x8e00,
+      );
+      // push eax; mov eax, [LOG]; shl eax, 8; mov al, vector; mov [LOG], eax; pop eax; iret
+      const handler = [
+        0x50,
+        0xa1,
+        ...le(LOG),
+        0xc1,
+        0xe0,
+        8,
+        0xb0,
+        vector,
+        0xa3,
+        ...le(LOG),
+        0x58,
+        0xcf,
+        0x90,
+        0x90,
+      ];
+      for (let i = 0; i < handler.length; i += 4)
+        this.store(
+          at + i,
+          handler.slice(i, i + 4).reduceRight((word, byte) => word * 256 + byte, 0),
+        );
+    }
+    // lgdt; lidt; mov esp, STACK; jmp 8:next
+    this.add(0x0f, 0x01, 0x15, ...le(POINTERS), 0x0f, 0x01, 0x1d, ...le(POINTERS + 8), 0xbc, ...le(STACK));
+    return this.add(0xea, ...le(CODE + this.code.length + 7), 8, 0);
+  }
+
+  /** Let interrupts come; reads the last four vectors, the last one lowest, and forgets them. */
+  open(what: string): this {
+    // sti; three times nop; cli
+    return this.add(0xfb, 0x90, 0x90, 0x90, 0xfa).load(LOG, what).store(LOG, 0);
+  }
+
   /** A Multiboot kernel that runs it and ends the machine by isa-debug-exit. */
   kernel(): Uint8Array {
     const flags = 0x1_0000;
-    const header = [0x1bad_b002, flags, -(0x1bad_b002 + flags), 0x10_0000, 0x10_0000, 0, 0, 0x10_0020];
+    const header = [0x1bad_b002, flags, -(0x1bad_b002 + flags), 0x10_0000, 0x10_0000, 0, 0, CODE];
     const end = [0xb0, 0, 0xe6, 0xf4, 0xfa, 0xf4];
     return Uint8Array.from([...header.flatMap(le), ...this.code, ...end]);
   }
