@@ -81,7 +81,7 @@ export class Exceptions {
     const { core } = this.cpu;
     core.set(interruptShadow, 0, 0);
     this.faulting = true;
-    return this.deliver(fault.vector, "exception", fault.errorCode, this.cpu.currentIp);
+    return this.deliver(fault.vector, "exception", fault.errorCode, fault.at ?? this.cpu.currentIp);
   }
 
   /**
@@ -113,6 +113,7 @@ export class Exceptions {
         }
         // What an INT comes upon is its own fault, and the handler returns to it.
         if (from === "software") back = before;
+        if (error.at !== undefined) back = error.at;
         const first = from === "exception" ? number : -1;
         const serious = isContributory(error.vector) || error.vector === Vector.page;
         const doubled =
@@ -195,7 +196,11 @@ export class Exceptions {
     const at = core.big(IDTR.base) + BigInt(8 * vector);
     const d = descriptor(Number(memory.read(at, 4)), Number(memory.read(at + 4n, 4)));
     const type = (d.rights & RIGHTS.segment) !== 0 ? -1 : systemType(d);
-    if (type === SystemType.taskGate) return cpu.transfers.taskGate(d, error);
+    if (type === SystemType.taskGate) {
+      if (source === "software" && dplOf(d) < cpu.cpl) throw generalProtection(error);
+      if (!isPresent(d)) throw new Fault(Vector.notPresent, error);
+      return cpu.transfers.taskGate(d, ip, errorCode, this.external(source));
+    }
     const wide = type === SystemType.interruptGate || type === SystemType.trapGate;
     if (!wide && type !== SystemType.interruptGate16 && type !== SystemType.trapGate16)
       throw generalProtection(error);

@@ -18,8 +18,11 @@ import { Fault, generalProtection, Vector } from "./fault.js";
 import { readFlags, writeFlagFields } from "./rflags.js";
 import { StackTarget } from "./stack-target.js";
 import { GDTR, GPR, Gpr, interruptShadow, LDTR, SEGMENTS, Seg, type SegmentFields, TR } from "./state.js";
+import { TaskSwitch } from "./task-switch.js";
 
 const RSP = GPR[Gpr.rsp]!;
+/** In the upper word of a task-state segment's descriptor. */
+const TSS_BUSY = 0x200;
 const stackFault = (selector: number): Fault => new Fault(Vector.stack, selector);
 const notPresent = (selector: number): Fault => new Fault(Vector.notPresent, selector);
 const invalidTss = (selector: number): Fault => new Fault(Vector.invalidTss, selector);
@@ -28,9 +31,11 @@ const OUTER_SEGMENTS = [Seg.es, Seg.fs, Seg.gs, Seg.ds] as const;
 /** Loading segment registers, and everything that changes CS: SDM volume 3, chapter 5 and volume 2, CALL, JMP, RET, IRET. */
 export class FarTransfers {
   private readonly cpu: X86Cpu;
+  private readonly tasks: TaskSwitch;
 
   constructor(cpu: X86Cpu) {
     this.cpu = cpu;
+    this.tasks = new TaskSwitch(cpu);
   }
 
   // --- Descriptors ---------------------------------------------------------------------------
@@ -70,7 +75,7 @@ export class FarTransfers {
     return descriptor(d.low, high);
   }
 
-  private accessed(selector: number, d: Descriptor): Descriptor {
+  accessed(selector: number, d: Descriptor): Descriptor {
     return this.markDescriptor(selector, d, RIGHTS.accessed << 8);
   }
 
@@ -199,19 +204,47 @@ export class FarTransfers {
     return pointer;
   }
 
-  /** Task switches are not there. */
-  taskGate(_gate: Descriptor, errorCode: number): never {
-    throw generalProtection(errorCode);
+  /** Mark a task-state segment busy, or available again. */
+  setBusy(selector: number, busy: boolean): void {
+    const at = this.descriptorAddress(selector, generalProtection);
+    const { memory } = this.cpu;
+    const high = Number(memory.read(at + 4n, 4));
+    memory.write(at + 4n, 4, BigInt((busy ? high | TSS_BUSY : high & ~TSS_BUSY) >>> 0));
+  }
+
+  /** JMP or CALL names a task, directly or by a gate: switch. False: it names something else. */
+  private toTask(selector: number, d: Descriptor, kind: "jump" | "call", next: bigint): boolean {
+    const { cpl, longMode } = this.cpu;
+    const type = systemType(d);
+    const gated = type === SystemType.taskGate;
+    if (longMode || (!gated && type !== SystemType.tss && type !== SystemType.tss16)) return false;
+    if (dplOf(d) < Math.max(cpl, selector & 3)) throw generalProtection(selector & ~3);
+    if (!isPresent(d)) throw notPresent(selector & ~3);
+    const task = gated ? gate(d).selector : selector;
+    this.tasks.switchTo(task, this.tasks.target(task, false, generalProtection), kind, next);
+    return true;
+  }
+
+  /** An exception or interrupt through a task gate. `ext`: bit 0 of error codes. */
+  taskGate(d: Descriptor, ip: bigint, errorCode: number, ext: number): void {
+    const task = gate(d).selector;
+    const found = this.tasks.target(task, false, (error) => generalProtection(error | ext));
+    const wide = (systemType(found) & SystemType.tss) === SystemType.tss;
+    this.tasks.switchTo(task, found, "call", ip, ext);
+    if (errorCode < 0) return;
+    const stack = this.currentStack();
+    stack.install(stack.push([BigInt(errorCode)], wide ? 4 : 2, stackFault));
   }
 
   // --- JMP and CALL --------------------------------------------------------------------------
 
-  /** JMP to another code segment. */
-  jump(selector: number, offset: bigint, size: 2 | 4 | 8): void {
+  /** JMP to another code segment or task; `next` is where the present one would go on. */
+  jump(selector: number, offset: bigint, size: 2 | 4 | 8, next: bigint): void {
     const { cpu } = this;
     if (!cpu.protectedMode || cpu.virtual8086) return this.realTransfer(selector, offset, size);
     const d = this.target(selector);
     if (isSegment(d)) return this.enterCode(selector, this.direct(selector, d), cpu.cpl, offset, size);
+    if (this.toTask(selector, d, "jump", next)) return;
     const { code, gateSelector, gateOffset } = this.callGate(selector, d, true);
     this.enterCode(gateSelector, code, cpu.cpl, gateOffset, 8);
   }
@@ -266,8 +299,6 @@ export class FarTransfers {
     const type = systemType(d);
     const { longMode, cpl } = cpu;
     if (type !== SystemType.callGate && (longMode || type !== SystemType.callGate16)) {
-      if (!longMode && (type === SystemType.taskGate || type === SystemType.tss || type === SystemType.tss16))
-        this.taskGate(d, error);
       throw generalProtection(error);
     }
     if (dplOf(d) < cpl || dplOf(d) < (selector & 3)) throw generalProtection(error);
@@ -305,7 +336,7 @@ export class FarTransfers {
       stack.install(pointer);
       return this.enterCode(selector, code, cpu.cpl, offset, size);
     }
-    this.callThroughGate(selector, d, cs, next);
+    if (!this.toTask(selector, d, "call", next)) this.callThroughGate(selector, d, cs, next);
   }
 
   private callThroughGate(selector: number, d: Descriptor, cs: bigint, next: bigint): void {
@@ -447,8 +478,8 @@ export class FarTransfers {
     }
   }
 
-  /** IRET. */
-  interruptReturn(size: 2 | 4 | 8): void {
+  /** IRET; a task that it leaves goes on at `next`. */
+  interruptReturn(size: 2 | 4 | 8, next: bigint): void {
     const { cpu } = this;
     const { core } = cpu;
     core.set(interruptShadow, 0, 0);
@@ -461,7 +492,8 @@ export class FarTransfers {
     const flags = readFlags(core);
     if ((flags & RFLAG.NT) !== 0) {
       if (cpu.longMode) throw generalProtection();
-      this.taskGate(descriptor(0, 0), core.lo(TR.selector) & ~3);
+      const link = Number(cpu.memory.read(core.big(TR.base), 2));
+      return this.tasks.switchTo(link, this.tasks.target(link, true, invalidTss), "return", next);
     }
     const ip = stack.peek(0, size, stackFault);
     const selector = Number(stack.peek(1, size, stackFault) & 0xffffn);

@@ -28,6 +28,8 @@ export class Fault {
   readonly vector: number;
   /** -1 without one. */
   readonly errorCode: number;
+  /** Where the handler returns to, if that is not the instruction: a task switch got as far as the new task. */
+  at: bigint | undefined;
 
   constructor(vector: number, errorCode = -1) {
     this.vector = vector;

@@ -116,7 +116,7 @@ export function runHelper(
       if (constant === Seg.ss) core.set(interruptShadow, 2, 0);
       return Status.next;
     case Helper.farJump:
-      transfers.jump(aLo & 0xffff, wide(bLo, bHi), size);
+      transfers.jump(aLo & 0xffff, wide(bLo, bHi), size, cpu.currentIp + BigInt(constant >> 4));
       return Status.redispatch;
     case Helper.farCall:
       transfers.call(aLo & 0xffff, wide(bLo, bHi), size, cpu.currentIp + BigInt(constant >> 4));
@@ -125,7 +125,7 @@ export function runHelper(
       transfers.returnFar(size, aLo & 0xffff);
       return Status.redispatch;
     case Helper.interruptReturn:
-      transfers.interruptReturn(size);
+      transfers.interruptReturn(size, cpu.currentIp + BigInt(constant >> 4));
       cpu.interrupts.unblockNmi();
       return Status.redispatch;
     case Helper.softwareInterrupt:

@@ -155,10 +155,15 @@ export class X86Decoder {
     d.wide = (rex & 8) !== 0;
     const candidates = this.maps[map]![opcode]!;
     if (candidates.length === 0) return undefined;
-    const modrm = candidates.some(({ encoding }) => encoding.modrm) ? this.peek() : 0;
+    const hasModrm = candidates.some(({ encoding }) => encoding.modrm);
+    const modrm = hasModrm ? this.peek() : 0;
     const found = this.choose(candidates, mode, prefix, modrm, d, vectorLength);
-    if (found === undefined) return undefined;
-    if (d.vvvv !== 0 && !found.operands.some(({ place }) => place === "vvvv")) return undefined;
+    const unused = d.vvvv !== 0 && !found?.operands.some(({ place }) => place === "vvvv");
+    if (found === undefined || unused) {
+      // What has been looked at to find that out belongs to it: its page has to be there.
+      if (hasModrm) this.next++;
+      return undefined;
+    }
     this.sizes(d, found, mode, operandOverride && found.encoding.prefix !== PREFIX_66);
     d.mod = 3;
     d.base = -1;

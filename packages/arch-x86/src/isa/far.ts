@@ -105,7 +105,7 @@ export const far: readonly X86Declaration<X86Builder>[] = [
   insn("call Mp", "FF /3", farIndirect(Helper.farCall)),
   insn("retf Iw", "CA", farReturn),
   insn("retf", "CB", farReturn),
-  insn("iret", "CF", (b) => b.callAndDispatch(Helper.interruptReturn, b.size), {
+  insn("iret", "CF", (b) => b.callAndDispatch(Helper.interruptReturn, sizeAndLength(b)), {
     text: "iret/iretd/iretq",
   }),
   insn("int3", "CC", interrupt(Vector.BP)),

@@ -1,5 +1,6 @@
 import { long, one, program, user, user64 } from "./system-cases.js";
 import type { SystemCase } from "./system-program.js";
+import { taskFaults } from "./task-cases.js";
 
 // What QEMU's processor does not check, with what the manual says comes of it.
 
@@ -144,5 +145,6 @@ export const manualGroups: Readonly<
   "long mode": { list: longCases, program: long },
   alignment: { list: alignment, program: long },
   "limits of segments": { list: limits, program },
+  "faults of task switches": { list: taskFaults, program },
   "nested exceptions": { list: nested, program },
 };

@@ -164,7 +164,7 @@ _start:
   mov $LDT, %eax
   lldt %ax
   ${setup}
-  ${cases(list, "mov $stack, %esp\ncall data_segments")}
+  ${cases(list, "mov $stack, %esp\ncall data_segments\ncall first_task")}
   stop
 
 data_segments:
@@ -174,6 +174,17 @@ data_segments:
   mov %ax, %ss
   mov %ax, %fs
   mov %ax, %gs
+  ret
+# Whatever task this is, it is the first one now.
+first_task:
+  movb $0x89, gdt_tss + 5
+  movb $0x89, gdt_tss2 + 5
+  movb $0x81, gdt_tss16 + 5
+  mov $TSS, %eax
+  ltr %ax
+  mov $LDT, %eax
+  lldt %ax
+  clts
   ret
 # Known registers and flags.
 initial:

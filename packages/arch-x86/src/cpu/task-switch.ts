@@ -1,0 +1,214 @@
+import { CR0 as CR0_BIT, RFLAG, RIGHTS, SystemType } from "./control-bits.js";
+import { writeCr3 } from "./control-registers.js";
+import type { X86Cpu } from "./cpu.js";
+import {
+  type Descriptor,
+  dplOf,
+  isCode,
+  isConforming,
+  isPresent,
+  isReadable,
+  isSegment,
+  isWritableData,
+  systemType,
+} from "./descriptor.js";
+import { Fault, generalProtection, Vector } from "./fault.js";
+import { readFlags, writeFlagFields } from "./rflags.js";
+import { CR0, DR6, GPR, LDTR, SEGMENTS, Seg, type SegmentFields, TR } from "./state.js";
+
+// Task switches: SDM volume 3, chapter 8.
+
+/** What switches: it decides about busy flags, the link back and NT. */
+export type SwitchKind = "jump" | "call" | "return";
+
+/** Where a task-state segment has its parts. */
+interface TssLayout {
+  /** Bytes of a register. */
+  readonly size: 2 | 4;
+  /** The smallest limit. */
+  readonly limit: number;
+  readonly ip: number;
+  readonly flags: number;
+  /** EAX to EDI, in the order of their numbers. */
+  readonly registers: number;
+  readonly segments: number;
+  readonly ldt: number;
+}
+const WIDE: TssLayout = {
+  ...{ size: 4, limit: 0x67, ip: 0x20, flags: 0x24, registers: 0x28, segments: 0x48, ldt: 0x60 },
+};
+const NARROW: TssLayout = {
+  ...{ size: 2, limit: 0x2b, ip: 0x0e, flags: 0x10, registers: 0x12, segments: 0x22, ldt: 0x2a },
+};
+const CR3_AT = 0x1c;
+/** Bit 0: a debug trap on switching to the task. */
+const TRAP_AT = 0x64;
+/** DR6.BT. */
+const TASK_SWITCHED = 1 << 15;
+const BUSY = 2;
+const REGISTERS = 8;
+
+const invalidTss = (selector: number): Fault => new Fault(Vector.invalidTss, selector & ~3);
+
+const layoutOf = (type: number): TssLayout => ((type | BUSY) === SystemType.busyTss ? WIDE : NARROW);
+/** ES, CS, SS, DS, FS and GS; a segment of 16 bits has the first four. */
+const segmentsOf = ({ size }: TssLayout): number => (size === 4 ? 6 : 4);
+
+export class TaskSwitch {
+  private readonly cpu: X86Cpu;
+
+  constructor(cpu: X86Cpu) {
+    this.cpu = cpu;
+  }
+
+  /**
+   * Is there a task to switch to behind a selector? Gives its descriptor. `busy`: it has to be. Throws what `fault`
+   * makes of the selector.
+   */
+  target(selector: number, busy: boolean, fault: (errorCode: number) => Fault): Descriptor {
+    const error = selector & ~3;
+    if ((selector & 4) !== 0) throw fault(error);
+    const d = this.cpu.transfers.descriptor(selector, fault);
+    const type = systemType(d);
+    const known = !isSegment(d) && (type === SystemType.tss || type === SystemType.tss16);
+    const isBusy = !isSegment(d) && (type === SystemType.busyTss || type === SystemType.busyTss16);
+    if (busy ? !isBusy : !known) throw fault(error);
+    if (!isPresent(d)) throw new Fault(Vector.notPresent, fault(error).errorCode);
+    return d;
+  }
+
+  /** Go on in another task; the present one goes on at `ip`. `ext`: bit 0 of error codes. */
+  switchTo(selector: number, d: Descriptor, kind: SwitchKind, ip: bigint, ext = 0): void {
+    const { cpu } = this;
+    const { core, memory } = cpu;
+    const layout = layoutOf(systemType(d));
+    if (d.limit < layout.limit) throw new Fault(Vector.invalidTss, (selector & ~3) | ext);
+    const base = BigInt(d.base);
+    const at = (offset: number, size: number = layout.size) => memory.read(base + BigInt(offset), size);
+    const old = layoutOf(core.lo(TR.rights) & 15);
+    const oldBase = core.big(TR.base);
+    memory.checkWrite(oldBase, old.limit + 1);
+    // Everything of the new task is read before anything changes.
+    const registers = Array.from({ length: REGISTERS }, (_, i) => at(layout.registers + layout.size * i));
+    const selectors = Array.from({ length: segmentsOf(layout) }, (_, i) =>
+      Number(at(layout.segments + layout.size * i, 2)),
+    );
+    const [newIp, newFlags, ldt] = [at(layout.ip), Number(at(layout.flags)), Number(at(layout.ldt, 2))];
+    const wide = layout.size === 4;
+    const paging = (core.lo(CR0) & CR0_BIT.PG) !== 0;
+    const root = wide ? at(CR3_AT) : 0n;
+    const traps = wide && (Number(at(TRAP_AT, 2)) & 1) !== 0;
+    const oldSelector = core.lo(TR.selector);
+    if (kind === "call") memory.write(base, 2, BigInt(oldSelector));
+    this.saveState(old, oldBase, ip, kind);
+    if (kind !== "call") cpu.transfers.setBusy(oldSelector, false);
+    if (kind !== "return") cpu.transfers.setBusy(selector, true);
+    cpu.segments.set(TR, selector & ~3, d.base, 0, d.limit, d.rights | BUSY);
+    core.set(CR0, core.lo(CR0) | CR0_BIT.TS, 0);
+    if (wide && paging) writeCr3(cpu, root);
+    for (const [i, value] of registers.entries())
+      core.setBig(GPR[i]!, wide ? value : (core.big(GPR[i]!) & 0xffff_0000n) | value);
+    const flags = (kind === "call" ? newFlags | RFLAG.NT : newFlags) | 2;
+    writeFlagFields(core, wide ? flags : flags & 0xffff);
+    // From here on faults are the new task's.
+    try {
+      this.loadSegments(ldt, selectors);
+      const { limit } = SEGMENTS[Seg.cs] as SegmentFields;
+      if (newIp > BigInt(core.lo(limit) >>> 0)) throw generalProtection();
+    } catch (error) {
+      if (error instanceof Fault) error.at = newIp;
+      cpu.modeChanged();
+      throw error;
+    }
+    cpu.modeChanged();
+    cpu.setIp(newIp);
+    if (!traps) return;
+    const fault = new Fault(Vector.debug);
+    fault.at = newIp;
+    core.set(DR6, core.lo(DR6) | TASK_SWITCHED, 0);
+    throw fault;
+  }
+
+  private saveState(layout: TssLayout, base: bigint, ip: bigint, kind: SwitchKind): void {
+    const { core, memory } = this.cpu;
+    const { size } = layout;
+    const put = (offset: number, value: bigint, bytes: number = size) =>
+      memory.write(base + BigInt(offset), bytes, BigInt.asUintN(8 * bytes, value));
+    const flags = readFlags(core) & (kind === "return" ? ~RFLAG.NT : -1);
+    put(layout.ip, ip);
+    put(layout.flags, BigInt(flags >>> 0));
+    for (let i = 0; i < REGISTERS; i++) put(layout.registers + size * i, core.big(GPR[i]!));
+    for (let i = 0; i < segmentsOf(layout); i++)
+      put(layout.segments + size * i, core.big((SEGMENTS[i] as SegmentFields).selector), 2);
+  }
+
+  /** Selectors first, then what they name: where that fails, nothing can be accessed through the rest. */
+  private loadSegments(ldt: number, selectors: readonly number[]): void {
+    const { cpu } = this;
+    const { core, segments, transfers } = cpu;
+    if (cpu.virtual8086) {
+      cpu.setPrivilege(3);
+      this.loadTable(ldt);
+      for (let i = 0; i < 6; i++) segments.loadReal(i, selectors[i] ?? 0, true);
+      return;
+    }
+    for (let i = 0; i < 6; i++) segments.loadNull(i, selectors[i] ?? 0);
+    const [es, cs, ss, ds, fs, gs] = [0, 1, 2, 3, 4, 5].map((i) => selectors[i] ?? 0) as [
+      ...[number, number, number, number, number, number],
+    ];
+    const cpl = cs & 3;
+    cpu.setPrivilege(cpl);
+    transfers.setStackPrivilege(cpl);
+    core.set(LDTR.selector, ldt, 0);
+    core.set(LDTR.rights, RIGHTS.unusable, 0);
+    this.loadTable(ldt);
+    segments.load(Seg.cs, cs, this.codeSegment(cs));
+    segments.load(Seg.ss, ss, this.stackSegment(ss, cpl));
+    const rest = [
+      ...[[Seg.ds, ds] as const, [Seg.es, es] as const],
+      ...[[Seg.fs, fs] as const, [Seg.gs, gs] as const],
+    ];
+    for (const [number, selector] of rest) {
+      if ((selector & ~3) === 0) continue;
+      segments.load(number, selector, this.dataSegment(selector, cpl));
+    }
+  }
+
+  private loadTable(selector: number): void {
+    const { core, transfers } = this.cpu;
+    core.set(LDTR.selector, selector, 0);
+    core.set(LDTR.rights, RIGHTS.unusable, 0);
+    if ((selector & ~3) === 0) return;
+    try {
+      transfers.loadLocalTable(selector);
+    } catch (error) {
+      if (error instanceof Fault && error.vector !== Vector.page) throw invalidTss(selector);
+      throw error;
+    }
+  }
+
+  private codeSegment(selector: number): Descriptor {
+    if ((selector & ~3) === 0) throw invalidTss(selector);
+    const d = this.cpu.transfers.descriptor(selector, invalidTss);
+    const rpl = selector & 3;
+    if (!isCode(d) || (isConforming(d) ? dplOf(d) > rpl : dplOf(d) !== rpl)) throw invalidTss(selector);
+    if (!isPresent(d)) throw new Fault(Vector.notPresent, selector & ~3);
+    return this.cpu.transfers.accessed(selector, d);
+  }
+
+  private stackSegment(selector: number, cpl: number): Descriptor {
+    if ((selector & ~3) === 0) throw invalidTss(selector);
+    const d = this.cpu.transfers.descriptor(selector, invalidTss);
+    if (!isWritableData(d) || (selector & 3) !== cpl || dplOf(d) !== cpl) throw invalidTss(selector);
+    if (!isPresent(d)) throw new Fault(Vector.stack, selector & ~3);
+    return this.cpu.transfers.accessed(selector, d);
+  }
+
+  private dataSegment(selector: number, cpl: number): Descriptor {
+    const d = this.cpu.transfers.descriptor(selector, invalidTss);
+    const free = isCode(d) && isConforming(d);
+    if (!isReadable(d) || (!free && Math.max(selector & 3, cpl) > dplOf(d))) throw invalidTss(selector);
+    if (!isPresent(d)) throw new Fault(Vector.notPresent, selector & ~3);
+    return this.cpu.transfers.accessed(selector, d);
+  }
+}
