@@ -130,6 +130,19 @@ describe.each<Tier>(["cold", "hot"])("debug registers (%s tier)", (tier) => {
     expect(m.stop()).toMatchObject({ at: BigInt(DEBUG), eip: 7, dr6: 1 });
   });
 
+  test("at an instruction behind MOV SS are held back, too", () => {
+    // mov ss, [DATA]; inc ebx; inc ebx; jmp $
+    const m = machine([0x8e, 0x15, 0, 0x50, 0, 0, 0x43, 0x43, 0xeb, 0xfe], tier);
+    const data = new DataView(m.ram.buffer, m.ram.byteOffset);
+    data.setUint16(DATA, 8, true);
+    data.setBigUint64(GDT + 8, 0x00cf93000000ffffn, true);
+    m.setDr(0, PROGRAM + 6, enable(0, 0, 0));
+    m.setDr(1, PROGRAM + 7, enable(1, 0, 0));
+    // What the last exception hit does not stay.
+    m.core.set(DR6, 0xffff_0ff8 | 0, 0);
+    expect(m.stop()).toMatchObject({ at: BigInt(DEBUG), eip: 7, dr6: 2 });
+  });
+
   test("watch ports, with CR4.DE", () => {
     // mov dx, 0x123; in al, dx; inc ebx; jmp $
     const code = [0x66, 0xba, 0x23, 1, 0xec, 0x43, 0xeb, 0xfe];

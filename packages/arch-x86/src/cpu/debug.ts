@@ -1,13 +1,15 @@
 import { Access, type Translation } from "@hypercraft/engine";
 import { CR4 as CR4_BIT, RFLAG } from "./control-bits.js";
 import type { X86Cpu } from "./cpu.js";
-import { CR4, DR, DR7, RFLAGS, x86Layout } from "./state.js";
+import { CR4, DR, DR7, interruptShadow, RFLAGS, x86Layout } from "./state.js";
 
 /** What a breakpoint of DR7 stops at: R/W of SDM volume 3, 18.2.4. */
 const Kind = { execute: 0, write: 1, port: 2, access: 3 } as const;
 /** Bytes by LEN. */
 const LENGTHS = [1, 2, 8, 4] as const;
 const REGISTERS = [0, 1, 2, 3] as const;
+/** MOV SS and POP SS hold back the breakpoint of the next instruction, too. */
+const STACK_SHADOW = 2;
 
 interface Breakpoint {
   /** Its bit in DR6. */
@@ -73,7 +75,8 @@ export class Debug {
     out.cacheable = false;
     const { core } = cpu;
     // The second page of an instruction is fetched, too.
-    if ((core.lo(RFLAGS) & RFLAG.RF) !== 0 || lo !== core.pcLo() || hi !== core.pcHi()) return 0;
+    const shadowed = (core.lo(interruptShadow) & STACK_SHADOW) !== 0;
+    if (shadowed || (core.lo(RFLAGS) & RFLAG.RF) !== 0 || lo !== core.pcLo() || hi !== core.pcHi()) return 0;
     return code.reduce((bits, { bit, first }) => (first === address ? bits | bit : bits), 0);
   }
 

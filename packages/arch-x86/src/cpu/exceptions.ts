@@ -36,6 +36,8 @@ export type EventSource = "external" | "exception" | "software";
 
 /** Bit 0 of error codes of exceptions that come from delivering another event. */
 const EXT = 1;
+/** DR6.B0 to B3. */
+const BREAKPOINTS = 15;
 /** DR7.GD. */
 const GENERAL_DETECT = 1 << 13;
 /** Bit 1: the selector is a number in the IDT. */
@@ -323,7 +325,8 @@ export class Exceptions {
   debug(reasons: number, ip: bigint): Status {
     const { core, vmx } = this.cpu;
     if (vmx.intercepts(Vector.debug, -1)) return vmx.leave(debugExit(reasons), ip);
-    core.set(DR6, core.lo(DR6) | reasons, 0);
+    // The breakpoints of the last one are forgotten, the rest of DR6 is software's to clear.
+    core.set(DR6, (core.lo(DR6) & ~BREAKPOINTS) | reasons, 0);
     return this.deliver(Vector.debug, "exception", -1, ip);
   }
 }

@@ -474,7 +474,7 @@ export class FarTransfers {
       const dpl = (rights & RIGHTS.dpl) >> RIGHTS.dplShift;
       // A register that is null stays as it is: FS and GS have bases all the same.
       const isNull = (core.lo(SEGMENTS[number]!.selector) & ~3) === 0;
-      if (!isNull && !free && dpl < cpl) segments.loadNull(number, 0);
+      if (!isNull && !free && dpl < cpl) segments.nullify(number);
     }
   }
 

@@ -62,6 +62,15 @@ export class Segments {
     this.derive(number);
   }
 
+  /** A return to an outer level takes a segment away: the selector and the rights go, the base stays. */
+  nullify(number: number): void {
+    const { core } = this;
+    const fields = SEGMENTS[number] as SegmentFields;
+    core.set(fields.selector, 0, 0);
+    core.set(fields.rights, (core.lo(fields.rights) & RIGHTS.dpl) | RIGHTS.unusable, 0);
+    this.derive(number);
+  }
+
   /** Work out how far a segment reaches without asking. */
   derive(number: number): void {
     const { core } = this;

@@ -132,9 +132,9 @@ export class X86Decoder {
         opcode = this.byte();
       }
     } else if ((opcode === 0xc4 || opcode === 0xc5) && this.isVex(mode)) {
+      const first = this.byte();
       if (rex !== 0 || prefix !== 0 || d.lock) return undefined;
       const three = opcode === 0xc4;
-      const first = this.byte();
       const last = three ? this.byte() : first & 0x7f;
       map = three ? 3 + (first & 0x1f) : 4;
       // R, X and B are inverted.
