@@ -130,6 +130,17 @@ describe.each<Tier>(["cold", "hot"])("debug registers (%s tier)", (tier) => {
     expect(m.stop()).toMatchObject({ at: BigInt(DEBUG), eip: 7, dr6: 1 });
   });
 
+  test("come after INT, where MOV SS before it holds them back", () => {
+    // mov ss, [DATA]; int 3
+    const m = machine([0x8e, 0x15, 0, 0x50, 0, 0, 0xcd, 3], tier);
+    const data = new DataView(m.ram.buffer, m.ram.byteOffset);
+    data.setUint16(DATA, 8, true);
+    data.setBigUint64(GDT + 8, 0x00cf93000000ffffn, true);
+    m.setDr(0, DATA, enable(0, 3, 0));
+    expect(m.stop()).toMatchObject({ at: BigInt(DEBUG), eip: FAULT - PROGRAM, dr6: 1 });
+    expect(m.pushed(3) - PROGRAM).toBe(8);
+  });
+
   test("at an instruction behind MOV SS are held back, too", () => {
     // mov ss, [DATA]; inc ebx; inc ebx; jmp $
     const m = machine([0x8e, 0x15, 0, 0x50, 0, 0, 0x43, 0x43, 0xeb, 0xfe], tier);

@@ -94,6 +94,8 @@ export class Exceptions {
   deliver(vector: number, source: EventSource, errorCode: number, ip: bigint, injectedAt?: bigint): Status {
     const { core, vmx } = this.cpu;
     this.cpu.interrupts.forgetStep();
+    // INT completes: traps that MOV SS held back come at its handler's first instruction.
+    if (source !== "software") this.cpu.debug.forget();
     const before = injectedAt ?? (source === "software" ? this.cpu.currentIp : ip);
     let delivering: DeliveredEvent | undefined;
     let [number, from, code, back, resume] = [vector, source, errorCode, ip, this.faulting];

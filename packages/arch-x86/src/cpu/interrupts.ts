@@ -57,7 +57,6 @@ export class Interrupts {
   /** An exception was delivered: the step is over. */
   forgetStep(): void {
     this.steppingFrom = -1;
-    this.cpu.debug.forget();
   }
 
   /** The state was replaced: what has been seen of it has to be seen again. */
