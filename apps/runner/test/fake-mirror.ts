@@ -68,7 +68,7 @@ export class FakeMirror {
       response.end(rest);
       return;
     }
-    response.write(rest.subarray(0, limit), () => setTimeout(() => response.destroy(), 20));
+    response.write(rest.subarray(0, limit), () => setTimeout(() => response.destroy(), 100));
   }
 }
 
