@@ -1,4 +1,5 @@
-import { InstructionClock, isHyperError } from "@hypercraft/hypercraft";
+import { InstructionClock } from "@hypercraft/hypercraft";
+import { refusesState, registersOf, takeOver } from "@hypercraft/hypercraft/testing/rig";
 import { describe, expect, test } from "vitest";
 import {
   type ArmVm,
@@ -14,33 +15,22 @@ import {
   STOP,
 } from "../testing/vm/rig.js";
 import { decodeTables, identityTables } from "../testing/vm/tables.js";
-import type { PeVCpuState } from "./pe-vcpu.js";
 
 const DEVICE = 0x1000_0000;
 const CPU_SUSPEND = 0xc400_0001;
 const CPU_ON = 0xc400_0003;
 
-/** A snapshot of a VM as a machine would take it, and a fresh VM that takes it over. */
-function moved(guest: Guest): ArmVm {
-  const states = [...guest.vm.vcpus].map((vcpu) => structuredClone(vcpu.save()));
-  const rig = createRig();
-  (rig.hal.clock as InstructionClock).advanceTo(guest.vm.clock.now());
+/** A fresh VM that goes on where the guest's is. */
+function moved({ vm: from }: Guest): ArmVm {
+  const clock = new InstructionClock();
+  clock.advanceTo(from.clock.now());
   const vm = createRigVm(
-    rig,
-    states.map(() => RAM),
+    createRig(clock),
+    [...from.vcpus].map(() => RAM),
   );
-  vm.memory!.write(RAM, guest.vm.memory!.read(RAM, RAM_SIZE));
-  for (const [i, state] of states.entries()) vm.vcpus.getVcpu(i).load(state);
-  vm.restore(guest.vm.state());
+  takeOver(vm, from, RAM, RAM_SIZE);
   return vm;
 }
-
-const registersOf = (vm: ArmVm) =>
-  [...vm.vcpus].map((vcpu) => [
-    vcpu.state,
-    vcpu.retired,
-    ...vcpu.registers().map(({ name, value }) => `${name}=${value.toString(16)}`),
-  ]);
 
 /** Devices by pairs, calls, ID registers, vectors, exclusives, two vCPUs; through tables of its own. */
 const TABLES = decodeTables(identityTables(RAM + 0x10_0000, [[BigInt(DEVICE) + 0x8000_0000n, DEVICE]]));
@@ -122,17 +112,9 @@ describe("a vCPU's state", () => {
     const state = vcpu.save();
     runTo(vcpu, "mmioRead");
     expect(() => vcpu.save()).toThrow("its mmioRead exit was not answered");
-    const refused = (wrong: unknown) => {
-      try {
-        vcpu.load(wrong as PeVCpuState);
-      } catch (error) {
-        return isHyperError(error, "InvalidParam");
-      }
-      return false;
-    };
-    expect(refused({ ...state, version: 2 })).toBe(true);
+    expect(refusesState(vcpu, { ...state, version: 2 })).toBe(true);
     const { pc: _, ...fields } = state.core.fields;
-    expect(refused({ ...state, core: { ...state.core, fields } })).toBe(true);
+    expect(refusesState(vcpu, { ...state, core: { ...state.core, fields } })).toBe(true);
     // A refused state has changed nothing.
     expect(vcpu.pendingExit?.kind).toBe("mmioRead");
   });

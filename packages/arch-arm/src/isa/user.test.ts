@@ -1,9 +1,8 @@
 import { Prng } from "@hypercraft/engine";
-import type { UserExecutor } from "@hypercraft/engine/testing/user-program";
 import { describe, expect, test } from "vitest";
 import { runOnTier } from "../testing/engine-user.js";
 import { qemu } from "../testing/qemu-user.js";
-import { type UserCase, type UserState, userPrograms } from "../testing/user-program.js";
+import { userPrograms } from "../testing/user-program.js";
 import { randomLoopingCases, randomUserCases, randomVectorCases } from "../testing/user-sequences.js";
 import { armInstructions } from "./table.js";
 
@@ -19,30 +18,24 @@ const looping = randomLoopingCases(new Prng(SEED + 1), CASES / 10, 20, 300);
 const vectors = randomVectorCases(new Prng(SEED + 2), Math.ceil(CASES / 100), 8, 1);
 const loopingVectors = randomVectorCases(new Prng(SEED + 3), Math.ceil(CASES / 300), 8, 40);
 
-function compare(
-  some: readonly UserCase[],
-  first: UserExecutor<UserState>,
-  second: UserExecutor<UserState>,
-): void {
-  userPrograms.expectSame(some, first(some), second(some), `seed ${SEED}`);
-}
+const WHERE = `seed ${SEED}`;
 
 test("both tiers agree", () => {
-  compare(looping, runOnTier("cold"), runOnTier("hot"));
+  userPrograms.compare(looping, runOnTier("cold"), runOnTier("hot"), WHERE);
 });
 
 describe.skipIf(!qemu.present())("against the emulator", () => {
   test("sequences", () => {
-    compare(cases, qemu.run, runOnTier("auto"));
+    userPrograms.compare(cases, qemu.run, runOnTier("auto"), WHERE);
   });
 
   test("every instruction of the vector registers, interpreted and compiled", () => {
-    compare(vectors, qemu.run, runOnTier("cold"));
-    compare(loopingVectors, qemu.run, runOnTier("hot"));
+    userPrograms.compare(vectors, qemu.run, runOnTier("cold"), WHERE);
+    userPrograms.compare(loopingVectors, qemu.run, runOnTier("hot"), WHERE);
   });
 
   test("loops", () => {
-    compare(looping, qemu.run, runOnTier("auto"));
+    userPrograms.compare(looping, qemu.run, runOnTier("auto"), WHERE);
   });
 });
 

@@ -1,5 +1,6 @@
 import type { Tier } from "@hypercraft/engine";
-import { InstructionClock, isHyperError } from "@hypercraft/hypercraft";
+import { InstructionClock } from "@hypercraft/hypercraft";
+import { refusesState, registersOf, takeOver } from "@hypercraft/hypercraft/testing/rig";
 import { describe, expect, test } from "vitest";
 import {
   assembleGuest,
@@ -15,32 +16,20 @@ import {
   STOP,
 } from "../testing/vm/rig.js";
 import { BASE, HSM, IPI, sbi, TIME } from "../testing/vm/sbi-text.js";
-import type { RiscvVCpuState } from "./vcpu.js";
 
 const DEVICE = 0x1000_0000;
 
-/** A snapshot of a VM as a machine would take it, and a fresh VM that takes it over. */
-function moved(guest: Guest): RiscvVm {
-  const states = [...guest.vm.vcpus].map((vcpu) => structuredClone(vcpu.save()));
-  const rig = createRig();
-  const clock = rig.hal.clock as unknown as { advanceTo(ns: number): void };
-  clock.advanceTo(guest.vm.clock.now());
+/** A fresh VM that goes on where the guest's is. */
+function moved({ vm: from }: Guest): RiscvVm {
+  const clock = new InstructionClock();
+  clock.advanceTo(from.clock.now());
   const vm = createRigVm(
-    rig,
-    states.map(() => RAM),
+    createRig(clock),
+    [...from.vcpus].map(() => RAM),
   );
-  vm.memory!.write(RAM, guest.vm.memory!.read(RAM, RAM_SIZE));
-  for (const [i, state] of states.entries()) vm.vcpus.getVcpu(i).load(state);
-  vm.restore(guest.vm.state());
+  takeOver(vm, from, RAM, RAM_SIZE);
   return vm;
 }
-
-const registersOf = (vm: RiscvVm) =>
-  [...vm.vcpus].map((vcpu) => [
-    vcpu.state,
-    vcpu.retired,
-    ...vcpu.registers().map(({ name, value }) => `${name}=${value.toString(16)}`),
-  ]);
 
 /** Devices, calls, timers, floating point, a reservation and waits, of two harts. */
 const BUSY = `
@@ -169,17 +158,9 @@ describe("a vCPU's state", () => {
     const state = vcpu.save();
     runTo(vcpu, "mmioRead");
     expect(() => vcpu.save()).toThrow("its mmioRead exit was not answered");
-    const refused = (wrong: unknown) => {
-      try {
-        vcpu.load(wrong as RiscvVCpuState);
-      } catch (error) {
-        return isHyperError(error, "InvalidParam");
-      }
-      return false;
-    };
-    expect(refused({ ...state, version: 2 })).toBe(true);
+    expect(refusesState(vcpu, { ...state, version: 2 })).toBe(true);
     const { pc: _, ...fields } = state.core.fields;
-    expect(refused({ ...state, core: { ...state.core, fields } })).toBe(true);
+    expect(refusesState(vcpu, { ...state, core: { ...state.core, fields } })).toBe(true);
     // A refused state has changed nothing.
     expect(vcpu.pendingExit?.kind).toBe("mmioRead");
   });

@@ -1,10 +1,9 @@
 import { Prng } from "@hypercraft/engine";
-import type { UserExecutor } from "@hypercraft/engine/testing/user-program";
 import { describe, expect, test } from "vitest";
 import { runOnTier } from "../testing/engine-user.js";
 import { runOnIr } from "../testing/ir-user.js";
 import { qemu } from "../testing/qemu-user.js";
-import { instructionsOf, type UserCase, type UserState, userPrograms } from "../testing/user-program.js";
+import { instructionsOf, userPrograms } from "../testing/user-program.js";
 import { randomUserCases } from "../testing/user-sequences.js";
 import { riscvInstructions } from "./table.js";
 
@@ -17,25 +16,19 @@ const LENGTH = 40;
 
 const cases = randomUserCases(new Prng(SEED), CASES, LENGTH);
 
-function compare(
-  some: readonly UserCase[],
-  first: UserExecutor<UserState>,
-  second: UserExecutor<UserState>,
-): void {
-  userPrograms.expectSame(some, first(some), second(some), `seed ${SEED}`);
-}
+const WHERE = `seed ${SEED}`;
 
 test("the evaluated IR and the engine agree", () => {
-  compare(cases.slice(0, 100), runOnIr, runOnTier("auto"));
+  userPrograms.compare(cases.slice(0, 100), runOnIr, runOnTier("auto"), WHERE);
 });
 
 describe.skipIf(!qemu.present())("against the emulator", () => {
   test("the evaluated IR", () => {
-    compare(cases.slice(0, 100), qemu.run, runOnIr);
+    userPrograms.compare(cases.slice(0, 100), qemu.run, runOnIr, WHERE);
   });
 
   test("the engine", () => {
-    compare(cases, qemu.run, runOnTier("auto"));
+    userPrograms.compare(cases, qemu.run, runOnTier("auto"), WHERE);
   });
 });
 

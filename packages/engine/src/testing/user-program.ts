@@ -121,6 +121,16 @@ export class UserPrograms<State extends RecordedData> {
     });
   }
 
+  /** Run the cases on two executors. Throws as `expectSame` where they end differently. */
+  compare(
+    cases: readonly UserCase<State>[],
+    first: UserExecutor<State>,
+    second: UserExecutor<State>,
+    where: string,
+  ): void {
+    this.expectSame(cases, first(cases), second(cases), where);
+  }
+
   /** Throws an Error that lists the first case whose ends differ, and what differs. `where` says which cases these are. */
   expectSame(
     cases: readonly UserCase<State>[],

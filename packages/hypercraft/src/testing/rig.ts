@@ -6,13 +6,13 @@ import {
 } from "@hypercraft/guest-page-table";
 import { hostPhysAddr, PAGE_SIZE } from "../address.js";
 import { type Clock, InstructionClock } from "../clock.js";
-import { HyperError } from "../error.js";
+import { HyperError, isHyperError } from "../error.js";
 import type { VmExitKind, VmExitOf } from "../exit.js";
 import { type GuestMemory, TranslatedGuestMemory } from "../guest-memory.js";
 import { MemoryHal, pagingOf } from "../hal.js";
 import { Host } from "../host.js";
 import { describeExit } from "../report.js";
-import type { VCpu } from "../vcpu.js";
+import type { RegisterValue, VCpu } from "../vcpu.js";
 import { VmCpus } from "../vcpus.js";
 import type { Vm, VmOptions } from "../vm.js";
 import type { ConformanceAdapter } from "./conformance.js";
@@ -184,4 +184,38 @@ export function rigAdapter<V extends VCpu>(parts: RigAdapterParts<V>): Conforman
       return vm;
     },
   };
+}
+
+/** A vCPU with a state to save. */
+type StatefulVCpu = VCpu & {
+  save(): unknown;
+  load(state: never): void;
+  registers(): RegisterValue[];
+  readonly retired: number;
+};
+
+/** The registers of a VM's vCPUs, and how far each has come. */
+export const registersOf = <V extends StatefulVCpu>(vm: Vm<V>): unknown[][] =>
+  [...vm.vcpus].map((vcpu) => [
+    vcpu.state,
+    vcpu.retired,
+    ...vcpu.registers().map(({ name, value }) => `${name}=${value.toString(16)}`),
+  ]);
+
+/** Let a fresh VM with as many vCPUs take over what a snapshot of another would hold: its RAM, its vCPUs, itself. */
+export function takeOver<V extends StatefulVCpu>(to: Vm<V>, from: Vm<V>, ram: number, bytes: number): void {
+  const states = [...from.vcpus].map((vcpu) => structuredClone(vcpu.save()));
+  to.memory?.write(ram, from.memory!.read(ram, bytes));
+  for (const [i, state] of states.entries()) to.vcpus.getVcpu(i).load(state as never);
+  to.restore(from.state());
+}
+
+/** Does the vCPU refuse a state, as one of another kind? */
+export function refusesState(vcpu: Pick<StatefulVCpu, "load">, state: unknown): boolean {
+  try {
+    vcpu.load(state as never);
+  } catch (error) {
+    return isHyperError(error, "InvalidParam");
+  }
+  return false;
 }
