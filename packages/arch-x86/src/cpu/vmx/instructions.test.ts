@@ -32,11 +32,13 @@ beforeEach(() => {
 describe("what VMX needs", () => {
   it("is in the capability MSRs, and nowhere without VMX", () => {
     const { msrs, cpuid } = rig.cpu;
+    expect(cpuid.leaf(1, 0)[2] & 0x20).toBe(0x20);
     expect(msrs.read(0x480)).toBe(0x00d8_1000_4843_0001n);
     for (const [number, value] of CAPABILITIES) expect(msrs.read(number)).toBe(value);
     expect(() => msrs.write(0x480, 0n)).toThrow();
     expect(() => msrs.read(0x491)).toThrow();
     cpuid.vmx = false;
+    expect(cpuid.leaf(1, 0)[2] & 0x20).toBe(0);
     expect(() => msrs.read(0x480)).toThrow();
     expect(() => msrs.read(0x3a)).toThrow();
   });

@@ -47,7 +47,6 @@ export function createVmxRig(): VmxRig {
   write64(TABLES + 0x1000, 0x87n);
   view.setUint32(VMXON_REGION, VMCS_REVISION, true);
   view.setUint32(VMCS_REGION, VMCS_REVISION, true);
-  cpu.cpuid.vmx = true;
   enterLongMode(cpu);
   cpu.msrs.write(0x3a, 5n);
 
