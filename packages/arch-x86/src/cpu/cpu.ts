@@ -57,6 +57,8 @@ const NO_PORTS: PortBus = { read: (_port, size) => 2 ** (8 * size) - 1, write: (
  */
 export class X86Cpu extends CpuModel implements GuestCpu {
   readonly layout = x86Layout;
+  /** The bus takes accesses of any alignment apart. */
+  readonly devicesInPieces = true;
   readonly index: number;
   readonly vm: boolean;
   readonly tscHz: number;
@@ -393,15 +395,15 @@ export class X86Cpu extends CpuModel implements GuestCpu {
     return offset < 0 ? -1 : (core.bytes[offset] as number);
   }
 
+  /** An access of the processor itself to what is no RAM: up to 8 bytes. */
   readDevice(physical: number, size: number): bigint {
     const { devices } = this;
-    if (![1, 2, 4, 8].includes(size) || !devices.read(physical, size)) return (1n << BigInt(8 * size)) - 1n;
+    devices.readPieces(physical, size);
     return BigInt.asUintN(8 * size, (BigInt(devices.hi >>> 0) << 32n) | BigInt(devices.lo >>> 0));
   }
 
   writeDevice(physical: number, size: number, value: bigint): void {
-    if (![1, 2, 4, 8].includes(size)) return;
-    this.devices.write(
+    this.devices.writePieces(
       physical,
       size,
       Number(BigInt.asIntN(32, value)),
@@ -414,9 +416,12 @@ export class X86Cpu extends CpuModel implements GuestCpu {
   }
 
   physicalAccess(access: Access, physical: number, size: number, lo: number, hi: number): Status {
-    // Nothing behind an address: reads give ones, writes are lost.
-    if (!this.accessDevice(access, physical, size, lo, hi) && access !== Access.write)
-      this.core.setAnswer(-1, -1);
+    const { devices } = this;
+    if (access === Access.write) devices.writePieces(physical, size, lo, hi);
+    else {
+      devices.readPieces(physical, size);
+      this.core.setAnswer(devices.lo, devices.hi);
+    }
     return Status.next;
   }
 

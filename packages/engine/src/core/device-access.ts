@@ -43,4 +43,36 @@ export class DeviceAccess {
     const value = size === 4 ? lo >>> 0 : size === 2 ? lo & 0xffff : lo & 0xff;
     return this.bus.write(physical, size as 1 | 2 | 4, value);
   }
+
+  /**
+   * `size` bytes, 1 to 8, in naturally aligned pieces, from the lowest on. What nobody answers reads as ones.
+   */
+  readPieces(physical: number, size: number): void {
+    let value = 0n;
+    for (let done = 0; done < size; ) {
+      const width = pieceAt(physical + done, size - done);
+      const piece = this.bus.read(physical + done, width);
+      const bits = piece < 0 ? 2 ** (8 * width) - 1 : piece;
+      value |= BigInt(bits >>> 0) << BigInt(8 * done);
+      done += width;
+    }
+    this.lo = Number(BigInt.asIntN(32, value));
+    this.hi = Number(BigInt.asIntN(32, value >> 32n));
+  }
+
+  /** The same of a store. What nobody takes is lost. */
+  writePieces(physical: number, size: number, lo: number, hi: number): void {
+    const value = (BigInt(hi >>> 0) << 32n) | BigInt(lo >>> 0);
+    for (let done = 0; done < size; ) {
+      const width = pieceAt(physical + done, size - done);
+      this.bus.write(physical + done, width, Number(BigInt.asUintN(8 * width, value >> BigInt(8 * done))));
+      done += width;
+    }
+  }
+}
+
+/** The widest naturally aligned access at an address within so many bytes. */
+function pieceAt(physical: number, bytes: number): 1 | 2 | 4 {
+  if (physical % 4 === 0 && bytes >= 4) return 4;
+  return physical % 2 === 0 && bytes >= 2 ? 2 : 1;
 }

@@ -111,6 +111,11 @@ export interface GuestCpu {
   ): Translated;
   /** The architecture faults on this misaligned access: take the trap. Only called for accesses marked `aligned`. */
   misaligned(access: Access, lo: number, hi: number): Status;
+  /**
+   * An access that crosses into a page that is no RAM is made in pieces: the bytes on each page by themselves, those of
+   * a device with any `physical` and `size` up to 8. Else it comes to `physicalAccess` as one to where there is nothing.
+   */
+  readonly devicesInPieces?: boolean;
   /** Access to a physical address that is no RAM: a device or nothing. Reads give their value with `core.setAnswer`. */
   physicalAccess(
     access: Access,

@@ -1,4 +1,5 @@
 import { SlowAccess } from "../cold/slow-access.js";
+import { AccessValue } from "./access-value.js";
 import type { Core } from "./core.js";
 import { Access, newTranslation, Status, Translated } from "./guest-cpu.js";
 import { W } from "./words.js";
@@ -26,6 +27,7 @@ export class SlowPath {
   asked: 0 | 1 | 2 | 4 | 8 = 0;
   askedUpper = false;
   private readonly core: Core;
+  private readonly value: AccessValue;
   private readonly first = newTranslation();
   private readonly second = newTranslation();
   /** Virtual page of a TLB entry that only the current instruction may use. */
@@ -34,6 +36,7 @@ export class SlowPath {
 
   constructor(core: Core) {
     this.core = core;
+    this.value = new AccessValue(core);
   }
 
   /** Gives `retry`, `done` or a Status to leave with. */
@@ -70,8 +73,8 @@ export class SlowPath {
       core.ramWritten(offset, size);
     }
     if ((kind & SlowAccess.atomic) !== 0) return this.fillOnce(lo, hi, offset);
-    if (access === 0) this.load(offset, size, (kind & SlowAccess.signed) !== 0);
-    else this.store(offset, size, valueLo, valueHi);
+    this.value.copy(access === Access.read, offset, 0, size);
+    if (access === Access.read) this.loaded(size, (kind & SlowAccess.signed) !== 0);
     return SlowPath.done;
   }
 
@@ -189,67 +192,78 @@ export class SlowPath {
     if (translated !== Translated.ok) return this.untranslated(translated, kind, size, lo, hi);
     translated = core.cpu.translate(access, nextLo, nextHi, size - inFirst, this.second, true);
     if (translated !== Translated.ok) return this.untranslated(translated, kind, size, nextLo, nextHi);
+    if ((kind & SlowAccess.probe) !== 0) return SlowPath.done;
     const a = core.ramOffset(this.first.physical);
     const b = core.ramOffset(this.second.physical);
-    if (a < 0) return this.device(kind, access, size, this.first.physical, valueLo, valueHi, lo, hi);
-    if (b < 0) return this.device(kind, access, size, this.second.physical, valueLo, valueHi, nextLo, nextHi);
-    if (access !== 0 && (this.coversCode(a, inFirst) || this.coversCode(b, size - inFirst))) {
+    const rest = size - inFirst;
+    if (access !== 0 && (this.coversCode(a, inFirst) || this.coversCode(b, rest))) {
       if (!core.inStep) return Status.exitBefore;
-      core.ramWritten(a, inFirst);
-      core.ramWritten(b, size - inFirst);
+      if (a >= 0) core.ramWritten(a, inFirst);
+      if (b >= 0) core.ramWritten(b, rest);
     }
-    this.bytewise(access === 0, a, b, inFirst, size, valueLo, valueHi, (kind & SlowAccess.signed) !== 0);
+    if (a < 0 || b < 0) {
+      if (!core.inStep) return Status.exitBefore;
+      if (core.cpu.devicesInPieces !== true || (kind & SlowAccess.atomic) !== 0) {
+        const [partLo, partHi] = a < 0 ? [lo, hi] : [nextLo, nextHi];
+        return core.cpu.physicalAccess(access, NOWHERE, size, valueLo, valueHi, partLo, partHi);
+      }
+    }
+    const status = this.part(access, this.first.physical, a, 0, inFirst, lo, hi);
+    if (status !== Status.next) return status;
+    const second = this.part(access, this.second.physical, b, inFirst, rest, nextLo, nextHi);
+    if (second !== Status.next) return second;
+    if (access === Access.read) this.loaded(size, (kind & SlowAccess.signed) !== 0);
     return SlowPath.done;
   }
 
+  /** The bytes from `at` on of an access, which lie on one page: in RAM, or, if `offset` is negative, of a device. */
+  private part(
+    access: Access,
+    physical: number,
+    offset: number,
+    at: number,
+    length: number,
+    lo: number,
+    hi: number,
+  ): Status {
+    if (offset >= 0) {
+      this.value.copy(access === Access.read, offset, at, length);
+      return Status.next;
+    }
+    const { core } = this;
+    for (let done = 0; done < length; done += 8) {
+      const size = Math.min(8, length - done);
+      const value = access === Access.read ? 0n : this.value.get(at + done, size);
+      const status = core.cpu.physicalAccess(
+        access,
+        physical + done,
+        size,
+        Number(BigInt.asIntN(32, value)),
+        Number(BigInt.asIntN(32, value >> 32n)),
+        // On one page: nothing is carried.
+        lo + done,
+        hi,
+      );
+      if (status !== Status.next) return status;
+      if (access === Access.read) this.value.set(at + done, size, core.answerLo, core.answerHi);
+    }
+    return Status.next;
+  }
+
   private coversCode(offset: number, length: number): boolean {
+    if (offset < 0) return false;
     return this.core.engine.code.page(Math.floor(offset / 4096))?.covers(offset & 0xfff, length) ?? false;
   }
 
-  private bytewise(
-    read: boolean,
-    a: number,
-    b: number,
-    inFirst: number,
-    size: number,
-    valueLo: number,
-    valueHi: number,
-    signed: boolean,
-  ): void {
-    if (size === 16) return this.wideBytes(read, a, b, inFirst);
-    const bytes = this.core.bytes;
-    let lo = 0;
-    let hi = 0;
-    for (let i = 0; i < size; i++) {
-      const at = i < inFirst ? a + i : b + i - inFirst;
-      if (!read) bytes[at] = i < 4 ? valueLo >>> (8 * i) : valueHi >>> (8 * (i - 4));
-      else if (i < 4) lo |= (bytes[at] as number) << (8 * i);
-      else hi |= (bytes[at] as number) << (8 * (i - 4));
-    }
-    if (!read) return;
-    this.core.setAnswer(lo, hi);
-    this.answer(size, signed);
-  }
-
-  /** The same of a vector. */
-  private wideBytes(read: boolean, a: number, b: number, inFirst: number): void {
+  /** The value's bytes are those of a load. */
+  private loaded(size: number, signed: boolean): void {
     const { core } = this;
-    const { bytes } = core;
-    const value = (core.base + W.accessValue) * 4;
-    for (let i = 0; i < 16; i++) {
-      const at = i < inFirst ? a + i : b + i - inFirst;
-      if (read) bytes[value + i] = bytes[at] as number;
-      else bytes[at] = bytes[value + i] as number;
+    if (size === 16) {
+      core.setUpperResult(core.word(W.accessValue + 2), core.word(W.accessValue + 3));
+      return;
     }
-    if (read) core.setUpperResult(core.word(W.accessValue + 2), core.word(W.accessValue + 3));
-  }
-
-  private load(offset: number, size: number, signed: boolean): void {
-    this.bytewise(true, offset, 0, size, size, 0, 0, signed);
-  }
-
-  private store(offset: number, size: number, valueLo: number, valueHi: number): void {
-    this.bytewise(false, offset, 0, size, size, valueLo, valueHi, false);
+    core.setAnswer(core.word(W.accessValue), core.word(W.accessValue + 1));
+    this.answer(size, signed);
   }
 
   /** The answer's low `size` bytes become the load's value. */

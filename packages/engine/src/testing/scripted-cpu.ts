@@ -28,6 +28,9 @@ export class ScriptedCpu implements GuestCpu {
   readonly accesses: [Access, number, number, bigint][] = [];
   /** Virtual addresses of misaligned accesses: the run ended there. */
   readonly misalignments: number[] = [];
+  /** Their virtual addresses. */
+  readonly addresses: number[] = [];
+  devicesInPieces = false;
   private readonly scripts: readonly Script[];
 
   constructor(core: Core, layout: StateLayout, scripts: readonly Script[]) {
@@ -65,7 +68,15 @@ export class ScriptedCpu implements GuestCpu {
     return this.halt();
   }
 
-  physicalAccess(access: Access, physical: number, size: number, lo: number, hi: number): Status {
+  physicalAccess(
+    access: Access,
+    physical: number,
+    size: number,
+    lo: number,
+    hi: number,
+    vaLo: number,
+  ): Status {
+    this.addresses.push(vaLo);
     this.accesses.push([access, physical, size, (BigInt(hi >>> 0) << 32n) | BigInt(lo >>> 0)]);
     this.core.setAnswer(physical, ~physical);
     return Status.next;

@@ -44,7 +44,7 @@ export function createBareMachine(tier: Tier, walks = true): BareMachine {
     index: 0,
     mode: "bare",
     clock: { now: () => 0 },
-    bus: { read: () => ({ kind: "unmapped" }) as never, write: () => ({ kind: "unmapped" }) as never },
+    bus: { read: () => -1, write: () => false },
     ports: {
       read: (_port, size) => 2 ** (8 * size) - 1,
       write(port, _size, value) {
