@@ -8,6 +8,7 @@ export interface Toolchain {
 }
 
 export const architectureNames: string[];
+export const benchNames: string[];
 export const pinned: { clang: string; lld: string };
 export function findToolchain(): Toolchain;
 export function build(arch: string, toolchain?: Toolchain): Buffer;

@@ -36,6 +36,13 @@ const architectures = {
     float: [],
     linux: [],
   },
+  x86_64: {
+    folder: "x86",
+    flags: ["--target=x86_64-unknown-elf", "-march=x86-64"],
+    // In the kernel, symbols lie in the last 2 GiB, and interrupts use the stack below its pointer.
+    integer: ["-mcmodel=kernel", "-mno-red-zone", "-mgeneral-regs-only"],
+    float: ["-mcmodel=kernel", "-mno-red-zone"],
+  },
 };
 
 const commonFlags = [
@@ -67,6 +74,9 @@ const usesFloat = (source) => /^float\./.test(basename(source));
 
 /** Names of the architectures that can be built. */
 export const architectureNames = Object.keys(architectures);
+
+/** Those that have a benchmark program, too. */
+export const benchNames = architectureNames.filter((name) => architectures[name].linux !== undefined);
 
 /** Versions that toolchain.json pins: { clang, lld }. */
 export const pinned = JSON.parse(readFileSync(join(guests, "toolchain.json"), "utf8"));

@@ -16,16 +16,13 @@ const hypercraft = (...args: string[]) => runProgram("cli", args);
 test("the demo shows the guest of each architecture booting, checks everything, and sums up in one line", async () => {
   const { code, out, err } = await hypercraft("demo");
   expect({ code, err }).toEqual({ code: 0, err: "" });
-  const [riscv = "", arm = "", ...rest] = out.split(/(?<=\nhypercraft: .*\n)/);
-  expect(rest).toEqual([]);
-  expect(riscv).toMatch(/^hypercraft embedded guest, riscv64\r?\n/);
-  expect(arm).toMatch(/^hypercraft embedded guest, aarch64\r?\n/);
-  for (const shown of [riscv, arm]) {
+  const parts = out.split(/(?<=\nhypercraft: .*\n)/);
+  const names = parts.map((shown) => /^hypercraft embedded guest, (\w+)\r?\n/.exec(shown)?.[1]);
+  expect(names).toEqual(["riscv64", "aarch64", "x86_64"]);
+  for (const shown of parts) {
     expect(shown).toMatch(/\nselftest: \d+ passed, 0 failed\r?\n/);
     const [last] = shown.trimEnd().split("\n").slice(-1);
-    expect(last).toMatch(
-      /^hypercraft: [\d,]+ instructions in \d+\.\d\d s, \d+\.\d MIPS; exits: .*hypercall \d+/,
-    );
+    expect(last).toMatch(/^hypercraft: [\d,]+ instructions in \d+\.\d\d s, \d+\.\d MIPS; exits: \w/);
   }
 });
 

@@ -4,9 +4,10 @@
  */
 import { aarch64 } from "./images/aarch64.js";
 import { riscv64 } from "./images/riscv64.js";
+import { x86_64 } from "./images/x86_64.js";
 
 /** Architectures that there is a guest for. */
-export type EmbeddedGuestArch = "riscv64" | "aarch64";
+export type EmbeddedGuestArch = "riscv64" | "aarch64" | "x86_64";
 
 /** Thrown for an architecture without a guest. */
 export class EmbeddedGuestError extends Error {
@@ -14,20 +15,22 @@ export class EmbeddedGuestError extends Error {
   readonly code = "UnknownArchitecture";
 }
 
-const images: Readonly<Record<EmbeddedGuestArch, string>> = { riscv64, aarch64 };
+const images: Readonly<Record<EmbeddedGuestArch, string>> = { riscv64, aarch64, x86_64 };
 
 /** Architectures that {@link embeddedGuest} knows. */
 export const embeddedGuestArchs: readonly EmbeddedGuestArch[] = Object.freeze([
   "riscv64",
   "aarch64",
+  "x86_64",
 ] as const);
 
 /**
- * The ELF file of the guest for an architecture: a fresh copy, the caller's to keep. Its physical
- * addresses are those of QEMU's `virt` machine (load and entry address: riscv64 0x8020_0000, aarch64
- * 0x4020_0000); added to all of them, any multiple of 2 MiB gives another place where it runs as well. It
- * expects to be entered as Linux is (riscv64: supervisor mode, a0 = hart id, a1 = physical address of a device
- * tree; aarch64: EL1 or EL2, x0 = physical address of a device tree).
+ * The ELF file of the guest for an architecture: a fresh copy, the caller's to keep. Its load and entry address
+ * is where RAM is on QEMU's boards: riscv64 0x8020_0000, aarch64 0x4020_0000, x86_64 0x20_0000. It runs as well
+ * at any other multiple of 2 MiB, added to all physical addresses, but for x86_64. It expects to be entered as
+ * Linux is (riscv64: supervisor mode, a0 = hart id, a1 = physical address of a device tree; aarch64: EL1 or EL2,
+ * x0 = physical address of a device tree; x86_64: by PVH, in protected mode, ebx = physical address of the start
+ * info).
  *
  * @throws EmbeddedGuestError for an architecture without a guest.
  */

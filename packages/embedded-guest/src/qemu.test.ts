@@ -15,22 +15,18 @@ interface Session {
   dialog?: [wait: string, answer: string][];
 }
 
+const VIRT = ["-M", "virt", "-nographic"];
+
 /** Boots the guest and gives what its console showed, and QEMU's exit code. */
 function boot({
   arch = "riscv64",
   arguments: extra = [],
   dialog = [],
 }: Session): Promise<{ output: string; code: number | null }> {
-  const qemu = spawn(`qemu-system-${arch}`, [
-    "-M",
-    "virt",
-    "-m",
-    "128M",
-    "-nographic",
-    "-kernel",
-    prebuiltPath(arch),
-    ...extra,
-  ]);
+  // With -nographic a PC's firmware writes there, too.
+  const board = arch === "x86_64" ? ["-M", "pc", "-display", "none", "-serial", "stdio"] : VIRT;
+  const kernel = ["-m", "128M", "-kernel", prebuiltPath(arch)];
+  const qemu = spawn(`qemu-system-${arch}`, [...board, ...kernel, ...extra]);
   const timer = setTimeout(() => qemu.kill("SIGKILL"), 50_000);
   const turns = [...dialog];
   let output = "";
@@ -146,5 +142,42 @@ describe.skipIf(missing("aarch64"))("the aarch64 guest under QEMU", () => {
     expect(output).toContain("badaddr: page fault at ffffffff80200000\n");
     expect(output).toContain("spin: killed\n");
     expect(code).toBe(0);
+  });
+});
+
+describe.skipIf(missing("x86_64"))("the x86_64 guest under QEMU", () => {
+  const DEBUG_EXIT = ["-device", "isa-debug-exit,iobase=0xf4,iosize=4"];
+
+  it.each([
+    ["one processor", "pc", "qemu64", 1],
+    ["four processors", "pc", "qemu64", 4],
+    ["another chip set and everything a processor may have", "q35", "max", 2],
+  ])("passes its self-test with %s", async (_, board, cpu, processors) => {
+    const { output, code } = await boot({
+      arch: "x86_64",
+      arguments: ["-M", board, "-cpu", cpu, "-smp", String(processors), ...DEBUG_EXIT, "-append", "selftest"],
+    });
+    expect(output).not.toMatch(/^FAIL/m);
+    expect(output).toMatch(/^selftest: \d+ passed, 0 failed$/m);
+    expect(output.includes("ok cpus-atomics")).toBe(processors > 1);
+    expect(code).toBe(0);
+  });
+
+  it("has the same shell, and tells a failure where it can", async () => {
+    const { output, code } = await boot({
+      arch: "x86_64",
+      arguments: DEBUG_EXIT,
+      dialog: [
+        ["hc> ", "run primez\bs 100\r"],
+        ["hc> ", "run badaddr 2\r"],
+        ["hc> ", "run spin 100000\r"],
+        ["to spin for 100000 ms", "\x03"],
+        ["hc> ", "poweroff 5\r"],
+      ],
+    });
+    expect(output).toContain("25 primes below 100\n");
+    expect(output).toContain("badaddr: page fault at ffffffff80200000\n");
+    expect(output).toContain("spin: killed\n");
+    expect(code).toBe(11);
   });
 });

@@ -5,6 +5,7 @@ import { DEMO_OPTIONS } from "../config/options.js";
 import { runConfig } from "../config/run-config.js";
 import { EXIT } from "../exit-codes.js";
 import type { CliIo } from "../io.js";
+import { findArchitecture } from "../machine/architectures.js";
 import { runGuest } from "../run/run-guest.js";
 import { summaryLine } from "../run/statistics.js";
 
@@ -32,9 +33,7 @@ export async function demoCommand(args: readonly string[], io: CliIo): Promise<n
   }
   limitWords("demo", words, 0);
   const given = settings.get("arch")?.at(-1)?.text;
-  // The guest is one of the hypervisor's.
-  const able = io.architectures.filter(({ load, modes }) => load !== undefined && modes.includes("vm"));
-  const ready = able.map(({ name }) => name);
+  const ready = io.architectures.filter(({ load }) => load !== undefined).map(({ name }) => name);
   let exitCode: number = EXIT.ok;
   for (const arch of given === undefined ? ready : [given]) {
     const code = await demonstrate(arch, settings, io);
@@ -44,7 +43,11 @@ export async function demoCommand(args: readonly string[], io: CliIo): Promise<n
 }
 
 async function demonstrate(arch: string, settings: Settings, io: CliIo): Promise<number> {
-  const chosen: Settings = new Map([["arch", [{ text: arch, origin: "--arch" }]]]);
+  const { modes } = findArchitecture(io.architectures, arch);
+  const chosen: Settings = new Map([
+    ["arch", [{ text: arch, origin: "--arch" }]],
+    ["mode", [{ text: modes[0] ?? "vm", origin: "--mode" }]],
+  ]);
   const config = runConfig(new Map([...DEFAULTS, ...settings, ...chosen]));
   const result = await runGuest(config, io, { input: new Uint8Array(0) });
   if (result === undefined) return EXIT.ok;

@@ -25,10 +25,6 @@ export interface Architecture {
   readonly load?: () => Promise<{ readonly board: Board; readonly embeddedGuest: () => Uint8Array }>;
 }
 
-function noEmbeddedGuest(): never {
-  throw new CliError("the x86-64 machine has no embedded guest yet: give it a --kernel, --bios or --guest");
-}
-
 export type ArchitectureTable = readonly Architecture[];
 
 /** Every architecture hypercraft is made for. A board's code is loaded when it is needed. */
@@ -71,7 +67,8 @@ export const ARCHITECTURES: ArchitectureTable = [
     needsFirmware: false,
     load: async () => {
       const { pcBoard } = await import("./pc.js");
-      return { board: pcBoard, embeddedGuest: noEmbeddedGuest };
+      const { embeddedGuest } = await import("@hypercraft/embedded-guest");
+      return { board: pcBoard, embeddedGuest: () => embeddedGuest("x86_64") };
     },
   },
 ];

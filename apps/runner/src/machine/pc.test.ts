@@ -30,9 +30,17 @@ test("a boot sector writes to the serial port and ends the machine", async () =>
   expect([code, out]).toEqual([3, "a PC\n"]);
 });
 
+test("with nothing to run, it runs the embedded guest", async () => {
+  const guest = ["--mode", "bare", "--memory", "16M", "--append", "run=hello run=badinst,2"];
+  const { code, out } = await runPc(...guest);
+  expect(out).toContain("hypercraft embedded guest, x86_64");
+  expect(out).toContain("Hello from user mode!");
+  // What failed is told by isa-debug-exit.
+  expect(code).toBe(3);
+});
+
 test.each([
   [["--kernel", sector], 'the x86-64 machine has no mode "vm" yet, only bare'],
-  [["--mode", "bare"], "the x86-64 machine has no embedded guest yet"],
   [["--mode", "bare", "--kernel", sector, "--dtb", sector], "--dtb: the x86-64 machine has no such option"],
   [
     ["--mode", "bare", "--kernel", sector, "--dump-dtb", join(folder, "x")],
