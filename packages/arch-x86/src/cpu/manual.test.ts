@@ -2,8 +2,8 @@ import type { Tier } from "@hypercraft/engine";
 import { describe, expect, test } from "vitest";
 import { runOnCpu } from "../testing/cpu/bare-machine.js";
 import { manualGroups } from "../testing/cpu/manual-cases.js";
+import { dumpsOf } from "../testing/cpu/programs/case.js";
 import { assembleForCpu, haveQemuSystem } from "../testing/cpu/qemu-system.js";
-import { dumpsOf } from "../testing/cpu/system-program.js";
 
 const NO_ERROR = "7777";
 

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { runOnCpu } from "../testing/cpu/bare-machine.js";
+import { dumpsOf } from "../testing/cpu/programs/case.js";
 import { assembleForCpu, haveQemuSystem, runOnQemu } from "../testing/cpu/qemu-system.js";
 import { comparable, groups as groupsOfModes, program } from "../testing/cpu/system-cases.js";
-import { dumpsOf } from "../testing/cpu/system-program.js";
 import { taskCases } from "../testing/cpu/task-cases.js";
 
 const groups = { ...groupsOfModes, "task switches": { list: taskCases, program } } as typeof groupsOfModes;

@@ -1,5 +1,7 @@
 import { Prng } from "@hypercraft/engine";
-import { longProgram, protectedProgram, type SystemCase } from "./system-program.js";
+import type { SystemCase } from "./programs/case.js";
+import { longProgram } from "./programs/long.js";
+import { protectedProgram } from "./programs/protected.js";
 
 // Accesses through random page tables in the three paging modes. The frame's own memory is identity-mapped by large
 // pages; a case sets the entries of one page elsewhere and accesses it. What it left in them, the next one shows.

@@ -1,5 +1,8 @@
 import { type PagingMode, pagingCases, pagingProgram } from "./paging-cases.js";
-import { longProgram, protectedProgram, realProgram, type SystemCase } from "./system-program.js";
+import type { SystemCase } from "./programs/case.js";
+import { longProgram } from "./programs/long.js";
+import { protectedProgram } from "./programs/protected.js";
+import { realProgram } from "./programs/real.js";
 
 // Cases for `SystemProgram`s. What QEMU does not check (limits of segments, some reserved bits) is not among them.
 
