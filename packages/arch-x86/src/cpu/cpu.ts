@@ -446,7 +446,7 @@ export class X86Cpu extends CpuModel implements GuestCpu {
   }
 
   nextDeadline(): number {
-    return this.vmx.nextDeadline();
+    return this.vmx.exits.nextDeadline();
   }
 
   /** Ticks of the time-stamp counter since the start, without IA32_TSC_ADJUST. */

@@ -8,6 +8,8 @@ const Kind = { execute: 0, write: 1, port: 2, access: 3 } as const;
 /** Bytes by LEN. */
 const LENGTHS = [1, 2, 8, 4] as const;
 const REGISTERS = [0, 1, 2, 3] as const;
+/** Bits of DR6 that are breakpoints. */
+const BREAKPOINTS = 15;
 /** MOV SS and POP SS hold back the breakpoint of the next instruction, too. */
 const STACK_SHADOW = 2;
 
@@ -121,6 +123,16 @@ export class Debug {
     const { pending } = this;
     this.pending = 0;
     return pending;
+  }
+
+  /** Another trap is due. */
+  add(reasons: number): void {
+    this.pending |= reasons;
+  }
+
+  /** INT is through: of the traps that MOV SS held back breakpoints stay due, a step does not. */
+  forgetStep(): void {
+    this.pending &= BREAKPOINTS;
   }
 
   /** The instruction was not carried out. */

@@ -80,8 +80,6 @@ export class Exceptions {
   /** Raise an exception of the instruction at the pc; the address is a page fault's. */
   raise(fault: Fault, lo = 0, hi = 0): Status {
     this.tellPageFault(fault, lo, hi);
-    const { core } = this.cpu;
-    core.set(interruptShadow, 0, 0);
     this.faulting = true;
     return this.deliver(fault.vector, "exception", fault.errorCode, fault.at ?? this.cpu.currentIp);
   }
@@ -93,9 +91,6 @@ export class Exceptions {
    */
   deliver(vector: number, source: EventSource, errorCode: number, ip: bigint, injectedAt?: bigint): Status {
     const { core, vmx } = this.cpu;
-    this.cpu.interrupts.forgetStep();
-    // INT completes: traps that MOV SS held back come at its handler's first instruction.
-    if (source !== "software") this.cpu.debug.forget();
     const before = injectedAt ?? (source === "software" ? this.cpu.currentIp : ip);
     let delivering: DeliveredEvent | undefined;
     let [number, from, code, back, resume] = [vector, source, errorCode, ip, this.faulting];
@@ -105,7 +100,9 @@ export class Exceptions {
         const injected = injectedAt !== undefined && attempts === 0;
         if (vmx.guest && from === "exception" && !injected) vmx.interceptException(number, this.shown(code));
         if (vmx.guest) delivering = vmx.deliveredEvent(number, from, this.shown(code), injected);
+        this.begin(source);
         this.enter(number, from, code, back, resume);
+        if (vmx.guest) vmx.exits.delivered();
         core.requestDispatch();
         return Status.trap;
       } catch (error) {
@@ -128,6 +125,16 @@ export class Exceptions {
         resume = true;
       }
     }
+  }
+
+  /** An event is delivered, whatever comes of it: a processor that waits goes on, and what was due no longer is. */
+  private begin(source: EventSource): void {
+    const { core, debug, interrupts } = this.cpu;
+    core.set(activity, 0, 0);
+    interrupts.forgetStep();
+    // INT completes: breakpoints that MOV SS held back come at its handler's first instruction.
+    if (source === "software") debug.forgetStep();
+    else debug.forget();
   }
 
   /** The error code that handlers see: in real mode there are none. */

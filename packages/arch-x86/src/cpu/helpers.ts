@@ -15,6 +15,7 @@ import { WAIT_EXIT } from "./exit.js";
 import { swapGs, syscall, sysenter, sysexit, sysret } from "./fast-calls.js";
 import { Fault, generalProtection, invalidOpcode, Vector } from "./fault.js";
 import { Helper, Privileged, SystemRegister } from "./helper-ids.js";
+import { releaseInit } from "./init.js";
 import { depositBits, divideSigned, divideUnsigned, extractBits } from "./integer-helpers.js";
 import { readMxcsr, writeMxcsr } from "./mxcsr.js";
 import { readPort, writePort } from "./port-access.js";
@@ -98,7 +99,7 @@ export function runHelper(
       if (instruction === VmxInstruction.vmlaunch) return enterGuest(cpu, true);
       if (instruction === VmxInstruction.vmresume) return enterGuest(cpu, false);
       executeVmxInstruction(cpu, instruction, operands, wide(aLo, aHi), wide(bLo, bHi));
-      return Status.next;
+      return instruction === VmxInstruction.vmxoff && releaseInit(cpu) ? Status.redispatch : Status.next;
     }
     case Helper.syscall:
       syscall(cpu);
@@ -125,8 +126,7 @@ export function runHelper(
       transfers.returnFar(size, aLo & 0xffff);
       return Status.redispatch;
     case Helper.interruptReturn:
-      transfers.interruptReturn(size, cpu.currentIp + BigInt(constant >> 4));
-      cpu.interrupts.unblockNmi();
+      interruptReturn(cpu, size, constant >> 4);
       return Status.redispatch;
     case Helper.softwareInterrupt:
       return softwareInterrupt(cpu, constant);
@@ -223,6 +223,14 @@ export function runHelper(
       return status;
     }
   }
+}
+
+/** IRET unblocks NMIs even where it faults. */
+function interruptReturn(cpu: X86Cpu, size: 2 | 4 | 8, length: number): void {
+  const { vmx, transfers, interrupts } = cpu;
+  vmx.unblockedNmi = vmx.unblocksNmi && interrupts.unblockNmi();
+  transfers.interruptReturn(size, cpu.currentIp + BigInt(length));
+  vmx.unblockedNmi = false;
 }
 
 /** EDX:EAX. */
@@ -347,7 +355,8 @@ function halt(cpu: X86Cpu): Status {
   core.set(activity, 1, 0);
   // What STI held back was held back for this instruction.
   core.set(interruptShadow, 0, 0);
-  if (cpu.wakeUp) {
+  // A step ends it, too.
+  if (cpu.wakeUp || (core.lo(RFLAGS) & RFLAG.TF) !== 0) {
     core.set(activity, 0, 0);
     return Status.redispatch;
   }

@@ -1,6 +1,7 @@
 import { CR0 as CR0_BIT } from "./control-bits.js";
 import type { X86Cpu } from "./cpu.js";
 import { activity, CR0, SEGMENTS, Seg, type SegmentFields, x86Layout } from "./state.js";
+import { initSignal, startUpSignal } from "./vmx/vmx-state.js";
 
 /** Runs; waits for a start-up IPI. */
 const ACTIVE = 0;
@@ -9,9 +10,21 @@ const WAIT_FOR_SIPI = 3;
 /** What INIT leaves alone: x87, SSE, XCR0 and model-specific registers, but not EFER (SDM volume 3, table 9-1). */
 const KEPT = /^(?:st|fpu|xmm|mxcsr|fpFlags|xcr0|IA32_|MTRR_)/;
 
-/** INIT: the bootstrap processor starts anew at the reset vector, all others wait for a start-up IPI. */
+const HELD = 1;
+const HELD_BOOTSTRAP = 3;
+const STARTED = 0x100;
+
+/**
+ * INIT: the bootstrap processor starts anew at the reset vector, all others wait for a start-up IPI. VMX operation holds
+ * it back: a guest leaves by it, and the end of VMX operation lets it through.
+ */
 export function initProcessor(cpu: X86Cpu, bootstrap: boolean): void {
   const { core } = cpu;
+  if (cpu.vmx.active) {
+    core.set(initSignal, bootstrap ? HELD_BOOTSTRAP : HELD, 0);
+    core.requestDispatch();
+    return;
+  }
   const kept = [...x86Layout.fields].filter(([name]) => KEPT.test(name));
   const values = kept.map(([, field]) => core.big(field));
   const caching = core.lo(CR0) & (CR0_BIT.CD | CR0_BIT.NW);
@@ -26,10 +39,24 @@ export function initProcessor(cpu: X86Cpu, bootstrap: boolean): void {
 export function startUpProcessor(cpu: X86Cpu, vector: number): void {
   const { core } = cpu;
   if (core.lo(activity) !== WAIT_FOR_SIPI) return;
+  if (cpu.vmx.guest) {
+    core.set(startUpSignal, STARTED | vector, 0);
+    core.requestDispatch();
+    return;
+  }
   const cs = SEGMENTS[Seg.cs] as SegmentFields;
   core.set(cs.selector, vector << 8, 0);
   core.set(cs.base, vector << 12, 0);
   core.setPc(vector << 12, 0);
   core.set(activity, ACTIVE, 0);
   cpu.reload();
+}
+
+/** VMX operation ends: an INIT that it held back comes now. True if there was one. */
+export function releaseInit(cpu: X86Cpu): boolean {
+  const held = cpu.core.lo(initSignal);
+  if (held === 0) return false;
+  cpu.core.set(initSignal, 0, 0);
+  initProcessor(cpu, held === HELD_BOOTSTRAP);
+  return true;
 }

@@ -1,6 +1,6 @@
-import type { Status } from "@hypercraft/engine";
 import { RFLAG } from "./control-bits.js";
 import type { X86Cpu } from "./cpu.js";
+import { WAIT_EXIT } from "./exit.js";
 import { Vector } from "./fault.js";
 import type { InterruptSource } from "./interrupt-source.js";
 import { activity, interruptShadow, interruptsWaiting, nmiState, RFLAGS } from "./state.js";
@@ -9,8 +9,12 @@ import { activity, interruptShadow, interruptsWaiting, nmiState, RFLAGS } from "
 const SINGLE_STEP = 1 << 14;
 /** Values of `interruptShadow`: by STI; by MOV SS and POP SS; with it, the dispatcher knows. */
 const SHADOW = { sti: 1, stack: 2, seen: 4 } as const;
+const STI = 0xfb;
 /** Bits of `nmiState`. */
 const NMI = { pending: 1, blocked: 2 } as const;
+/** Activity states. */
+const HALTED = 1;
+const SHUTDOWN = 2;
 
 /** Events that are not the present instruction's: interrupts, and the trap of a single step. SDM volume 3, 6.9. */
 export class Interrupts {
@@ -35,7 +39,8 @@ export class Interrupts {
   /** What is pending changed: a line, a mask, IF. */
   refresh(): void {
     const { core } = this.cpu;
-    const waiting = this.source !== undefined || (core.lo(nmiState) & NMI.pending) !== 0;
+    const pending = this.source !== undefined || (core.lo(nmiState) & NMI.pending) !== 0;
+    const waiting = pending || this.cpu.vmx.awaitsWindow;
     core.set(interruptsWaiting, waiting ? 1 : 0, 0);
     if (waiting) core.requestDispatch();
   }
@@ -47,16 +52,35 @@ export class Interrupts {
     this.refresh();
   }
 
-  /** IRET ends the blocking of NMIs. */
-  unblockNmi(): void {
+  /** End the blocking of NMIs. False if there was none. */
+  unblockNmi(): boolean {
     const { core } = this.cpu;
+    if (!this.nmiBlocked) return false;
     core.set(nmiState, core.lo(nmiState) & ~NMI.blocked, 0);
     this.refresh();
+    return true;
   }
 
   /** An exception was delivered: the step is over. */
   forgetStep(): void {
     this.steppingFrom = -1;
+  }
+
+  /** The trap of a step that is over joins those that are due. */
+  private settleStep(now: number): void {
+    if (this.steppingFrom < 0 || now <= this.steppingFrom) return;
+    this.steppingFrom = -1;
+    this.cpu.debug.add(SINGLE_STEP);
+  }
+
+  /** The processor leaves its guest: the traps that are due, as bits of DR6. They are forgotten. */
+  takeTraps(): number {
+    const { cpu } = this;
+    this.settleStep(cpu.core.instructions());
+    const due = cpu.debug.take();
+    cpu.debug.forget();
+    this.forgetStep();
+    return due;
   }
 
   /** The state was replaced: what has been seen of it has to be seen again. */
@@ -69,7 +93,17 @@ export class Interrupts {
 
   /** What holds interrupts back from the present instruction: 1 STI, 2 MOV SS or POP SS. */
   get shadow(): number {
-    return this.cpu.core.lo(interruptShadow) & ~SHADOW.seen;
+    const { cpu } = this;
+    const shadow = cpu.core.lo(interruptShadow);
+    // STI is followed by the dispatcher only where an interrupt waits: nobody may have seen the end of its shadow.
+    if (shadow === SHADOW.sti && !(this.enabled && this.followsSti())) return 0;
+    return shadow & ~SHADOW.seen;
+  }
+
+  private followsSti(): boolean {
+    const { cpu } = this;
+    const pc = (BigInt(cpu.core.pcHi() >>> 0) << 32n) | BigInt(cpu.core.pcLo() >>> 0);
+    return cpu.peekCode(pc - 1n) === STI;
   }
 
   /** RFLAGS.IF. */
@@ -102,18 +136,24 @@ export class Interrupts {
     return vector;
   }
 
-  private get nmiReady(): boolean {
+  /** A non-maskable interrupt that nothing holds back. */
+  get nmiReady(): boolean {
     return this.cpu.core.lo(nmiState) === NMI.pending;
   }
 
-  /** Whether a halted processor goes on. */
+  get nmiPending(): boolean {
+    return (this.cpu.core.lo(nmiState) & NMI.pending) !== 0;
+  }
+
+  /** Whether a processor that waits goes on. */
   get wakeUp(): boolean {
-    const { core } = this.cpu;
+    const { vmx, core } = this.cpu;
     if (core.lo(activity) === 0) return true;
-    return (
-      core.lo(activity) === 1 &&
-      (this.nmiReady || ((this.enabled || this.cpu.vmx.externalExits) && this.source !== undefined))
-    );
+    if (vmx.guest && vmx.exits.wakes) return true;
+    const halted = core.lo(activity) === HALTED;
+    // A guest can be entered in shutdown.
+    if ((halted || vmx.guest) && core.lo(activity) <= SHUTDOWN && this.nmiReady) return true;
+    return halted && this.enabled && this.source !== undefined;
   }
 
   /**
@@ -121,29 +161,40 @@ export class Interrupts {
    * instruction; what the last one brought about is looked at once.
    */
   take(): boolean {
+    const { core } = this.cpu;
+    let some = false;
+    // What is delivered may be followed by more that comes before the next instruction.
+    while (this.takeOne()) {
+      some = true;
+      core.singleStep = false;
+      if (core.exit !== null) return true;
+    }
+    if (core.lo(activity) === 0) return some;
+    core.exit = WAIT_EXIT;
+    return true;
+  }
+
+  private takeOne(): boolean {
     const { cpu } = this;
-    const { core } = cpu;
-    if (cpu.vmx.guest && cpu.vmx.takeEvents()) return true;
+    const { core, vmx, debug } = cpu;
+    if (vmx.guest && vmx.takeEvents()) return true;
     const now = core.instructions();
     const shadowed = this.shadowedAt(now);
-    const stepped = this.steppingFrom >= 0 && now > this.steppingFrom;
-    if (stepped) this.steppingFrom = -1;
-    const resuming = cpu.debug.resuming(now);
-    // MOV SS and POP SS hold traps back as well, until the next instruction is over; that of a step is lost.
+    this.settleStep(now);
+    const resuming = debug.resuming(now);
+    if (vmx.guest && vmx.exits.takeFirst()) return true;
+    // MOV SS and POP SS hold traps back as well, until the next instruction is over.
     if (shadowed !== SHADOW.stack) {
-      const reasons = cpu.debug.take() | (stepped ? SINGLE_STEP : 0);
-      if (reasons !== 0) return this.delivered(cpu.exceptions.debug(reasons, cpu.ip));
+      const reasons = debug.take();
+      if (reasons !== 0) {
+        cpu.exceptions.debug(reasons, cpu.ip);
+        return true;
+      }
     }
-    if (cpu.vmx.guest && cpu.vmx.takeExits(shadowed !== 0)) {
-      core.singleStep = false;
-      return true;
-    }
-    if (shadowed === 0 && this.interrupt()) {
-      core.singleStep = false;
-      return true;
-    }
+    if (vmx.guest && vmx.exits.take(shadowed)) return true;
+    if (shadowed === 0 && this.interrupt()) return true;
     const trapping = (core.lo(RFLAGS) & RFLAG.TF) !== 0;
-    core.singleStep = trapping || shadowed !== 0 || resuming || cpu.vmx.stepping;
+    core.singleStep = trapping || shadowed !== 0 || resuming || vmx.stepping;
     if (!trapping) this.steppingFrom = -1;
     else if (this.steppingFrom < 0) this.steppingFrom = now;
     return false;
@@ -170,22 +221,19 @@ export class Interrupts {
     if (core.lo(interruptsWaiting) === 0) return false;
     if (this.nmiReady) {
       core.set(nmiState, NMI.blocked, 0);
-      return this.deliver(Vector.nmi);
+      this.deliver(Vector.nmi);
+      return true;
     }
     const { source } = this;
-    if (source === undefined || !this.enabled) return false;
+    if (source === undefined || !this.enabled || core.lo(activity) > HALTED) return false;
     const vector = source.acknowledge();
     this.refresh();
-    return this.deliver(vector);
-  }
-
-  private deliver(vector: number): boolean {
-    const { cpu } = this;
-    cpu.core.set(activity, 0, 0);
-    return this.delivered(cpu.exceptions.deliver(vector, "external", -1, cpu.ip));
-  }
-
-  private delivered(_status: Status): true {
+    this.deliver(vector);
     return true;
+  }
+
+  private deliver(vector: number): void {
+    const { cpu } = this;
+    cpu.exceptions.deliver(vector, "external", -1, cpu.ip);
   }
 }

@@ -35,7 +35,7 @@ export function connectLocalApic(cpu: X86Cpu, options: ConnectedApicOptions): Lo
       nmi: () => tell(() => cpu.interrupts.raiseNmi()),
       // There is no system-management mode.
       smi: () => undefined,
-      init: () => initProcessor(cpu, apic.isBootstrap),
+      init: () => tell(() => initProcessor(cpu, apic.isBootstrap)),
       startUp: (vector) => tell(() => startUpProcessor(cpu, vector)),
     },
     tsc: {

@@ -3,12 +3,12 @@ import type { X86Cpu } from "../cpu.js";
 import { type FatalExit, TRAP_EXIT } from "../exit.js";
 import { activity, nmiState, x86Layout } from "../state.js";
 import { PREEMPTION_RATE } from "./capabilities.js";
-import { Exit } from "./controls.js";
+import { Exit, Pin } from "./controls.js";
 import { VmcsField as F } from "./fields.js";
 import { saveGuestState } from "./guest-state.js";
 import { loadHostState } from "./host-state.js";
 import { loadMsrs, storeMsrs } from "./msr-lists.js";
-import { EVENT_VALID, EventType, ExitReason, type VmExit } from "./vm-exit.js";
+import { EVENT_NMI_UNBLOCKED, EVENT_VALID, EventType, ExitReason, type VmExit } from "./vm-exit.js";
 import type { Vmcs } from "./vmcs.js";
 import { injectionWaits, preemptionDeadline, VmxOperation } from "./vmx-state.js";
 
@@ -38,9 +38,14 @@ export function leaveGuest(
 ): Status {
   const { vmx, core } = cpu;
   const { details } = exit;
+  const unblocked = vmx.unblockedNmi && delivering === undefined ? EVENT_NMI_UNBLOCKED : 0;
+  vmx.unblockedNmi = false;
   vmcs.set(F.EXIT_REASON, exit.reason);
-  vmcs.write(F.EXIT_QUALIFICATION, details.qualification ?? 0n);
-  vmcs.set(F.EXIT_INTERRUPTION_INFORMATION, details.event ?? 0);
+  const qualification = details.qualification ?? 0n;
+  // The same bit for both.
+  const violation = exit.reason === ExitReason.eptViolation;
+  vmcs.write(F.EXIT_QUALIFICATION, violation ? qualification | BigInt(unblocked) : qualification);
+  vmcs.set(F.EXIT_INTERRUPTION_INFORMATION, details.event === undefined ? 0 : details.event | unblocked);
   if (details.errorCode !== undefined) vmcs.set(F.EXIT_INTERRUPTION_ERROR_CODE, details.errorCode);
   vmcs.set(F.IDT_VECTORING_INFORMATION, delivering?.information ?? 0);
   if (delivering !== undefined) vmcs.set(F.IDT_VECTORING_ERROR_CODE, delivering.errorCode);
@@ -56,9 +61,16 @@ export function leaveGuest(
   savePreemptionTimer(cpu, vmcs);
   if (storeMsrs(cpu, vmcs.read(F.EXIT_MSR_STORE_ADDRESS), vmcs.get(F.EXIT_MSR_STORE_COUNT)) !== 0)
     return abort(cpu, vmcs, Abort.storingMsrs);
-  const nmi = exit.reason === ExitReason.exceptionOrNmi && (details.event ?? 0) >> 8 === EVENT_NMI;
-  if (nmi) core.set(nmiState, core.lo(nmiState) | NMI_BLOCKED, 0);
+  blockNmis(cpu, vmcs, exit);
   return toHost(cpu, vmcs);
+}
+
+/** NMIs that left the guest are blocked; what the guest knew as blocked was not, if its NMIs are virtual. */
+function blockNmis({ core }: X86Cpu, vmcs: Vmcs, { reason, details }: VmExit): void {
+  const nmi = reason === ExitReason.exceptionOrNmi && (details.event ?? 0) >> 8 === EVENT_NMI;
+  const virtual = (vmcs.get(F.PIN_CONTROLS) & Pin.virtualNmis) !== 0;
+  const kept = core.lo(nmiState) & (virtual ? ~NMI_BLOCKED : -1);
+  core.set(nmiState, nmi ? kept | NMI_BLOCKED : kept, 0);
 }
 
 function savePreemptionTimer(cpu: X86Cpu, vmcs: Vmcs): void {

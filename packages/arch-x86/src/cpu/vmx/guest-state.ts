@@ -1,5 +1,5 @@
 import type { Field } from "@hypercraft/engine";
-import { CR0 as CR0_BIT, CR4 as CR4_BIT, EFER as EFER_BIT } from "../control-bits.js";
+import { CR0 as CR0_BIT, CR4 as CR4_BIT, EFER as EFER_BIT, RFLAG } from "../control-bits.js";
 import type { X86Cpu } from "../cpu.js";
 import { readFlags, writeFlagFields } from "../rflags.js";
 import {
@@ -18,6 +18,7 @@ import {
   msr,
   nmiState,
   PDPTES,
+  RFLAGS,
   SEGMENTS,
   type SegmentFields,
   TR,
@@ -25,6 +26,7 @@ import {
 import { Entry, Exit, Secondary } from "./controls.js";
 import type { EntryView } from "./entry-view.js";
 import { VmcsField as F } from "./fields.js";
+import { EventType } from "./vm-exit.js";
 import type { Vmcs } from "./vmcs.js";
 
 // The guest-state area and the processor: SDM volume 3, 27.3.2 and 28.3.
@@ -50,7 +52,12 @@ const SEGMENT_REGISTERS: readonly SegmentFields[] = [...SEGMENTS, LDTR, TR];
 const PDPTE_FIELDS = [F.GUEST_PDPTE0, F.GUEST_PDPTE1, F.GUEST_PDPTE2, F.GUEST_PDPTE3];
 const PAT = msr("IA32_PAT");
 const NMI_BLOCKED = 2;
+const BREAKPOINTS = 15;
+const ENABLED_BREAKPOINT = 1 << 12;
+const SINGLE_STEP = 1 << 14;
 const INTERRUPTIBILITY_NMI = 8;
+const BLOCKED_BY_MOV_SS = 2;
+const ACTIVITY_HLT = 1;
 
 /** Make the processor's state that of the guest. */
 export function loadGuestState(cpu: X86Cpu, view: EntryView): void {
@@ -74,8 +81,21 @@ export function loadGuestState(cpu: X86Cpu, view: EntryView): void {
   const blocked = (interruptibility & INTERRUPTIBILITY_NMI) !== 0 ? NMI_BLOCKED : 0;
   core.set(nmiState, (core.lo(nmiState) & ~NMI_BLOCKED) | blocked, 0);
   writeFlagFields(core, vmcs.get(F.GUEST_RFLAGS));
+  cpu.debug.forget();
+  cpu.debug.add(enteringTraps(view));
   stateReplaced(cpu);
   cpu.setIp(vmcs.read(F.GUEST_RIP));
+}
+
+/** Traps that are due after the entry (27.7.3); those that an event takes with it are forgotten by its delivery. */
+function enteringTraps(view: EntryView): number {
+  const pending = view.get(F.GUEST_PENDING_DEBUG);
+  const software =
+    view.event !== 0 && view.eventType >= EventType.softwareInterrupt && view.eventType !== EventType.other;
+  const shadowed = (view.get(F.GUEST_INTERRUPTIBILITY) & BLOCKED_BY_MOV_SS) !== 0;
+  const inactive = view.get(F.GUEST_ACTIVITY) > ACTIVITY_HLT;
+  if ((software && !shadowed) || (view.event === 0 && inactive)) return 0;
+  return (pending & SINGLE_STEP) | ((pending & ENABLED_BREAKPOINT) !== 0 ? pending & BREAKPOINTS : 0);
 }
 
 /** EFER: loaded, or with LMA as the guest has it, and LME too once paging is on. */
@@ -94,6 +114,14 @@ export function stateReplaced(cpu: X86Cpu): void {
   cpu.contexts.refresh();
   cpu.modeChanged();
   cpu.interrupts.refresh();
+}
+
+/** Traps that are due, as the field has them: bit 12 says that there are breakpoints among them. */
+function pendingTraps({ core, interrupts }: X86Cpu, traps: number): number {
+  const breakpoints = (traps & BREAKPOINTS) !== 0 ? ENABLED_BREAKPOINT : 0;
+  // MOV SS holds a step back that the next instruction would have made part of its own.
+  const held = interrupts.shadow !== 0 && (core.lo(RFLAGS) & RFLAG.TF) !== 0 ? SINGLE_STEP : 0;
+  return traps | breakpoints | held;
 }
 
 /** Store the guest's state, which goes on at `ip`. */
@@ -115,7 +143,7 @@ export function saveGuestState(cpu: X86Cpu, vmcs: Vmcs, ip: bigint): void {
   vmcs.set(F.ENTRY_CONTROLS, cpu.longMode ? entry | Entry.ia32eGuest : entry);
   const blocked = (core.lo(nmiState) & NMI_BLOCKED) !== 0 ? INTERRUPTIBILITY_NMI : 0;
   vmcs.set(F.GUEST_INTERRUPTIBILITY, cpu.interrupts.shadow | blocked);
-  vmcs.set(F.GUEST_PENDING_DEBUG, 0);
+  vmcs.set(F.GUEST_PENDING_DEBUG, pendingTraps(cpu, cpu.interrupts.takeTraps()));
   vmcs.write(F.GUEST_RFLAGS, BigInt(readFlags(core) >>> 0));
   vmcs.write(F.GUEST_RIP, ip);
   const pae = (core.lo(CR0) & CR0_BIT.PG) !== 0 && !cpu.longMode && (core.lo(CR4) & CR4_BIT.PAE) !== 0;

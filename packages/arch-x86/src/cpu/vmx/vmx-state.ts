@@ -14,3 +14,7 @@ export const injectionWaits = x86Layout.i32("vmxInjectionWaits");
 /** The time-stamp counter at which the VMX-preemption timer reaches 0. */
 export const preemptionDeadline = x86Layout.i64("vmxPreemptionDeadline");
 export const FEATURE_CONTROL = msr("IA32_FEATURE_CONTROL");
+/** INIT is held back by VMX operation: 1, and 2 for the bootstrap processor's. */
+export const initSignal = x86Layout.i32("vmxInit");
+/** A start-up IPI came for a guest that waits for it: its vector, and bit 8. */
+export const startUpSignal = x86Layout.i32("vmxStartUp");

@@ -3,22 +3,16 @@ import { Flag } from "../../isa/flags.js";
 import type { X86Cpu } from "../cpu.js";
 import type { EventSource } from "../exceptions.js";
 import { writeStatusFlags } from "../rflags.js";
+import { BoundaryExits } from "./boundary-exits.js";
 import { capabilityRange, featureControlRange } from "./capabilities.js";
-import { Exit as ExitControl, Pin, Primary, Secondary } from "./controls.js";
+import { Pin, Primary, Secondary } from "./controls.js";
 import { injectEvent } from "./entry.js";
 import { Ept } from "./ept.js";
 import { type DeliveredEvent, leaveGuest } from "./exit.js";
 import { VmcsField } from "./fields.js";
 import { EventType, ExitReason, eventInformation, VmExit } from "./vm-exit.js";
 import { Vmcs } from "./vmcs.js";
-import {
-  currentVmcs,
-  injectionWaits,
-  preemptionDeadline,
-  VmxOperation,
-  vmxOperation,
-  vmxonPointer,
-} from "./vmx-state.js";
+import { currentVmcs, injectionWaits, VmxOperation, vmxOperation, vmxonPointer } from "./vmx-state.js";
 
 /** VM-instruction error numbers: SDM volume 3, 31.4. */
 export const VmError = {
@@ -56,18 +50,19 @@ export class Vmx {
   softwareEvent: { readonly type: number; readonly length: number } = { type: 0, length: 0 };
   /** Address of a page fault that leaves the guest, which CR2 is not told of. */
   faultAddress = 0n;
-  /** External interrupts leave the guest, whatever RFLAGS.IF is. */
-  externalExits = false;
-  /** The guest leaves after its next instruction. */
+  /** The present IRET of the guest ended the blocking of NMIs: an exit by its fault tells of it. */
+  unblockedNmi = false;
+  /** The guest leaves after its next instruction, or the next event. */
   stepping = false;
   /** Its translations are kept apart from others by a VPID. */
   tagged = false;
+  /** Its exits between instructions. */
+  readonly exits: BoundaryExits;
   private secondary = 0;
-  /** Instructions executed when the guest was about to begin its first; -1: it was not yet. */
-  private steppingFrom = -1;
 
   constructor(cpu: X86Cpu) {
     this.cpu = cpu;
+    this.exits = new BoundaryExits(this);
     cpu.msrs.ranges.push(capabilityRange(cpu), featureControlRange(cpu));
   }
 
@@ -86,25 +81,45 @@ export class Vmx {
   controlsChanged(): void {
     const { cpu, vmcs, guest } = this;
     this.secondary = 0;
-    this.externalExits = false;
     this.stepping = false;
     this.tagged = false;
     cpu.secondStage = undefined;
     if (!guest || vmcs === undefined) return;
     const primary = vmcs.get(VmcsField.PROCESSOR_CONTROLS);
     if ((primary & Primary.secondaryControls) !== 0) this.secondary = vmcs.get(VmcsField.SECONDARY_CONTROLS);
-    this.externalExits = (vmcs.get(VmcsField.PIN_CONTROLS) & Pin.externalInterruptExiting) !== 0;
     this.stepping = (primary & Primary.monitorTrapFlag) !== 0;
-    this.steppingFrom = -1;
+    this.exits.begin();
     if (!this.hasSecondary(Secondary.ept)) return;
     this.tagged = this.hasSecondary(Secondary.vpid);
     const vpid = this.tagged ? vmcs.get(VmcsField.VPID) : 0;
     cpu.secondStage = new Ept(cpu, vmcs.read(VmcsField.EPT_POINTER), vpid);
   }
 
+  /** IRET ends the blocking of NMIs; not in a guest whose NMIs are all the hypervisor's. */
+  get unblocksNmi(): boolean {
+    return !this.hasPin(Pin.nmiExiting) || this.hasPin(Pin.virtualNmis);
+  }
+
   /** A secondary control of the guest that runs. */
   hasSecondary(control: number): boolean {
     return (this.secondary & control) !== 0;
+  }
+
+  /** The guest leaves as soon as it could take an interrupt, or an NMI. */
+  get awaitsWindow(): boolean {
+    return this.hasPrimary(Primary.interruptWindowExiting | Primary.nmiWindowExiting);
+  }
+
+  /** A pin-based control of the guest that runs. */
+  hasPin(control: number): boolean {
+    const { vmcs, guest } = this;
+    return guest && vmcs !== undefined && (vmcs.get(VmcsField.PIN_CONTROLS) & control) !== 0;
+  }
+
+  /** A primary control of the guest that runs. */
+  hasPrimary(control: number): boolean {
+    const { vmcs, guest } = this;
+    return guest && vmcs !== undefined && (vmcs.get(VmcsField.PROCESSOR_CONTROLS) & control) !== 0;
   }
 
   /** Change between root and non-root operation, or leave VMX operation. */
@@ -153,56 +168,6 @@ export class Vmx {
     if (vmcs === undefined || cpu.core.lo(injectionWaits) === 0) return false;
     injectEvent(this, vmcs);
     return true;
-  }
-
-  /**
-   * Between instructions of a guest: the monitor trap flag, the preemption timer, windows, NMIs and external
-   * interrupts that leave it. `shadow`: interrupts are held back from the next instruction. True if it left.
-   */
-  takeExits(shadow: boolean): boolean {
-    const exit = this.exitBetween(shadow);
-    if (exit === undefined) return false;
-    this.leave(exit, this.cpu.ip);
-    return true;
-  }
-
-  private exitBetween(shadow: boolean): VmExit | undefined {
-    const { cpu, vmcs } = this;
-    if (vmcs === undefined) return undefined;
-    const { core, interrupts } = cpu;
-    const pin = vmcs.get(VmcsField.PIN_CONTROLS);
-    const primary = vmcs.get(VmcsField.PROCESSOR_CONTROLS);
-    if (this.stepping && this.stepped(core.instructions())) return new VmExit(ExitReason.monitorTrapFlag);
-    if ((pin & Pin.preemptionTimer) !== 0 && cpu.msrs.timestamp >= core.big(preemptionDeadline))
-      return new VmExit(ExitReason.preemptionTimer);
-    const blocked = interrupts.nmiBlocked;
-    if ((primary & Primary.nmiWindowExiting) !== 0 && !blocked && !shadow)
-      return new VmExit(ExitReason.nmiWindow);
-    const virtual = (pin & Pin.virtualNmis) !== 0;
-    if ((pin & Pin.nmiExiting) !== 0 && (virtual || !blocked) && !shadow && interrupts.acceptNmi())
-      return new VmExit(ExitReason.exceptionOrNmi, { event: eventInformation(NMI, EventType.nmi, -1) });
-    if ((primary & Primary.interruptWindowExiting) !== 0 && interrupts.enabled && !shadow)
-      return new VmExit(ExitReason.interruptWindow);
-    if (!this.externalExits || shadow || !interrupts.externalWaits) return undefined;
-    if ((vmcs.get(VmcsField.EXIT_CONTROLS) & ExitControl.acknowledgeInterrupt) === 0)
-      return new VmExit(ExitReason.externalInterrupt);
-    const event = eventInformation(interrupts.acknowledge(), EventType.external, -1);
-    return new VmExit(ExitReason.externalInterrupt, { event });
-  }
-
-  /** An instruction of the guest is over since the entry. */
-  private stepped(now: number): boolean {
-    if (this.steppingFrom < 0) this.steppingFrom = now;
-    return now > this.steppingFrom;
-  }
-
-  /** When the preemption timer ends, in nanoseconds of the machine's time. */
-  nextDeadline(): number {
-    const { cpu, vmcs } = this;
-    const on = this.guest && ((vmcs?.get(VmcsField.PIN_CONTROLS) ?? 0) & Pin.preemptionTimer) !== 0;
-    if (!on) return Number.POSITIVE_INFINITY;
-    const left = cpu.core.big(preemptionDeadline) - (cpu.msrs.timestamp - cpu.timestamp());
-    return Math.ceil((Number(left) * 1e9) / cpu.tscHz);
   }
 
   /** An exception leaves the guest instead of being delivered: throws the exit. */

@@ -1,3 +1,4 @@
+import type { Tier } from "@hypercraft/engine";
 import { RIGHTS } from "../../cpu/control-bits.js";
 import type { X86Cpu } from "../../cpu/cpu.js";
 import { enter } from "../../cpu/entry.js";
@@ -36,9 +37,12 @@ export interface VmxRig extends BareMachine {
   vmwrite(field: number, value: bigint): Outcome;
 }
 
-/** Processor in 64-bit mode with the tables for the first GiB, and IA32_FEATURE_CONTROL set up; not yet in VMX operation. */
-export function createVmxRig(): VmxRig {
-  const machine = createBareMachine("cold");
+/**
+ * Processor in 64-bit mode with the tables for the first GiB, not yet in VMX operation. `prepared`: CR0, CR4 and
+ * IA32_FEATURE_CONTROL are as that needs them.
+ */
+export function createVmxRig(tier: Tier = "cold", prepared = true): VmxRig {
+  const machine = createBareMachine(tier);
   const { core, cpu, ram } = machine;
   const view = new DataView(ram.buffer, ram.byteOffset, ram.length);
   const write64 = (at: number, value: bigint) => view.setBigUint64(at, BigInt.asUintN(64, value), true);
@@ -47,8 +51,8 @@ export function createVmxRig(): VmxRig {
   write64(TABLES + 0x1000, 0x87n);
   view.setUint32(VMXON_REGION, VMCS_REVISION, true);
   view.setUint32(VMCS_REGION, VMCS_REVISION, true);
-  enterLongMode(cpu);
-  cpu.msrs.write(0x3a, 5n);
+  enter(cpu, { kind: "long", pc: CODE, code: 8, data: 16, pageTable: TABLES });
+  if (prepared) allowVmx(cpu);
 
   const step: VmxRig["step"] = (name, choices = {}, values = {}) => {
     for (const [number, value] of Object.entries(values)) core.setBig(GPR[Number(number)]!, value);
@@ -87,9 +91,9 @@ export function createVmxRig(): VmxRig {
 }
 
 /** Put the processor where a hypervisor is before VMXON. */
-export function enterLongMode(cpu: X86Cpu): void {
+function allowVmx(cpu: X86Cpu): void {
   const { core } = cpu;
-  enter(cpu, { kind: "long", pc: CODE, code: 8, data: 16, pageTable: TABLES });
+  cpu.msrs.write(0x3a, 5n);
   core.set(CR0, CR0_VMX, 0);
   core.set(CR4, CR4_VMX, 0);
   cpu.reload();
