@@ -31,4 +31,12 @@ export const ARCHITECTURES: readonly BenchArchitecture[] = [
     board: ["-M", "virt", "-cpu", "cortex-a53"],
     needsFirmware: false,
   },
+  {
+    name: "x86-64",
+    program: "x86_64",
+    guest: "debian-amd64",
+    qemu: "qemu-system-x86_64",
+    board: ["-M", "q35", "-cpu", "max"],
+    needsFirmware: false,
+  },
 ];

@@ -73,6 +73,10 @@ test("QEMU by option, by environment, and not at all", () => {
     architecture: { guest: "debian-arm64", program: "aarch64" },
     qemu: ["qemu-system-aarch64"],
   });
+  expect(parse("--arch x86-64")).toMatchObject({
+    architecture: { guest: "debian-amd64", program: "x86_64" },
+    qemu: ["qemu-system-x86_64"],
+  });
 });
 
 test.each([
@@ -82,7 +86,7 @@ test.each([
   ["--memory 64", /^--memory is a number from 128/],
   ["--mode both", /^--mode is vm, bare, not "both"$/],
   ["--tier warm", /^--tier is auto, cold, hot/],
-  ["--arch vax", /^--arch is riscv64, arm64, not "vax"$/],
+  ["--arch vax", /^--arch is riscv64, arm64, x86-64, not "vax"$/],
   ["--fast", /^Unknown option '--fast'$/],
 ])("%s is one line", (line, message) => {
   const wrong = () => parse(line);

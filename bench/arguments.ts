@@ -45,7 +45,7 @@ WHAT is guests (all programs in a Linux guest), compute or system (one group of 
 and where it goes), packages (benchmarks of the packages' own), the name of a program, or part of the path of a
 package's benchmark. Without it, everything is measured.
 
-  --arch NAME       riscv64 (default) or arm64: of the guests and of QEMU
+  --arch NAME       riscv64 (default), arm64 or x86-64: of the guests and of QEMU
   --list            names of all there is, and end
   --rounds N        measure everything N times and take the median; default 3
   --quick           programs do a tenth of their work
@@ -53,8 +53,8 @@ package's benchmark. Without it, everything is measured.
   --tier auto|cold|hot
                     how guest code is executed; default auto
   --memory MIB      RAM of the guests; default 512
-  --qemu COMMAND    QEMU to compare with; default HYPERCRAFT_QEMU, else qemu-system-riscv64 or
-                    qemu-system-aarch64; none: do not compare
+  --qemu COMMAND    QEMU to compare with; default HYPERCRAFT_QEMU, else qemu-system-riscv64,
+                    qemu-system-aarch64 or qemu-system-x86_64; none: do not compare
   --firmware FILE   firmware for bare mode on RISC-V (OpenSBI's fw_dynamic.bin); default: where distributions put it
   --json FILE       write everything that was measured
   --markdown FILE   renew the tables in a document (docs/performance.md)

@@ -60,7 +60,7 @@ async function measureGuests(asked: BenchOptions): Promise<void> {
   if (qemu === undefined && asked.qemu.length > 0) {
     const name = asked.qemu.join(" ");
     progress(
-      `${name} cannot be run: nothing to compare with (Debian has it in qemu-system-misc and qemu-system-arm)`,
+      `${name} cannot be run: nothing to compare with (Debian has it in qemu-system-misc, -arm and -x86)`,
     );
   }
   const firmware = options.firmware === undefined ? findFirmware() : callersPath(options.firmware);

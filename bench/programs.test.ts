@@ -32,8 +32,18 @@ test.each(benchNames)("every program's result is known for %s, all of its work a
   }
 });
 
-test.each(benchNames)("%s computes what all others do", (arch) => {
-  expect(readChecks(checksPath(benchPath(arch)))).toEqual(readChecks(checksPath(benchPath("riscv64"))));
+/** Programs that multiply and add in one step where the processor can. */
+const FUSED = ["saxpy", "matmul", "nbody", "mandelbrot"];
+
+test.each(benchNames)("%s computes what all others do, but for what it cannot fuse", (arch) => {
+  const [checks, expected] = [arch, "riscv64"].map((name) => {
+    const known = Object.entries(readChecks(checksPath(benchPath(name))));
+    return known.flatMap(([percent, all]) =>
+      Object.entries(all).map(([name, check]) => ({ percent, name, check })),
+    );
+  });
+  const different = checks?.filter(({ check }, i) => check !== expected?.[i]?.check).map(({ name }) => name);
+  expect(new Set(different)).toEqual(new Set(arch === "x86_64" ? FUSED : []));
 });
 
 const withQemu = benchNames.filter((arch) => spawnSync(`qemu-${arch}`, ["--version"]).status === 0);

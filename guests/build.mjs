@@ -42,6 +42,7 @@ const architectures = {
     // In the kernel, symbols lie in the last 2 GiB, and interrupts use the stack below its pointer.
     integer: ["-mcmodel=kernel", "-mno-red-zone", "-mgeneral-regs-only"],
     float: ["-mcmodel=kernel", "-mno-red-zone"],
+    linux: [],
   },
 };
 

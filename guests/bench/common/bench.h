@@ -42,6 +42,15 @@ static inline u64 mix(u64 check, u64 value) {
   return check ^ check >> 29;
 }
 
+/* a * b + c, fused where the processors of an architecture all can. */
+static inline double multiply_add(double a, double b, double c) {
+#ifdef __x86_64__
+  return a * b + c;
+#else
+  return __builtin_fma(a, b, c);
+#endif
+}
+
 static inline u64 bits_of(double value) {
   u64 bits;
   __builtin_memcpy(&bits, &value, sizeof bits);

@@ -14,7 +14,7 @@ static void advance(struct body *bodies, double time) {
       double d[3], square = 0.001;
       for (int k = 0; k < 3; k++) {
         d[k] = a->position[k] - b->position[k];
-        square = __builtin_fma(d[k], d[k], square); /* vectors would fuse nothing here: another result */
+        square = multiply_add(d[k], d[k], square); /* vectors would fuse nothing here: another result */
       }
       double strength = time / (square * __builtin_sqrt(square));
       for (int k = 0; k < 3; k++) {
