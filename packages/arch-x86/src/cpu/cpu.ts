@@ -28,9 +28,9 @@ import { Fault, generalProtection, Vector } from "./fault.js";
 import { runHelper } from "./helpers.js";
 import { Interrupts } from "./interrupts.js";
 import { Mmu, Need } from "./mmu.js";
-import { type CodeMode, modeNumber } from "./mode.js";
+import { PACKED, packedModeNumber } from "./mode.js";
 import { Msrs } from "./msrs.js";
-import { simdMode } from "./mxcsr.js";
+import { packedSimdMode } from "./mxcsr.js";
 import { resetState } from "./reset.js";
 import { Segments } from "./segments.js";
 import { CR0, CR4, EFER, RFLAGS, SEGMENTS, Seg, type SegmentFields, XCR0, x86Layout } from "./state.js";
@@ -206,7 +206,7 @@ export class X86Cpu extends CpuModel implements GuestCpu {
 
   /** CPL or what it is derived from changed: segments, CR0, CR4, EFER, RFLAGS, MXCSR. */
   modeChanged(): void {
-    this.modeBits = modeNumber(this.describeMode());
+    this.modeBits = packedModeNumber(this.packedMode());
     this.contexts.modeChanged();
   }
 
@@ -215,27 +215,33 @@ export class X86Cpu extends CpuModel implements GuestCpu {
     this.cpl = cpl;
   }
 
-  private describeMode(): CodeMode {
+  private packedMode(): number {
     const { core, cpl } = this;
-    const [cr0, cr4] = [core.lo(CR0), core.lo(CR4)];
-    const big = (which: number) => (core.lo((SEGMENTS[which] as SegmentFields).rights) & RIGHTS.big) !== 0;
-    const bits = this.codeSize;
-    const protectedMode = this.protectedMode;
-    return {
-      bits,
-      stack: bits === 64 ? 8 : big(Seg.ss) ? 4 : 2,
-      flat: bits === 64 || this.segments.flat,
-      cpl: cpl as 0 | 1 | 2 | 3,
-      protectedMode,
-      virtual8086: this.virtual8086,
-      longMode: this.longMode,
-      interruptsAllowed: !protectedMode || cpl <= this.iopl,
-      emulated: (cr0 & CR0_BIT.EM) !== 0,
-      monitored: (cr0 & CR0_BIT.MP) !== 0,
-      taskSwitched: (cr0 & CR0_BIT.TS) !== 0,
-      sse: (cr4 & CR4_BIT.OSFXSR) !== 0,
-      ...simdMode(core),
-    };
+    const [cr0, cr4, flags] = [core.lo(CR0), core.lo(CR4), core.lo(RFLAGS)];
+    const rights = core.lo((SEGMENTS[Seg.cs] as SegmentFields).rights);
+    const long = (core.lo(EFER) & EFER_BIT.LMA) !== 0;
+    const protectedMode = (cr0 & CR0_BIT.PE) !== 0;
+    const inLong = long && (rights & RIGHTS.long) !== 0;
+    const bigStack = (core.lo((SEGMENTS[Seg.ss] as SegmentFields).rights) & RIGHTS.big) !== 0;
+    const bits = inLong ? 2 : (rights & RIGHTS.big) !== 0 ? 1 : 0;
+    const stack = inLong ? 2 : bigStack ? 1 : 0;
+    const allowed = !protectedMode || cpl <= (flags & IOPL) >> IOPL_SHIFT;
+    return (
+      bits |
+      (stack << PACKED.stack) |
+      (cpl << PACKED.cpl) |
+      (inLong || this.segments.flat ? PACKED.flat : 0) |
+      (protectedMode ? PACKED.protectedMode : 0) |
+      ((flags & RFLAG.VM) !== 0 ? PACKED.virtual8086 : 0) |
+      (long ? PACKED.longMode : 0) |
+      (allowed ? PACKED.interruptsAllowed : 0) |
+      ((cr0 & CR0_BIT.EM) !== 0 ? PACKED.emulated : 0) |
+      ((cr0 & CR0_BIT.MP) !== 0 ? PACKED.monitored : 0) |
+      ((cr0 & CR0_BIT.TS) !== 0 ? PACKED.taskSwitched : 0) |
+      ((cr4 & CR4_BIT.OSFXSR) !== 0 ? PACKED.sse : 0) |
+      ((cr4 & CR4_BIT.FSGSBASE) !== 0 ? PACKED.baseAccess : 0) |
+      packedSimdMode(core)
+    );
   }
 
   /** The instruction pointer: the pc without CS.base. */

@@ -25,6 +25,8 @@ export interface CodeMode {
   readonly taskSwitched: boolean;
   /** CR4.OSFXSR. */
   readonly sse: boolean;
+  /** CR4.FSGSBASE. */
+  readonly baseAccess: boolean;
   /** MXCSR.RC: 0 nearest, 1 down, 2 up, 3 to zero. */
   readonly rounding: 0 | 1 | 2 | 3;
   readonly flushToZero: boolean;
@@ -42,16 +44,36 @@ const STACKS = [2, 4, 8] as const;
 /** The flags of a mode in the order of their bits, from bit 8 on. */
 const SWITCHES = [
   ...["flat", "protectedMode", "virtual8086", "longMode", "interruptsAllowed", "emulated", "monitored"],
-  ...["taskSwitched", "sse", "flushToZero", "denormalsAreZero", "unmasked"],
+  ...["taskSwitched", "sse", "baseAccess", "flushToZero", "denormalsAreZero", "unmasked"],
   ...["trapOverflow", "trapUnderflow"],
 ] as const satisfies readonly (keyof CodeMode)[];
 
+/** Where a mode packed into one number has its parts: the bit of each switch, and the lowest of the others. */
+export const PACKED = {
+  ...{ bits: 0, stack: 2, cpl: 4, rounding: 6 },
+  ...(Object.fromEntries(SWITCHES.map((name, i) => [name, 1 << (8 + i)])) as Record<
+    (typeof SWITCHES)[number],
+    number
+  >),
+} as const;
+
 /** All of a mode in one number. */
-function pack(mode: CodeMode): number {
-  let bits = BITS.indexOf(mode.bits) | (STACKS.indexOf(mode.stack) << 2) | (mode.cpl << 4);
-  bits |= mode.rounding << 6;
-  for (const [i, name] of SWITCHES.entries()) if (mode[name]) bits |= 1 << (8 + i);
-  return bits;
+export function packMode(mode: CodeMode): number {
+  let packed = BITS.indexOf(mode.bits) | (STACKS.indexOf(mode.stack) << PACKED.stack);
+  packed |= (mode.cpl << PACKED.cpl) | (mode.rounding << PACKED.rounding);
+  for (const name of SWITCHES) if (mode[name]) packed |= PACKED[name];
+  return packed;
+}
+
+function unpack(packed: number): CodeMode {
+  const switches = Object.fromEntries(SWITCHES.map((name) => [name, (packed & PACKED[name]) !== 0]));
+  return {
+    ...(switches as Record<(typeof SWITCHES)[number], boolean>),
+    bits: BITS[packed & 3] as CodeMode["bits"],
+    stack: STACKS[(packed >> PACKED.stack) & 3] as CodeMode["stack"],
+    cpl: ((packed >> PACKED.cpl) & 3) as CodeMode["cpl"],
+    rounding: ((packed >> PACKED.rounding) & 3) as CodeMode["rounding"],
+  };
 }
 
 /** The engine has twelve bits for it. */
@@ -62,13 +84,15 @@ const modes: CodeMode[] = [];
 const numbers = new Map<number, number>();
 
 /** The number of a mode, 0..4095. Throws RangeError when there are more, which no guest brings about by itself. */
-export function modeNumber(mode: CodeMode): number {
-  const packed = pack(mode);
+export const modeNumber = (mode: CodeMode): number => packedModeNumber(packMode(mode));
+
+/** The same of a packed mode: what processors ask at every change of privilege. */
+export function packedModeNumber(packed: number): number {
   const known = numbers.get(packed);
   if (known !== undefined) return known;
   if (modes.length === MAX_MODES) throw new RangeError("more than 4096 modes of code");
   numbers.set(packed, modes.length);
-  return modes.push(mode) - 1;
+  return modes.push(unpack(packed)) - 1;
 }
 
 /** The mode with a number that `modeNumber` gave. */
@@ -90,6 +114,7 @@ export const USER_64: CodeMode = {
   monitored: true,
   taskSwitched: false,
   sse: true,
+  baseAccess: false,
   rounding: 0,
   flushToZero: false,
   denormalsAreZero: false,

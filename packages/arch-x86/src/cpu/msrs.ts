@@ -26,6 +26,15 @@ const readOnly = (value: () => bigint): Msr => ({
   },
 });
 
+/**
+ * IA32_ARCH_CAPABILITIES: RDCL_NO, IBRS_ALL, SKIP_L1DFL_VMENTRY, SSB_NO, MDS_NO, IF_PSCHANGE_MC_NO, TAA_NO, SBDR_SSDP_NO,
+ * FBSDP_NO, PSDP_NO, BHI_NO, PBRSB_NO, GDS_NO, RFDS_NO.
+ */
+const INVULNERABLE = [0, 1, 3, 4, 5, 6, 8, 13, 14, 15, 20, 24, 26, 27].reduce(
+  (all, bit) => all | (1n << BigInt(bit)),
+  0n,
+);
+
 /** Memory types that PAT and MTRRs know. */
 const isMemoryType = (type: bigint): boolean => type <= 7n && type !== 2n && type !== 3n;
 
@@ -120,6 +129,27 @@ export class Msrs {
       readOnly(() => 0n),
     );
     this.defineMtrrs();
+    this.defineSpeculation();
+  }
+
+  /**
+   * Speculation: nothing is executed before it is known that it will be, so there is nothing to hold back, and none of
+   * the weaknesses that software would have to work around (SDM volume 4, table 2-2).
+   */
+  private defineSpeculation(): void {
+    this.storage(0x48, msr("IA32_SPEC_CTRL"), (value) => value >> 3n === 0n);
+    this.add(0x49, {
+      read: () => {
+        throw generalProtection();
+      },
+      write: (value) => {
+        if (value > 1n) throw generalProtection();
+      },
+    });
+    this.add(
+      0x10a,
+      readOnly(() => INVULNERABLE),
+    );
   }
 
   /** Memory type ranges are stored; nothing here is cached. */

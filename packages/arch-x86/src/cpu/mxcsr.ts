@@ -1,5 +1,5 @@
 import type { CoreApi } from "@hypercraft/engine";
-import type { CodeMode } from "./mode.js";
+import { PACKED } from "./mode.js";
 import { MXCSR, x86Layout } from "./state.js";
 
 // MXCSR: its exception flags are the engine's floating-point flags in another order.
@@ -31,20 +31,16 @@ const MASKS = 0x1f80;
 const OVERFLOW_MASK = 1 << 10;
 const UNDERFLOW_MASK = 1 << 11;
 
-/** What MXCSR contributes to the mode of code. Tiny results are only flushed while underflow is masked. */
-export function simdMode(
-  core: Pick<CoreApi, "lo">,
-): Pick<
-  CodeMode,
-  "rounding" | "flushToZero" | "denormalsAreZero" | "unmasked" | "trapOverflow" | "trapUnderflow"
-> {
+/** What MXCSR contributes to the mode of code, packed. Tiny results are only flushed while underflow is masked. */
+export function packedSimdMode(core: Pick<CoreApi, "lo">): number {
   const value = core.lo(MXCSR);
-  return {
-    rounding: ((value >> 13) & 3) as CodeMode["rounding"],
-    flushToZero: (value & FLUSH_TO_ZERO) !== 0 && (value & UNDERFLOW_MASK) !== 0,
-    denormalsAreZero: (value & DENORMALS_ARE_ZERO) !== 0,
-    unmasked: (value & MASKS) !== MASKS,
-    trapOverflow: (value & OVERFLOW_MASK) === 0,
-    trapUnderflow: (value & UNDERFLOW_MASK) === 0,
-  };
+  const flushed = (value & (FLUSH_TO_ZERO | UNDERFLOW_MASK)) === (FLUSH_TO_ZERO | UNDERFLOW_MASK);
+  return (
+    (((value >> 13) & 3) << PACKED.rounding) |
+    (flushed ? PACKED.flushToZero : 0) |
+    ((value & DENORMALS_ARE_ZERO) !== 0 ? PACKED.denormalsAreZero : 0) |
+    ((value & MASKS) !== MASKS ? PACKED.unmasked : 0) |
+    ((value & OVERFLOW_MASK) === 0 ? PACKED.trapOverflow : 0) |
+    ((value & UNDERFLOW_MASK) === 0 ? PACKED.trapUnderflow : 0)
+  );
 }

@@ -204,6 +204,8 @@ export const system: readonly X86Declaration<X86Builder>[] = [
   insn("sysret", "0F 07", (b) => b.callAndDispatch(Helper.sysret, b.d.wide ? 8 : 4), LONG),
   insn("sysenter", "0F 34", calling(Helper.sysenter)),
   insn("sysexit", "0F 35", (b) => b.callAndDispatch(Helper.sysexit, b.d.wide ? 8 : 4)),
+  // Nothing is fetched or executed ahead of its time.
+  insn("serialize", "NP 0F 01 E8", () => {}),
   insn("swapgs", "0F 01 F8", calling(Helper.swapGs), LONG),
   insn("xgetbv", "NP 0F 01 D0", calling(Helper.xgetbv)),
   insn("xsetbv", "NP 0F 01 D1", calling(Helper.xsetbv)),

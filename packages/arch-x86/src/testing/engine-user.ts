@@ -4,8 +4,8 @@ import { tierExecutor } from "@hypercraft/engine/testing/user-executors";
 import { Fault } from "../cpu/fault.js";
 import { Helper } from "../cpu/helper-ids.js";
 import { depositBits, divideSigned, divideUnsigned, extractBits } from "../cpu/integer-helpers.js";
-import { type CodeMode, modeNumber, USER_32, USER_64 } from "../cpu/mode.js";
-import { readMxcsr, simdMode, writeMxcsr } from "../cpu/mxcsr.js";
+import { type CodeMode, packedModeNumber, packMode, USER_32, USER_64 } from "../cpu/mode.js";
+import { packedSimdMode, readMxcsr, writeMxcsr } from "../cpu/mxcsr.js";
 import { settleSimdExceptions } from "../cpu/simd-exceptions.js";
 import { GPR, Gpr, RFLAGS, x86Layout } from "../cpu/state.js";
 import { X87Helpers } from "../cpu/x87/helpers.js";
@@ -47,7 +47,7 @@ export class UserCpu extends FlatUserCpu {
   }
 
   override codeMode(): number {
-    return modeNumber({ ...this.base, ...simdMode(this.core) });
+    return packedModeNumber(packMode(this.base) | packedSimdMode(this.core));
   }
 
   override lift(builder: IrBuilder, source: CodeSource, offset: number, mode: number): number {
