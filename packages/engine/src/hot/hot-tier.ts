@@ -52,10 +52,10 @@ export interface HotTierOptions {
 }
 
 /** Compile when so many regions wait, even in the middle of a slice. */
-const BATCH = 24;
+const BATCH = 48;
 /** At the end of a slice compile so many, or when something has waited for so many slices: a module costs by itself. */
-const SMALL_BATCH = 8;
-const PATIENCE = 2;
+const SMALL_BATCH = 12;
+const PATIENCE = 6;
 /**
  * A hot block that a region contains already, though not as its entry, has to be entered so many times the
  * threshold again, past that region: mostly it was only as hot as the region's entry.
