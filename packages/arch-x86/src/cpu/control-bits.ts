@@ -70,6 +70,9 @@ export const RFLAG = {
 } as const;
 export const IOPL_SHIFT = 12;
 export const IOPL = 3 << IOPL_SHIFT;
+/** IA32_DEBUGCTL: last branches are recorded (nobody asks where: there is no stack of them); steps stop at branches. */
+export const DEBUGCTL_BIT = { LBR: 1 << 0, BTF: 1 << 1 } as const;
+export const DEBUGCTL_KNOWN: number = DEBUGCTL_BIT.LBR | DEBUGCTL_BIT.BTF;
 /** Reads as one. */
 export const RFLAGS_FIXED = 2;
 /** What the field `RFLAGS` holds: everything but the status flags and DF. */

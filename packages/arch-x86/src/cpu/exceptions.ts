@@ -17,6 +17,7 @@ import { readFlags, writeFlagFields } from "./rflags.js";
 import {
   activity,
   CR2,
+  DEBUGCTL,
   DR6,
   DR7,
   GPR,
@@ -336,6 +337,7 @@ export class Exceptions {
     if (vmx.intercepts(Vector.debug, -1)) return vmx.leave(debugExit(reasons), ip);
     // The breakpoints of the last one are forgotten, the rest of DR6 is software's to clear.
     core.set(DR6, (core.lo(DR6) & ~BREAKPOINTS) | reasons, 0);
+    core.set(DEBUGCTL, 0, 0);
     return this.deliver(Vector.debug, "exception", -1, ip);
   }
 }

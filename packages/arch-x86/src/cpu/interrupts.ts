@@ -1,9 +1,10 @@
+import { stepTraps } from "./branch-step.js";
 import { RFLAG } from "./control-bits.js";
 import type { X86Cpu } from "./cpu.js";
 import { WAIT_EXIT } from "./exit.js";
 import { Vector } from "./fault.js";
 import type { InterruptSource } from "./interrupt-source.js";
-import { activity, interruptShadow, interruptsWaiting, nmiState, RFLAGS } from "./state.js";
+import { activity, interruptShadow, interruptsWaiting, nmiState, RFLAGS, x86Layout } from "./state.js";
 
 /** DR6.BS. */
 const SINGLE_STEP = 1 << 14;
@@ -24,6 +25,8 @@ export class Interrupts {
   private readonly cpu: X86Cpu;
   /** Instructions executed when one began with TF set, after which #DB is due; -1: none did. */
   private steppingFrom = -1;
+  /** Where that instruction is. */
+  private steppingAt = 0n;
   /** Instructions executed when the shadow that the state tells of began. */
   private shadowFrom = -1;
 
@@ -70,7 +73,7 @@ export class Interrupts {
   private settleStep(now: number): void {
     if (this.steppingFrom < 0 || now <= this.steppingFrom) return;
     this.steppingFrom = -1;
-    this.cpu.debug.add(SINGLE_STEP);
+    if (stepTraps(this.cpu, this.steppingAt)) this.cpu.debug.add(SINGLE_STEP);
   }
 
   /** The processor leaves its guest: the traps that are due, as bits of DR6. They are forgotten. */
@@ -196,7 +199,10 @@ export class Interrupts {
     const trapping = (core.lo(RFLAGS) & RFLAG.TF) !== 0;
     core.singleStep = trapping || shadowed !== 0 || resuming || vmx.stepping;
     if (!trapping) this.steppingFrom = -1;
-    else if (this.steppingFrom < 0) this.steppingFrom = now;
+    else if (this.steppingFrom < 0) {
+      this.steppingFrom = now;
+      this.steppingAt = core.big(x86Layout.pc);
+    }
     return false;
   }
 

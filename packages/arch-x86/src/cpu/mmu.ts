@@ -126,7 +126,7 @@ export class Mmu {
       return;
     }
     const { words } = this.core;
-    this.at = offset >> 2;
+    this.at = offset >>> 2;
     this.lo = words[this.at] as number;
     this.hi = size === 8 ? (words[this.at + 1] as number) : 0;
   }
@@ -136,7 +136,7 @@ export class Mmu {
     const offset = locate(physical, true);
     const { core } = this;
     this.lo |= bits;
-    core.words[offset >> 2] = this.lo;
+    core.words[offset >>> 2] = this.lo;
     core.ramWritten(offset, size);
   }
 

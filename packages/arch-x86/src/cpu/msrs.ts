@@ -1,9 +1,9 @@
 import type { Field } from "@hypercraft/engine";
-import { CR0 as CR0_BIT, EFER as EFER_BIT } from "./control-bits.js";
+import { CR0 as CR0_BIT, DEBUGCTL_KNOWN, EFER as EFER_BIT } from "./control-bits.js";
 import type { X86Cpu } from "./cpu.js";
 import { isCanonicalAddress } from "./exceptions.js";
 import { generalProtection } from "./fault.js";
-import { CR0, EFER, msr, SEGMENTS, Seg, type SegmentFields } from "./state.js";
+import { CR0, DEBUGCTL, EFER, msr, SEGMENTS, Seg, type SegmentFields } from "./state.js";
 
 /** One model-specific register. Values are unsigned 64-bit numbers; a write may throw a `Fault`. */
 export interface Msr {
@@ -115,6 +115,7 @@ export class Msrs {
     });
     this.add(0x3b, { read: () => core.big(adjust), write: setAdjust });
     this.storage(0x277, msr("IA32_PAT"), (value) => bytesOf(value).every(isMemoryType));
+    this.storage(0x1d9, DEBUGCTL, (value) => (value & ~BigInt(DEBUGCTL_KNOWN)) === 0n);
     this.storage(0x1a0, msr("IA32_MISC_ENABLE"));
     // No microcode to update, no machine checks to report.
     this.add(0x8b, { read: () => 0n, write: () => undefined });

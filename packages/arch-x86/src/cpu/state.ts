@@ -125,3 +125,5 @@ export function msr(name: string): Field {
   }
   return field;
 }
+
+export const DEBUGCTL = msr("IA32_DEBUGCTL");

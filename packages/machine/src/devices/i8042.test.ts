@@ -137,17 +137,19 @@ it("goes on after a restore", () => {
 it("is not alone in resetting: ports 0xcf9 and 0x92", () => {
   let resets = 0;
   const control = new ResetControl(() => resets++);
-  control.write(0, 1, 2);
-  expect([control.read(0, 1), resets]).toEqual([2, 0]);
-  control.write(0, 1, 6);
-  control.write(0, 1, 0x0e);
-  expect([control.read(0, 1), resets]).toEqual([6, 1]);
+  control.write(1, 1, 2);
+  // PCI's address register.
+  control.write(0, 4, 0x8000_0600);
+  expect([control.read(1, 1), control.read(0, 4), resets]).toEqual([2, 0xffff_ffff, 0]);
+  control.write(1, 1, 6);
+  control.write(1, 1, 0x0e);
+  expect([control.read(1, 1), resets]).toEqual([6, 1]);
   const copy = new ResetControl(() => resets++);
   copy.restore(throughJson(control.state()));
-  copy.write(0, 1, 6);
+  copy.write(1, 1, 6);
   expect(resets).toBe(1);
   copy.reset();
-  expect(copy.read(0, 1)).toBe(0);
+  expect(copy.read(1, 1)).toBe(0);
 
   const port = new SystemControlPort(() => resets++);
   expect(port.read(0, 1)).toBe(2);

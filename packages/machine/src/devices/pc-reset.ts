@@ -6,10 +6,18 @@ const STATE_VERSION = 1;
 const RESET_CPU = 4;
 const KEPT = 2;
 
-/** The reset control register of Intel's chip sets at port 0xcf9 (82371SB data sheet): a rise of bit 2 resets. */
+/** Where the register is behind the address register of PCI's configuration mechanism 1. */
+const OFFSET = 1;
+
+/**
+ * The reset control register of Intel's chip sets at port 0xcf9 (82371SB data sheet): a rise of bit 2 resets. Accesses of
+ * 4 bytes are PCI's, of which there is none: they find nothing.
+ */
 export class ResetControl implements Device {
-  /** Where PCs have it, as a `DeviceSpec`. */
-  static readonly ports = { space: "ports", base: 0xcf9, size: 1 } as const;
+  /** Where PCs have it and PCI's address register, as a `DeviceSpec`. */
+  static readonly ports = { space: "ports", base: 0xcf8, size: 4, widest: 4 } as const;
+  /** The register itself. */
+  static readonly port: number = ResetControl.ports.base + OFFSET;
   readonly #onReset: () => void;
   #value = 0;
 
@@ -21,11 +29,12 @@ export class ResetControl implements Device {
     this.#value = 0;
   }
 
-  read(_offset: number, _width: DeviceWidth): number {
-    return this.#value;
+  read(offset: number, width: DeviceWidth): number {
+    return offset === OFFSET && width === 1 ? this.#value : 2 ** (8 * width) - 1;
   }
 
-  write(_offset: number, _width: DeviceWidth, value: number): void {
+  write(offset: number, width: DeviceWidth, value: number): void {
+    if (offset !== OFFSET || width !== 1) return;
     const rises = (value & ~this.#value & RESET_CPU) !== 0;
     this.#value = value & (KEPT | RESET_CPU);
     if (rises) this.#onReset();

@@ -21,8 +21,8 @@ const WRITE_BACK = 6n;
 const BASIC =
   BigInt(VMCS_REVISION) | (BigInt(VMCS_SIZE) << 32n) | (WRITE_BACK << 50n) | (1n << 54n) | (1n << 55n);
 
-/** The preemption timer counts down whenever this bit of the time-stamp counter changes. */
-export const PREEMPTION_RATE = 5;
+/** The preemption timer counts down whenever this bit of the time-stamp counter changes: with each tick. */
+export const PREEMPTION_RATE = 0;
 export const CR3_TARGETS = 4;
 /** Entries of an MSR list that are promised to work. */
 export const MSR_LIST_MAXIMUM = 512;

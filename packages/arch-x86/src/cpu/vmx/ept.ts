@@ -49,8 +49,8 @@ export class Ept implements SecondStage {
     for (let level = LEVELS; ; level--) {
       const shift = 12 + 9 * (level - 1);
       const at = core.ramOffset(base + 8 * (Math.floor(physical / 2 ** shift) % 512));
-      const lo = at < 0 ? 0 : (core.words[at >> 2] as number);
-      const hi = at < 0 ? 0 : (core.words[(at >> 2) + 1] as number);
+      const lo = at < 0 ? 0 : (core.words[at >>> 2] as number);
+      const hi = at < 0 ? 0 : (core.words[(at >>> 2) + 1] as number);
       const leaf = level === 1 || ((lo & LARGE) !== 0 && level < LEVELS);
       rights &= lo;
       if ((lo & RIGHTS) === 0) throw this.violation(physical, table, need | (writes && table ? READ : 0), 0);
@@ -60,7 +60,7 @@ export class Ept implements SecondStage {
         throw this.violation(physical, table, need | (writes && table ? READ : 0), rights);
       const marked = lo | ACCESSED | (leaf && writes ? DIRTY : 0);
       if (this.flags && marked !== lo && !mmu.observing) {
-        core.words[at >> 2] = marked;
+        core.words[at >>> 2] = marked;
         core.ramWritten(at, 8);
       }
       const next = (hi & ((1 << (PHYSICAL_BITS - 32)) - 1)) * 2 ** 32 + ((lo & ~TABLE_MASK) >>> 0);

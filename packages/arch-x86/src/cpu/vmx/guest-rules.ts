@@ -1,4 +1,11 @@
-import { CR4 as CR4_BIT, EFER as EFER_BIT, RFLAG, RIGHTS } from "../control-bits.js";
+import {
+  CR4 as CR4_BIT,
+  DEBUGCTL_BIT,
+  DEBUGCTL_KNOWN,
+  EFER as EFER_BIT,
+  RFLAG,
+  RIGHTS,
+} from "../control-bits.js";
 import { isCanonicalAddress } from "../exceptions.js";
 import { PHYSICAL_BITS } from "../paging-entry.js";
 import { Seg } from "../state.js";
@@ -132,10 +139,11 @@ function eventFitsActivity(v: EntryView): boolean {
 const PENDING_RESERVED = ~0x500fn;
 const SINGLE_STEP = 1n << 14n;
 
-/** A step that is held back has to be pending exactly if TF is set. */
+/** A step that is held back has to be pending exactly if TF is set, and BTF is not. */
 function stepFits(v: EntryView): boolean {
   if (shadow(v) === 0 && v.get(F.GUEST_ACTIVITY) !== HLT) return true;
-  const trapping = (v.get(F.GUEST_RFLAGS) & RFLAG.TF) !== 0;
+  const trapping =
+    (v.get(F.GUEST_RFLAGS) & RFLAG.TF) !== 0 && (v.get(F.GUEST_DEBUGCTL) & DEBUGCTL_BIT.BTF) === 0;
   return ((v.big(F.GUEST_PENDING_DEBUG) & SINGLE_STEP) !== 0n) === trapping;
 }
 
@@ -148,7 +156,10 @@ export const GUEST_RULES: readonly Rule[] = [
       (!v.guestPaging || v.guestProtected),
   ],
   ["CR4", (v) => cr4Fits(v.get(F.GUEST_CR4) | 0) && v.big(F.GUEST_CR4) >> 32n === 0n],
-  ["IA32_DEBUGCTL", (v) => !v.hasEntry(Entry.loadDebugControls) || v.big(F.GUEST_DEBUGCTL) === 0n],
+  [
+    "IA32_DEBUGCTL",
+    (v) => !v.hasEntry(Entry.loadDebugControls) || (v.big(F.GUEST_DEBUGCTL) & ~BigInt(DEBUGCTL_KNOWN)) === 0n,
+  ],
   ["DR7", (v) => !v.hasEntry(Entry.loadDebugControls) || v.big(F.GUEST_DR7) >> 32n === 0n],
   [
     "paging of an IA-32e mode guest",

@@ -7,6 +7,7 @@ import {
   CR0,
   CR3,
   CR4,
+  DEBUGCTL,
   DR7,
   EFER,
   GDTR,
@@ -23,7 +24,7 @@ import {
   type SegmentFields,
   TR,
 } from "../state.js";
-import { Entry, Exit, Secondary } from "./controls.js";
+import { Entry, Exit } from "./controls.js";
 import type { EntryView } from "./entry-view.js";
 import { VmcsField as F } from "./fields.js";
 import { EventType } from "./vm-exit.js";
@@ -71,10 +72,14 @@ export function loadGuestState(cpu: X86Cpu, view: EntryView): void {
     core.set(fields.limit, vmcs.get(F.GUEST_ES_LIMIT + 2 * i) | 0, 0);
     core.set(fields.rights, vmcs.get(F.GUEST_ES_RIGHTS + 2 * i), 0);
   }
-  if (view.hasEntry(Entry.loadDebugControls)) core.setBig(DR7, vmcs.read(F.GUEST_DR7));
+  if (view.hasEntry(Entry.loadDebugControls)) {
+    core.setBig(DR7, vmcs.read(F.GUEST_DR7));
+    core.setBig(DEBUGCTL, vmcs.read(F.GUEST_DEBUGCTL));
+    cpu.debugRegistersChanged();
+  }
   if (view.hasEntry(Entry.loadPat)) core.setBig(PAT, vmcs.read(F.GUEST_PAT));
   core.set(EFER, guestEfer(core.lo(EFER), view), 0);
-  if (view.guestPae && view.hasSecondary(Secondary.ept))
+  if (view.guestPae)
     for (const [i, field] of PDPTES.entries()) core.setBig(field, vmcs.read(PDPTE_FIELDS[i]!));
   const interruptibility = vmcs.get(F.GUEST_INTERRUPTIBILITY);
   core.set(interruptShadow, interruptibility & 3, 0);
@@ -136,7 +141,10 @@ export function saveGuestState(cpu: X86Cpu, vmcs: Vmcs, ip: bigint): void {
     vmcs.write(F.GUEST_ES_LIMIT + 2 * i, core.big(fields.limit));
     vmcs.write(F.GUEST_ES_RIGHTS + 2 * i, core.big(fields.rights));
   }
-  if ((exit & Exit.saveDebugControls) !== 0) vmcs.write(F.GUEST_DR7, core.big(DR7));
+  if ((exit & Exit.saveDebugControls) !== 0) {
+    vmcs.write(F.GUEST_DR7, core.big(DR7));
+    vmcs.write(F.GUEST_DEBUGCTL, core.big(DEBUGCTL));
+  }
   if ((exit & Exit.savePat) !== 0) vmcs.write(F.GUEST_PAT, core.big(PAT));
   if ((exit & Exit.saveEfer) !== 0) vmcs.write(F.GUEST_EFER, core.big(EFER));
   const entry = vmcs.get(F.ENTRY_CONTROLS) & ~Entry.ia32eGuest;

@@ -8,6 +8,7 @@ import {
   CR0,
   CR3,
   CR4,
+  DEBUGCTL,
   DR7,
   EFER,
   GDTR,
@@ -44,6 +45,8 @@ export function loadHostState(cpu: X86Cpu, vmcs: Vmcs): boolean {
   // PAE is there where it is needed, PCIDE only where it can be.
   core.set(CR4, wide ? vmcs.get(F.HOST_CR4) | CR4_BIT.PAE : vmcs.get(F.HOST_CR4) & ~CR4_BIT.PCIDE, 0);
   core.set(DR7, DR7_RESET, 0);
+  core.set(DEBUGCTL, 0, 0);
+  cpu.debugRegistersChanged();
   core.setBig(msr("IA32_SYSENTER_CS"), vmcs.read(F.HOST_SYSENTER_CS));
   core.setBig(msr("IA32_SYSENTER_ESP"), vmcs.read(F.HOST_SYSENTER_ESP));
   core.setBig(msr("IA32_SYSENTER_EIP"), vmcs.read(F.HOST_SYSENTER_EIP));

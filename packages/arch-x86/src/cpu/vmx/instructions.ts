@@ -86,6 +86,18 @@ export function isRegionAddress(address: bigint): boolean {
   return (address & 0xfffn) === 0n && address >> BigInt(PHYSICAL_BITS) === 0n;
 }
 
+const POINTING: readonly VmxInstruction[] = [
+  VmxInstruction.vmxon,
+  VmxInstruction.vmclear,
+  VmxInstruction.vmptrld,
+  VmxInstruction.vmptrst,
+];
+const ACCESSING: readonly VmxInstruction[] = [VmxInstruction.vmread, VmxInstruction.vmwrite];
+
+/** The first operand is an address. */
+const hasPointer = (instruction: VmxInstruction, operands: number): boolean =>
+  POINTING.includes(instruction) || (ACCESSING.includes(instruction) && (operands & REGISTER_FORM) === 0);
+
 /** Carry a VMX instruction out that `checkVmxInstruction` let through; not VMLAUNCH and VMRESUME. */
 export function executeVmxInstruction(
   cpu: X86Cpu,
@@ -95,6 +107,7 @@ export function executeVmxInstruction(
   b: bigint,
 ): void {
   const { vmx, memory } = cpu;
+  if (hasPointer(instruction, operands)) cpu.requireCanonical(a);
   switch (instruction) {
     case VmxInstruction.vmxon:
       return vmxon(cpu, memory.read(a, 8));
@@ -194,6 +207,7 @@ const INVEPT_ALL = 2n;
 function invept(cpu: X86Cpu, a: bigint, b: bigint): void {
   const { vmx, memory } = cpu;
   const type = operandValue(cpu, a);
+  cpu.requireCanonical(b);
   if (type !== INVEPT_SINGLE && type !== INVEPT_ALL) return vmx.fail(VmError.invalidationOperand);
   const eptp = memory.read(b, 8);
   if (type === INVEPT_SINGLE && !isEptPointer(eptp)) return vmx.fail(VmError.invalidationOperand);
@@ -221,6 +235,7 @@ export function isEptPointer(eptp: bigint): boolean {
 function invvpid(cpu: X86Cpu, a: bigint, b: bigint): void {
   const { vmx, memory } = cpu;
   const type = operandValue(cpu, a);
+  cpu.requireCanonical(b);
   if (type > 3n) return vmx.fail(VmError.invalidationOperand);
   const [low, address] = [memory.read(b, 8), memory.read(b + 8n, 8)];
   const vpid = low & 0xffffn;

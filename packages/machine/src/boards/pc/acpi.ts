@@ -22,7 +22,7 @@ export function acpiDescription(cpus: number): AcpiMachine {
       { irq: irqs.sci, input: irqs.sci, level: true },
     ],
     pm: { base: AcpiPm.ports.base, sci: irqs.sci, offType: SLEEP_TYPE_OFF },
-    reset: { port: ResetControl.ports.base, value: RESET_VALUE },
+    reset: { port: ResetControl.port, value: RESET_VALUE },
     hpet: hpet.base,
     devices: devices(),
   };
