@@ -7,7 +7,7 @@
 enum { SELECT = 0x00, WINDOW = 0x10 };
 enum { VERSION = 1, FIRST_ENTRY = 0x10 };
 enum { ACTIVE_LOW = 1 << 13, BY_LEVEL = 1 << 15, MASKED = 1 << 16 };
-enum { PIC_FIRST = 0x20, PIC_SECOND = 0xa0, PIC_DATA = 1 };
+enum { PIC_FIRST = 0x20, PIC_SECOND = 0xa0, PIC_DATA = 1, END = 0x20 };
 
 u32 line_read(unsigned reg) {
   mmio_write32(board.io_apic + SELECT, reg);
@@ -33,7 +33,7 @@ void line_enable(unsigned gsi, bool level) {
 }
 
 /* Told where their vectors are all the same: one that is on its way now must not look like an exception. */
-static void shut_pics(void) {
+void pics_shut(void) {
   io_write8(PIC_FIRST, 0x11);
   io_write8(PIC_FIRST + PIC_DATA, 0x20);
   io_write8(PIC_FIRST + PIC_DATA, 4);
@@ -47,8 +47,13 @@ static void shut_pics(void) {
 }
 
 void lines_init(void) {
-  shut_pics();
   for (unsigned i = 0; i < lines_count(); i++) line_disable(i);
+}
+
+/* Theirs are the vectors from 20h to 2fh. */
+void pic_end(unsigned vector) {
+  if (vector >= 0x28) io_write8(PIC_SECOND, END);
+  io_write8(PIC_FIRST, END);
 }
 
 void interrupts_in(void) { __asm__ volatile("sti\n nop\n cli" ::: "memory"); }

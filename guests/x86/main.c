@@ -34,6 +34,7 @@ static void use_uart(void) {
 }
 
 _Noreturn void x86_main(paddr start_info) {
+  pics_shut();
   features_read();
   traps_init();
   if (!board_read(start_info, cpuid(1, 0).b >> 24)) {

@@ -32,7 +32,7 @@ static void measure(u64 *ticks, u64 *counts) {
 /* The shortest of a few: whatever disturbs a measurement makes it longer. */
 static void calibrate(void) {
   u64 ticks, counts, best = NEVER;
-  for (int i = 0; i < 3; i++) {
+  for (int i = 0; i < 5; i++) {
     measure(&ticks, &counts);
     if (ticks >= best) continue;
     best = ticks;

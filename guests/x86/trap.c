@@ -17,7 +17,7 @@ struct gate {
   u32 high, reserved;
 };
 
-enum { GATE_CLOSED = 0x0e, GATE = 0x8e, GATE_FOR_PROGRAMS = 0xee }; /* interrupts stay off behind them */
+enum { GATE_PRESENT = 0x80, GATE = 0x8e, GATE_FOR_PROGRAMS = 0xee }; /* interrupts stay off behind them */
 
 static struct gate gates[256];
 static u64 counts[256];
@@ -44,7 +44,10 @@ void traps_init_cpu(void) {
   __asm__ volatile("lidt %0" ::"m"(table) : "memory");
 }
 
-void trap_gate(unsigned vector, bool present) { gates[vector].kind = present ? GATE : GATE_CLOSED; }
+void trap_gate(unsigned vector, bool present) {
+  if (present) gates[vector].kind |= GATE_PRESENT;
+  else gates[vector].kind &= (u8)~GATE_PRESENT;
+}
 
 u64 trap_count(unsigned vector) { return counts[vector]; }
 
@@ -64,6 +67,8 @@ static void interrupt(unsigned vector) {
     on_kick();
   } else if (vector >= VECTOR_FIRST_LINE && vector < VECTOR_TEST) {
     line_interrupt(vector - VECTOR_FIRST_LINE);
+  } else if (vector < VECTOR_FIRST_LINE) {
+    return pic_end(vector); /* the local APIC only passed it on */
   }
   apic_end();
 }

@@ -201,10 +201,12 @@ enum { APIC_ID = 0x20, APIC_VERSION = 0x30, APIC_PRIORITY = 0x80, APIC_PROCESSOR
 enum { APIC_MASKED = 0x10000, APIC_PERIODIC = 0x20000, APIC_BY_DEADLINE = 0x40000 };
 enum { SEND_FIXED = 0x4000, SEND_NMI = 0x4400, SEND_INIT = 0x4500, SEND_START = 0x4600 };
 
-void lines_init(void); /* the I/O APIC, and the 8259s, which stay shut */
+void pics_shut(void);  /* first of all: the local APIC may pass theirs on, until it is told not to */
+void lines_init(void); /* the I/O APIC */
 void line_enable(unsigned gsi, bool level);
 void line_disable(unsigned gsi);
 u32 line_read(unsigned reg); /* of the I/O APIC */
 void line_write(unsigned reg, u32 value);
 unsigned lines_count(void);
+void pic_end(unsigned vector);
 void interrupts_in(void); /* lets in what is pending */
