@@ -96,6 +96,9 @@ export class Contexts {
     p.smep = (cr4 & CR4.SMEP) !== 0;
     p.smap = (cr4 & CR4.SMAP) !== 0;
     p.levels = 0;
+    const { memory } = this.cpu;
+    memory.forget();
+    memory.quick = this.cpu.secondStage === undefined;
     const [secondStage, vpid] = [this.cpu.secondStage?.key ?? 0, this.cpu.secondStage?.vpid ?? 0];
     words.push(secondStage);
     if ((cr0 & CR0.PG) === 0) {
@@ -131,7 +134,7 @@ export class Contexts {
 
   /** Forget the address spaces of a PCID but for global pages, which live in others. */
   dropPcid(pcid: number): void {
-    this.walk.forgetTables();
+    this.forgetPages();
     const { core } = this.cpu;
     const vpid = this.cpu.secondStage?.vpid ?? 0;
     for (const id of this.spaces.withAsid(pcid))
@@ -140,7 +143,7 @@ export class Contexts {
 
   /** Forget what the current address space has of its own. */
   dropCurrent(): void {
-    this.walk.forgetTables();
+    this.forgetPages();
     this.cpu.core.dropContextRange(this.space * PER_SPACE, PER_SPACE);
   }
 
@@ -152,20 +155,27 @@ export class Contexts {
 
   /** Forget all translations of a VPID; 0 is the host's. */
   dropVpid(vpid: number): void {
-    this.walk.forgetTables();
+    this.forgetPages();
     const { spaces } = this;
     this.cpu.core.dropContexts((key) => spaces.matches(Math.floor(key / PER_SPACE), vpid !== 0, -1, vpid));
   }
 
   /** Forget a page of all address spaces. */
   dropPage(lo: number, hi: number): void {
-    this.walk.forgetTables();
+    this.forgetPages();
     this.cpu.core.dropPage(lo, hi);
+  }
+
+  /** Forget what is remembered of tables and pages besides the engine. */
+  private forgetPages(): void {
+    this.walk.forgetTables();
+    this.cpu.memory.forget();
   }
 
   private clear(): void {
     this.spaces.clear();
     this.walk.forget();
+    this.cpu.memory.forget();
     this.valid = false;
     this.cpu.core.dropContexts();
   }

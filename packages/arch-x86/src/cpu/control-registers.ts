@@ -1,11 +1,4 @@
-import {
-  CR0 as CR0_BIT,
-  CR4 as CR4_BIT,
-  CR4_SUPPORTED,
-  EFER as EFER_BIT,
-  RFLAG,
-  RIGHTS,
-} from "./control-bits.js";
+import { CR0 as CR0_BIT, CR4 as CR4_BIT, CR4_SUPPORTED, EFER as EFER_BIT, RIGHTS } from "./control-bits.js";
 import type { X86Cpu } from "./cpu.js";
 import { generalProtection, invalidOpcode } from "./fault.js";
 import { PHYSICAL_BITS } from "./paging-entry.js";
@@ -19,7 +12,6 @@ import {
   DR7,
   EFER,
   PDPTES,
-  RFLAGS,
   SEGMENTS,
   Seg,
   type SegmentFields,
@@ -215,12 +207,4 @@ export function writeDebug(cpu: X86Cpu, number: number, value: bigint): void {
     else core.set(DR7, (bits & ~0xd000) | 0x400, 0);
   }
   cpu.debugRegistersChanged();
-}
-
-/** The flag AC decides whether SMAP applies. */
-export function setAccessFlag(cpu: X86Cpu, set: boolean): void {
-  const { core } = cpu;
-  if (cpu.cpl !== 0) throw invalidOpcode();
-  core.set(RFLAGS, set ? core.lo(RFLAGS) | RFLAG.AC : core.lo(RFLAGS) & ~RFLAG.AC, 0);
-  cpu.contexts.modeChanged();
 }

@@ -49,6 +49,7 @@ export interface X86CpuOptions extends CpuModelOptions {
   readonly tscHz?: number;
 }
 
+const NANOSECONDS = 1_000_000_000;
 const NO_PORTS: PortBus = { read: (_port, size) => 2 ** (8 * size) - 1, write: () => undefined };
 
 /**
@@ -91,7 +92,7 @@ export class X86Cpu extends CpuModel implements GuestCpu {
     super(core, options);
     this.index = options.index;
     this.vm = options.mode === "vm";
-    this.tscHz = options.tscHz ?? 1_000_000_000;
+    this.tscHz = options.tscHz ?? NANOSECONDS;
     this.ports = options.ports ?? NO_PORTS;
     this.mmu = new Mmu(core);
     this.segments = new Segments(core);
@@ -463,9 +464,14 @@ export class X86Cpu extends CpuModel implements GuestCpu {
 
   /** Ticks of the time-stamp counter since the start, without IA32_TSC_ADJUST. */
   timestamp(): bigint {
-    return (
-      (BigInt(Math.floor(this.clock.now(this.pendingInstructions))) * BigInt(this.tscHz)) / 1_000_000_000n
-    );
+    return BigInt(this.ticks());
+  }
+
+  /** The same as a number: exact for a hundred days at a gigahertz. */
+  ticks(): number {
+    const nanoseconds = Math.floor(this.clock.now(this.pendingInstructions));
+    if (this.tscHz === NANOSECONDS) return nanoseconds;
+    return Number((BigInt(nanoseconds) * BigInt(this.tscHz)) / BigInt(NANOSECONDS));
   }
 }
 

@@ -31,6 +31,8 @@ const EXTENDED_EBX = {
 };
 const EXTENDED_ECX = { UMIP: 2 };
 const EXTENDED_EDX = { SERIALIZE: 14, IBRS: 26, STIBP: 27, ARCH_CAPABILITIES: 29, SSBD: 31 };
+/** Of subleaf 2. */
+const SPECULATION_EDX = { BHI_CTRL: 4 };
 /** Leaf 8000_0001. */
 const LONG_EDX = { SYSCALL: 11, NX: 20, PAGE1GB: 26, RDTSCP: 27, LM: 29 };
 const LONG_ECX = { LAHF: 0, LZCNT: 5 };
@@ -87,7 +89,8 @@ export class Cpuid {
         // The local APIC's timer always runs.
         return [1 << 2, 0, 0, 0];
       case 7:
-        return sub === 0 ? [0, bits(EXTENDED_EBX), bits(EXTENDED_ECX), bits(EXTENDED_EDX)] : [0, 0, 0, 0];
+        if (sub === 0) return [2, bits(EXTENDED_EBX), bits(EXTENDED_ECX), bits(EXTENDED_EDX)];
+        return [0, 0, 0, sub === 2 ? bits(SPECULATION_EDX) : 0];
       case 0xb:
         return this.topology(sub);
       case 0xd:

@@ -1,14 +1,14 @@
 import { EFER as EFER_BIT, RFLAG, RFLAGS_FIXED, RIGHTS } from "./control-bits.js";
 import { requireRing0 } from "./control-registers.js";
-import type { X86Cpu } from "./cpu.js";
+import { isCanonical, type X86Cpu } from "./cpu.js";
 import { isCanonicalAddress } from "./exceptions.js";
 import { generalProtection, invalidOpcode } from "./fault.js";
 import { readFlags, writeFlagFields } from "./rflags.js";
-import { EFER, GPR, Gpr, msr, SEGMENTS, Seg, type SegmentFields } from "./state.js";
+import { EFER, GPR, Gpr, msr, Seg } from "./state.js";
 
-// SYSCALL, SYSRET, SYSENTER, SYSEXIT and SWAPGS: SDM volume 2. They load CS and SS with fixed contents.
+// SYSCALL, SYSRET, SYSENTER, SYSEXIT: SDM volume 2. They load CS and SS with fixed contents.
 
-const LIMIT = 0xffff_ffff;
+const [STAR, LSTAR, FMASK] = [msr("IA32_STAR"), msr("IA32_LSTAR"), msr("IA32_FMASK")];
 const CODE =
   RIGHTS.granularity | RIGHTS.present | RIGHTS.segment | RIGHTS.code | RIGHTS.writable | RIGHTS.accessed;
 const DATA =
@@ -17,42 +17,41 @@ const DATA =
 /** Flat code and stack segments of a privilege level. */
 function loadFlat(cpu: X86Cpu, cs: number, ss: number, cpl: number, long: boolean): void {
   const dpl = cpl << RIGHTS.dplShift;
-  const { segments } = cpu;
-  const d = { low: 0, high: 0, base: 0, limit: LIMIT };
-  segments.load(Seg.cs, cs, { ...d, rights: CODE | dpl | (long ? RIGHTS.long : RIGHTS.big) });
-  segments.load(Seg.ss, ss, { ...d, rights: DATA | dpl });
+  cpu.segments.loadFlat(Seg.cs, cs, CODE | dpl | (long ? RIGHTS.long : RIGHTS.big));
+  cpu.segments.loadFlat(Seg.ss, ss, DATA | dpl);
   cpu.setPrivilege(cpl);
 }
-
-const halfOf = (value: bigint, bit: number): number => Number((value >> BigInt(bit)) & 0xffffn);
 
 /** SYSCALL, an instruction of two bytes. */
 export function syscall(cpu: X86Cpu): void {
   const { core } = cpu;
   if (!cpu.bits64 || (core.lo(EFER) & EFER_BIT.SCE) === 0) throw invalidOpcode();
   const flags = readFlags(core);
-  core.setBig(GPR[Gpr.rcx]!, BigInt.asUintN(64, cpu.currentIp + 2n));
+  const [lo, hi] = [core.pcLo(), core.pcHi()];
+  const next = (lo + 2) | 0;
+  core.set(GPR[Gpr.rcx]!, next, next >>> 0 < lo >>> 0 ? hi + 1 : hi);
   core.set(GPR[Gpr.r11]!, flags & ~RFLAG.RF, 0);
-  const cs = halfOf(core.big(msr("IA32_STAR")), 32);
+  const cs = core.hi(STAR) & 0xffff;
   loadFlat(cpu, cs & ~3, cs + 8, 0, true);
-  writeFlagFields(core, (flags & ~core.lo(msr("IA32_FMASK")) & ~RFLAG.RF) | RFLAGS_FIXED);
+  writeFlagFields(core, (flags & ~core.lo(FMASK) & ~RFLAG.RF) | RFLAGS_FIXED);
   cpu.modeChanged();
-  cpu.setIp(core.big(msr("IA32_LSTAR")));
+  core.setPc(core.lo(LSTAR), core.hi(LSTAR));
 }
 
 export function sysret(cpu: X86Cpu, size: number): void {
   const { core } = cpu;
   if (!cpu.bits64 || (core.lo(EFER) & EFER_BIT.SCE) === 0) throw invalidOpcode();
   requireRing0(cpu);
-  const target = core.big(GPR[Gpr.rcx]!);
-  if (size === 8 && !isCanonicalAddress(target)) throw generalProtection();
+  const target = GPR[Gpr.rcx]!;
+  const [lo, hi] = [core.lo(target), core.hi(target)];
+  if (size === 8 && !isCanonical(lo, hi)) throw generalProtection();
   const kept = RFLAG.RF | RFLAG.VM;
   const flags = (core.lo(GPR[Gpr.r11]!) & 0x3c_7fd7 & ~kept) | RFLAGS_FIXED;
-  const base = halfOf(core.big(msr("IA32_STAR")), 48);
+  const base = core.hi(STAR) >>> 16;
   loadFlat(cpu, (size === 8 ? base + 16 : base) | 3, (base + 8) | 3, 3, size === 8);
   writeFlagFields(core, flags);
   cpu.modeChanged();
-  cpu.setIp(size === 8 ? target : target & 0xffff_ffffn);
+  core.setPc(lo, size === 8 ? hi : 0);
 }
 
 export function sysenter(cpu: X86Cpu): void {
@@ -82,14 +81,4 @@ export function sysexit(cpu: X86Cpu, size: number): void {
   core.setBig(GPR[Gpr.rsp]!, sized(stack));
   cpu.modeChanged();
   cpu.setIp(sized(target));
-}
-
-export function swapGs(cpu: X86Cpu): void {
-  const { core } = cpu;
-  requireRing0(cpu);
-  const { base } = SEGMENTS[Seg.gs] as SegmentFields;
-  const other = msr("IA32_KERNEL_GS_BASE");
-  const value = core.big(base);
-  core.setBig(base, core.big(other));
-  core.setBig(other, value);
 }

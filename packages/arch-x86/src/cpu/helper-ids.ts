@@ -75,7 +75,6 @@ export const Helper = {
   sysret: 41,
   sysenter: 42,
   sysexit: 43,
-  swapGs: 44,
   /** XGETBV of `a`; XSETBV of `a` with `b`. */
   xgetbv: 45,
   xsetbv: 46,
@@ -84,10 +83,6 @@ export const Helper = {
   portWrite: 48,
   /** RDRAND (0) or RDSEED: gives 64 bits. */
   random: 49,
-  /** RDFSBASE and so on: CR4.FSGSBASE has to be set. */
-  baseAccess: 50,
-  /** STAC and CLAC. */
-  accessFlag: 51,
   /**
    * An SSE instruction has computed, with some exception not masked: `a` are the flags from before it, `fpFlags` those
    * it raised. Raise #XM, or merge the flags and go on.

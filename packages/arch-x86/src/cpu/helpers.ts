@@ -4,7 +4,6 @@ import {
   readControl,
   readDebug,
   requireRing0,
-  setAccessFlag,
   writeControl,
   writeDebug,
   writeMachineStatus,
@@ -12,13 +11,14 @@ import {
 import type { X86Cpu } from "./cpu.js";
 import { isCanonicalAddress } from "./exceptions.js";
 import { WAIT_EXIT } from "./exit.js";
-import { swapGs, syscall, sysenter, sysexit, sysret } from "./fast-calls.js";
+import { syscall, sysenter, sysexit, sysret } from "./fast-calls.js";
 import { Fault, generalProtection, invalidOpcode, Vector } from "./fault.js";
 import { Helper, Privileged, SystemRegister } from "./helper-ids.js";
 import { releaseInit } from "./init.js";
 import { depositBits, divideSigned, divideUnsigned, extractBits } from "./integer-helpers.js";
 import { readMxcsr, writeMxcsr } from "./mxcsr.js";
 import { readPort, writePort } from "./port-access.js";
+import { quickReturn } from "./quick-transfers.js";
 import { readFlags, writeFlagFields } from "./rflags.js";
 import { inspectSegment } from "./segment-inspection.js";
 import { settleSimdExceptions } from "./simd-exceptions.js";
@@ -35,6 +35,7 @@ import {
   msr,
   RFLAGS,
   Seg,
+  shadowedAddress,
   TR,
   XCR0,
 } from "./state.js";
@@ -187,9 +188,6 @@ export function runHelper(
     case Helper.sysexit:
       sysexit(cpu, constant);
       return Status.redispatch;
-    case Helper.swapGs:
-      swapGs(cpu);
-      return Status.next;
     case Helper.xgetbv:
       if ((core.lo(CR4) & CR4_BIT.OSXSAVE) === 0) throw invalidOpcode();
       if (core.lo(GPR[Gpr.rcx]!) !== 0) throw generalProtection();
@@ -210,13 +208,6 @@ export function runHelper(
       return Status.next;
     case Helper.random:
       return setResult(cpu, cpu.random());
-    case Helper.baseAccess:
-      if ((core.lo(CR4) & CR4_BIT.FSGSBASE) === 0) throw invalidOpcode();
-      if (constant === 1 && !isCanonicalAddress(wide(aLo, aHi))) throw generalProtection();
-      return Status.next;
-    case Helper.accessFlag:
-      setAccessFlag(cpu, constant === 1);
-      return Status.next;
     default: {
       const status = cpu.x87.run(id, constant, aLo, aHi, bLo, bHi);
       if (status === undefined) throw new RangeError(`no helper ${id}`);
@@ -229,7 +220,8 @@ export function runHelper(
 function interruptReturn(cpu: X86Cpu, size: 2 | 4 | 8, length: number): void {
   const { vmx, transfers, interrupts } = cpu;
   vmx.unblockedNmi = vmx.unblocksNmi && interrupts.unblockNmi();
-  transfers.interruptReturn(size, cpu.currentIp + BigInt(length));
+  if (size !== 8 || cpu.vmx.active || !quickReturn(cpu))
+    transfers.interruptReturn(size, cpu.currentIp + BigInt(length));
   vmx.unblockedNmi = false;
 }
 
@@ -343,7 +335,12 @@ function cpuid(cpu: X86Cpu): Status {
 function timestamp(cpu: X86Cpu, withProcessor: boolean): Status {
   const { core } = cpu;
   if ((core.lo(CR4) & CR4_BIT.TSD) !== 0 && cpu.cpl !== 0) throw generalProtection();
-  setPair(cpu, cpu.msrs.timestamp);
+  const ticks = cpu.ticks();
+  const adjust = msr("IA32_TSC_ADJUST");
+  const lo = ((ticks | 0) + core.lo(adjust)) | 0;
+  const carry = lo >>> 0 < core.lo(adjust) >>> 0 ? 1 : 0;
+  core.set(GPR[Gpr.rax]!, lo, 0);
+  core.set(GPR[Gpr.rdx]!, (Math.floor(ticks / 2 ** 32) + core.hi(adjust) + carry) | 0, 0);
   if (withProcessor) core.set(GPR[Gpr.rcx]!, core.lo(msr("IA32_TSC_AUX")), 0);
   return Status.next;
 }
@@ -369,7 +366,10 @@ function interruptFlag(cpu: X86Cpu, set: boolean): Status {
   const { core } = cpu;
   if (cpu.protectedMode && cpu.cpl > cpu.iopl) throw generalProtection();
   const flags = core.lo(RFLAGS);
-  if (set && (flags & RFLAG.IF) === 0) core.set(interruptShadow, 1, 0);
+  if (set && (flags & RFLAG.IF) === 0) {
+    core.set(interruptShadow, 1, 0);
+    core.set(shadowedAddress, (core.pcLo() + 1) | 0, 0);
+  }
   core.set(RFLAGS, set ? flags | RFLAG.IF : flags & ~RFLAG.IF, 0);
   return Status.next;
 }

@@ -4,13 +4,20 @@ import type { X86Cpu } from "./cpu.js";
 import { WAIT_EXIT } from "./exit.js";
 import { Vector } from "./fault.js";
 import type { InterruptSource } from "./interrupt-source.js";
-import { activity, interruptShadow, interruptsWaiting, nmiState, RFLAGS, x86Layout } from "./state.js";
+import {
+  activity,
+  interruptShadow,
+  interruptsWaiting,
+  nmiState,
+  RFLAGS,
+  shadowedAddress,
+  x86Layout,
+} from "./state.js";
 
 /** DR6.BS. */
 const SINGLE_STEP = 1 << 14;
 /** Values of `interruptShadow`: by STI; by MOV SS and POP SS; with it, the dispatcher knows. */
 const SHADOW = { sti: 1, stack: 2, seen: 4 } as const;
-const STI = 0xfb;
 /** Bits of `nmiState`. */
 const NMI = { pending: 1, blocked: 2 } as const;
 /** Activity states. */
@@ -98,15 +105,17 @@ export class Interrupts {
   get shadow(): number {
     const { cpu } = this;
     const shadow = cpu.core.lo(interruptShadow);
-    // STI is followed by the dispatcher only where an interrupt waits: nobody may have seen the end of its shadow.
-    if (shadow === SHADOW.sti && !(this.enabled && this.followsSti())) return 0;
+    if (shadow === SHADOW.sti && this.leftBehind) return 0;
     return shadow & ~SHADOW.seen;
   }
 
-  private followsSti(): boolean {
-    const { cpu } = this;
-    const pc = (BigInt(cpu.core.pcHi() >>> 0) << 32n) | BigInt(cpu.core.pcLo() >>> 0);
-    return cpu.peekCode(pc - 1n) === STI;
+  /**
+   * STI is followed by the dispatcher only where an interrupt waits: nobody may have seen the end of its shadow. Then
+   * this is another instruction than the one behind it.
+   */
+  private get leftBehind(): boolean {
+    const { core } = this.cpu;
+    return core.pcLo() !== core.lo(shadowedAddress) || !this.enabled;
   }
 
   /** RFLAGS.IF. */
@@ -211,6 +220,10 @@ export class Interrupts {
     const { core } = this.cpu;
     const shadow = core.lo(interruptShadow);
     if (shadow === 0) return 0;
+    if (shadow === SHADOW.sti && this.leftBehind) {
+      core.set(interruptShadow, 0, 0);
+      return 0;
+    }
     if ((shadow & SHADOW.seen) === 0) {
       core.set(interruptShadow, shadow | SHADOW.seen, 0);
       this.shadowFrom = now;

@@ -26,6 +26,8 @@ const readOnly = (value: () => bigint): Msr => ({
   },
 });
 
+/** IA32_SPEC_CTRL: IBRS, STIBP, SSBD, BHI_DIS_S. */
+const SPECULATION_CONTROLS = 0x407n;
 /**
  * IA32_ARCH_CAPABILITIES: RDCL_NO, IBRS_ALL, SKIP_L1DFL_VMENTRY, SSB_NO, MDS_NO, IF_PSCHANGE_MC_NO, TAA_NO, SBDR_SSDP_NO,
  * FBSDP_NO, PSDP_NO, BHI_NO, PBRSB_NO, GDS_NO, RFDS_NO.
@@ -138,7 +140,7 @@ export class Msrs {
    * the weaknesses that software would have to work around (SDM volume 4, table 2-2).
    */
   private defineSpeculation(): void {
-    this.storage(0x48, msr("IA32_SPEC_CTRL"), (value) => value >> 3n === 0n);
+    this.storage(0x48, msr("IA32_SPEC_CTRL"), (value) => (value & ~SPECULATION_CONTROLS) === 0n);
     this.add(0x49, {
       read: () => {
         throw generalProtection();

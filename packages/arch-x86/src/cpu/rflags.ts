@@ -6,7 +6,7 @@ import { FLAGS, RFLAGS } from "./state.js";
 // RFLAGS as a whole, for helpers: the status flags are worked out from what set them, as translated code does it
 // (isa/flags.ts).
 
-type State = Pick<CoreApi, "big" | "lo" | "hi">;
+type State = Pick<CoreApi, "lo" | "hi">;
 
 function parity(value: number): number {
   let bits = value & 0xff;
@@ -16,19 +16,26 @@ function parity(value: number): number {
   return (bits & 1) === 0 ? Flag.PF : 0;
 }
 
-/** CF, AF and OF of an addition or subtraction. */
+/** CF, AF and OF of an addition or subtraction, whose operands have `above` bits less than 64. In halves. */
 function arithmetic(core: State, flagClass: number, above: number): number {
-  const result = core.big(FLAGS.result);
-  const source = core.big(FLAGS.source);
-  const bits = 64 - above;
-  const sized = (value: bigint) => BigInt.asUintN(64, BigInt.asIntN(bits, value));
   const adds = flagClass === FlagClass.add;
-  const other = sized(adds ? result - source : result + source);
+  const [resultLo, resultHi] = [core.lo(FLAGS.result), core.hi(FLAGS.result)];
+  const [sourceLo, sourceHi] = [core.lo(FLAGS.source), core.hi(FLAGS.source)];
+  // The other operand: a summand, or what was subtracted from.
+  let lo = (adds ? resultLo - sourceLo : resultLo + sourceLo) | 0;
+  let hi = resultHi - sourceHi - (resultLo >>> 0 < sourceLo >>> 0 ? 1 : 0);
+  if (!adds) hi = resultHi + sourceHi + (lo >>> 0 < resultLo >>> 0 ? 1 : 0);
+  if (above >= 32) {
+    lo = (lo << (above - 32)) >> (above - 32);
+    hi = lo >> 31;
+  } else hi |= 0;
   // A difference read backwards is a sum: minuend = subtrahend + result.
-  const [sum, x, y] = adds ? [result, other, source] : [other, source, result];
-  const carry = sum < (adds ? source : x) ? Flag.CF : 0;
-  const adjust = ((x ^ y ^ sum) & 0x10n) !== 0n ? Flag.AF : 0;
-  const overflow = (((x ^ sum) & (y ^ sum)) >> 63n) & 1n ? Flag.OF : 0;
+  const [sumLo, sumHi] = adds ? [resultLo, resultHi] : [lo, hi];
+  const [xLo, xHi] = adds ? [lo, hi] : [resultLo, resultHi];
+  const carry =
+    sumHi >>> 0 < sourceHi >>> 0 || (sumHi === sourceHi && sumLo >>> 0 < sourceLo >>> 0) ? Flag.CF : 0;
+  const adjust = (xLo ^ sourceLo ^ sumLo) & Flag.AF;
+  const overflow = ((xHi ^ sumHi) & (sourceHi ^ sumHi)) < 0 ? Flag.OF : 0;
   return carry | adjust | overflow;
 }
 

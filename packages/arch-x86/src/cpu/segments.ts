@@ -36,6 +36,14 @@ export class Segments {
     this.derive(number);
   }
 
+  /** Load CS or SS with a segment that begins at 0 and ends at 4 GiB, whose rights say that it can be used. */
+  loadFlat(number: typeof Seg.cs | typeof Seg.ss, selector: number, rights: number): void {
+    const { core } = this;
+    this.set(SEGMENTS[number] as SegmentFields, selector, 0, 0, LIMIT_4G, rights);
+    core.set(READ_LIMITS[number]!, LIMIT_4G, 0);
+    core.set(WRITE_LIMITS[number]!, LIMIT_4G, number === Seg.cs ? -1 : 0);
+  }
+
   /** Load any register, LDTR and TR too. */
   set(
     fields: SegmentFields,

@@ -108,6 +108,8 @@ export const X87 = {
 
 /** Interrupts are held back for the next instruction: 1 by STI, 2 by MOV SS and POP SS, as in a VMCS. Bit 2: seen. */
 export const interruptShadow = layout.i32("interruptShadow");
+/** Where the instruction is that STI holds interrupts back for: the low half of its linear address. */
+export const shadowedAddress = layout.i32("shadowedAddress");
 /** Bit 0: a non-maskable interrupt is pending; bit 1: they are blocked until IRET. */
 export const nmiState = layout.i32("nmiState");
 /** 0 runs, 1 after HLT, 2 after shutdown, 3 waits for a SIPI: activity states as in a VMCS. */

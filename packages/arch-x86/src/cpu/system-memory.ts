@@ -1,4 +1,5 @@
 import type { CoreApi, Translation } from "@hypercraft/engine";
+import { Fault } from "./fault.js";
 import { Need } from "./mmu.js";
 
 /** What the accesses go through. */
@@ -12,6 +13,11 @@ export interface SystemMemoryHost {
 }
 
 const PAGE = 4096n;
+/** Pages that `locate` remembers, a power of two, and words for each. */
+const PAGES = 32;
+const PAGE_WORDS = 3;
+/** The address of no page. */
+const NO_PAGE = 1;
 const MASK_64 = (1n << 64n) - 1n;
 
 /**
@@ -30,6 +36,44 @@ export class SystemMemory {
 
   constructor(host: SystemMemoryHost) {
     this.host = host;
+  }
+
+  /** Pages found lately, for reads and for writes: halves of their addresses, and where they are in host memory. */
+  private readonly known = new Int32Array(2 * PAGES * PAGE_WORDS).fill(NO_PAGE);
+  /** Whether `locate` may be asked: there is no second stage, whose translations would have to be forgotten, too. */
+  quick = true;
+
+  /** Translations changed. */
+  forget(): void {
+    this.known.fill(NO_PAGE);
+  }
+
+  /** Byte offset in host memory of a byte that the processor itself accesses; -1 where it faults or is no RAM. */
+  locate(lo: number, hi: number, write: boolean): number {
+    const { known } = this;
+    const page = lo & ~0xfff;
+    const at = (((lo >>> 12) & (PAGES - 1)) | (write ? PAGES : 0)) * PAGE_WORDS;
+    if (known[at] === page && known[at + 1] === hi) return (known[at + 2] as number) + (lo & 0xfff);
+    const offset = this.translated(lo, hi, write);
+    if (offset < 0) return -1;
+    known[at] = page;
+    known[at + 1] = hi;
+    known[at + 2] = offset & ~0xfff;
+    return offset;
+  }
+
+  private translated(lo: number, hi: number, write: boolean): number {
+    const { host, found } = this;
+    try {
+      host.translateSystem(write ? Need.write : Need.read, lo, hi, false, found);
+    } catch (error) {
+      // Whoever asked takes the general way, and comes upon it again.
+      if (error instanceof Fault) return -1;
+      throw error;
+    }
+    const offset = host.core.ramOffset(found.physical);
+    // Offsets are kept in 32 bits with a sign.
+    return offset > 0x7fff_ffff ? -1 : offset;
   }
 
   /** `size` bytes, little endian. */

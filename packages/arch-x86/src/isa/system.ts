@@ -1,14 +1,29 @@
 import type { Value } from "@hypercraft/engine";
 import { Helper, Privileged, SystemRegister } from "../cpu/helper-ids.js";
-import { FLAGS, GPR, Gpr, interruptShadow, interruptsWaiting, RFLAGS, SEGMENTS, Seg } from "../cpu/state.js";
+import {
+  CR2,
+  FLAGS,
+  GPR,
+  Gpr,
+  interruptShadow,
+  interruptsWaiting,
+  msr,
+  RFLAGS,
+  SEGMENTS,
+  Seg,
+  shadowedAddress,
+} from "../cpu/state.js";
 import type { InstructionOptions, X86Declaration } from "./declaration.js";
-import { type X86Builder, x86 } from "./lifter.js";
+import { Vector, type X86Builder, x86 } from "./lifter.js";
 
 // System instructions: SDM volume 2. Their work is the CPU model's; most end the block, as they change what the next
 // instructions mean.
 
 const insn = x86("system");
 const IF = 0x200;
+const AC = 0x4_0000;
+const LINEAR_BITS = 48;
+const KERNEL_GS_BASE = msr("IA32_KERNEL_GS_BASE");
 const LONG: InstructionOptions = { in64: "only" };
 
 type Lift = (b: X86Builder) => void;
@@ -32,6 +47,7 @@ const enableInterrupts: Lift = (b) => {
   const old = ir.get(RFLAGS);
   // No interrupt comes before the next instruction is over, unless they were enabled already.
   ir.set(interruptShadow, ir.select(i32.and(old, i32.const(IF)), i32.const(0), i32.const(1)));
+  ir.set(shadowedAddress, i32.wrap_i64(ir.pc(b.next)));
   ir.set(RFLAGS, i32.or(old, i32.const(IF)));
   ir.poll(b.next, interruptsWaiting);
 };
@@ -69,7 +85,12 @@ const storeRegister =
   };
 
 const writeControl: Lift = (b) => b.callAndDispatch(Helper.writeControl, b.register(0), b.raw(1));
-const readControl: Lift = (b) => b.write(0, b.ir.call(Helper.readControl, b.register(1)));
+/** CR2 is what page faults leave, and nobody else cares who reads it. */
+const readControl: Lift = (b) => {
+  const number = b.register(1);
+  if (number === 2 && b.mode.cpl === 0) b.write(0, b.ir.get(CR2));
+  else b.write(0, b.ir.call(Helper.readControl, number));
+};
 const writeDebug: Lift = (b) => b.callAndDispatch(Helper.writeDebug, b.register(0), b.raw(1));
 const readDebug: Lift = (b) => b.write(0, b.ir.call(Helper.readDebug, b.register(1)));
 
@@ -89,15 +110,40 @@ const inspect =
 const readBase =
   (segment: number): Lift =>
   (b) => {
-    b.ir.call(Helper.baseAccess, 0);
-    b.write(0, b.ir.get(SEGMENTS[segment]!.base));
+    if (!b.mode.baseAccess) b.undefined();
+    else b.write(0, b.ir.get(SEGMENTS[segment]!.base));
   };
 const writeBase =
   (segment: number): Lift =>
   (b) => {
+    const { ir, i64, mode } = b;
+    if (!mode.baseAccess) return b.undefined();
     const value = b.unsigned(0);
-    b.ir.call(Helper.baseAccess, 1, value);
-    b.ir.set(SEGMENTS[segment]!.base, value);
+    const above = i64.const(64 - LINEAR_BITS);
+    if (b.size === 8) b.raiseIf(i64.ne(i64.shr_s(i64.shl(value, above), above), value), Vector.GP, 0);
+    ir.set(SEGMENTS[segment]!.base, value);
+  };
+
+/** At ring 0 nothing can go wrong, and kernels do it at every entry. */
+const swapGs: Lift = (b) => {
+  const { ir, mode } = b;
+  if (mode.cpl !== 0) return b.raise(Vector.GP, 0);
+  const { base } = SEGMENTS[Seg.gs]!;
+  const [own, other] = [ir.get(base), ir.get(KERNEL_GS_BASE)];
+  ir.set(base, other);
+  ir.set(KERNEL_GS_BASE, own);
+};
+
+/** Data contexts (cpu/contexts.ts): the flag AC lets ring 0 into user pages. */
+const [ALL_PAGES, NO_USER_PAGES] = [0, 1];
+const setAccessFlag =
+  (set: boolean): Lift =>
+  (b) => {
+    const { ir, i32, mode } = b;
+    if (mode.cpl !== 0) return b.undefined();
+    const flags = ir.get(RFLAGS);
+    ir.set(RFLAGS, set ? i32.or(flags, i32.const(AC)) : i32.and(flags, i32.const(~AC)));
+    ir.selectContext(i32.const(set ? ALL_PAGES : NO_USER_PAGES));
   };
 
 const CF = 1;
@@ -206,11 +252,11 @@ export const system: readonly X86Declaration<X86Builder>[] = [
   insn("sysexit", "0F 35", (b) => b.callAndDispatch(Helper.sysexit, b.d.wide ? 8 : 4)),
   // Nothing is fetched or executed ahead of its time.
   insn("serialize", "NP 0F 01 E8", () => {}),
-  insn("swapgs", "0F 01 F8", calling(Helper.swapGs), LONG),
+  insn("swapgs", "0F 01 F8", swapGs, LONG),
   insn("xgetbv", "NP 0F 01 D0", calling(Helper.xgetbv)),
   insn("xsetbv", "NP 0F 01 D1", calling(Helper.xsetbv)),
-  insn("clac", "NP 0F 01 CA", calling(Helper.accessFlag, 0)),
-  insn("stac", "NP 0F 01 CB", calling(Helper.accessFlag, 1)),
+  insn("clac", "NP 0F 01 CA", setAccessFlag(false)),
+  insn("stac", "NP 0F 01 CB", setAccessFlag(true)),
   insn("rdfsbase Ry", "F3 0F AE /0", readBase(Seg.fs), LONG),
   insn("rdgsbase Ry", "F3 0F AE /1", readBase(Seg.gs), LONG),
   insn("wrfsbase Ry", "F3 0F AE /2", writeBase(Seg.fs), LONG),

@@ -22,6 +22,7 @@ import {
   RFLAGS,
   SEGMENTS,
   type SegmentFields,
+  shadowedAddress,
   TR,
 } from "../state.js";
 import { Entry, Exit } from "./controls.js";
@@ -83,6 +84,7 @@ export function loadGuestState(cpu: X86Cpu, view: EntryView): void {
     for (const [i, field] of PDPTES.entries()) core.setBig(field, vmcs.read(PDPTE_FIELDS[i]!));
   const interruptibility = vmcs.get(F.GUEST_INTERRUPTIBILITY);
   core.set(interruptShadow, interruptibility & 3, 0);
+  core.set(shadowedAddress, vmcs.get(F.GUEST_RIP) | 0, 0);
   const blocked = (interruptibility & INTERRUPTIBILITY_NMI) !== 0 ? NMI_BLOCKED : 0;
   core.set(nmiState, (core.lo(nmiState) & ~NMI_BLOCKED) | blocked, 0);
   writeFlagFields(core, vmcs.get(F.GUEST_RFLAGS));
