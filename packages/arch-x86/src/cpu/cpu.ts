@@ -376,6 +376,7 @@ export class X86Cpu extends CpuModel implements GuestCpu {
 
   /** Translate for an access of the processor itself. Throws a `Fault`; CR2 is told. */
   translateSystem(need: Need, lo: number, hi: number, user: boolean, out: Translation): void {
+    if (this.longMode && !isCanonical(lo, hi)) throw this.exceptions.nonCanonical(lo, hi);
     try {
       this.walk(need, lo, hi, user, false, out);
     } catch (error) {

@@ -66,6 +66,13 @@ export class FarTransfers {
     return Number(this.cpu.memory.read(at + 8n, 4));
   }
 
+  /** The same of a table or task, whose base has to be canonical. */
+  private systemBaseHigh(selector: number): number {
+    const high = this.baseHigh(selector);
+    if (!isCanonicalAddress(BigInt(high >>> 0) << 32n)) throw generalProtection(selector & ~3);
+    return high;
+  }
+
   /** Set bits in the second word of a descriptor: accessed, busy. */
   private markDescriptor(selector: number, d: Descriptor, bits: number): Descriptor {
     if ((d.high & bits) === bits) return d;
@@ -139,7 +146,7 @@ export class FarTransfers {
     if ((selector & 4) !== 0) throw generalProtection(error);
     const d = this.descriptor(selector, generalProtection);
     if (isSegment(d) || systemType(d) !== SystemType.ldt) throw generalProtection(error);
-    const high = this.baseHigh(selector);
+    const high = this.systemBaseHigh(selector);
     if (!isPresent(d)) throw notPresent(error);
     segments.set(LDTR, selector, d.base, high, d.limit, d.rights);
   }
@@ -154,7 +161,7 @@ export class FarTransfers {
     const type = systemType(d);
     if (isSegment(d) || (type !== SystemType.tss && (longMode || type !== SystemType.tss16)))
       throw generalProtection(error);
-    const high = this.baseHigh(selector);
+    const high = this.systemBaseHigh(selector);
     if (!isPresent(d)) throw notPresent(error);
     const busy = this.markDescriptor(selector, d, 0x200);
     segments.set(TR, selector, busy.base, high, busy.limit, busy.rights);

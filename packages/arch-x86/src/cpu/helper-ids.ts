@@ -28,6 +28,12 @@ export const Helper = {
   depositBits: 9,
   extractBits: 10,
 
+  /**
+   * Store 16 bits, of which few instructions do not store the same always: bits 47:32 of `b` at offset `b` & 0xffffffff of
+   * segment `constant`. Raises what a store does.
+   */
+  storeWord: 11,
+
   // Segments and far transfers. Selectors and offsets are values; `constant` & 15 is the operand size, and above it, by
   // 4 bits, the length of the instruction where it is needed.
   /** Load segment register `constant` with the selector `a`. */

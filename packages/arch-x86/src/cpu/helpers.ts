@@ -34,7 +34,9 @@ import {
   LDTR,
   msr,
   RFLAGS,
+  SEGMENTS,
   Seg,
+  type SegmentFields,
   shadowedAddress,
   TR,
   XCR0,
@@ -76,6 +78,8 @@ export function runHelper(
       throw new Fault(constant & 0xff, (constant & 0x100) !== 0 ? constant >> 9 : -1);
     case Helper.segmentLimit:
       return segmentLimit(cpu, constant, bLo >>> 0);
+    case Helper.storeWord:
+      return storeWord(cpu, constant, bLo >>> 0, bHi & 0xffff);
     case Helper.popFlags:
       return popFlags(cpu, constant, bLo);
     case Helper.loadMxcsr:
@@ -235,6 +239,15 @@ function segmentLimit(cpu: X86Cpu, constant: number, offset: number): Status {
   const segment = constant & 7;
   if (cpu.segments.allows(segment, offset, constant >> 4, (constant & 8) !== 0)) return Status.next;
   throw new Fault(segment === Seg.ss ? Vector.stack : Vector.generalProtection, 0);
+}
+
+function storeWord(cpu: X86Cpu, segment: number, offset: number, value: number): Status {
+  const { core, memory } = cpu;
+  if (!cpu.segments.allows(segment, offset, 2, true))
+    throw new Fault(segment === Seg.ss ? Vector.stack : Vector.generalProtection, 0);
+  const linear = (core.lo((SEGMENTS[segment] as SegmentFields).base) + offset) >>> 0;
+  memory.write(BigInt(linear), 2, BigInt(value), cpu.cpl === 3);
+  return Status.next;
 }
 
 /** POPF, the pointer of the stack included. */

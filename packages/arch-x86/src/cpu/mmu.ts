@@ -47,6 +47,8 @@ export class Mmu {
   private hi = 0;
   /** Word index of the entry read last. */
   private at = 0;
+  /** Entries that led to a table and are not marked as accessed: addresses and low halves. */
+  private readonly used: number[] = [];
 
   constructor(core: CoreApi) {
     this.core = core;
@@ -76,6 +78,7 @@ export class Mmu {
     let noExecute = false;
     let table = mode.root;
     const entrySize = mode.levels === 2 ? 4 : 8;
+    this.used.length = 0;
     for (let level: number = mode.levels; ; level--) {
       if (mode.levels === 3 && level === 3) {
         const [pdpteLo, pdpteHi] = mode.pdptes[lo >>> 30] as readonly [number, number];
@@ -91,7 +94,7 @@ export class Mmu {
       rights &= this.lo;
       noExecute ||= entrySize === 8 && this.hi < 0;
       if (!leaf) {
-        this.mark(A, locate, table + index * entrySize, entrySize);
+        if ((this.lo & A) === 0 && this.at >= 0) this.used.push(table + index * entrySize, this.lo);
         table = entrySize === 8 ? tableAddress(this.lo, this.hi) : (this.lo & ~0xfff) >>> 0;
         continue;
       }
@@ -104,6 +107,7 @@ export class Mmu {
           ? !noExecute && !(mode.smep && !user && userPage)
           : !supervisorBarred && (need !== Need.write || writable));
       if (!allowed) fail(PageError.present);
+      this.markUsed(locate, entrySize);
       this.mark(need === Need.write ? A | D : A, locate, table + index * entrySize, entrySize);
       const shift = pageShift(mode.levels, level);
       out.physical = this.pageBase(mode.levels, level, shift) + offsetIn(shift, lo);
@@ -129,6 +133,19 @@ export class Mmu {
     this.at = offset >>> 2;
     this.lo = words[this.at] as number;
     this.hi = size === 8 ? (words[this.at + 1] as number) : 0;
+  }
+
+  /** Only a translation that succeeds marks the entries that it went through, as Intel386 does and its successors may. */
+  private markUsed(locate: Locate, size: number): void {
+    const { used } = this;
+    if (used.length === 0) return;
+    const [lo, at] = [this.lo, this.at];
+    for (let i = 0; i < used.length; i += 2) {
+      this.lo = used[i + 1] as number;
+      this.at = 0;
+      this.mark(A, locate, used[i] as number, size);
+    }
+    [this.lo, this.at] = [lo, at];
   }
 
   private mark(bits: number, locate: Locate, physical: number, size: number): void {

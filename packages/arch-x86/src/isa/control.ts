@@ -1,3 +1,4 @@
+import type { Value } from "@hypercraft/engine";
 import { Helper } from "../cpu/helper-ids.js";
 import { GPR, Gpr } from "../cpu/state.js";
 import type { InstructionOptions, X86Declaration } from "./declaration.js";
@@ -8,13 +9,26 @@ import { type X86Builder, x86 } from "./lifter.js";
 const insn = x86("base");
 const F64: InstructionOptions = { size64: "f64" };
 
+const jump = (b: X86Builder): void => {
+  b.checkRelative();
+  b.jumpRelative();
+};
+
+const jumpIndirect = (b: X86Builder): void => {
+  const target = b.unsigned(0);
+  b.checkTarget(target);
+  b.jumpTo(target);
+};
+
 const call = (b: X86Builder): void => {
+  b.checkRelative();
   b.push(b.size, b.nextIp());
   b.jumpRelative();
 };
 
 const callIndirect = (b: X86Builder): void => {
   const target = b.unsigned(0);
+  b.checkTarget(target);
   b.push(b.size, b.nextIp());
   b.jumpTo(target);
 };
@@ -22,6 +36,7 @@ const callIndirect = (b: X86Builder): void => {
 const back = (b: X86Builder): void => {
   const { size } = b;
   const target = b.zeroExtended(size, b.top(size));
+  b.checkTarget(target);
   b.drop(size);
   if (b.d.instruction?.operands.length === 1)
     b.setStackPointer(b.stackOffset(b.stackPointer(), b.immediate & 0xffff));
@@ -36,21 +51,28 @@ const loop =
     const count = b.zeroExtended(d.addressSize, i64.sub(b.ir.get(GPR[Gpr.rcx]!), i64.const(1)));
     const more = i32.eqz(i64.eqz(count));
     const zero = condition === "any" ? null : b.flags.condition(condition === "zero" ? 4 : 5);
+    const taken = zero === null ? more : i32.and(more, i32.eqz(i32.eqz(zero)));
+    b.checkRelative(taken);
     b.setGpr(Gpr.rcx, d.addressSize, count);
-    b.branchRelative(zero === null ? more : i32.and(more, i32.eqz(i32.eqz(zero))));
+    b.branchRelative(taken);
   };
 
-const jumpIfZero = (b: X86Builder): void =>
-  b.branchRelative(b.i64.eqz(b.zeroExtended(b.d.addressSize, b.ir.get(GPR[Gpr.rcx]!))));
+const branchIf = (b: X86Builder, taken: Value): void => {
+  b.checkRelative(taken);
+  b.branchRelative(taken);
+};
 
-const jumpIf = (b: X86Builder): void => b.branchRelative(b.flags.condition(b.d.opcode & 15));
+const jumpIfZero = (b: X86Builder): void =>
+  branchIf(b, b.i64.eqz(b.zeroExtended(b.d.addressSize, b.ir.get(GPR[Gpr.rcx]!))));
+
+const jumpIf = (b: X86Builder): void => branchIf(b, b.flags.condition(b.d.opcode & 15));
 
 const conditions = Array.from({ length: 16 }, (_, code) => code.toString(16).toUpperCase());
 
 export const control: readonly X86Declaration<X86Builder>[] = [
-  insn("jmp Jz", "E9", (b) => b.jumpRelative(), F64),
-  insn("jmp Jb", "EB", (b) => b.jumpRelative(), F64),
-  insn("jmp Ev", "FF /4", (b) => b.jumpTo(b.unsigned(0)), F64),
+  insn("jmp Jz", "E9", jump, F64),
+  insn("jmp Jb", "EB", jump, F64),
+  insn("jmp Ev", "FF /4", jumpIndirect, F64),
   insn("call Jz", "E8", call, F64),
   insn("call Ev", "FF /2", callIndirect, F64),
   insn("ret Iw", "C2", back, F64),

@@ -1,4 +1,5 @@
 import type { Value } from "@hypercraft/engine";
+import { Helper } from "../cpu/helper-ids.js";
 import { GPR, Gpr } from "../cpu/state.js";
 import type { InstructionOptions, X86Declaration } from "./declaration.js";
 import { Flag } from "./flags.js";
@@ -102,16 +103,20 @@ const bound: Lift = (b) => {
 /** The requested privilege level of the first selector becomes no less than the second's. */
 const adjustPrivilege: Lift = (b) => {
   const { i64, ir } = b;
-  const [selector, other] = [b.unsigned(0, true), b.unsigned(1)];
+  const [selector, other] = [b.unsigned(0), b.unsigned(1)];
   const less = i64.lt_u(low(b, selector, 3), low(b, other, 3));
   const raised = i64.or(low(b, selector, 0xfffc), low(b, other, 3));
-  b.write(0, ir.select(less, raised, selector));
+  if (b.isMemory(0)) {
+    // Nothing is stored where nothing changes.
+    const place = i64.or(b.effectiveAddress(), i64.shl(raised, i64.const(32)));
+    ir.callIf(less, Helper.storeWord, b.segmentOf(), place);
+  } else b.write(0, ir.select(less, raised, selector));
   b.flags.replaceZero(less);
 };
 
 /** ENTER: a frame, with the frame pointers of the enclosing procedures. */
 const enter: Lift = (b) => {
-  const { ir, mode, size } = b;
+  const { i64, ir, mode, size } = b;
   const level = b.d.second & 31;
   const frame = ir.get(GPR[Gpr.rbp]!);
   const start = b.stackPointer();
@@ -122,11 +127,14 @@ const enter: Lift = (b) => {
     const value = b.loadStack(b.stackOffset(base, -size * i), size);
     b.storeStack(b.stackOffset(top, -size * i), size, value);
   }
-  if (level > 0) b.storeStack(b.stackOffset(top, -size * level), size, top);
+  // All of ESP as the push leaves it, also where only SP counts.
+  const upper = i64.and(ir.get(GPR[Gpr.rsp]!), i64.const(~0xffff));
+  const framePointer = mode.stack === 2 ? i64.or(upper, top) : top;
+  if (level > 0) b.storeStack(b.stackOffset(top, -size * level), size, framePointer);
   const pointer = b.stackOffset(top, -size * level - (b.immediate & 0xffff));
   // The last place of the frame must be writable, too.
   ir.probe("write", 1, b.inSegment(2, pointer, 1, true));
-  b.setGpr(Gpr.rbp, size, top);
+  b.setGpr(Gpr.rbp, size, framePointer);
   b.setStackPointer(pointer);
 };
 

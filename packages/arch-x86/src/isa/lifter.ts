@@ -386,7 +386,22 @@ export class X86Builder extends InstructionBuilder<CodeMode> {
     return this.zeroExtended(mode.bits === 16 ? 2 : 4, ip);
   }
 
-  /** Go on at an offset in CS, which is zero-extended from the operand size. */
+  /**
+   * #GP unless code can be at an offset in CS: the branch faults, not what it leads to. Offsets are zero-extended from
+   * the operand size; `taken`: an i32, not zero if the branch is taken at all.
+   */
+  checkTarget(ip: Value, taken?: Value): void {
+    const { ir, i32, i64, mode } = this;
+    let beyond: Value;
+    if (mode.bits === 64) {
+      // Bits 63:47 are all the same.
+      beyond = i64.gt_u(i64.add(i64.shr_s(ip, i64.const(47)), i64.const(1)), i64.const(1));
+    } else if (mode.flat) return;
+    else beyond = i64.gt_u(ip, i64.extend_i32_u(ir.get(SEGMENTS[Seg.cs]!.limit)));
+    this.raiseIf(taken === undefined ? beyond : i32.and(i32.eqz(i32.eqz(taken)), beyond), Vector.GP, 0);
+  }
+
+  /** Go on at an offset in CS, which is zero-extended from the operand size and was checked. */
   jumpTo(ip: Value): void {
     const { ir, i64, mode } = this;
     if (mode.bits === 64 || mode.flat) return ir.jumpIndirect(ip);
@@ -398,20 +413,26 @@ export class X86Builder extends InstructionBuilder<CodeMode> {
     return this.size === 2 && this.mode.bits !== 64;
   }
 
-  private wrappedTarget(): Value {
+  /** The offset that the relative operand leads to. */
+  private relativeTarget(): Value {
     const ip = this.i64.add(this.nextIp(), this.i64.const(this.d.immediate));
-    return this.zeroExtended(2, ip);
+    return this.zeroExtended(this.size === 2 ? 2 : 4, ip);
   }
 
-  /** Go on at the relative operand. */
+  /** #GP unless code can be where the relative operand leads. 64-bit code goes no further than to a fetch's #GP by it. */
+  checkRelative(taken?: Value): void {
+    if (this.mode.bits !== 64) this.checkTarget(this.relativeTarget(), taken);
+  }
+
+  /** Go on at the relative operand, which was checked. */
   jumpRelative(): void {
-    if (this.wraps) this.jumpTo(this.wrappedTarget());
+    if (this.wraps) this.jumpTo(this.relativeTarget());
     else this.ir.jump(this.next + this.d.immediate);
   }
 
   /** The same if an i32 is not zero, else with the next instruction. */
   branchRelative(condition: Value): void {
-    if (this.wraps) this.jumpTo(this.ir.select(condition, this.wrappedTarget(), this.nextIp()));
+    if (this.wraps) this.jumpTo(this.ir.select(condition, this.relativeTarget(), this.nextIp()));
     else this.ir.branch(condition, this.next + this.d.immediate, this.next);
   }
 

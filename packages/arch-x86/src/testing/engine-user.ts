@@ -79,6 +79,12 @@ export class UserCpu extends FlatUserCpu {
         core.setPc(core.pcLo() + (constant & 0xff), core.pcHi());
         return Status.redispatch;
       }
+      case Helper.storeWord: {
+        const at = core.ramOffset(bLow >>> 0);
+        core.bytes.set([bHigh, bHigh >>> 8], at);
+        core.ramWritten(at, 2);
+        return Status.next;
+      }
       case Helper.skip:
         return this.skip(constant);
       case Helper.syscall:

@@ -98,10 +98,10 @@ export function pagingCases(mode: PagingMode, count: number, seed = 1): SystemCa
           : (tables[i + 1] as (typeof tables)[number])[0];
       if (large) offset = gib ? FAR : 0;
       const reserved = large && pick(8) === 0 ? (wide ? 1 << 14 : 1 << 21) : 0;
-      // QEMU marks pages of 1 GiB as accessed before it looks at rights.
+      // QEMU marks entries that lead to a table, and pages of 1 GiB, as accessed before it looks at rights.
       const low =
         flags() |
-        (gib ? ACCESSED : 0) |
+        (gib || !(last || large) ? ACCESSED : 0) |
         (large ? LARGE : 0) |
         (last || large ? pick(2) * GLOBAL : 0) |
         reserved;

@@ -174,7 +174,6 @@ const addresses: readonly SystemCase[] = [
     "mov (%rbx), %eax",
     "mov %eax, (%rbx)",
     "lock incl (%rbx)",
-    "jmp *%rbx",
     "invlpg (%rbx)",
     "lgdt (%rbx)",
   ],
