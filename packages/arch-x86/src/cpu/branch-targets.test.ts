@@ -63,7 +63,10 @@ function inLongMode(tier: Tier, code: readonly number[], budget: number) {
   m.core.run(budget);
   const pointer = m.core.lo(GPR[Gpr.rsp]!);
   // Error code, RIP, CS, RFLAGS, RSP.
-  return { at: Number(view.getBigUint64(pointer + 8, true)) - CODE, pointer: view.getUint32(pointer + 32, true) };
+  return {
+    at: Number(view.getBigUint64(pointer + 8, true)) - CODE,
+    pointer: view.getUint32(pointer + 32, true),
+  };
 }
 
 /** Often enough that the hot tier compiles it: an instruction that does nothing, a thousand times. */

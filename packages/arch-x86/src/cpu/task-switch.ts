@@ -106,8 +106,8 @@ export class TaskSwitch {
     cpu.segments.set(TR, selector & ~3, d.base, 0, d.limit, d.rights | BUSY);
     core.set(CR0, core.lo(CR0) | CR0_BIT.TS, 0);
     if (wide && paging) writeCr3(cpu, root);
-    for (const [i, value] of registers.entries())
-      core.setBig(GPR[i]!, wide ? value : (core.big(GPR[i]!) & 0xffff_0000n) | value);
+    // Of the upper halves that a segment of 16 bits has not, the manual says nothing: Intel386 sets them.
+    for (const [i, value] of registers.entries()) core.setBig(GPR[i]!, wide ? value : 0xffff_0000n | value);
     const flags = (kind === "call" ? newFlags | RFLAG.NT : newFlags) | 2;
     writeFlagFields(core, wide ? flags : flags & 0xffff);
     // From here on faults are the new task's.

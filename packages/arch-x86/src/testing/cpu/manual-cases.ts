@@ -74,6 +74,10 @@ const longCases: readonly ManualCase[] = [
   kernel("mov $0x628, %eax\nmov %rax, %cr4\nmov %dr4, %rax", [UD, -1]),
   kernel("mov $0x620, %eax\nmov %rax, %cr4\nmov %dr4, %rax", "nothing"),
   kernel("xgetbv", [UD, -1]),
+  // Addresses that are not canonical: of the descriptor of INVPCID, in descriptors of tasks and tables.
+  kernel(`${FAR}xor %eax, %eax\ninvpcid (%rbx), %rax`, [GP, 0]),
+  kernel("movl $0x8000, gdt_tss + 8\nmovb $0x89, gdt_tss + 5\nmov $TSS, %eax\nltr %ax", [GP, 0x48]),
+  kernel("movl $0x8000, gdt_ldt + 8\nmov $LDT, %eax\nlldt %ax", [GP, 0x58]),
   // LOCK where it is not allowed.
   ...["lock; mov %eax, data", "lock; nop", "lock; add %eax, %ebx", "lock; cmp %eax, data"].map((code) =>
     kernel(code, [UD, -1]),
@@ -128,6 +132,26 @@ const limits: readonly ManualCase[] = [
   kernel("lcall $CODE32, $0xffffffff", "nothing"),
 ].filter(({ code }) => !code.includes("0xffffffff"));
 
+const legacy: readonly ManualCase[] = [
+  // Nothing is stored where nothing changes.
+  kernel(through("READ_ONLY", "movw $1, data\nmov $1, %ebx\narpl %bx, %fs:data"), "nothing"),
+  kernel(through("READ_ONLY", "movw $1, data\nmov $2, %ebx\narpl %bx, %fs:data"), [GP, 0]),
+  kernel(
+    "movw $0x51, data\nmov $2, %ebx\narpl %bx, data\njnz 1f\ncmpw $0x52, data\nje 2f\n1: ud2\n2:",
+    "nothing",
+  ),
+  // A frame pointer of 32 bits is all of ESP, also on a stack of 16.
+  as(
+    one(
+      "ENTER on a stack of 16 bits",
+      `mov $DATA16, %eax\nmov %ax, %ss\nmov $0x12347000, %esp\nmov $0x87654321, %ebp\nenter $8, $1
+      mov %esp, %ebx\nmov $DATA32, %eax\nmov %ax, %ss\nmov $stack, %esp
+      cmp $0x12346ff0, %ebx\njne 1f\ncmp $0x12346ffc, %ebp\njne 1f\ncmp %ebp, 0x6ff8\nje 2f\n1: ud2\n2:`,
+    ),
+    "nothing",
+  ),
+];
+
 /** Faults while an exception is delivered have EXT set, those of INT have not. */
 const nested: readonly ManualCase[] = [
   kernel("movb $0x0e, idt + 6 * 8 + 5\nud2", [11, (6 << 3) | 3]),
@@ -146,5 +170,6 @@ export const manualGroups: Readonly<
   alignment: { list: alignment, program: long },
   "limits of segments": { list: limits, program },
   "faults of task switches": { list: taskFaults, program },
+  "legacy instructions": { list: legacy, program },
   "nested exceptions": { list: nested, program },
 };

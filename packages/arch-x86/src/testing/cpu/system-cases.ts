@@ -170,13 +170,7 @@ const compatible = (name: string, code: string): SystemCase =>
 const NOT_CANONICAL = "mov $0x8000000000000000, %rbx";
 // Those through the stack segment are not here: QEMU tells no stack from other memory.
 const addresses: readonly SystemCase[] = [
-  ...[
-    "mov (%rbx), %eax",
-    "mov %eax, (%rbx)",
-    "lock incl (%rbx)",
-    "invlpg (%rbx)",
-    "lgdt (%rbx)",
-  ],
+  ...["mov (%rbx), %eax", "mov %eax, (%rbx)", "lock incl (%rbx)", "invlpg (%rbx)", "lgdt (%rbx)"],
   ...["fs mov (%rbx), %eax", "movups (%rbx), %xmm0", "mov %rbx, %rsi\nlodsb", "mov %rbx, %rdi\nstosb"],
 ].flatMap((code) => [
   one(code, `${NOT_CANONICAL}\n${code}`),

@@ -26,7 +26,8 @@ export const PC_MAP = {
   ports: {
     com1: { base: 0x3f8, size: 8, irq: 4 } as InterruptingBlock,
     com2: { base: 0x2f8, size: 8, irq: 3 } as InterruptingBlock,
-    post: { base: 0x80, size: 1 } as Block,
+    /** Codes of self-tests: an AT's port, and a PS/1's, which test ROMs use. */
+    post: { base: 0x80, size: 1, further: [{ base: 0x190, size: 1 }] },
     debugConsole: { base: 0xe9, size: 1 } as Block,
     debugExit: { base: 0xf4, size: 4 } as Block,
   },

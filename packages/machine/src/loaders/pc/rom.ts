@@ -4,8 +4,8 @@ import type { PcBoot } from "./entry.js";
 
 const FOUR_GIB = 0x1_0000_0000;
 const MIB = 0x10_0000;
-/** The part of a ROM's end that is below 1 MiB, too. */
-const LOW_PART = 0x2_0000;
+/** The part of a ROM's end that is below 1 MiB, too: all that is not video memory. It lies in RAM, as if shadowed. */
+const LOW_PART = 0x4_0000;
 const LARGEST = 16 * MIB;
 const SEGMENT = 0x1_0000;
 
@@ -20,7 +20,7 @@ export function romRange(name: string, size: number): { readonly base: number; r
 }
 
 /**
- * Puts a ROM where the processor starts after a reset, with its last 128 KiB below 1 MiB, too. The plan's RAM has to
+ * Puts a ROM where the processor starts after a reset, with its last 256 KiB below 1 MiB, too. The plan's RAM has to
  * include `romRange`.
  * @throws MachineError naming what overlaps.
  */
