@@ -45,10 +45,12 @@ export async function readPcKernel(file: Uint8Array, name: string): Promise<PcKe
 }
 
 function readPcElf(bytes: Uint8Array, name: string): PcKernel {
+  // Before the file is read as ELF: a Multiboot header with addresses of its own is there for kernels whose ELF
+  // headers have no physical ones.
+  if (looksLikeMultiboot(bytes)) return { format: "multiboot", name, kernel: readMultiboot(bytes, name) };
   // Kernels of 32 bits are for PCs as well; of others, the error is about x86-64.
   const elf = readElf(bytes, name, elfIs(bytes, EM_386, 32) ? undefined : X86_64);
   const entry = pvhEntry(elf);
-  if (looksLikeMultiboot(bytes)) return { format: "multiboot", name, kernel: readMultiboot(bytes, name) };
   return entry === undefined ? { format: "elf", name, elf } : { format: "pvh", name, elf, entry };
 }
 

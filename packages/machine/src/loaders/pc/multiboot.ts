@@ -25,6 +25,8 @@ const REQUIRED = 0xffff;
 const INFO_SIZE = 116;
 const INFO = { memory: 1, commandLine: 4, modules: 8, memoryMap: 0x40, loaderName: 0x200 } as const;
 
+const STACK_SIZE = 4096;
+
 /** Where a kernel without ELF headers goes: the header's address fields. */
 interface LoadAddresses {
   /** The address that the header itself is loaded to. */
@@ -101,7 +103,10 @@ export function placeMultiboot(plan: LoadPlan, kernel: MultibootKernel, options:
       ? placeElf(plan, kernel.elf as ElfFile)
       : placeByAddresses(plan, kernel, kernel.addresses);
   const rbx = placeInformation(plan, kernel, options, placed.end);
-  const registers = { rax: BOOTED_MAGIC, rbx };
+  // The specification leaves ESP undefined, but kernels push before they have a stack of their own, as any loader
+  // leaves one behind.
+  const stack = placeLow(plan, "the boot stack", new Uint8Array(STACK_SIZE), 16);
+  const registers = { rax: BOOTED_MAGIC, rbx, rsp: stack + STACK_SIZE };
   // Any flat segments will do; these are those that GRUB and QEMU have.
   return { ...placed, entry: { kind: "protected", pc: placed.entry, code: 0x08, data: 0x10, registers } };
 }

@@ -212,6 +212,34 @@ describe("Multiboot", () => {
     expect(whole.boot.end).toBe(0x20_1000);
   });
 
+  it("does not ask the ELF headers of a file whose Multiboot header has addresses", async () => {
+    // Linked for virtual addresses alone, as kernels in Rust often are.
+    const linked = elfFile({
+      bits: 64,
+      machine: 62,
+      entry: 0xffff_ff80_0020_0020n,
+      segments: [
+        {
+          vaddr: 0xffff_ff80_0020_0000n,
+          paddr: 0xffff_ff80_0020_0000n,
+          bytes: multibootHeader(0x1_0002, [0x20_0000, 0x20_0000, 0x20_0020, 0x20_1000, 0x20_0010]),
+        },
+      ],
+    });
+    const { boot, kernel } = await load(linked);
+    expect(kernel.format).toBe("multiboot");
+    expect(boot).toMatchObject({ start: 0x20_0000, end: 0x20_1000, entry: { pc: 0x20_0010 } });
+  });
+
+  it("leaves a stack in memory that nothing else is in", async () => {
+    const { boot, memory, plan } = await load(elf(multibootHeader(3)), { commandLine: "-v" });
+    const { rbx = 0, rsp = 0 } = boot.entry.kind === "protected" ? boot.entry.registers! : {};
+    expect(rsp % 16).toBe(0);
+    expect(memory.read(rsp - 4096, 4096)).toEqual(new Uint8Array(4096));
+    expect(rbx).not.toBe(0);
+    expect(() => plan.place({ name: "x", address: rsp - 4096, bytes: new Uint8Array(16) })).toThrow("overlap");
+  });
+
   it("tells of memory, modules and the command line in EBX's structure", async () => {
     const modules = [
       { name: "one", bytes: text("first") },
