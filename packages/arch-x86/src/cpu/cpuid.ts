@@ -1,5 +1,6 @@
 import { CR4 as CR4_BIT } from "./control-bits.js";
 import type { X86Cpu } from "./cpu.js";
+import { CRYSTAL_HZ } from "./frequencies.js";
 import { PHYSICAL_BITS } from "./paging-entry.js";
 import { CR4 } from "./state.js";
 
@@ -42,7 +43,8 @@ const bits = (positions: Readonly<Record<string, number>>): number =>
 
 /** Family 6, model 58, stepping 9. */
 const SIGNATURE = 0x0003_06a9;
-const MAX_BASIC = 0x16;
+// Leaf 16H is missing as it is on most virtual processors: systems that find it take its rounded megahertz for exact.
+const MAX_BASIC = 0x15;
 const MAX_EXTENDED = 0x8000_0008;
 const VENDOR = ["Genu", "ineI", "ntel"] as const;
 const BRAND = "hypercraft x86-64 processor";
@@ -97,9 +99,7 @@ export class Cpuid {
         return this.extendedState(sub);
       case 0x15:
         // TSC = crystal * EBX / EAX.
-        return [1, cpu.tscHz / 25_000_000, 25_000_000, 0];
-      case 0x16:
-        return [cpu.tscHz / 1e6, cpu.tscHz / 1e6, 100, 0];
+        return [1, cpu.tscHz / CRYSTAL_HZ, CRYSTAL_HZ, 0];
       default:
         return [0, 0, 0, 0];
     }

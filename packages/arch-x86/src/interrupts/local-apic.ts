@@ -5,6 +5,7 @@ import {
   type MmioDevice,
   type TimerQueue,
 } from "@hypercraft/hypercraft";
+import { CRYSTAL_HZ } from "../cpu/frequencies.js";
 import type { InterruptSource } from "../cpu/interrupt-source.js";
 import type { ApicBus } from "./apic-bus.js";
 import {
@@ -43,7 +44,7 @@ export interface LocalApicOptions {
   readonly processor: ApicProcessor;
   readonly clock: Clock;
   readonly timers: TimerQueue;
-  /** Frequency in Hz of the clock of the timer; default 1 GHz. */
+  /** Frequency in Hz of the clock of the timer; default that of the crystal, 1 GHz. */
   readonly timerHz?: number;
   /** For TSC-deadline mode; without it that never expires. */
   readonly tsc?: TimestampCounter;
@@ -121,7 +122,7 @@ export class LocalApic implements InterruptSource, MmioDevice {
     this.timer = new LocalApicTimer({
       clock,
       timers,
-      hz: options.timerHz ?? 1_000_000_000,
+      hz: options.timerHz ?? CRYSTAL_HZ,
       tsc: options.tsc,
       expired: () => this.signalLocal(Lvt.timer),
     });
