@@ -327,6 +327,26 @@ describe("events", () => {
     expect([waiting, rig.vmread(F.EXIT_INTERRUPTION_INFORMATION)]).toEqual([false, 0x8000_0055n]);
   });
 
+  it.each<[string, number[], number, number]>([
+    ["STI holds them back from one instruction", [0xfb], 0x2, 1],
+    ["that they are no longer", [0xfb, 0x90], 0x2, 0],
+    ["an end by CLI", [0xfb, 0xfa], 0x2, 0],
+    // LIDT makes the processor look for interrupts again.
+    ["an end that nobody looked at", [0xfb, 0xfa, 0x0f, 0x01, 0x1b], 0x2, 0],
+    ["no second STI", [0xfb], 0x202, 0],
+  ])("are held back: the exit tells %s", (_name, code, flags, interruptibility) => {
+    run(code, { [F.GUEST_RFLAGS]: flags });
+    expect(rig.vmread(F.GUEST_INTERRUPTIBILITY)).toBe(BigInt(interruptibility));
+  });
+
+  it.each([
+    [[], 1],
+    [[0x90], 0],
+  ])("are held back as the entry says: %j", (code, interruptibility) => {
+    run(code, { [F.GUEST_RFLAGS]: 0x202, [F.GUEST_INTERRUPTIBILITY]: 1 });
+    expect(rig.vmread(F.GUEST_INTERRUPTIBILITY)).toBe(BigInt(interruptibility));
+  });
+
   it("that cannot be masked leave", () => {
     prepareGuest(rig, onPin(Pin.nmiExiting));
     putGuestCode(rig, VMCALL);
