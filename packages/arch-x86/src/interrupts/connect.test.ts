@@ -74,18 +74,32 @@ describe("a processor with a local APIC", () => {
     expect(there()).toBe(0);
   });
 
+  it("tells in CPUID how fast its clocks are", () => {
+    const { clock, processors } = machine();
+    const [{ cpu, apic }] = processors;
+    const [denominator, numerator, crystalHz] = cpu.cpuid.leaf(0x15, 0);
+    // No leaf 16H: what is beyond the last is like that.
+    expect([cpu.cpuid.leaf(0, 0)[0], cpu.cpuid.leaf(0x16, 0)]).toEqual([0x15, cpu.cpuid.leaf(0x15, 0)]);
+    set(apic, 0x3e0, 0xb);
+    set(apic, 0x380, 0xffff_ffff);
+    const [began, second] = [cpu.msrs.read(0x10), 1_000_000_000];
+    clock.advanceTo(second);
+    expect(0xffff_ffff - apic.read(0x390, 4)).toBe(crystalHz);
+    expect(Number(cpu.msrs.read(0x10) - began)).toBe((crystalHz * numerator) / denominator);
+  });
+
   it("has deadlines of its time-stamp counter, which follow when that is written", () => {
     const { timers, clock, processors } = machine();
     const [{ cpu, apic }] = processors;
     clock.advanceTo(1000);
     set(apic, 0xf0, 0x1ff);
     set(apic, 0x320, 0x4_00f0);
-    cpu.msrs.write(0x6e0, 5000n);
+    cpu.msrs.write(0x6e0, 20_000n);
     expect(timers.nextDeadline()).toBe(5000);
-    cpu.msrs.write(0x10, 3000n);
-    expect([cpu.msrs.read(0x3b), timers.nextDeadline()]).toEqual([2000n, 3000]);
+    cpu.msrs.write(0x10, 12_000n);
+    expect([cpu.msrs.read(0x3b), timers.nextDeadline()]).toEqual([8000n, 3000]);
     cpu.msrs.write(0x3b, 0n);
-    expect([cpu.msrs.read(0x10), timers.nextDeadline()]).toEqual([1000n, 5000]);
+    expect([cpu.msrs.read(0x10), timers.nextDeadline()]).toEqual([4000n, 5000]);
     clock.advanceTo(5000);
     timers.runDue(5000);
     expect([apic.pending, cpu.msrs.read(0x6e0)]).toEqual([true, 0n]);

@@ -237,7 +237,9 @@ describe("Multiboot", () => {
     expect(rsp % 16).toBe(0);
     expect(memory.read(rsp - 4096, 4096)).toEqual(new Uint8Array(4096));
     expect(rbx).not.toBe(0);
-    expect(() => plan.place({ name: "x", address: rsp - 4096, bytes: new Uint8Array(16) })).toThrow("overlap");
+    expect(() => plan.place({ name: "x", address: rsp - 4096, bytes: new Uint8Array(16) })).toThrow(
+      "overlap",
+    );
   });
 
   it("tells of memory, modules and the command line in EBX's structure", async () => {

@@ -1,7 +1,7 @@
 /** Files as loaders meet them, made by hand from the formats' documents. */
 
 export interface SegmentSpec {
-  readonly paddr: number;
+  readonly paddr: number | bigint;
   readonly vaddr?: number | bigint;
   readonly bytes: Uint8Array;
   readonly memorySize?: number;
