@@ -26,6 +26,7 @@ import { Exceptions } from "./exceptions.js";
 import { FarTransfers } from "./far-transfers.js";
 import { Fault, generalProtection, Vector } from "./fault.js";
 import { runHelper } from "./helpers.js";
+import { TSC_HZ } from "./frequencies.js";
 import { Interrupts } from "./interrupts.js";
 import { Mmu, Need } from "./mmu.js";
 import { PACKED, packedModeNumber } from "./mode.js";
@@ -45,7 +46,7 @@ export interface X86CpuOptions extends CpuModelOptions {
   /** `vm`: the guest is in VMX non-root operation and the rest is TypeScript. `bare`: the guest owns the processor. */
   readonly mode: "bare" | "vm";
   readonly ports: PortBus;
-  /** Frequency of the time-stamp counter; default 1 GHz. */
+  /** Frequency of the time-stamp counter; default `TSC_HZ`. */
   readonly tscHz?: number;
 }
 
@@ -92,7 +93,7 @@ export class X86Cpu extends CpuModel implements GuestCpu {
     super(core, options);
     this.index = options.index;
     this.vm = options.mode === "vm";
-    this.tscHz = options.tscHz ?? NANOSECONDS;
+    this.tscHz = options.tscHz ?? TSC_HZ;
     this.ports = options.ports ?? NO_PORTS;
     this.mmu = new Mmu(core);
     this.segments = new Segments(core);
@@ -468,10 +469,10 @@ export class X86Cpu extends CpuModel implements GuestCpu {
     return BigInt(this.ticks());
   }
 
-  /** The same as a number: exact for a hundred days at a gigahertz. */
+  /** The same as a number: exact for a hundred days at one gigahertz, for 26 at four. */
   ticks(): number {
     const nanoseconds = Math.floor(this.clock.now(this.pendingInstructions));
-    if (this.tscHz === NANOSECONDS) return nanoseconds;
+    if (this.tscHz % NANOSECONDS === 0) return nanoseconds * (this.tscHz / NANOSECONDS);
     return Number((BigInt(nanoseconds) * BigInt(this.tscHz)) / BigInt(NANOSECONDS));
   }
 }
