@@ -13,7 +13,7 @@ const isString = (opcode: number): boolean =>
 export function stepTraps(cpu: X86Cpu, from: bigint): boolean {
   const { core } = cpu;
   if ((core.lo(DEBUGCTL) & DEBUGCTL_BIT.BTF) === 0) return true;
-  instructionAt(cpu, from, decoded);
+  instructionAt(cpu, Number(BigInt.asIntN(32, from)), Number(BigInt.asIntN(32, from >> 32n)), decoded);
   if (isString(decoded.opcode) && decoded.instruction?.encoding.map === 0) return false;
   return core.big(x86Layout.pc) !== from + BigInt(decoded.length);
 }

@@ -53,9 +53,14 @@ export class Contexts {
     this.walk = new WalkRecord(cpu.core);
   }
 
+  /** A register that translation depends on changed; `modeChanged` has to follow. */
+  invalidate(): void {
+    this.valid = false;
+  }
+
   /** A register that translation depends on changed. */
   refresh(): void {
-    this.valid = false;
+    this.invalidate();
     this.modeChanged();
   }
 

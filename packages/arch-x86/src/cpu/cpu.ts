@@ -395,8 +395,14 @@ export class X86Cpu extends CpuModel implements GuestCpu {
 
   /** A byte as a fetch of the present code would find it, -1 where it would fault. Nothing is changed by it. */
   peekCode(address: bigint): number {
-    const { core, mmu, probed } = this;
     const [lo, hi] = [Number(BigInt.asIntN(32, address)), Number(BigInt.asIntN(32, address >> 32n))];
+    const offset = this.codeOffset(lo, hi);
+    return offset < 0 ? -1 : (this.core.bytes[offset] as number);
+  }
+
+  /** Where in host memory a fetch finds a byte; -1 where it would fault. Nothing is changed by it. */
+  codeOffset(lo: number, hi: number): number {
+    const { core, mmu, probed } = this;
     mmu.observing = true;
     try {
       this.walk(Need.fetch, lo, this.bits64 ? hi : 0, this.cpl === 3, false, probed);
@@ -406,8 +412,7 @@ export class X86Cpu extends CpuModel implements GuestCpu {
     } finally {
       mmu.observing = false;
     }
-    const offset = core.ramOffset(probed.physical);
-    return offset < 0 ? -1 : (core.bytes[offset] as number);
+    return core.ramOffset(probed.physical);
   }
 
   /** An access of the processor itself to what is no RAM: up to 8 bytes. */

@@ -128,6 +128,10 @@ export class SystemMemory {
     const { core } = this.host;
     const offset = core.ramOffset(physical);
     if (offset < 0) return this.host.readDevice(physical, size);
+    if (size === 8 && offset % 4 === 0) {
+      const [lo, hi] = [core.words[offset / 4] as number, core.words[offset / 4 + 1] as number];
+      return (BigInt(hi >>> 0) << 32n) | BigInt(lo >>> 0);
+    }
     let value = 0n;
     for (let i = size - 1; i >= 0; i--) value = (value << 8n) | BigInt(core.bytes[offset + i] as number);
     return value;
@@ -137,7 +141,10 @@ export class SystemMemory {
     const { core } = this.host;
     const offset = core.ramOffset(physical);
     if (offset < 0) return this.host.writeDevice(physical, size, BigInt.asUintN(8 * size, value));
-    for (let i = 0; i < size; i++) core.bytes[offset + i] = Number((value >> BigInt(8 * i)) & 0xffn);
+    if (size === 8 && offset % 4 === 0) {
+      core.words[offset / 4] = Number(BigInt.asIntN(32, value));
+      core.words[offset / 4 + 1] = Number(BigInt.asIntN(32, value >> 32n));
+    } else for (let i = 0; i < size; i++) core.bytes[offset + i] = Number((value >> BigInt(8 * i)) & 0xffn);
     core.ramWritten(offset, size);
   }
 }

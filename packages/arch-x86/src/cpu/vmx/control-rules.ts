@@ -11,8 +11,8 @@ import {
   Secondary,
 } from "./controls.js";
 import { type EntryView, fits, isMsrList, isPhysical, type Rule } from "./entry-view.js";
+import { isEptPointer } from "./ept-pointer.js";
 import { VmcsField as F } from "./fields.js";
-import { isEptPointer } from "./instructions.js";
 import { EVENT_HAS_ERROR, EventType } from "./vm-exit.js";
 
 // Checks of the VMX controls at a VM entry: SDM volume 3, 27.2.1.

@@ -9,23 +9,29 @@ import type { Vmcs } from "./vmcs.js";
 /** What the checks of a VM entry look at: a VMCS by its controls, and the processor that it is on. */
 export class EntryView {
   readonly vmcs: Vmcs;
-  readonly pin: number;
-  readonly primary: number;
-  /** 0 while they are not activated. */
-  readonly secondary: number;
-  readonly exit: number;
-  readonly entry: number;
   /** EFER.LMA of the processor that enters. */
   readonly longMode: boolean;
 
   constructor(vmcs: Vmcs, longMode: boolean) {
     this.vmcs = vmcs;
     this.longMode = longMode;
-    this.pin = vmcs.get(F.PIN_CONTROLS);
-    this.primary = vmcs.get(F.PROCESSOR_CONTROLS);
-    this.secondary = (this.primary & Primary.secondaryControls) !== 0 ? vmcs.get(F.SECONDARY_CONTROLS) : 0;
-    this.exit = vmcs.get(F.EXIT_CONTROLS);
-    this.entry = vmcs.get(F.ENTRY_CONTROLS);
+  }
+
+  get pin(): number {
+    return this.get(F.PIN_CONTROLS);
+  }
+  get primary(): number {
+    return this.get(F.PROCESSOR_CONTROLS);
+  }
+  /** 0 while they are not activated. */
+  get secondary(): number {
+    return (this.primary & Primary.secondaryControls) !== 0 ? this.get(F.SECONDARY_CONTROLS) : 0;
+  }
+  get exit(): number {
+    return this.get(F.EXIT_CONTROLS);
+  }
+  get entry(): number {
+    return this.get(F.ENTRY_CONTROLS);
   }
 
   get(field: number): number {

@@ -23,6 +23,7 @@ import {
 } from "../state.js";
 import { CONTROL_RULES } from "./control-rules.js";
 import { Entry, Exit, Pin, Primary, Secondary } from "./controls.js";
+import { EntryChecks } from "./entry-checks.js";
 import { EntryView, type Rule } from "./entry-view.js";
 import { VmcsField as F } from "./fields.js";
 import { GUEST_RULES } from "./guest-rules.js";
@@ -194,6 +195,7 @@ const GUEST_CASES: readonly (readonly [string, Changes, ...string[]])[] = [
   ],
   ["pending debug exceptions", { [F.GUEST_PENDING_DEBUG]: 0x10 }],
   ["pending single step", { [F.GUEST_INTERRUPTIBILITY]: 2, [F.GUEST_RFLAGS]: 0x102 }],
+  ["VMCS link pointer", { [F.VMCS_LINK_POINTER]: 0 }],
 ];
 
 const names = (rules: readonly Rule[]) => rules.map(([rule]) => rule);
@@ -218,6 +220,43 @@ describe("the rules of entries", () => {
     const cases = [CONTROL_CASES, HOST_CASES, GUEST_CASES].flat().map(([rule]) => rule);
     const all = [CONTROL_RULES, HOST_RULES, GUEST_RULES].flatMap(names);
     expect(all.filter((rule) => !cases.includes(rule))).toEqual(["IA-32e mode guest of a 32-bit host"]);
+  });
+});
+
+describe("checks that remember what was right", () => {
+  /** A region with these changes. */
+  function region(changes: Changes): Vmcs {
+    const vmcs = new Vmcs(new Uint8Array(VMCS_SIZE));
+    for (const [field, value] of validVmcs()) vmcs.write(field, value);
+    for (const [field, value] of Object.entries(changes)) vmcs.write(Number(field), BigInt(value));
+    return vmcs;
+  }
+  const ALL_CASES = [
+    ...CONTROL_CASES.map(([rule, changes]) => ["controls", rule, changes] as const),
+    ...HOST_CASES.map(([rule, changes]) => ["host", rule, changes] as const),
+    ...GUEST_CASES.map(([rule, changes]) => ["guest", rule, changes] as const),
+  ];
+
+  it("find each broken rule after a right VMCS, and the right one again after it", () => {
+    const checks = new EntryChecks();
+    const right = region({});
+    for (const [about, , changes] of ALL_CASES) {
+      expect(checks.broken(right, true)).toBeUndefined();
+      const wrong = region(changes as Changes);
+      const found = checks.broken(wrong, true);
+      // As if there had been nothing before.
+      expect(found).toEqual(new EntryChecks().broken(wrong, true));
+      const order = ["controls", "host", "guest"];
+      expect(order.indexOf(found?.about ?? "")).toBeLessThanOrEqual(order.indexOf(about));
+      // What is broken stays so.
+      expect(checks.broken(wrong, true)).toEqual(found);
+    }
+  });
+
+  it("ask what mode the processor is in", () => {
+    const checks = new EntryChecks();
+    expect(checks.broken(region({}), true)).toBeUndefined();
+    expect(checks.broken(region({}), false)).toEqual({ about: "host", rule: "host address-space size" });
   });
 });
 

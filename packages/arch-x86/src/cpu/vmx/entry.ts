@@ -2,14 +2,12 @@ import { Status } from "@hypercraft/engine";
 import type { X86Cpu } from "../cpu.js";
 import { nmiState } from "../state.js";
 import { PREEMPTION_RATE } from "./capabilities.js";
-import { CONTROL_RULES } from "./control-rules.js";
 import { Pin, Secondary } from "./controls.js";
 import { brokenRule, EntryView } from "./entry-view.js";
 import { leaveFailedEntry } from "./exit.js";
 import { VmcsField as F } from "./fields.js";
-import { GUEST_RULES, guestPdptes, linkPointerFits, pdptesFit } from "./guest-rules.js";
+import { GUEST_RULES, guestPdptes, LINK_POINTER_RULE, pdptesFit } from "./guest-rules.js";
 import { loadGuestState } from "./guest-state.js";
-import { HOST_RULES } from "./host-rules.js";
 import { loadMsrs } from "./msr-lists.js";
 import { EVENT_HAS_ERROR, EventType, ExitReason, VmExit } from "./vm-exit.js";
 import type { Vmcs } from "./vmcs.js";
@@ -29,25 +27,30 @@ export function enterGuest(cpu: X86Cpu, launch: boolean): Status {
     vmx.failInvalid();
     return Status.next;
   }
-  const error = instructionError(cpu, vmcs, launch);
+  const error = launchError(cpu, vmcs, launch);
   if (error !== 0) {
     vmx.fail(error);
     return Status.next;
   }
-  const failure = enterChecked(vmx, new EntryView(vmcs, cpu.longMode));
+  const broken = vmx.checks.broken(vmcs, cpu.longMode);
+  if (broken !== undefined && broken.about !== "guest") {
+    vmx.fail(broken.about === "controls" ? VmError.entryControls : VmError.entryHostState);
+    return Status.next;
+  }
+  const failure =
+    broken === undefined
+      ? enterFitting(vmx, new EntryView(vmcs, cpu.longMode))
+      : guestStateFailure(broken.rule);
   if (failure !== undefined) return leaveFailedEntry(cpu, vmcs, failure.reason, failure.qualification);
   vmcs.launched = true;
   return Status.redispatch;
 }
 
-/** The number of the VM-instruction error that a launch or resume ends with; 0 for none. */
-function instructionError(cpu: X86Cpu, vmcs: Vmcs, launch: boolean): number {
+/** The number of the VM-instruction error that a launch or resume ends with before anything is checked; 0 for none. */
+function launchError(cpu: X86Cpu, vmcs: Vmcs, launch: boolean): number {
   if ((cpu.interrupts.shadow & BLOCKED_BY_MOV_SS) !== 0) return VmError.entryBlockedByMovSs;
   if (launch && vmcs.launched) return VmError.vmlaunchNotClear;
-  if (!launch && !vmcs.launched) return VmError.vmresumeNotLaunched;
-  const view = new EntryView(vmcs, cpu.longMode);
-  if (brokenRule(CONTROL_RULES, view) !== undefined) return VmError.entryControls;
-  return brokenRule(HOST_RULES, view) === undefined ? 0 : VmError.entryHostState;
+  return launch || vmcs.launched ? 0 : VmError.vmresumeNotLaunched;
 }
 
 /** Why an entry failed after its controls were found right. */
@@ -61,17 +64,25 @@ export interface EntryFailure {
 const PDPTE_FAILURE = 2;
 const LINK_POINTER_FAILURE = 4;
 
+const guestStateFailure = (rule: string): EntryFailure => ({
+  reason: ExitReason.invalidGuestState,
+  qualification: rule === LINK_POINTER_RULE ? LINK_POINTER_FAILURE : 0,
+  rule,
+});
+
 /** From the checks of the guest state on. */
 export function enterChecked(vmx: Vmx, view: EntryView): EntryFailure | undefined {
+  const rule = brokenRule(GUEST_RULES, view);
+  return rule === undefined ? enterFitting(vmx, view) : guestStateFailure(rule);
+}
+
+/** Enter with a guest-state area that keeps the rules. */
+function enterFitting(vmx: Vmx, view: EntryView): EntryFailure | undefined {
   const { cpu } = vmx;
   const { vmcs } = view;
-  const guestState = ExitReason.invalidGuestState;
-  const rule = brokenRule(GUEST_RULES, view);
-  if (rule !== undefined) return { reason: guestState, qualification: 0, rule };
-  if (!linkPointerFits(view))
-    return { reason: guestState, qualification: LINK_POINTER_FAILURE, rule: "VMCS link pointer" };
   const pdptes = view.guestPae ? entryPdptes(cpu, view) : [];
-  if (!pdptesFit(pdptes)) return { reason: guestState, qualification: PDPTE_FAILURE, rule: "PDPTEs" };
+  if (!pdptesFit(pdptes))
+    return { reason: ExitReason.invalidGuestState, qualification: PDPTE_FAILURE, rule: "PDPTEs" };
   for (const [i, entry] of pdptes.entries()) vmcs.write(F.GUEST_PDPTE0 + 2 * i, entry);
   vmx.setOperation(VmxOperation.nonRoot);
   vmx.controlsChanged();

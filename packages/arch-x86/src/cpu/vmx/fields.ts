@@ -161,12 +161,8 @@ export const VmcsField = {
 /** What the encodings of a segment's four fields differ by from those of ES: 2 for each register, in this order. */
 export const VMCS_SEGMENTS = ["es", "cs", "ss", "ds", "fs", "gs", "ldtr", "tr"] as const;
 
-const ENCODINGS: readonly number[] = Object.values(VmcsField);
+/** All fields, in the order in which a region has them. */
+export const ENCODINGS: readonly number[] = Object.values(VmcsField);
 
 /** Index of the highest field, as IA32_VMX_VMCS_ENUM tells it. */
 export const HIGHEST_INDEX: number = Math.max(...ENCODINGS.map(indexOf));
-
-/** Offset in the region of each field, by encoding. */
-export const FIELD_OFFSETS: ReadonlyMap<number, number> = new Map(
-  ENCODINGS.map((encoding, i) => [encoding, 16 + 8 * i] as const),
-);

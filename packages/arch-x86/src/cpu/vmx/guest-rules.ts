@@ -12,8 +12,8 @@ import { Seg } from "../state.js";
 import { Entry, Pin } from "./controls.js";
 import { canonical, type EntryView, isPat, type Rule } from "./entry-view.js";
 import { VmcsField as F } from "./fields.js";
+import { cr0Fits, cr4Fits } from "./fixed-bits.js";
 import { EFER_KNOWN } from "./host-rules.js";
-import { cr0Fits, cr4Fits } from "./instructions.js";
 import { EventType } from "./vm-exit.js";
 
 // Checks of the guest state at a VM entry: SDM volume 3, 27.3.1.
@@ -97,7 +97,7 @@ function eferFits(v: EntryView): boolean {
 
 function ipFits(v: EntryView): boolean {
   const ip = v.big(F.GUEST_RIP);
-  const long = v.ia32e && (segment(v, Seg.cs).rights & RIGHTS.long) !== 0;
+  const long = v.ia32e && (v.get(F.GUEST_CS_RIGHTS) & RIGHTS.long) !== 0;
   return long ? isCanonicalAddress(ip) : ip >> 32n === 0n;
 }
 
@@ -146,6 +146,9 @@ function stepFits(v: EntryView): boolean {
     (v.get(F.GUEST_RFLAGS) & RFLAG.TF) !== 0 && (v.get(F.GUEST_DEBUGCTL) & DEBUGCTL_BIT.BTF) === 0;
   return ((v.big(F.GUEST_PENDING_DEBUG) & SINGLE_STEP) !== 0n) === trapping;
 }
+
+/** Told apart from the others by the exit that it leads to. */
+export const LINK_POINTER_RULE = "VMCS link pointer";
 
 export const GUEST_RULES: readonly Rule[] = [
   [
@@ -260,10 +263,9 @@ export const GUEST_RULES: readonly Rule[] = [
   ],
   ["pending debug exceptions", (v) => (v.big(F.GUEST_PENDING_DEBUG) & PENDING_RESERVED) === 0n],
   ["pending single step", stepFits],
+  // All ones, as there are no shadow VMCSs.
+  [LINK_POINTER_RULE, (v) => v.big(F.VMCS_LINK_POINTER) === (1n << 64n) - 1n],
 ];
-
-/** The VMCS link pointer is all ones, as there are no shadow VMCSs. */
-export const linkPointerFits = (v: EntryView): boolean => v.big(F.VMCS_LINK_POINTER) === (1n << 64n) - 1n;
 
 const PDPTES = [F.GUEST_PDPTE0, F.GUEST_PDPTE1, F.GUEST_PDPTE2, F.GUEST_PDPTE3];
 const PDPTE_RESERVED = 0x1e6n | (((1n << 64n) - 1n) & ~((1n << BigInt(PHYSICAL_BITS)) - 1n));

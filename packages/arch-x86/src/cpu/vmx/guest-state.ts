@@ -36,8 +36,9 @@ import type { Vmcs } from "./vmcs.js";
 /** Bits of CR0 that neither entries nor exits change: 28:19, 17, 15:6, ET, NW and CD. */
 export const CR0_KEPT = 0x1ffa_ffc0 | CR0_BIT.ET | CR0_BIT.NW | CR0_BIT.CD;
 
-/** Registers that are a field of the VMCS as they are. */
-const PLAIN: readonly (readonly [number, Field])[] = [
+type Copied = readonly [field: number, register: Field];
+/** Registers that are a field of the VMCS as they are; then those of segments, too. */
+const PLAIN: readonly Copied[] = [
   [F.GUEST_CR3, CR3],
   [F.GUEST_CR4, CR4],
   [F.GUEST_GDTR_BASE, GDTR.base],
@@ -51,6 +52,15 @@ const PLAIN: readonly (readonly [number, Field])[] = [
   [F.GUEST_ACTIVITY, activity],
 ];
 const SEGMENT_REGISTERS: readonly SegmentFields[] = [...SEGMENTS, LDTR, TR];
+const COPIED: readonly Copied[] = [
+  ...PLAIN,
+  ...SEGMENT_REGISTERS.flatMap((fields, i): Copied[] => [
+    [F.GUEST_ES_SELECTOR + 2 * i, fields.selector],
+    [F.GUEST_ES_BASE + 2 * i, fields.base],
+    [F.GUEST_ES_LIMIT + 2 * i, fields.limit],
+    [F.GUEST_ES_RIGHTS + 2 * i, fields.rights],
+  ]),
+];
 const PDPTE_FIELDS = [F.GUEST_PDPTE0, F.GUEST_PDPTE1, F.GUEST_PDPTE2, F.GUEST_PDPTE3];
 const PAT = msr("IA32_PAT");
 const NMI_BLOCKED = 2;
@@ -66,17 +76,15 @@ export function loadGuestState(cpu: X86Cpu, view: EntryView): void {
   const { core } = cpu;
   const { vmcs } = view;
   core.set(CR0, (core.lo(CR0) & CR0_KEPT) | (vmcs.get(F.GUEST_CR0) & ~CR0_KEPT), 0);
-  for (const [field, register] of PLAIN) core.setBig(register, vmcs.read(field));
-  for (const [i, fields] of SEGMENT_REGISTERS.entries()) {
-    core.set(fields.selector, vmcs.get(F.GUEST_ES_SELECTOR + 2 * i), 0);
-    core.setBig(fields.base, vmcs.read(F.GUEST_ES_BASE + 2 * i));
-    core.set(fields.limit, vmcs.get(F.GUEST_ES_LIMIT + 2 * i) | 0, 0);
-    core.set(fields.rights, vmcs.get(F.GUEST_ES_RIGHTS + 2 * i), 0);
+  for (let i = 0; i < COPIED.length; i++) {
+    const [field, register] = COPIED[i] as Copied;
+    core.set(register, vmcs.lo(field), vmcs.hi(field));
   }
   if (view.hasEntry(Entry.loadDebugControls)) {
-    core.setBig(DR7, vmcs.read(F.GUEST_DR7));
-    core.setBig(DEBUGCTL, vmcs.read(F.GUEST_DEBUGCTL));
-    cpu.debugRegistersChanged();
+    const same = core.lo(DR7) === vmcs.lo(F.GUEST_DR7);
+    core.set(DR7, vmcs.lo(F.GUEST_DR7), 0);
+    core.set(DEBUGCTL, vmcs.lo(F.GUEST_DEBUGCTL), 0);
+    if (!same) cpu.debugRegistersChanged();
   }
   if (view.hasEntry(Entry.loadPat)) core.setBig(PAT, vmcs.read(F.GUEST_PAT));
   core.set(EFER, guestEfer(core.lo(EFER), view), 0);
@@ -118,7 +126,7 @@ function guestEfer(efer: number, view: EntryView): number {
 export function stateReplaced(cpu: X86Cpu): void {
   cpu.segments.deriveAll();
   cpu.derivePrivilege();
-  cpu.contexts.refresh();
+  cpu.contexts.invalidate();
   cpu.modeChanged();
   cpu.interrupts.refresh();
 }
@@ -135,26 +143,23 @@ function pendingTraps({ core, interrupts }: X86Cpu, traps: number): number {
 export function saveGuestState(cpu: X86Cpu, vmcs: Vmcs, ip: bigint): void {
   const { core } = cpu;
   const exit = vmcs.get(F.EXIT_CONTROLS);
-  vmcs.write(F.GUEST_CR0, core.big(CR0));
-  for (const [field, register] of PLAIN) vmcs.write(field, core.big(register));
-  for (const [i, fields] of SEGMENT_REGISTERS.entries()) {
-    vmcs.write(F.GUEST_ES_SELECTOR + 2 * i, core.big(fields.selector));
-    vmcs.write(F.GUEST_ES_BASE + 2 * i, core.big(fields.base));
-    vmcs.write(F.GUEST_ES_LIMIT + 2 * i, core.big(fields.limit));
-    vmcs.write(F.GUEST_ES_RIGHTS + 2 * i, core.big(fields.rights));
+  vmcs.set(F.GUEST_CR0, core.lo(CR0));
+  for (let i = 0; i < COPIED.length; i++) {
+    const [field, register] = COPIED[i] as Copied;
+    vmcs.put(field, core.lo(register), core.hi(register));
   }
   if ((exit & Exit.saveDebugControls) !== 0) {
-    vmcs.write(F.GUEST_DR7, core.big(DR7));
-    vmcs.write(F.GUEST_DEBUGCTL, core.big(DEBUGCTL));
+    vmcs.set(F.GUEST_DR7, core.lo(DR7));
+    vmcs.set(F.GUEST_DEBUGCTL, core.lo(DEBUGCTL));
   }
   if ((exit & Exit.savePat) !== 0) vmcs.write(F.GUEST_PAT, core.big(PAT));
-  if ((exit & Exit.saveEfer) !== 0) vmcs.write(F.GUEST_EFER, core.big(EFER));
+  if ((exit & Exit.saveEfer) !== 0) vmcs.set(F.GUEST_EFER, core.lo(EFER));
   const entry = vmcs.get(F.ENTRY_CONTROLS) & ~Entry.ia32eGuest;
   vmcs.set(F.ENTRY_CONTROLS, cpu.longMode ? entry | Entry.ia32eGuest : entry);
   const blocked = (core.lo(nmiState) & NMI_BLOCKED) !== 0 ? INTERRUPTIBILITY_NMI : 0;
   vmcs.set(F.GUEST_INTERRUPTIBILITY, cpu.interrupts.shadow | blocked);
   vmcs.set(F.GUEST_PENDING_DEBUG, pendingTraps(cpu, cpu.interrupts.takeTraps()));
-  vmcs.write(F.GUEST_RFLAGS, BigInt(readFlags(core) >>> 0));
+  vmcs.set(F.GUEST_RFLAGS, readFlags(core));
   vmcs.write(F.GUEST_RIP, ip);
   const pae = (core.lo(CR0) & CR0_BIT.PG) !== 0 && !cpu.longMode && (core.lo(CR4) & CR4_BIT.PAE) !== 0;
   if (cpu.secondStage !== undefined && pae)

@@ -4,7 +4,7 @@ import { PHYSICAL_BITS } from "../paging-entry.js";
 import { Exit } from "./controls.js";
 import { canonical, type EntryView, isPat, type Rule } from "./entry-view.js";
 import { VmcsField as F } from "./fields.js";
-import { cr0Fits, cr4Fits } from "./instructions.js";
+import { cr0Fits, cr4Fits } from "./fixed-bits.js";
 
 // Checks of the host state at a VM entry: SDM volume 3, 27.2.2 to 27.2.4.
 

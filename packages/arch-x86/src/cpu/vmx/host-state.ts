@@ -1,3 +1,4 @@
+import type { Field } from "@hypercraft/engine";
 import { CR4 as CR4_BIT, EFER as EFER_BIT, RFLAGS_FIXED, RIGHTS, SystemType } from "../control-bits.js";
 import { loadPdptes } from "../control-registers.js";
 import type { X86Cpu } from "../cpu.js";
@@ -40,22 +41,25 @@ export function loadHostState(cpu: X86Cpu, vmcs: Vmcs): boolean {
   const { core } = cpu;
   const exit = vmcs.get(F.EXIT_CONTROLS);
   const wide = (exit & Exit.hostAddressSpaceSize) !== 0;
+  const load = (register: Field, field: number) => core.set(register, vmcs.lo(field), vmcs.hi(field));
   core.set(CR0, (core.lo(CR0) & CR0_KEPT) | (vmcs.get(F.HOST_CR0) & ~CR0_KEPT), 0);
-  core.setBig(CR3, vmcs.read(F.HOST_CR3));
+  load(CR3, F.HOST_CR3);
   // PAE is there where it is needed, PCIDE only where it can be.
   core.set(CR4, wide ? vmcs.get(F.HOST_CR4) | CR4_BIT.PAE : vmcs.get(F.HOST_CR4) & ~CR4_BIT.PCIDE, 0);
-  core.set(DR7, DR7_RESET, 0);
   core.set(DEBUGCTL, 0, 0);
-  cpu.debugRegistersChanged();
-  core.setBig(msr("IA32_SYSENTER_CS"), vmcs.read(F.HOST_SYSENTER_CS));
-  core.setBig(msr("IA32_SYSENTER_ESP"), vmcs.read(F.HOST_SYSENTER_ESP));
-  core.setBig(msr("IA32_SYSENTER_EIP"), vmcs.read(F.HOST_SYSENTER_EIP));
+  if (core.lo(DR7) !== DR7_RESET) {
+    core.set(DR7, DR7_RESET, 0);
+    cpu.debugRegistersChanged();
+  }
+  load(msr("IA32_SYSENTER_CS"), F.HOST_SYSENTER_CS);
+  load(msr("IA32_SYSENTER_ESP"), F.HOST_SYSENTER_ESP);
+  load(msr("IA32_SYSENTER_EIP"), F.HOST_SYSENTER_EIP);
   const long = EFER_BIT.LME | EFER_BIT.LMA;
   const efer = (exit & Exit.loadEfer) !== 0 ? vmcs.get(F.HOST_EFER) : core.lo(EFER);
   core.set(EFER, wide ? efer | long : efer & ~long, 0);
-  if ((exit & Exit.loadPat) !== 0) core.setBig(msr("IA32_PAT"), vmcs.read(F.HOST_PAT));
+  if ((exit & Exit.loadPat) !== 0) load(msr("IA32_PAT"), F.HOST_PAT);
   loadSegments(cpu, vmcs, wide);
-  core.setBig(GPR[Gpr.rsp]!, vmcs.read(F.HOST_RSP));
+  load(GPR[Gpr.rsp]!, F.HOST_RSP);
   core.set(interruptShadow, 0, 0);
   core.set(activity, 0, 0);
   writeFlagFields(core, RFLAGS_FIXED);
@@ -84,13 +88,14 @@ function loadSegments(cpu: X86Cpu, vmcs: Vmcs, wide: boolean): void {
     const rights = code ? FLAT | RIGHTS.code | (wide ? RIGHTS.long : RIGHTS.big) : FLAT | RIGHTS.big;
     segments.set(fields, selector, 0, 0, -1, selector === 0 && !code ? RIGHTS.unusable : rights);
   }
-  core.setBig((SEGMENTS[Seg.fs] as SegmentFields).base, vmcs.read(F.HOST_FS_BASE));
-  core.setBig((SEGMENTS[Seg.gs] as SegmentFields).base, vmcs.read(F.HOST_GS_BASE));
+  const load = (register: Field, field: number) => core.set(register, vmcs.lo(field), vmcs.hi(field));
+  load((SEGMENTS[Seg.fs] as SegmentFields).base, F.HOST_FS_BASE);
+  load((SEGMENTS[Seg.gs] as SegmentFields).base, F.HOST_GS_BASE);
   segments.set(LDTR, 0, 0, 0, 0, RIGHTS.unusable);
   segments.set(TR, vmcs.get(F.HOST_TR_SELECTOR), 0, 0, LIMIT_TSS, RIGHTS.present | SystemType.busyTss);
-  core.setBig(TR.base, vmcs.read(F.HOST_TR_BASE));
-  core.setBig(GDTR.base, vmcs.read(F.HOST_GDTR_BASE));
-  core.setBig(IDTR.base, vmcs.read(F.HOST_IDTR_BASE));
+  load(TR.base, F.HOST_TR_BASE);
+  load(GDTR.base, F.HOST_GDTR_BASE);
+  load(IDTR.base, F.HOST_IDTR_BASE);
   core.set(GDTR.limit, LIMIT_TABLE, 0);
   core.set(IDTR.limit, LIMIT_TABLE, 0);
 }

@@ -1,11 +1,13 @@
-import { CR0 as CR0_BIT, CR4 as CR4_BIT, CR4_SUPPORTED } from "../control-bits.js";
+import { CR4 as CR4_BIT } from "../control-bits.js";
 import type { X86Cpu } from "../cpu.js";
 import { isCanonicalAddress } from "../exceptions.js";
 import { generalProtection, invalidOpcode } from "../fault.js";
 import { PHYSICAL_BITS } from "../paging-entry.js";
 import { CR0, CR4, GPR } from "../state.js";
-import { CR0_FIXED0, CR4_FIXED0, FeatureControl } from "./capabilities.js";
+import { CR0_FIXED0, FeatureControl } from "./capabilities.js";
 import { currentInstruction } from "./current-instruction.js";
+import { isEptPointer } from "./ept-pointer.js";
+import { cr4Fits, fitsFixed } from "./fixed-bits.js";
 import { displacementOf, operandInformation } from "./instruction-information.js";
 import { type ExitDetails, ExitReason, VmExit } from "./vm-exit.js";
 import { VMCS_REVISION, Vmcs } from "./vmcs.js";
@@ -64,22 +66,9 @@ function exitDetails(cpu: X86Cpu, instruction: VmxInstruction): ExitDetails {
 function checkVmxon(cpu: X86Cpu): void {
   const { core } = cpu;
   const allowed = FeatureControl.locked | FeatureControl.vmxOutsideSmx;
-  const fixed = fitsFixed(core.lo(CR0), CR0_FIXED0, -1) && fitsFixed(core.lo(CR4), CR4_FIXED0, CR4_SUPPORTED);
+  const fixed = fitsFixed(core.lo(CR0), CR0_FIXED0, -1) && cr4Fits(core.lo(CR4));
   if (!fixed || (core.lo(FEATURE_CONTROL) & allowed) !== allowed) throw generalProtection();
 }
-
-/** Every bit of `ones` is set, and none outside `may`. */
-export function fitsFixed(value: number, ones: number, may: number): boolean {
-  return (value & ones) === (ones | 0) && (value & ~may) === 0;
-}
-
-/** CR0 as VMX operation takes it; without PE and PG too, for an unrestricted guest. */
-export function cr0Fits(value: number, unrestricted: boolean): boolean {
-  const ones = unrestricted ? CR0_FIXED0 & ~(CR0_BIT.PE | CR0_BIT.PG) : CR0_FIXED0;
-  return fitsFixed(value, ones, -1);
-}
-
-export const cr4Fits = (value: number): boolean => fitsFixed(value, CR4_FIXED0, CR4_SUPPORTED);
 
 /** Aligned, and no wider than physical addresses are. */
 export function isRegionAddress(address: bigint): boolean {
@@ -213,22 +202,6 @@ function invept(cpu: X86Cpu, a: bigint, b: bigint): void {
   if (type === INVEPT_SINGLE && !isEptPointer(eptp)) return vmx.fail(VmError.invalidationOperand);
   cpu.contexts.reset();
   vmx.succeed();
-}
-
-const EPT_UNCACHEABLE = 0n;
-const EPT_WRITE_BACK = 6n;
-const EPT_RESERVED = 0xf80n;
-
-/** What an entry takes as EPT pointer: memory type, four levels, reserved bits. */
-export function isEptPointer(eptp: bigint): boolean {
-  const type = eptp & 7n;
-  const levels = ((eptp >> 3n) & 7n) + 1n;
-  return (
-    (type === EPT_UNCACHEABLE || type === EPT_WRITE_BACK) &&
-    levels === 4n &&
-    (eptp & EPT_RESERVED) === 0n &&
-    eptp >> BigInt(PHYSICAL_BITS) === 0n
-  );
 }
 
 /** Types of INVVPID: 0 an address, 1 a VPID, 2 all VPIDs, 3 a VPID but for global translations. */

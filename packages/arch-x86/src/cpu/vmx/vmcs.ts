@@ -1,54 +1,61 @@
-import { FIELD_OFFSETS, isHighHalf, Kind, kindOf, Width, widthOf } from "./fields.js";
+import { ENCODINGS, isHighHalf, Kind, kindOf, Width, widthOf } from "./fields.js";
 
 /** Bytes of a VMCS region, as IA32_VMX_BASIC tells them. */
 export const VMCS_SIZE = 4096;
 /** What software writes into the first word of a region: bits 30:0; bit 31 would make a shadow VMCS of it. */
 export const VMCS_REVISION = 0x4843_0001;
 
-/** Offsets in the region: revision, abort indicator, and what VMCLEAR and VMLAUNCH make of the launch state. */
+/** Words of the region: revision, abort indicator, and what VMCLEAR and VMLAUNCH make of the launch state. */
 const REVISION = 0;
-const ABORT = 4;
-const LAUNCHED = 8;
+const ABORT = 1;
+const LAUNCHED = 2;
+/** The first field's; each has two, low half before high half. */
+const FIELDS = 4;
 
-/** Bytes of the fields by `Width`. */
-const NATURAL = 64;
-const BITS = [16, 64, 32, NATURAL] as const;
+/** First word of each field by encoding, 0 where there is none. */
+const WORDS = new Uint16Array(0x7000);
+for (const [i, encoding] of ENCODINGS.entries()) WORDS[encoding] = FIELDS + 2 * i;
+
+/** Where fields lie, in words of the region. */
+export const FIELD_WORDS = { first: FIELDS, end: FIELDS + 2 * ENCODINGS.length } as const;
 
 /**
  * A virtual-machine control structure: a region of 4 KiB in host memory. VMREAD and VMWRITE, entries and exits, and a
  * hypervisor that is no guest, all use it through this.
  */
 export class Vmcs {
-  private readonly view: DataView;
+  /** The region. */
+  readonly words: Int32Array;
 
   /** `offset`: of the region in `bytes`. */
   constructor(bytes: Uint8Array, offset = 0) {
-    this.view = new DataView(bytes.buffer, bytes.byteOffset + offset, VMCS_SIZE);
+    this.words = new Int32Array(bytes.buffer, bytes.byteOffset + offset, VMCS_SIZE / 4);
   }
 
   /** The first word: the revision, and bit 31. */
   get revision(): number {
-    return this.view.getUint32(REVISION, true);
+    return (this.words[REVISION] as number) >>> 0;
   }
   set revision(value: number) {
-    this.view.setUint32(REVISION, value, true);
+    this.words[REVISION] = value;
   }
 
   /** The VMX-abort indicator. */
   set abort(value: number) {
-    this.view.setUint32(ABORT, value, true);
+    this.words[ABORT] = value;
   }
 
   get launched(): boolean {
-    return this.view.getUint32(LAUNCHED, true) !== 0;
+    return this.words[LAUNCHED] !== 0;
   }
   set launched(value: boolean) {
-    this.view.setUint32(LAUNCHED, value ? 1 : 0, true);
+    this.words[LAUNCHED] = value ? 1 : 0;
   }
 
-  /** Is there such a field? */
+  /** Is there such a field? Of the upper half there is only one where there are 64 bits. */
   static has(encoding: number): boolean {
-    return FIELD_OFFSETS.has(isHighHalf(encoding) ? encoding - 1 : encoding) && isWellFormed(encoding);
+    if (!isHighHalf(encoding)) return WORDS[encoding] !== undefined && WORDS[encoding] !== 0;
+    return Vmcs.has(encoding - 1) && widthOf(encoding) === Width.quad;
   }
 
   /** VMWRITE cannot write it. */
@@ -56,39 +63,55 @@ export class Vmcs {
     return kindOf(encoding) === Kind.information;
   }
 
-  /** A field, zero-extended. Throws a RangeError if there is none. */
-  read(encoding: number): bigint {
-    const high = isHighHalf(encoding);
-    const at = offsetOf(high ? encoding - 1 : encoding);
-    return high ? BigInt(this.view.getUint32(at + 4, true)) : this.view.getBigUint64(at, true);
+  /** The low and the high half of a field, int32. Throws a RangeError if there is none. */
+  lo(encoding: number): number {
+    return this.words[wordOf(encoding)] as number;
+  }
+  hi(encoding: number): number {
+    return this.words[wordOf(encoding) + 1] as number;
   }
 
-  /** Write a field: as many bits as it has. Throws a RangeError if there is none. */
-  write(encoding: number, value: bigint): void {
-    const high = isHighHalf(encoding);
-    const at = offsetOf(high ? encoding - 1 : encoding);
-    if (high) this.view.setUint32(at + 4, Number(value & 0xffff_ffffn), true);
-    else this.view.setBigUint64(at, BigInt.asUintN(BITS[widthOf(encoding)] as number, value), true);
+  /** Write a field by halves: as many bits as it has. */
+  put(encoding: number, lo: number, hi: number): void {
+    const at = wordOf(encoding);
+    const width = widthOf(encoding);
+    this.words[at] = width === Width.word ? lo & 0xffff : lo;
+    this.words[at + 1] = width === Width.word || width === Width.double ? 0 : hi;
   }
 
   /** The low 32 bits of a field, unsigned: all of it but for 64-bit and natural ones. */
   get(encoding: number): number {
-    return this.view.getUint32(offsetOf(encoding), true);
+    return (this.words[wordOf(encoding)] as number) >>> 0;
   }
 
   /** Write a field of at most 32 bits, or a wider one with the rest 0. */
   set(encoding: number, value: number): void {
-    this.write(encoding, BigInt(value >>> 0));
+    this.put(encoding, value, 0);
+  }
+
+  /** A physical address in a field. */
+  address(encoding: number): number {
+    const at = wordOf(encoding);
+    return ((this.words[at + 1] as number) >>> 0) * 0x1_0000_0000 + ((this.words[at] as number) >>> 0);
+  }
+
+  /** A field, or the upper half of one, zero-extended. Throws a RangeError if there is none. */
+  read(encoding: number): bigint {
+    if (isHighHalf(encoding)) return BigInt(this.hi(encoding - 1) >>> 0);
+    return (BigInt(this.hi(encoding) >>> 0) << 32n) | BigInt(this.lo(encoding) >>> 0);
+  }
+
+  /** Write a field or the upper half of one: as many bits as it has. Throws a RangeError if there is none. */
+  write(encoding: number, value: bigint): void {
+    const low = Number(BigInt.asIntN(32, value));
+    if (isHighHalf(encoding)) this.words[wordOf(encoding - 1) + 1] = low;
+    else this.put(encoding, low, Number(BigInt.asIntN(32, value >> 32n)));
   }
 }
 
-/** The upper half exists of 64-bit fields only; bits 12 and 31:15 are reserved. */
-function isWellFormed(encoding: number): boolean {
-  return (encoding & ~0x6fff) === 0 && (!isHighHalf(encoding) || widthOf(encoding) === Width.quad);
-}
-
-function offsetOf(encoding: number): number {
-  const at = FIELD_OFFSETS.get(encoding);
-  if (at === undefined) throw new RangeError(`a VMCS has no field 0x${encoding.toString(16)}`);
+/** The first of a field's words. Throws a RangeError if there is no such field. */
+export function wordOf(encoding: number): number {
+  const at = WORDS[encoding];
+  if (at === undefined || at === 0) throw new RangeError(`a VMCS has no field 0x${encoding.toString(16)}`);
   return at;
 }

@@ -7,6 +7,7 @@ import { BoundaryExits } from "./boundary-exits.js";
 import { capabilityRange, featureControlRange } from "./capabilities.js";
 import { Pin, Primary, Secondary } from "./controls.js";
 import { injectEvent } from "./entry.js";
+import { EntryChecks } from "./entry-checks.js";
 import { Ept } from "./ept.js";
 import { type DeliveredEvent, leaveGuest } from "./exit.js";
 import { VmcsField } from "./fields.js";
@@ -58,6 +59,7 @@ export class Vmx {
   tagged = false;
   /** Its exits between instructions. */
   readonly exits: BoundaryExits;
+  readonly checks: EntryChecks = new EntryChecks();
   private secondary = 0;
 
   constructor(cpu: X86Cpu) {
