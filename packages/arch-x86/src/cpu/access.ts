@@ -13,6 +13,8 @@ export interface SecondStage {
   readonly vpid: number;
   /** Guest-physical to host-physical. Throws what ends the access. `table`: to a paging structure. */
   translate(physical: number, write: boolean, fetch: boolean, table?: boolean): number;
+  /** Forget what is remembered of the tables. */
+  forget(): void;
 }
 
 export type { InterruptSource };

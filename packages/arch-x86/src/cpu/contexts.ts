@@ -175,12 +175,14 @@ export class Contexts {
   private forgetPages(): void {
     this.walk.forgetTables();
     this.cpu.memory.forget();
+    this.cpu.secondStage?.forget();
   }
 
   private clear(): void {
     this.spaces.clear();
     this.walk.forget();
     this.cpu.memory.forget();
+    this.cpu.secondStage?.forget();
     this.valid = false;
     this.cpu.core.dropContexts();
   }

@@ -14,6 +14,7 @@ const ACCESSED = 0x100;
 const DIRTY = 0x200;
 const MEMORY_TYPE = 0x38;
 const LEVELS = 4;
+const PAGE_SIZE = 4096;
 const TABLE_MASK = 0xfff;
 /** EPTP: accessed and dirty flags are used. */
 const FLAGS_ENABLED = 0x40;
@@ -22,6 +23,9 @@ const LINEAR_VALID = 0x80;
 const FINAL = 0x100;
 const BAD_TYPES = [2, 3, 7];
 
+/** Pages that are remembered: devices are not in the engine's TLB, and a guest's own tables are walked often. */
+const RECENT = 64;
+
 /** Guest-physical memory of the guest that runs. */
 export class Ept implements SecondStage {
   readonly key: number;
@@ -29,6 +33,10 @@ export class Ept implements SecondStage {
   private readonly cpu: X86Cpu;
   private readonly root: number;
   private readonly flags: boolean;
+  /** Translations found last, by the page's number: its address in the host's memory, and accesses that may go there. */
+  private readonly recentPages = new Float64Array(RECENT).fill(-1);
+  private readonly recentBases = new Float64Array(RECENT);
+  private readonly recentNeeds = new Uint8Array(RECENT);
 
   constructor(cpu: X86Cpu, eptp: bigint, vpid: number) {
     this.cpu = cpu;
@@ -38,12 +46,22 @@ export class Ept implements SecondStage {
     this.flags = (Number(eptp & 0xfffn) & FLAGS_ENABLED) !== 0;
   }
 
+  /** The guest was entered anew, or translations were dropped. */
+  forget(): void {
+    this.recentPages.fill(-1);
+  }
+
   /** Throws the exit of a violation or misconfiguration. `table`: the access is to a paging structure of the guest. */
   translate(physical: number, write: boolean, fetch: boolean, table = false): number {
     const { core, mmu } = this.cpu;
     // With the flags on, accesses to tables are writes.
     const writes = write || (table && this.flags);
     const need = fetch ? EXECUTE : writes ? WRITE : READ;
+    const page = Math.floor(physical / PAGE_SIZE);
+    const offset = physical - page * PAGE_SIZE;
+    const slot = page & (RECENT - 1);
+    if (this.recentPages[slot] === page && ((this.recentNeeds[slot] as number) & need) !== 0)
+      return (this.recentBases[slot] as number) + offset;
     let rights = RIGHTS;
     let base = this.root;
     for (let level = LEVELS; ; level--) {
@@ -64,9 +82,21 @@ export class Ept implements SecondStage {
         core.ramWritten(at, 8);
       }
       const next = (hi & ((1 << (PHYSICAL_BITS - 32)) - 1)) * 2 ** 32 + ((lo & ~TABLE_MASK) >>> 0);
-      if (leaf) return next - (next % 2 ** shift) + (physical % 2 ** shift);
+      if (leaf) {
+        const host = next - (next % 2 ** shift) + (physical % 2 ** shift);
+        // A page that was not written may have to be marked at its first write.
+        const needs = rights & (this.flags && !writes ? ~WRITE : RIGHTS);
+        if (!mmu.observing) this.remember(slot, page, host - offset, needs);
+        return host;
+      }
       base = next;
     }
+  }
+
+  private remember(slot: number, page: number, base: number, needs: number): void {
+    this.recentPages[slot] = page;
+    this.recentBases[slot] = base;
+    this.recentNeeds[slot] = needs;
   }
 
   private violation(physical: number, table: boolean, access: number, rights: number): VmExit {

@@ -7,7 +7,7 @@ import {
   putGuestCode,
   runGuest,
 } from "../../testing/cpu/vmx-guest.js";
-import { createVmxRig, type VmxRig } from "../../testing/cpu/vmx-rig.js";
+import { createVmxRig, OPERAND, type VmxRig } from "../../testing/cpu/vmx-rig.js";
 import { assemble } from "../../testing/user-program.js";
 import { CR2, GPR, Gpr } from "../state.js";
 import { Entry, Exit, Pin, Primary, Secondary } from "./controls.js";
@@ -432,6 +432,30 @@ describe("EPT", () => {
     rig.core.setBig(GPR[Gpr.rbx]!, BigInt(DATA));
     expect(runGuest(rig, false)).toBe(18);
     expect(flags()).toBe(0x300n);
+  });
+
+  it("marks a page at its first write, though it was read before without leaving the guest", () => {
+    const changes = { ...map(), [F.EPT_POINTER]: BigInt(EPT_TABLES) | 0x5en };
+    run([...LOAD, ...STORE], changes, { [Gpr.rbx]: BigInt(DATA) });
+    expect(rig.read64(page(DATA)) & 0x300n).toBe(0x300n);
+  });
+
+  it.each([
+    ["with", 1],
+    ["without", 0],
+  ])("changes where the host has changed it, %s VPID, once INVEPT says so", (_name, vpid) => {
+    const changes = vpid === 0 ? { ...map(), ...on2(Secondary.ept) } : map();
+    run(LOAD, changes, { [Gpr.rbx]: BigInt(DATA) });
+    rig.write64(page(DATA), BigInt(0x13_6000) | RWX | WRITE_BACK);
+    rig.write64(0x13_6000, 0x77n);
+    rig.write64(OPERAND, BigInt(EPT_TABLES) | 0x1en);
+    const operands = { [Gpr.rbx]: BigInt(OPERAND), [Gpr.rcx]: 1n };
+    expect(rig.step("invept Gq, Mdq", { rm: { base: Gpr.rbx }, reg: Gpr.rcx }, operands)).toBe("succeed");
+    putGuestCode(rig, [...LOAD, ...VMCALL]);
+    rig.vmwrite(F.GUEST_RIP, BigInt(GUEST_CODE));
+    rig.core.setBig(GPR[Gpr.rbx]!, BigInt(DATA));
+    expect(runGuest(rig, false)).toBe(18);
+    expect(rig.core.big(GPR[Gpr.rax]!)).toBe(0x77n);
   });
 
   it("lets an unrestricted guest be in real mode", () => {
