@@ -9,9 +9,17 @@ export { registerReport } from "./cpu/report.js";
 export { x86Layout } from "./cpu/state.js";
 export { BareCpu } from "./hypervisor/bare-cpu.js";
 export type { X86ExitCause } from "./hypervisor/exit-cause.js";
+export type { GuestEvent } from "./hypervisor/guest-events.js";
+export { type X86GuestState, X86GuestVCpu } from "./hypervisor/guest-vcpu.js";
+export { X86PerCpu } from "./hypervisor/per-cpu.js";
 export { X86VCpu, type X86VCpuState } from "./hypervisor/x86-vcpu.js";
 export { ApicBus, type EndOfInterruptListener } from "./interrupts/apic-bus.js";
-export { type ConnectedApicOptions, connectLocalApic } from "./interrupts/connect.js";
+export {
+  type ConnectedApicOptions,
+  connectGuestApic,
+  connectLocalApic,
+  type LocalApicParts,
+} from "./interrupts/connect.js";
 export { IoApic, type IoApicOptions, type IoApicState } from "./interrupts/io-apic.js";
 export {
   type ApicProcessor,

@@ -36,7 +36,7 @@ import { resetState } from "./reset.js";
 import { Segments } from "./segments.js";
 import { CR0, CR4, EFER, RFLAGS, SEGMENTS, Seg, type SegmentFields, XCR0, x86Layout } from "./state.js";
 import { SystemMemory } from "./system-memory.js";
-import { VmExit } from "./vmx/vm-exit.js";
+import { ExitReason, VmExit } from "./vmx/vm-exit.js";
 import { Vmx } from "./vmx/vmx.js";
 import { X87Helpers } from "./x87/helpers.js";
 
@@ -106,6 +106,7 @@ export class X86Cpu extends CpuModel implements GuestCpu {
     this.msrs = new Msrs(this);
     this.cpuid = new Cpuid(this);
     this.vmx = new Vmx(this);
+    this.cpuid.vmx = this.vm;
     this.x87 = new X87Helpers(this);
     this.reset();
   }
@@ -204,6 +205,12 @@ export class X86Cpu extends CpuModel implements GuestCpu {
   /** XCR0; undefined if CR4.OSXSAVE is clear. */
   extendedControl(): bigint | undefined {
     return (this.core.lo(CR4) & CR4_BIT.OSXSAVE) === 0 ? undefined : this.core.big(XCR0);
+  }
+
+  /** XSETBV: there is XCR0, which can have x87 and SSE. Throws a `Fault`. */
+  setExtendedControl(number: number, value: bigint): void {
+    if (number !== 0 || (value !== 1n && value !== 3n)) throw generalProtection();
+    this.core.setBig(XCR0, value);
   }
 
   /** CPL or what it is derived from changed: segments, CR0, CR4, EFER, RFLAGS, MXCSR. */
@@ -325,12 +332,22 @@ export class X86Cpu extends CpuModel implements GuestCpu {
       const alignmentChecked = (this.core.lo(RFLAGS) & RFLAG.AC) !== 0;
       this.walk(need, lo, this.bits64 ? hi : 0, this.contexts.userAccess, alignmentChecked, out);
     } catch (error) {
+      if (this.isAnswered(error)) return Translated.answered;
       return this.failed(error, lo, hi);
     }
     // Every access has to be looked at.
     if (this.contexts.alignmentChecked) out.cacheable = false;
     // The engine leaves before the instruction, and carries it out alone.
     return this.debug.access(access, lo, hi, size, out) ? Translated.ok : Translated.exitBefore;
+  }
+
+  /** The hypervisor has answered the access that leaves the guest. */
+  private isAnswered(error: unknown): boolean {
+    if (!this.vm || !(error instanceof VmExit) || error.reason !== ExitReason.eptViolation) return false;
+    if (error.isTableAccess) return false;
+    if (this.core.hasAnswer) return true;
+    this.vmx.asksAccess = true;
+    return false;
   }
 
   /** Raise what was thrown; CR2 is told of page faults. */

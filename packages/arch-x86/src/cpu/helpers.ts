@@ -404,13 +404,10 @@ function invalidatePcid(cpu: X86Cpu, type: number, at: bigint): Status {
   return Status.next;
 }
 
-/** XCR0 can have x87 and SSE. */
 function setExtendedControl(cpu: X86Cpu): Status {
   const { core } = cpu;
   if ((core.lo(CR4) & CR4_BIT.OSXSAVE) === 0) throw invalidOpcode();
   requireRing0(cpu);
-  const value = wide(core.lo(GPR[Gpr.rax]!), core.lo(GPR[Gpr.rdx]!));
-  if (core.lo(GPR[Gpr.rcx]!) !== 0 || (value !== 1n && value !== 3n)) throw generalProtection();
-  core.setBig(XCR0, value);
+  cpu.setExtendedControl(core.lo(GPR[Gpr.rcx]!), wide(core.lo(GPR[Gpr.rax]!), core.lo(GPR[Gpr.rdx]!)));
   return Status.next;
 }

@@ -189,6 +189,8 @@ export class Interrupts {
   private takeOne(): boolean {
     const { cpu } = this;
     const { core, vmx, debug } = cpu;
+    // An access that the host has answered is carried out first: to a device it has happened already.
+    if (core.hasAnswer) return false;
     if (vmx.guest && vmx.takeEvents()) return true;
     const now = core.instructions();
     const shadowed = this.shadowedAt(now);

@@ -40,19 +40,11 @@ const INVULNERABLE = [0, 1, 3, 4, 5, 6, 8, 13, 14, 15, 20, 24, 26, 27].reduce(
 /** Memory types that PAT and MTRRs know. */
 const isMemoryType = (type: bigint): boolean => type <= 7n && type !== 2n && type !== 3n;
 
-/** Model-specific registers by number: SDM volume 4. Those that are not here are #GP. */
-export class Msrs {
-  /** Other parts of the processor that have registers. */
+/** Model-specific registers by number. Those that are not there are #GP. */
+export class MsrTable {
+  /** Parts that have registers of their own. */
   readonly ranges: MsrRange[] = [];
-  /** The time-stamp counter was written. */
-  timestampWritten: () => void = () => undefined;
-  private readonly cpu: X86Cpu;
   private readonly table = new Map<number, Msr>();
-
-  constructor(cpu: X86Cpu) {
-    this.cpu = cpu;
-    this.define();
-  }
 
   /** Make a register known. */
   add(number: number, register: Msr): void {
@@ -75,6 +67,19 @@ export class Msrs {
   /** WRMSR. Throws a `Fault`. */
   write(number: number, value: bigint): void {
     this.find(number).write(value);
+  }
+}
+
+/** The registers of a processor: SDM volume 4. */
+export class Msrs extends MsrTable {
+  /** The time-stamp counter was written. */
+  timestampWritten: () => void = () => undefined;
+  private readonly cpu: X86Cpu;
+
+  constructor(cpu: X86Cpu) {
+    super();
+    this.cpu = cpu;
+    this.define();
   }
 
   private storage(number: number, field: Field, check: (value: bigint) => boolean = () => true): void {

@@ -1,4 +1,5 @@
 import { type ExitAnswer, HyperError, type VCpuContext, type VmExitInfo } from "@hypercraft/hypercraft";
+import { type EntryState, enter } from "../cpu/entry.js";
 import { activity } from "../cpu/state.js";
 import { plainCause, type X86ExitCause } from "./exit-cause.js";
 import { X86VCpu } from "./x86-vcpu.js";
@@ -18,6 +19,11 @@ export class BareCpu extends X86VCpu {
   /** Processors start others by INIT and start-up IPIs; the machine powers all of them on. */
   protected override onPowerOn(): void {
     this.cpu.reset();
+  }
+
+  /** Begin where a boot protocol enters what it loaded, after a reset. */
+  start(state: EntryState): void {
+    enter(this.cpu, state);
   }
 
   protected override enter(budget: number): VmExitInfo<X86ExitCause> {

@@ -140,10 +140,14 @@ export class LocalApicTimer {
   }
 
   private arm(): void {
-    let at = Number.POSITIVE_INFINITY;
-    if (this.zeroAt !== undefined) at = this.timebase.nanoseconds(this.zeroAt);
-    else if (this.tscDeadline !== 0n) at = this.tsc?.reaches(this.tscDeadline) ?? at;
-    this.alarm.restore(at);
+    this.alarm.restore(this.deadlineNs);
+  }
+
+  /** Machine time in ns at which it expires, Infinity while it stands still. */
+  get deadlineNs(): number {
+    if (this.zeroAt !== undefined) return this.timebase.nanoseconds(this.zeroAt);
+    if (this.tscDeadline === 0n) return Number.POSITIVE_INFINITY;
+    return this.tsc?.reaches(this.tscDeadline) ?? Number.POSITIVE_INFINITY;
   }
 
   /** Let happen what is due by now. */

@@ -26,6 +26,10 @@ export interface CoreApi {
   setAnswer(lo: number, hi: number): void;
   /** True while a host's answer to an access of this instruction waits to be used (see `answered`). */
   readonly hasAnswer: boolean;
+  /** Use the next answer, whose halves are `answerLo` and `answerHi` then: for accesses that are no loads and stores. */
+  takeAnswer(): void;
+  readonly answerLo: number;
+  readonly answerHi: number;
   /** Instructions executed (retired or trapped) since the core was made, exact inside helpers: those before the current one. */
   instructions(): number;
   /** Instructions executed since `run` was entered, the `pending` argument of `Clock.now`. */

@@ -15,6 +15,8 @@ export class FakeCore implements CoreApi {
   readonly ramBase: number;
   exit: unknown = null;
   hasAnswer = false;
+  answerLo = 0;
+  answerHi = 0;
   executed = 0;
   pending = 0;
   result = 0n;
@@ -84,6 +86,9 @@ export class FakeCore implements CoreApi {
 
   setResult(lo: number, hi: number): void {
     this.result = (BigInt(hi >>> 0) << 32n) | BigInt(lo >>> 0);
+  }
+  takeAnswer(): void {
+    this.hasAnswer = false;
   }
   setAnswer(lo: number, hi: number): void {
     this.answer = (BigInt(hi >>> 0) << 32n) | BigInt(lo >>> 0);

@@ -1,16 +1,15 @@
-import { ApicBus, type BareCpu, enter, IoApic, localApicPage } from "@hypercraft/arch-x86";
+import { ApicBus, IoApic, localApicPage } from "@hypercraft/arch-x86";
 import { ept } from "@hypercraft/guest-page-table";
 import { writeAcpiTables } from "../acpi/tables.js";
 import { Pic } from "../devices/i8259.js";
 import { SeededEntropy } from "../devices/seeded-entropy.js";
-import { MachineError } from "../errors.js";
 import { X86_64 } from "../loaders/architecture.js";
 import { pcMemoryMap } from "../loaders/pc/memory-map.js";
 import { romRange } from "../loaders/pc/rom.js";
 import { ACPI_TABLES, acpiDescription } from "./pc/acpi.js";
 import { PC_MAP, PINS, pcRam, splitRam } from "./pc/address-map.js";
 import { type PcStart, planBoot } from "./pc/boot.js";
-import { accessor, type BoardCpus, bareCpus } from "./pc/cpus.js";
+import { accessor, type BoardCpus, bareCpus, guestCpus, type PcVCpu } from "./pc/cpus.js";
 import { addDevices } from "./pc/devices.js";
 import { pcInterrupts } from "./pc/interrupts.js";
 import { PcMachine } from "./pc/machine.js";
@@ -28,11 +27,9 @@ const NAME = "pc";
 
 /**
  * A PC, its images loaded and its bootstrap processor at its first instruction; the others wait for start-up IPIs.
- * There is bare mode only: the guest owns the processors.
  * Throws MachineError or HyperError with one line that names what was wrong.
  */
 export async function createPc(options: PcOptions): Promise<PcMachine> {
-  if (options.mode !== "bare") throw new MachineError("NotSupported", "a PC has no vm mode yet, only bare");
   const { kernel: _, ...rest } = options;
   const { firmware } = options;
   const rom = firmware && romRange(firmware.name, firmware.bytes.length);
@@ -45,7 +42,7 @@ export async function createPc(options: PcOptions): Promise<PcMachine> {
   const entropy = new SeededEntropy((options.seed ?? 1) + 0.5);
   let cpus: BoardCpus | undefined;
 
-  return assembleVirt<BareCpu, PcMachine, PcStart>(rest, {
+  return assembleVirt<PcVCpu, PcMachine, PcStart>(rest, {
     name: NAME,
     architecture: X86_64,
     ram: pcRam,
@@ -76,8 +73,9 @@ export async function createPc(options: PcOptions): Promise<PcMachine> {
       }
       const page = () => localApicPage(cpus!.apics, () => accessor(cpus!.vcpus));
     },
-    createCpus(wiring, _board) {
-      cpus = bareCpus(wiring, { apicBus, timers: wiring.timers, legacy: pic, entropy });
+    createCpus(wiring, { mode }) {
+      const surroundings = { apicBus, timers: wiring.timers, legacy: pic, entropy };
+      cpus = mode === "bare" ? bareCpus(wiring, surroundings) : guestCpus(wiring, surroundings);
       return cpus;
     },
     planBoot: (_kernel, parts, { memory, cpus: count }) =>
@@ -90,9 +88,7 @@ export async function createPc(options: PcOptions): Promise<PcMachine> {
       for (const { vcpuId } of vm.vcpus) vm.initVcpu(vcpuId, "on");
       // What comes after firmware finds the 8259 behind the local APIC.
       if (state.kind !== "reset") cpus!.apics[0]!.enterVirtualWireMode();
-      cpus!.vcpus.forEach(({ cpu }, id) => {
-        enter(cpu, id === 0 ? state : { kind: "waiting" });
-      });
+      for (const vcpu of cpus!.vcpus) vcpu.start(vcpu.vcpuId === 0 ? state : { kind: "waiting" });
     },
     machine: (parts) => new PcMachine(parts),
   });

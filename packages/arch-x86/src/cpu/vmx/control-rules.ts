@@ -57,6 +57,25 @@ function hasErrorAsItShould(view: EntryView): boolean {
   return ((view.event & EVENT_HAS_ERROR) !== 0) === should;
 }
 
+/** Those of the event that an entry injects (27.2.1.3). */
+export const EVENT_RULES: readonly Rule[] = [
+  ["type of the event", (v) => v.event === 0 || [...plainEvents, ...softwareEvents].includes(v.eventType)],
+  ["vector of the event", vectorFitsType],
+  ["error code of the event", hasErrorAsItShould],
+  ["reserved bits of the event", (v) => (v.event & EVENT_RESERVED) === 0],
+  [
+    "reserved bits of the error code",
+    (v) => (v.event & EVENT_HAS_ERROR) === 0 || v.get(F.ENTRY_EXCEPTION_ERROR_CODE) >>> 16 === 0,
+  ],
+  [
+    "instruction length of the event",
+    (v) => {
+      const length = v.get(F.ENTRY_INSTRUCTION_LENGTH);
+      return !softwareEvents.includes(v.eventType) || (length >= 1 && length <= LONGEST_INSTRUCTION);
+    },
+  ],
+];
+
 export const CONTROL_RULES: readonly Rule[] = [
   ["pin-based controls", (v) => fits(v.pin, PIN_ALLOWED)],
   ["primary processor-based controls", (v) => fits(v.primary, PRIMARY_ALLOWED)],
@@ -85,20 +104,6 @@ export const CONTROL_RULES: readonly Rule[] = [
   ["exit MSR-store list", (v) => isMsrList(v, F.EXIT_MSR_STORE_COUNT, F.EXIT_MSR_STORE_ADDRESS)],
   ["exit MSR-load list", (v) => isMsrList(v, F.EXIT_MSR_LOAD_COUNT, F.EXIT_MSR_LOAD_ADDRESS)],
   ["entry controls", (v) => fits(v.entry, ENTRY_ALLOWED)],
-  ["type of the event", (v) => v.event === 0 || [...plainEvents, ...softwareEvents].includes(v.eventType)],
-  ["vector of the event", vectorFitsType],
-  ["error code of the event", hasErrorAsItShould],
-  ["reserved bits of the event", (v) => (v.event & EVENT_RESERVED) === 0],
-  [
-    "reserved bits of the error code",
-    (v) => (v.event & EVENT_HAS_ERROR) === 0 || v.get(F.ENTRY_EXCEPTION_ERROR_CODE) >>> 16 === 0,
-  ],
-  [
-    "instruction length of the event",
-    (v) => {
-      const length = v.get(F.ENTRY_INSTRUCTION_LENGTH);
-      return !softwareEvents.includes(v.eventType) || (length >= 1 && length <= LONGEST_INSTRUCTION);
-    },
-  ],
+  ...EVENT_RULES,
   ["entry MSR-load list", (v) => isMsrList(v, F.ENTRY_MSR_LOAD_COUNT, F.ENTRY_MSR_LOAD_ADDRESS)],
 ];

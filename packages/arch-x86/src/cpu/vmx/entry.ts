@@ -3,10 +3,10 @@ import type { X86Cpu } from "../cpu.js";
 import { nmiState } from "../state.js";
 import { PREEMPTION_RATE } from "./capabilities.js";
 import { Pin, Secondary } from "./controls.js";
-import { brokenRule, EntryView } from "./entry-view.js";
+import { EntryView } from "./entry-view.js";
 import { leaveFailedEntry } from "./exit.js";
 import { VmcsField as F } from "./fields.js";
-import { GUEST_RULES, guestPdptes, LINK_POINTER_RULE, pdptesFit } from "./guest-rules.js";
+import { guestPdptes, LINK_POINTER_RULE, pdptesFit } from "./guest-rules.js";
 import { loadGuestState } from "./guest-state.js";
 import { loadMsrs } from "./msr-lists.js";
 import { EVENT_HAS_ERROR, EventType, ExitReason, VmExit } from "./vm-exit.js";
@@ -64,20 +64,14 @@ export interface EntryFailure {
 const PDPTE_FAILURE = 2;
 const LINK_POINTER_FAILURE = 4;
 
-const guestStateFailure = (rule: string): EntryFailure => ({
+export const guestStateFailure = (rule: string): EntryFailure => ({
   reason: ExitReason.invalidGuestState,
   qualification: rule === LINK_POINTER_RULE ? LINK_POINTER_FAILURE : 0,
   rule,
 });
 
-/** From the checks of the guest state on. */
-export function enterChecked(vmx: Vmx, view: EntryView): EntryFailure | undefined {
-  const rule = brokenRule(GUEST_RULES, view);
-  return rule === undefined ? enterFitting(vmx, view) : guestStateFailure(rule);
-}
-
 /** Enter with a guest-state area that keeps the rules. */
-function enterFitting(vmx: Vmx, view: EntryView): EntryFailure | undefined {
+export function enterFitting(vmx: Vmx, view: EntryView): EntryFailure | undefined {
   const { cpu } = vmx;
   const { vmcs } = view;
   const pdptes = view.guestPae ? entryPdptes(cpu, view) : [];

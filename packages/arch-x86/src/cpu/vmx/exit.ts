@@ -57,11 +57,13 @@ export function leaveGuest(
   const injected = vmcs.get(F.ENTRY_INTERRUPTION_INFORMATION);
   vmcs.set(F.ENTRY_INTERRUPTION_INFORMATION, injected & ~EVENT_VALID);
   core.set(injectionWaits, 0, 0);
-  saveGuestState(cpu, vmcs, details.ip ?? ip);
+  if (cpu.vm) {
+    if (delivering !== undefined || details.ip !== undefined) cpu.setIp(details.ip ?? ip);
+  } else saveGuestState(cpu, vmcs, details.ip ?? ip);
   savePreemptionTimer(cpu, vmcs);
   if (storeMsrs(cpu, vmcs.read(F.EXIT_MSR_STORE_ADDRESS), vmcs.get(F.EXIT_MSR_STORE_COUNT)) !== 0)
     return abort(cpu, vmcs, Abort.storingMsrs);
-  blockNmis(cpu, vmcs, exit);
+  if (!cpu.vm) blockNmis(cpu, vmcs, exit);
   return toHost(cpu, vmcs);
 }
 

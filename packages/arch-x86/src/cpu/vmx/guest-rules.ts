@@ -150,6 +150,24 @@ function stepFits(v: EntryView): boolean {
 /** Told apart from the others by the exit that it leads to. */
 export const LINK_POINTER_RULE = "VMCS link pointer";
 
+/** Whether the guest can take the event that an entry injects. */
+export const GUEST_EVENT_RULES: readonly Rule[] = [
+  ["RFLAGS.IF for an external interrupt", (v) => v.eventType !== EventType.external || interruptFlag(v)],
+  ["event for the activity state", eventFitsActivity],
+  ["external interrupt while blocked", (v) => v.eventType !== EventType.external || shadow(v) === 0],
+  [
+    "NMI while blocked by MOV SS",
+    (v) => v.eventType !== EventType.nmi || (shadow(v) & BLOCKED_BY_MOV_SS) === 0,
+  ],
+  [
+    "NMI while NMIs are blocked",
+    (v) =>
+      !v.hasPin(Pin.virtualNmis) ||
+      v.eventType !== EventType.nmi ||
+      (v.get(F.GUEST_INTERRUPTIBILITY) & BLOCKED_NMI) === 0,
+  ],
+];
+
 export const GUEST_RULES: readonly Rule[] = [
   [
     "CR0",
@@ -239,28 +257,15 @@ export const GUEST_RULES: readonly Rule[] = [
   ["RIP", ipFits],
   ["RFLAGS", (v) => (v.big(F.GUEST_RFLAGS) & FLAGS_RESERVED) === 0n && (v.get(F.GUEST_RFLAGS) & 2) !== 0],
   ["RFLAGS.VM", (v) => !v.guestVirtual8086 || (!v.ia32e && v.guestProtected)],
-  ["RFLAGS.IF for an external interrupt", (v) => v.eventType !== EventType.external || interruptFlag(v)],
   ["activity state", (v) => v.get(F.GUEST_ACTIVITY) <= WAIT_FOR_SIPI],
   ["HLT with SS.DPL", (v) => v.get(F.GUEST_ACTIVITY) !== HLT || segment(v, Seg.ss).dpl === 0],
   ["activity state while interrupts are blocked", (v) => shadow(v) === 0 || v.get(F.GUEST_ACTIVITY) === 0],
-  ["event for the activity state", eventFitsActivity],
   [
     "interruptibility state",
     (v) => (v.get(F.GUEST_INTERRUPTIBILITY) & ~INTERRUPTIBILITY_KNOWN) === 0 && shadow(v) !== SHADOW,
   ],
   ["blocking by STI without RFLAGS.IF", (v) => (shadow(v) & BLOCKED_BY_STI) === 0 || interruptFlag(v)],
-  ["external interrupt while blocked", (v) => v.eventType !== EventType.external || shadow(v) === 0],
-  [
-    "NMI while blocked by MOV SS",
-    (v) => v.eventType !== EventType.nmi || (shadow(v) & BLOCKED_BY_MOV_SS) === 0,
-  ],
-  [
-    "NMI while NMIs are blocked",
-    (v) =>
-      !v.hasPin(Pin.virtualNmis) ||
-      v.eventType !== EventType.nmi ||
-      (v.get(F.GUEST_INTERRUPTIBILITY) & BLOCKED_NMI) === 0,
-  ],
+  ...GUEST_EVENT_RULES,
   ["pending debug exceptions", (v) => (v.big(F.GUEST_PENDING_DEBUG) & PENDING_RESERVED) === 0n],
   ["pending single step", stepFits],
   // All ones, as there are no shadow VMCSs.

@@ -90,11 +90,8 @@ export function loadGuestState(cpu: X86Cpu, view: EntryView): void {
   core.set(EFER, guestEfer(core.lo(EFER), view), 0);
   if (view.guestPae)
     for (const [i, field] of PDPTES.entries()) core.setBig(field, vmcs.read(PDPTE_FIELDS[i]!));
-  const interruptibility = vmcs.get(F.GUEST_INTERRUPTIBILITY);
-  core.set(interruptShadow, interruptibility & 3, 0);
+  setInterruptibility(cpu, vmcs.get(F.GUEST_INTERRUPTIBILITY));
   core.set(shadowedAddress, vmcs.get(F.GUEST_RIP) | 0, 0);
-  const blocked = (interruptibility & INTERRUPTIBILITY_NMI) !== 0 ? NMI_BLOCKED : 0;
-  core.set(nmiState, (core.lo(nmiState) & ~NMI_BLOCKED) | blocked, 0);
   writeFlagFields(core, vmcs.get(F.GUEST_RFLAGS));
   cpu.debug.forget();
   cpu.debug.add(enteringTraps(view));
@@ -111,6 +108,12 @@ function enteringTraps(view: EntryView): number {
   const inactive = view.get(F.GUEST_ACTIVITY) > ACTIVITY_HLT;
   if ((software && !shadowed) || (view.event === 0 && inactive)) return 0;
   return (pending & SINGLE_STEP) | ((pending & ENABLED_BREAKPOINT) !== 0 ? pending & BREAKPOINTS : 0);
+}
+
+function setInterruptibility({ core }: X86Cpu, value: number): void {
+  core.set(interruptShadow, value & 3, 0);
+  const blocked = (value & INTERRUPTIBILITY_NMI) !== 0 ? NMI_BLOCKED : 0;
+  core.set(nmiState, (core.lo(nmiState) & ~NMI_BLOCKED) | blocked, 0);
 }
 
 /** EFER: loaded, or with LMA as the guest has it, and LME too once paging is on. */
@@ -139,6 +142,50 @@ function pendingTraps({ core, interrupts }: X86Cpu, traps: number): number {
   return traps | breakpoints | held;
 }
 
+const interruptibility = ({ core, interrupts }: X86Cpu): number =>
+  interrupts.shadow | ((core.lo(nmiState) & NMI_BLOCKED) !== 0 ? INTERRUPTIBILITY_NMI : 0);
+
+/** Where the processor has the guest's state while it is in it; PENDING_DEBUG is always 0 then. */
+const PLACES: ReadonlyMap<number, (cpu: X86Cpu) => bigint> = new Map<number, (cpu: X86Cpu) => bigint>([
+  ...PLAIN.map(([field, register]) => [field, (cpu: X86Cpu) => cpu.core.big(register)] as const),
+  ...SEGMENT_REGISTERS.flatMap((fields, i) =>
+    [
+      [F.GUEST_ES_SELECTOR, fields.selector],
+      [F.GUEST_ES_BASE, fields.base],
+      [F.GUEST_ES_LIMIT, fields.limit],
+      [F.GUEST_ES_RIGHTS, fields.rights],
+    ].map(
+      ([field, register]) =>
+        [(field as number) + 2 * i, (cpu: X86Cpu) => cpu.core.big(register as Field)] as const,
+    ),
+  ),
+  [F.GUEST_CR0, (cpu) => cpu.core.big(CR0)],
+  [F.GUEST_DR7, (cpu) => cpu.core.big(DR7)],
+  [F.GUEST_PAT, (cpu) => cpu.core.big(PAT)],
+  [F.GUEST_EFER, (cpu) => cpu.core.big(EFER)],
+  [F.GUEST_INTERRUPTIBILITY, (cpu) => BigInt(interruptibility(cpu))],
+  [F.GUEST_RFLAGS, (cpu) => BigInt(readFlags(cpu.core) >>> 0)],
+  [F.GUEST_RIP, (cpu) => cpu.ip],
+]);
+
+/** Fields that can be written where they are: nothing is derived from them. */
+const WRITABLE: ReadonlyMap<number, (cpu: X86Cpu, value: number) => void> = new Map([
+  [F.GUEST_ACTIVITY, ({ core }: X86Cpu, value: number) => core.set(activity, value, 0)],
+  [F.GUEST_INTERRUPTIBILITY, (cpu: X86Cpu, value: number) => setInterruptibility(cpu, value)],
+]);
+
+/** Write a field of the guest-state area where the processor has it; false where it cannot be. */
+export function writeResidentField(cpu: X86Cpu, field: number, value: bigint): boolean {
+  const write = WRITABLE.get(field);
+  write?.(cpu, Number(value));
+  return write !== undefined;
+}
+
+/** A field of the guest-state area where the processor has it; undefined for those that it leaves in the region. */
+export function residentField(cpu: X86Cpu, field: number): bigint | undefined {
+  return PLACES.get(field)?.(cpu);
+}
+
 /** Store the guest's state, which goes on at `ip`. */
 export function saveGuestState(cpu: X86Cpu, vmcs: Vmcs, ip: bigint): void {
   const { core } = cpu;
@@ -156,8 +203,7 @@ export function saveGuestState(cpu: X86Cpu, vmcs: Vmcs, ip: bigint): void {
   if ((exit & Exit.saveEfer) !== 0) vmcs.set(F.GUEST_EFER, core.lo(EFER));
   const entry = vmcs.get(F.ENTRY_CONTROLS) & ~Entry.ia32eGuest;
   vmcs.set(F.ENTRY_CONTROLS, cpu.longMode ? entry | Entry.ia32eGuest : entry);
-  const blocked = (core.lo(nmiState) & NMI_BLOCKED) !== 0 ? INTERRUPTIBILITY_NMI : 0;
-  vmcs.set(F.GUEST_INTERRUPTIBILITY, cpu.interrupts.shadow | blocked);
+  vmcs.set(F.GUEST_INTERRUPTIBILITY, interruptibility(cpu));
   vmcs.set(F.GUEST_PENDING_DEBUG, pendingTraps(cpu, cpu.interrupts.takeTraps()));
   vmcs.set(F.GUEST_RFLAGS, readFlags(core));
   vmcs.write(F.GUEST_RIP, ip);

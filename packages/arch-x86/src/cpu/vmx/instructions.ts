@@ -101,9 +101,7 @@ export function executeVmxInstruction(
     case VmxInstruction.vmxon:
       return vmxon(cpu, memory.read(a, 8));
     case VmxInstruction.vmxoff:
-      vmx.setOperation(VmxOperation.none);
-      vmx.setPointer(undefined);
-      return vmx.succeed();
+      return vmxoff(cpu);
     case VmxInstruction.vmclear:
       return vmclear(cpu, memory.read(a, 8));
     case VmxInstruction.vmptrld:
@@ -124,7 +122,8 @@ export function executeVmxInstruction(
   }
 }
 
-function vmxon(cpu: X86Cpu, address: bigint): void {
+/** With the address of the region, that the operand in memory holds. */
+export function vmxon(cpu: X86Cpu, address: bigint): void {
   const { vmx, core } = cpu;
   if (vmx.active) return vmx.fail(VmError.vmxonInRoot);
   if (!isRegionAddress(address) || vmx.at(Number(address))?.revision !== VMCS_REVISION)
@@ -135,7 +134,14 @@ function vmxon(cpu: X86Cpu, address: bigint): void {
   vmx.succeed();
 }
 
-function vmclear(cpu: X86Cpu, address: bigint): void {
+export function vmxoff({ vmx }: X86Cpu): void {
+  vmx.setOperation(VmxOperation.none);
+  vmx.setPointer(undefined);
+  vmx.succeed();
+}
+
+/** With the address of the region, that the operand in memory holds. */
+export function vmclear(cpu: X86Cpu, address: bigint): void {
   const { vmx } = cpu;
   if (!isRegionAddress(address)) return vmx.fail(VmError.vmclearAddress);
   if (address === vmx.region) return vmx.fail(VmError.vmclearVmxonPointer);
@@ -145,7 +151,8 @@ function vmclear(cpu: X86Cpu, address: bigint): void {
   vmx.succeed();
 }
 
-function vmptrld(cpu: X86Cpu, address: bigint): void {
+/** With the address of the region, that the operand in memory holds. */
+export function vmptrld(cpu: X86Cpu, address: bigint): void {
   const { vmx } = cpu;
   if (!isRegionAddress(address)) return vmx.fail(VmError.vmptrldAddress);
   if (address === vmx.region) return vmx.fail(VmError.vmptrldVmxonPointer);

@@ -78,6 +78,7 @@ export function intercept(
       return undefined;
     case Helper.portRead:
     case Helper.portWrite:
+      if (cpu.core.hasAnswer) return answeredPort(cpu, id === Helper.portRead);
       return interceptPort(cpu, vmcs, aLo & 0xffff, constant, id === Helper.portRead);
     case Helper.readSystem:
     case Helper.writeSystem:
@@ -91,6 +92,13 @@ export function intercept(
     default:
       return undefined;
   }
+}
+
+/** The hypervisor has carried the access out: INS and OUTS execute again with what it found. */
+function answeredPort({ core }: X86Cpu, input: boolean): typeof Status.next {
+  core.takeAnswer();
+  if (input) core.setResult(core.answerLo, 0);
+  return Status.next;
 }
 
 function privileged(cpu: X86Cpu, vmcs: Vmcs, which: number): Status | undefined {

@@ -74,7 +74,15 @@ export class VmExit {
     this.details = details;
     this.linear = details.linear;
   }
+
+  /** Of an EPT violation: the access was to a paging structure of the guest. */
+  get isTableAccess(): boolean {
+    return ((this.details.qualification ?? 0n) & EPT_FINAL) === 0n;
+  }
 }
+
+/** Of the qualification of an EPT violation: the access was to what the linear address stands for. */
+export const EPT_FINAL = 0x100n;
 
 /** A debug exception leaves the guest: DR6 is not told of its reasons. */
 export function debugExit(reasons: number): VmExit {

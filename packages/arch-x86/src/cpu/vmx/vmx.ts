@@ -11,6 +11,7 @@ import { EntryChecks } from "./entry-checks.js";
 import { Ept } from "./ept.js";
 import { type DeliveredEvent, leaveGuest } from "./exit.js";
 import { VmcsField } from "./fields.js";
+import { RootVmcs } from "./root-vmcs.js";
 import { EventType, ExitReason, eventInformation, VmExit } from "./vm-exit.js";
 import { Vmcs } from "./vmcs.js";
 import { currentVmcs, injectionWaits, VmxOperation, vmxOperation, vmxonPointer } from "./vmx-state.js";
@@ -43,6 +44,8 @@ export class Vmx {
   readonly cpu: X86Cpu;
   /** The VMCS that is current and active. */
   vmcs: Vmcs | undefined;
+  /** The current VMCS for a hypervisor that is no guest code. */
+  readonly root: RootVmcs;
   /** In VMX operation: `CR0` and `CR4` are bound, and some instructions are looked at. */
   active = false;
   /** In VMX non-root operation. */
@@ -53,6 +56,8 @@ export class Vmx {
   faultAddress = 0n;
   /** The present IRET of the guest ended the blocking of NMIs: an exit by its fault tells of it. */
   unblockedNmi = false;
+  /** The exit is of an access that the engine asked for, as a host can answer it (`askedAccess`). */
+  asksAccess = false;
   /** The guest leaves after its next instruction, or the next event. */
   stepping = false;
   /** Its translations are kept apart from others by a VPID. */
@@ -65,6 +70,7 @@ export class Vmx {
   constructor(cpu: X86Cpu) {
     this.cpu = cpu;
     this.exits = new BoundaryExits(this);
+    this.root = new RootVmcs(cpu);
     cpu.msrs.ranges.push(capabilityRange(cpu), featureControlRange(cpu));
   }
 
@@ -76,6 +82,7 @@ export class Vmx {
     this.guest = operation === VmxOperation.nonRoot;
     const pointer = core.big(currentVmcs);
     this.vmcs = (pointer & PRESENT) !== 0n ? this.at(Number(pointer - PRESENT)) : undefined;
+    this.root.replaced();
     this.controlsChanged();
   }
 
@@ -86,7 +93,8 @@ export class Vmx {
     this.stepping = false;
     this.tagged = false;
     cpu.secondStage = undefined;
-    if (!guest || vmcs === undefined) return;
+    // A hypervisor that is no guest code leaves its guest's state, and translations with it, where they are.
+    if (!(guest || cpu.vm) || vmcs === undefined) return;
     const primary = vmcs.get(VmcsField.PROCESSOR_CONTROLS);
     if ((primary & Primary.secondaryControls) !== 0) this.secondary = vmcs.get(VmcsField.SECONDARY_CONTROLS);
     this.stepping = (primary & Primary.monitorTrapFlag) !== 0;
@@ -148,6 +156,7 @@ export class Vmx {
   setPointer(physical: bigint | undefined): void {
     this.cpu.core.setBig(currentVmcs, physical === undefined ? 0n : physical | PRESENT);
     this.vmcs = physical === undefined ? undefined : this.at(Number(physical));
+    this.root.changed();
   }
 
   /** Physical address of the VMXON region. */

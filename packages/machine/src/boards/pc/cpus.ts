@@ -1,17 +1,29 @@
 import {
   type ApicBus,
   BareCpu,
+  connectGuestApic,
   connectLocalApic,
   createCpu,
   type InterruptSource,
   type LocalApic,
+  type LocalApicParts,
+  type PortBus,
   X86_FLOATING_POINT,
   X86_PAGE_WALKER,
+  type X86GuestVCpu,
+  X86PerCpu,
 } from "@hypercraft/arch-x86";
-import type { Engine } from "@hypercraft/engine";
-import { guestPhysAddr, type TimerQueue } from "@hypercraft/hypercraft";
+import type { DeviceBus, Engine } from "@hypercraft/engine";
+import { guestPhysAddr, PerCpuArea, type TimerQueue } from "@hypercraft/hypercraft";
 import type { SeededEntropy } from "../../devices/seeded-entropy.js";
-import { bareEngine, type CpuWiring, type EngineRules, tellPending } from "../virt/engine.js";
+import {
+  bareEngine,
+  type CpuWiring,
+  type EngineRules,
+  guestEngine,
+  NO_DEVICES,
+  tellPending,
+} from "../virt/engine.js";
 
 const RESET_ENTRY = guestPhysAddr(0xffff_fff0);
 const RULES: EngineRules = { floatingPoint: X86_FLOATING_POINT, pageWalker: X86_PAGE_WALKER };
@@ -25,33 +37,52 @@ export interface CpuSurroundings {
   readonly entropy: SeededEntropy;
 }
 
+/** A processor that owns the board, or one that a guest has. */
+export type PcVCpu = BareCpu | X86GuestVCpu;
+
 export interface BoardCpus {
   readonly engine: Engine;
-  readonly vcpus: readonly BareCpu[];
+  readonly vcpus: readonly PcVCpu[];
   readonly apics: readonly LocalApic[];
 }
 
+/** What a processor is made of in either mode. */
+function processor(
+  engine: Engine,
+  { clock, cpus }: CpuWiring,
+  { entropy }: CpuSurroundings,
+  own: {
+    readonly index: number;
+    readonly mode: "bare" | "vm";
+    readonly bus: DeviceBus;
+    readonly ports: PortBus;
+  },
+) {
+  const made = createCpu(engine, { ...own, clock });
+  made.cpu.cpuid.processors = cpus;
+  made.cpu.random = () => random(entropy);
+  return made;
+}
+
+function apicParts(surroundings: CpuSurroundings, { clock }: CpuWiring, vcpuId: number): LocalApicParts {
+  const { apicBus: bus, timers, legacy } = surroundings;
+  // The 8259s are behind the bootstrap processor's LINT0.
+  return { bus, clock, timers, ...(vcpuId === 0 && { extInt: legacy }) };
+}
+
 /** Processors that own the board. */
-export function bareCpus(
-  wiring: CpuWiring,
-  { apicBus, timers, legacy, entropy }: CpuSurroundings,
-): BoardCpus {
+export function bareCpus(wiring: CpuWiring, surroundings: CpuSurroundings): BoardCpus {
   const { bus, clock, cpus } = wiring;
   const engine = bareEngine(wiring, RULES);
   const ports = wiring.ports.processorFace;
   const vcpus = Array.from({ length: cpus }, (_, index) => {
-    const { core, cpu } = createCpu(engine, { index, mode: "bare", clock, bus, ports });
-    cpu.cpuid.processors = cpus;
-    cpu.random = () => random(entropy);
+    const { core, cpu } = processor(engine, wiring, surroundings, { index, mode: "bare", bus, ports });
     return new BareCpu(index, RESET_ENTRY, core, cpu);
   });
   const apics = vcpus.map((vcpu) =>
     connectLocalApic(vcpu.cpu, {
-      bus: apicBus,
-      clock,
-      timers,
+      ...apicParts(surroundings, wiring, vcpu.vcpuId),
       woken: () => vcpu.woken(),
-      ...(vcpu.vcpuId === 0 && { extInt: legacy }),
     }),
   );
   tellPending(
@@ -61,13 +92,47 @@ export function bareCpus(
   return { engine, vcpus, apics };
 }
 
+/** Processors under the hypervisor, whose guests have virtual local APICs. */
+export function guestCpus(wiring: CpuWiring, surroundings: CpuSurroundings): BoardCpus {
+  const { clock, cpus, lease } = wiring;
+  const { hal } = lease.host;
+  const engine = guestEngine(wiring, RULES);
+  const area = new PerCpuArea((index) => {
+    const own = { index, mode: "vm", bus: NO_DEVICES, ports: NO_PORTS } as const;
+    const { core, cpu } = processor(engine, wiring, surroundings, own);
+    return new X86PerCpu(index, core, cpu, hal);
+  });
+  area.init(0, cpus);
+  const vcpus = area.cpus.map((cpu) => {
+    cpu.hardwareEnable();
+    const vcpu = cpu.createVcpu(cpu.cpuId, RESET_ENTRY);
+    lease.onEnd(() => {
+      vcpu.dispose();
+      cpu.hardwareDisable();
+    });
+    return vcpu;
+  });
+  const apics = vcpus.map((vcpu) => connectGuestApic(vcpu, apicParts(surroundings, wiring, vcpu.vcpuId)));
+  tellPending(
+    clock,
+    vcpus.map(({ cpu }) => cpu),
+  );
+  return { engine, vcpus, apics };
+}
+
+/** The ports of processors under the hypervisor: guests reach theirs by exits. */
+const NO_PORTS: PortBus = { read: (_port, size) => 2 ** (8 * size) - 1, write: () => undefined };
+
 function random(entropy: SeededEntropy): bigint {
   const bytes = new Uint8Array(8);
   entropy.fill(bytes);
   return new DataView(bytes.buffer).getBigUint64(0, true);
 }
 
-/** The processor whose access a device serves: the one that runs. */
-export function accessor(vcpus: readonly BareCpu[] | undefined): number {
-  return Math.max(0, vcpus?.findIndex(({ cpu }) => cpu.sliceStart >= 0) ?? 0);
+/** The processor whose access a device serves: the one that runs, or whose exit is being handled. */
+export function accessor(vcpus: readonly PcVCpu[] | undefined): number {
+  return Math.max(
+    0,
+    vcpus?.findIndex(({ cpu, pendingExit }) => cpu.sliceStart >= 0 || pendingExit !== undefined) ?? 0,
+  );
 }

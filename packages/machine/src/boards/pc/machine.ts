@@ -1,5 +1,5 @@
-import type { BareCpu } from "@hypercraft/arch-x86";
 import { VirtMachine } from "../virt/machine.js";
+import type { PcVCpu } from "./cpus.js";
 
 /** A PC, ready to run. */
-export class PcMachine extends VirtMachine<BareCpu> {}
+export class PcMachine extends VirtMachine<PcVCpu> {}

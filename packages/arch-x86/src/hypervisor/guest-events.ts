@@ -1,0 +1,152 @@
+import { RFLAG } from "../cpu/control-bits.js";
+import type { X86Cpu } from "../cpu/cpu.js";
+import type { InterruptSource } from "../cpu/interrupt-source.js";
+import { Primary } from "../cpu/vmx/controls.js";
+import { VmcsField as F } from "../cpu/vmx/fields.js";
+import {
+  EVENT_HAS_ERROR,
+  EVENT_NMI_UNBLOCKED,
+  EVENT_VALID,
+  EventType,
+  eventInformation,
+} from "../cpu/vmx/vm-exit.js";
+
+/** An event for a guest as an entry injects it: SDM volume 3, 25.8.3. Plain data. */
+export interface GuestEvent {
+  /** VM-entry interruption information. */
+  readonly information: number;
+  readonly errorCode: number;
+  /** Bytes of the instruction, of software interrupts and exceptions. */
+  readonly length: number;
+}
+
+const NMI = 2;
+const BLOCKED_BY_STI = 1;
+const BLOCKED_BY_MOV_SS = 2;
+const BLOCKED_NMI = 8;
+
+const typeOf = ({ information }: GuestEvent): number => (information >> 8) & 7;
+
+/**
+ * What a guest is to be told of: one event an entry, the others in order. What was being delivered when the guest left
+ * comes first, then exceptions that the hypervisor raises, NMI, and interrupts of the virtual controller as far as the
+ * guest takes them; for the rest it is to leave as soon as it does.
+ */
+export class GuestEvents {
+  /** The virtual local APIC. */
+  source: InterruptSource | undefined;
+  private readonly cpu: X86Cpu;
+  private waiting: GuestEvent[] = [];
+
+  constructor(cpu: X86Cpu) {
+    this.cpu = cpu;
+  }
+
+  /** An exception of the instruction at the pc, -1 for no error code. In real mode there never is one. */
+  raise(vector: number, errorCode = -1): void {
+    const code = this.cpu.protectedMode ? errorCode : -1;
+    const information = eventInformation(vector, EventType.exception, code);
+    this.waiting.unshift({ information, errorCode: Math.max(0, code), length: 0 });
+  }
+
+  /** One NMI can wait. */
+  raiseNmi(): void {
+    if (this.waiting.some((event) => typeOf(event) === EventType.nmi)) return;
+    this.waiting.push({ information: eventInformation(NMI, EventType.nmi, -1), errorCode: 0, length: 0 });
+  }
+
+  /** After an exit: what it interrupted the delivery of is to be delivered again. */
+  takeUp(): void {
+    const { root } = this.cpu.vmx;
+    const vectoring = root.get(F.IDT_VECTORING_INFORMATION) | 0;
+    if ((vectoring & EVENT_VALID) === 0) return;
+    const information = vectoring & ~EVENT_NMI_UNBLOCKED;
+    const errorCode = (vectoring & EVENT_HAS_ERROR) !== 0 ? root.get(F.IDT_VECTORING_ERROR_CODE) : 0;
+    const event = { information, errorCode, length: root.get(F.EXIT_INSTRUCTION_LENGTH) };
+    this.waiting.unshift(event);
+    // Its delivery blocked further ones.
+    if (typeOf(event) === EventType.nmi) this.unblockNmi();
+  }
+
+  private unblockNmi(): void {
+    const { root } = this.cpu.vmx;
+    root.write(F.GUEST_INTERRUPTIBILITY, BigInt(root.get(F.GUEST_INTERRUPTIBILITY) & ~BLOCKED_NMI));
+  }
+
+  /** Nothing waits and nothing is pending. */
+  get none(): boolean {
+    return this.waiting.length === 0 && this.source?.pending !== true;
+  }
+
+  /** Whether something ends the guest's HLT. */
+  get wakes(): boolean {
+    return (
+      this.waiting.some((event) => this.isTaken(event)) ||
+      (this.source?.pending === true && this.takesExternal)
+    );
+  }
+
+  private get takesExternal(): boolean {
+    const { root } = this.cpu.vmx;
+    return (root.get(F.GUEST_RFLAGS) & RFLAG.IF) !== 0 && (root.get(F.GUEST_INTERRUPTIBILITY) & 3) === 0;
+  }
+
+  /** Whether the guest can take an event now. */
+  private isTaken(event: GuestEvent): boolean {
+    const type = typeOf(event);
+    if (type === EventType.external) return this.takesExternal;
+    if (type !== EventType.nmi) return true;
+    const held = BLOCKED_BY_STI | BLOCKED_BY_MOV_SS | BLOCKED_NMI;
+    return (this.cpu.vmx.root.get(F.GUEST_INTERRUPTIBILITY) & held) === 0;
+  }
+
+  /** Before an entry: the event it injects, and what the guest has to leave for. */
+  prepare(): void {
+    // An access that is answered comes first.
+    if (!this.cpu.core.hasAnswer) this.injectNext();
+    this.setWindows();
+  }
+
+  private injectNext(): void {
+    const at = this.waiting.findIndex((event) => this.isTaken(event));
+    if (at >= 0) this.inject(this.waiting.splice(at, 1)[0]!);
+    else if (this.source?.pending === true && this.takesExternal)
+      this.inject({
+        information: eventInformation(this.source.acknowledge(), EventType.external, -1),
+        errorCode: 0,
+        length: 0,
+      });
+  }
+
+  private inject({ information, errorCode, length }: GuestEvent): void {
+    const { root } = this.cpu.vmx;
+    root.write(F.ENTRY_INTERRUPTION_INFORMATION, BigInt(information >>> 0));
+    root.write(F.ENTRY_EXCEPTION_ERROR_CODE, BigInt(errorCode));
+    root.write(F.ENTRY_INSTRUCTION_LENGTH, BigInt(length));
+  }
+
+  private setWindows(): void {
+    const { root } = this.cpu.vmx;
+    const { waiting, source } = this;
+    const external =
+      source?.pending === true || waiting.some((event) => typeOf(event) === EventType.external);
+    const nmi = waiting.some((event) => typeOf(event) === EventType.nmi);
+    const windows = (external ? Primary.interruptWindowExiting : 0) | (nmi ? Primary.nmiWindowExiting : 0);
+    const controls = root.get(F.PROCESSOR_CONTROLS);
+    const wanted = (controls & ~(Primary.interruptWindowExiting | Primary.nmiWindowExiting)) | windows;
+    if (wanted >>> 0 !== controls) root.write(F.PROCESSOR_CONTROLS, BigInt(wanted >>> 0));
+  }
+
+  /** INIT, or power-off: nothing of before comes any more. */
+  clear(): void {
+    this.waiting = [];
+  }
+
+  state(): readonly GuestEvent[] {
+    return this.waiting.map((event) => ({ ...event }));
+  }
+
+  restore(events: readonly GuestEvent[]): void {
+    this.waiting = events.map((event) => ({ ...event }));
+  }
+}

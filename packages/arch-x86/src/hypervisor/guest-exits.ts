@@ -1,0 +1,323 @@
+import type { ExitAnswer, VmExitInfo } from "@hypercraft/hypercraft";
+import { Fault, Vector } from "../cpu/fault.js";
+import { CR2, Gpr } from "../cpu/state.js";
+import { VmcsField as F } from "../cpu/vmx/fields.js";
+import type { RootVmcs } from "../cpu/vmx/root-vmcs.js";
+import { ExitReason, VmExit } from "../cpu/vmx/vm-exit.js";
+import type { X86ExitCause } from "./exit-cause.js";
+import { exitReasonText } from "./exit-reasons.js";
+import { controlAccess, moveToCr0, moveToCr4 } from "./exits/control-register.js";
+import { guestCpuid } from "./exits/cpuid.js";
+import { eptViolationExit } from "./exits/ept-violation.js";
+import { ioQualification } from "./exits/io.js";
+import type { X86GuestVCpu } from "./guest-vcpu.js";
+import { CALL_ARGUMENTS, CALL_NUMBER, CALL_RESULTS, CALL_STATUS } from "./hypercall.js";
+
+type Exit = VmExitInfo<X86ExitCause>;
+
+const HLT = 1n;
+const SHADOWS = 3;
+const ONES = 0xffff_ffff;
+/** Of a page fault's error code. */
+const PRESENT = 1;
+const WRITE = 2;
+const USER = 4;
+const RESERVED = 8;
+
+/** What a guest's VM exits mean: served here, or an exit of the contracts that is answered later. */
+export class GuestExits {
+  private readonly vcpu: X86GuestVCpu;
+  private readonly root: RootVmcs;
+  /** The answer to come is for a guest that is no more. */
+  private forgotten = false;
+
+  constructor(vcpu: X86GuestVCpu) {
+    this.vcpu = vcpu;
+    this.root = vcpu.cpu.vmx.root;
+  }
+
+  /** INIT, while an exit may wait for its answer. */
+  forget(): void {
+    this.forgotten = this.vcpu.pendingExit !== undefined;
+  }
+
+  /** The processor has left its guest. Undefined: the guest can go on. */
+  handle(): Exit | undefined {
+    const { root, vcpu } = this;
+    vcpu.events.takeUp();
+    const { vmx } = vcpu.cpu;
+    const asks = vmx.asksAccess;
+    vmx.asksAccess = false;
+    const reason = root.get(F.EXIT_REASON);
+    switch (reason) {
+      case ExitReason.interruptWindow:
+      case ExitReason.nmiWindow:
+        return this.served("externalInterrupt", reason);
+      case ExitReason.externalInterrupt:
+        return {
+          kind: "externalInterrupt",
+          vector: root.get(F.EXIT_INTERRUPTION_INFORMATION) & 0xff,
+          raw: this.cause(),
+        };
+      case ExitReason.cpuid:
+        return this.cpuid();
+      case ExitReason.hlt:
+        return this.halt();
+      case ExitReason.invd:
+      case ExitReason.wbinvd:
+        // Nothing is cached.
+        this.skip();
+        return this.served("sysRegWrite", reason);
+      case ExitReason.vmcall:
+        return this.hypercall();
+      case ExitReason.controlRegister:
+        return this.controlRegister();
+      case ExitReason.io:
+        return this.io();
+      case ExitReason.rdmsr:
+      case ExitReason.wrmsr:
+        return this.msr(reason === ExitReason.wrmsr);
+      case ExitReason.xsetbv:
+        return this.xsetbv();
+      case ExitReason.eptViolation:
+        return eptViolationExit(this.cause(), asks ? vcpu.core.askedAccess() : undefined);
+      case ExitReason.vmclear:
+      case ExitReason.vmlaunch:
+      case ExitReason.vmptrld:
+      case ExitReason.vmptrst:
+      case ExitReason.vmread:
+      case ExitReason.vmresume:
+      case ExitReason.vmwrite:
+      case ExitReason.vmxoff:
+      case ExitReason.vmxon:
+      case ExitReason.invept:
+      case ExitReason.invvpid:
+        // The guest has no VMX.
+        return this.inject(Vector.invalidOpcode, -1, reason);
+      default:
+        return this.unexpected(reason);
+    }
+  }
+
+  /** The exit's fields, as far as its reason has them. */
+  private cause(): X86ExitCause {
+    const { root } = this;
+    const exitReason = root.get(F.EXIT_REASON);
+    const memory = exitReason === ExitReason.eptViolation || exitReason === ExitReason.eptMisconfiguration;
+    return {
+      arch: "x86_64",
+      reason: exitReasonText(exitReason),
+      exitReason,
+      qualification: root.read(F.EXIT_QUALIFICATION),
+      instructionLength: root.get(F.EXIT_INSTRUCTION_LENGTH),
+      ...(memory && {
+        guestPhysicalAddress: root.read(F.GUEST_PHYSICAL_ADDRESS),
+        guestLinearAddress: root.read(F.GUEST_LINEAR_ADDRESS),
+      }),
+    };
+  }
+
+  private unexpected(reason: number): Exit {
+    const message = `the hypervisor has nothing for ${exitReasonText(reason)}`;
+    return { kind: "failEntry", code: reason, message, raw: this.cause() };
+  }
+
+  // --- Instructions ---------------------------------------------------------------------------
+
+  /** The instruction that exited is carried out: behind it nothing that it was held back for holds any more. */
+  private skip(): void {
+    const { root, vcpu } = this;
+    vcpu.core.finishInstruction(root.get(F.EXIT_INSTRUCTION_LENGTH));
+    const blocking = root.get(F.GUEST_INTERRUPTIBILITY);
+    if ((blocking & SHADOWS) !== 0) root.write(F.GUEST_INTERRUPTIBILITY, BigInt(blocking & ~SHADOWS));
+  }
+
+  /** Count what the VM never sees. */
+  private served(kind: Exit["kind"], reason: number): undefined {
+    this.vcpu.surroundings.stats.count(kind, exitReasonText(reason));
+    return undefined;
+  }
+
+  /** An exception of the instruction at the pc, which counts as executed by that. */
+  private inject(vector: number, errorCode: number, reason: number): undefined {
+    const { vcpu } = this;
+    vcpu.core.finishInstruction(0);
+    vcpu.core.traps++;
+    vcpu.events.raise(vector, errorCode);
+    return this.served("sysRegWrite", reason);
+  }
+
+  private cpuid(): undefined {
+    const { vcpu } = this;
+    const leaf = vcpu.getGprLo(Gpr.rax);
+    const values = guestCpuid(vcpu.cpu, leaf, vcpu.getGprLo(Gpr.rcx), vcpu.apic?.enabled ?? false);
+    for (const [i, register] of [Gpr.rax, Gpr.rbx, Gpr.rcx, Gpr.rdx].entries())
+      vcpu.setGprPair(register, values[i]!, 0);
+    this.skip();
+    return this.served("sysRegRead", ExitReason.cpuid);
+  }
+
+  /** The vCPU sleeps until something comes that it takes. */
+  private halt(): Exit | undefined {
+    const { root, vcpu } = this;
+    this.skip();
+    if (vcpu.events.wakes) return this.served("wait", ExitReason.hlt);
+    root.write(F.GUEST_ACTIVITY, HLT);
+    return { kind: "wait", raw: this.cause() };
+  }
+
+  private hypercall(): Exit {
+    const { vcpu } = this;
+    const args = CALL_ARGUMENTS.map((register) => vcpu.getGpr(register));
+    return { kind: "hypercall", nr: vcpu.getGpr(CALL_NUMBER), args, raw: this.cause() };
+  }
+
+  private controlRegister(): Exit | undefined {
+    const { root, vcpu } = this;
+    const { number, kind, register } = controlAccess(root.get(F.EXIT_QUALIFICATION));
+    const reason = ExitReason.controlRegister;
+    const value = vcpu.getGpr(register);
+    if (number === 8) return this.taskPriority(kind === "to", register, value);
+    if (kind !== "to" || (number !== 0 && number !== 4)) return this.unexpected(reason);
+    const wide = vcpu.cpu.bits64 ? value : value & 0xffff_ffffn;
+    const outcome = number === 0 ? moveToCr0(root, wide) : moveToCr4(wide);
+    if (outcome === "fault") return this.inject(Vector.generalProtection, 0, reason);
+    return this.served("sysRegWrite", reason);
+  }
+
+  /** CR8 is the task priority of the virtual local APIC. */
+  private taskPriority(write: boolean, register: number, value: bigint): undefined {
+    const { apic } = this.vcpu;
+    const reason = ExitReason.controlRegister;
+    if (!write) {
+      this.vcpu.setGpr(register, BigInt((apic?.taskPriority ?? 0) >> 4));
+      this.skip();
+      return this.served("sysRegRead", reason);
+    }
+    if (value >> 4n !== 0n) return this.inject(Vector.generalProtection, 0, reason);
+    if (apic !== undefined) apic.taskPriority = Number(value) << 4;
+    this.skip();
+    return this.served("sysRegWrite", reason);
+  }
+
+  /** XCR0: what the processor would take. */
+  private xsetbv(): undefined {
+    return this.carriedOut(ExitReason.xsetbv, (value) => {
+      this.vcpu.cpu.setExtendedControl(this.vcpu.getGprLo(Gpr.rcx), value);
+    });
+  }
+
+  private msr(write: boolean): Exit | undefined {
+    const { vcpu } = this;
+    const number = vcpu.getGprLo(Gpr.rcx);
+    if (!write) {
+      return this.carriedOut(ExitReason.rdmsr, () => {
+        const value = vcpu.msrs.read(number);
+        vcpu.setGprPair(Gpr.rax, Number(value & 0xffff_ffffn), 0);
+        vcpu.setGprPair(Gpr.rdx, Number(value >> 32n), 0);
+      });
+    }
+    const deadline = vcpu.nextDeadline();
+    this.carriedOut(ExitReason.wrmsr, (value) => vcpu.msrs.write(number, value));
+    if (vcpu.nextDeadline() === deadline) return undefined;
+    return { kind: "timer", raw: this.cause() };
+  }
+
+  /** An instruction on EDX:EAX, or the fault that it comes upon. */
+  private carriedOut(reason: number, action: (value: bigint) => void): undefined {
+    const { vcpu } = this;
+    const value = (BigInt(vcpu.getGprLo(Gpr.rdx)) << 32n) | BigInt(vcpu.getGprLo(Gpr.rax));
+    try {
+      action(value);
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      return this.inject(error.vector, error.errorCode, reason);
+    }
+    this.skip();
+    return this.served(reason === ExitReason.rdmsr ? "sysRegRead" : "sysRegWrite", reason);
+  }
+
+  // --- Ports ----------------------------------------------------------------------------------
+
+  private io(): Exit {
+    const { root } = this;
+    const { port, width, input, string } = ioQualification(root.get(F.EXIT_QUALIFICATION));
+    const raw = this.cause();
+    if (input) return { kind: "portRead", port, width, raw };
+    const value = string ? this.stringElement(width) : this.vcpu.getGprLo(Gpr.rax);
+    return { kind: "portWrite", port, width, value: (value & (2 ** (8 * width) - 1)) >>> 0, raw };
+  }
+
+  /** What OUTS writes: it is in memory that the instruction has read already. */
+  private stringElement(width: number): number {
+    try {
+      return Number(this.vcpu.cpu.memory.read(this.root.read(F.GUEST_LINEAR_ADDRESS), width as 1 | 2 | 4));
+    } catch (error) {
+      // A device's, which is not to be asked twice.
+      if (error instanceof Fault || error instanceof VmExit) return ONES;
+      throw error;
+    }
+  }
+
+  /** IN is carried out here; INS and OUTS are executed again with the answer. */
+  private finishPort(value: number): void {
+    const { root, vcpu } = this;
+    const { width, input, string } = ioQualification(root.get(F.EXIT_QUALIFICATION));
+    if (string) return vcpu.core.answer(value | 0, 0);
+    if (input) {
+      const old = vcpu.getGprLo(Gpr.rax);
+      const mask = 2 ** (8 * width) - 1;
+      if (width === 4) vcpu.setGprPair(Gpr.rax, value, 0);
+      else vcpu.setGprPair(Gpr.rax, (old & ~mask) | (value & mask), vcpu.getGprHi(Gpr.rax));
+    }
+    this.skip();
+  }
+
+  // --- Answers --------------------------------------------------------------------------------
+
+  finish(exit: Exit, answer: ExitAnswer): void {
+    const { vcpu } = this;
+    if (this.forgotten) {
+      this.forgotten = false;
+      return;
+    }
+    if (exit.kind === "portRead" || exit.kind === "portWrite")
+      return this.finishPort(answer.kind === "value" ? answer.lo : ONES);
+    switch (answer.kind) {
+      case "value":
+        return vcpu.core.answer(answer.lo, answer.hi);
+      case "done":
+        return vcpu.core.answer(0, 0);
+      case "retry":
+        return;
+      case "results":
+        for (const [i, value] of answer.values.slice(0, CALL_RESULTS.length).entries())
+          vcpu.setGpr(CALL_RESULTS[i]!, value);
+        return this.skip();
+      case "status":
+        vcpu.setGpr(CALL_NUMBER, CALL_STATUS[answer.status]);
+        return this.skip();
+      case "fault":
+        return this.refuse(exit);
+    }
+  }
+
+  /** Nobody answers: there are no hypercalls and no devices but what was asked. Nothing drives an open bus low. */
+  private refuse(exit: Exit): void {
+    const { vcpu } = this;
+    if (exit.kind === "hypercall") {
+      vcpu.setGpr(CALL_NUMBER, CALL_STATUS.notSupported);
+      return this.skip();
+    }
+    if (exit.kind !== "nestedPageFault") return vcpu.core.answer(-1, -1);
+    if (!exit.tableWalk) {
+      this.inject(Vector.generalProtection, 0, ExitReason.eptViolation);
+      return;
+    }
+    // A paging-structure entry of ones has reserved bits set.
+    const user = vcpu.cpu.cpl === 3 ? USER : 0;
+    const write = exit.access === "write" ? WRITE : 0;
+    vcpu.core.setBig(CR2, exit.raw.guestLinearAddress ?? 0n);
+    this.inject(Vector.page, PRESENT | RESERVED | user | write, ExitReason.eptViolation);
+  }
+}
