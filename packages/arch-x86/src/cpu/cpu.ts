@@ -106,7 +106,6 @@ export class X86Cpu extends CpuModel implements GuestCpu {
     this.msrs = new Msrs(this);
     this.cpuid = new Cpuid(this);
     this.vmx = new Vmx(this);
-    this.cpuid.vmx = this.vm;
     this.x87 = new X87Helpers(this);
     this.reset();
   }

@@ -62,15 +62,14 @@ export class Cpuid {
   readonly signature = SIGNATURE;
   /** Logical processors in the package. */
   processors = 1;
-  /** VMX is there: for guests that have the processor to themselves. */
-  vmx: boolean;
+  /** VMX is there. */
+  vmx = true;
   /** IA32_APIC_BASE.EN. */
   apicEnabled: () => boolean = () => true;
   private readonly cpu: X86Cpu;
 
   constructor(cpu: X86Cpu) {
     this.cpu = cpu;
-    this.vmx = !cpu.vm;
   }
 
   /** A leaf. Beyond the last basic one it gives that. */

@@ -42,7 +42,7 @@ const isMemoryType = (type: bigint): boolean => type <= 7n && type !== 2n && typ
 
 /** Model-specific registers by number. Those that are not there are #GP. */
 export class MsrTable {
-  /** Parts that have registers of their own. */
+  /** Parts that have registers of their own: the last one that was added comes first. */
   readonly ranges: MsrRange[] = [];
   private readonly table = new Map<number, Msr>();
 
@@ -54,7 +54,7 @@ export class MsrTable {
   private find(number: number): Msr {
     const found =
       this.table.get(number) ??
-      this.ranges.find(({ first, last }) => number >= first && number <= last)?.find(number);
+      this.ranges.findLast(({ first, last }) => number >= first && number <= last)?.find(number);
     if (found === undefined) throw generalProtection();
     return found;
   }

@@ -5,17 +5,14 @@ import { VmcsField as F } from "../cpu/vmx/fields.js";
 const IA32_TIME_STAMP_COUNTER = 0x10;
 const IA32_TSC_ADJUST = 0x3b;
 
-/**
- * Registers of the processor that nobody but its guest uses, to which the guest's accesses are passed on: platform and
- * microcode, IA32_MISC_ENABLE, machine checks, memory type ranges.
- */
-const PASSED_ON: readonly number[] = [
-  ...[0x17, 0x79, 0x8b, 0x1a0, 0x179, 0x17a, 0xfe, 0x2ff],
-  ...Array.from({ length: 16 }, (_, i) => 0x200 + i),
-  ...[0x250, 0x258, 0x259, 0x268, 0x269, 0x26a, 0x26b, 0x26c, 0x26d, 0x26e, 0x26f],
-];
+/** IA32_FEATURE_CONTROL and the capability registers of VMX, which guests have not. */
+const isVmx = (number: number): boolean => number === 0x3a || (number >= 0x480 && number <= 0x491);
 
-/** Model-specific registers of a guest whose accesses leave it. The virtual local APIC adds its own. */
+/**
+ * Model-specific registers of a guest whose accesses leave it. The virtual local APIC adds its own. What the processor
+ * has besides (memory type ranges, machine checks, IA32_MISC_ENABLE), nobody but its guest uses: these accesses are
+ * passed on.
+ */
 export class GuestMsrs extends MsrTable {
   /** The guest's time-stamp counter was written. */
   timestampWritten: () => void = () => undefined;
@@ -24,7 +21,11 @@ export class GuestMsrs extends MsrTable {
   constructor(cpu: X86Cpu) {
     super();
     this.cpu = cpu;
-    for (const number of PASSED_ON) this.add(number, this.passedOn(number));
+    this.ranges.push({
+      first: 0,
+      last: 0xffff_ffff,
+      find: (number) => (isVmx(number) ? undefined : this.passedOn(number)),
+    });
     this.add(IA32_TIME_STAMP_COUNTER, {
       read: () => this.timestamp,
       write: (value) => this.moveTimestamp(value - this.timestamp),

@@ -7,6 +7,8 @@ const HIGH = 1024;
 
 /** Registers that only the guest uses, so that it has the processor's: it reads and writes them without an exit. */
 const OWN_REGISTERS: readonly number[] = [
+  // IA32_SPEC_CTRL, IA32_PRED_CMD, IA32_DEBUGCTL.
+  0x48, 0x49, 0x1d9,
   // IA32_SYSENTER_CS, ESP and EIP, IA32_PAT.
   0x174, 0x175, 0x176, 0x277,
   // IA32_EFER, STAR, LSTAR, CSTAR, FMASK, the bases of FS and GS, IA32_TSC_AUX.

@@ -14,7 +14,7 @@ import { addDevices } from "./pc/devices.js";
 import { pcInterrupts } from "./pc/interrupts.js";
 import { PcMachine } from "./pc/machine.js";
 import type { PcHost, PcOptions } from "./pc/options.js";
-import { assembleVirt, restoreVirt } from "./virt/assemble.js";
+import { assembleVirt, checkFirmware, restoreVirt } from "./virt/assemble.js";
 import type { NamedBytes } from "./virt/options.js";
 
 export { PC_MAP } from "./pc/address-map.js";
@@ -30,6 +30,7 @@ const NAME = "pc";
  * Throws MachineError or HyperError with one line that names what was wrong.
  */
 export async function createPc(options: PcOptions): Promise<PcMachine> {
+  checkFirmware(options, "the board to itself");
   const { kernel: _, ...rest } = options;
   const { firmware } = options;
   const rom = firmware && romRange(firmware.name, firmware.bytes.length);
