@@ -93,6 +93,11 @@ export interface VCpu<Raw extends RawExitCause = RawExitCause> {
   nextDeadline(): number;
   /** Whether a wait is over: an interrupt that ends it is pending, or the virtual timer's deadline is reached. */
   hasWakeEvent(): boolean;
+  /**
+   * It waits, and everything that devices could end the wait by is masked: only another vCPU can. When all are so, no
+   * timer ends the wait either. Default: no.
+   */
+  readonly deaf?: boolean;
   /** Makes the architecture's interrupt `vector` pending. Throws OutOfRange for one there is none of. */
   interrupt(vector: number): void;
 

@@ -255,7 +255,8 @@ export class Vm<V extends VCpu = VCpu, G extends GuestMemoryInterface = GuestMem
     const vcpu = this.#pickNext();
     if (vcpu !== undefined) return this.#runTimedSlice(vcpu, limits, now);
     if (this.#order.every(({ state }) => state === "PoweredOff")) return this.#end({ kind: "halted" });
-    return { kind: "idle", deadline: this.#nextDeadline(now) };
+    const deaf = this.#order.every((one) => one.deaf === true);
+    return { kind: "idle", deadline: deaf ? Number.POSITIVE_INFINITY : this.#nextDeadline(now) };
   }
 
   /** The next Ready vCPU in round-robin order; one whose wait is over becomes Ready by this. */

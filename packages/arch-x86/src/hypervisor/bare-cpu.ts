@@ -5,6 +5,7 @@ import { plainCause, type X86ExitCause } from "./exit-cause.js";
 import { X86VCpu } from "./x86-vcpu.js";
 
 const RUNS = 0;
+const HALTED = 1;
 const INIT_EXIT = { kind: "wait", raw: plainCause("it waits for a start-up IPI") } as const;
 
 /**
@@ -30,6 +31,13 @@ export class BareCpu extends X86VCpu {
     // Another processor's INIT came while it was ready to run.
     if (this.core.lo(activity) !== RUNS && !this.cpu.wakeUp) return INIT_EXIT;
     return super.enter(budget);
+  }
+
+  /** Halted with interrupts masked, as at the end of a panic, or never started. NMIs are for processors to send. */
+  get deaf(): boolean {
+    const { core, interrupts, vmx } = this.cpu;
+    const state = core.lo(activity);
+    return state !== RUNS && !vmx.guest && !(state === HALTED && interrupts.enabled);
   }
 
   protected override trapped(): VmExitInfo<X86ExitCause> | undefined {

@@ -39,6 +39,10 @@ function specificity({ encoding, rm, options }: Row): number {
   );
 }
 
+/** Control and debug registers are moved to and from registers whatever ModRM.mod says. */
+const ignoresMod = ({ operands }: Row): boolean =>
+  operands.some(({ place }) => place === "control" || place === "debug");
+
 class Unfetched extends Error {}
 class TooLong extends Error {}
 
@@ -204,7 +208,7 @@ export class X86Decoder {
       if (encoding.vectorLength >= 0 && encoding.vectorLength !== vectorLength) continue;
       if (encoding.modrmByte >= 0 && encoding.modrmByte !== modrm) continue;
       if (encoding.extension >= 0 && encoding.extension !== ((modrm >> 3) & 7)) continue;
-      if (row.rm !== "both" && (row.rm === "register") !== modrm >= 0xc0) continue;
+      if (row.rm !== "both" && (row.rm === "register") !== modrm >= 0xc0 && !ignoresMod(row)) continue;
       return row;
     }
     return undefined;
@@ -221,8 +225,7 @@ export class X86Decoder {
     d.mod = modrm >> 6;
     d.reg = ((modrm >> 3) & 7) | ((rex & 4) << 1);
     d.rm = (modrm & 7) | ((rex & 1) << 3);
-    // Control and debug registers are always moved to and from registers.
-    if (row.operands.some(({ place }) => place === "control" || place === "debug")) d.mod = 3;
+    if (ignoresMod(row)) d.mod = 3;
     if (d.mod === 3) return;
     if (d.addressSize === 2) this.address16(d, modrm);
     else this.address32(d, modrm & 7, rex, long);

@@ -162,6 +162,8 @@ function excused(bytes: readonly number[], theirs: string, ours: string, bits: B
     /^(fcomp?|fstp|fxch|fneni|fndisi|fnsetpm)\b/.test(ours) ||
     // Second encodings of TEST and SHL, INT1, hints, prefetches, and segment registers that do not exist.
     /^(test|shl|int1|salc|ud1|wbinvd|nop)\b/.test(ours) ||
+    // Moves of control and debug registers, for which ModRM.mod counts for nothing.
+    (first === 0x0f && second >= 0x20 && second <= 0x23) ||
     (first === 0x0f && (second === 0x0d || (second >= 0x18 && second <= 0x1f))) ||
     (first === 0x0f && repeat) ||
     /\?/.test(ours)

@@ -8,6 +8,7 @@ import { pcMemoryMap } from "../loaders/pc/memory-map.js";
 import { romRange } from "../loaders/pc/rom.js";
 import { ACPI_TABLES, acpiDescription } from "./pc/acpi.js";
 import { PC_MAP, PINS, pcRam, splitRam } from "./pc/address-map.js";
+import { startLegacyInterrupts } from "./pc/bios.js";
 import { type PcStart, planBoot } from "./pc/boot.js";
 import { accessor, type BoardCpus, bareCpus, guestCpus, type PcVCpu } from "./pc/cpus.js";
 import { addDevices } from "./pc/devices.js";
@@ -85,10 +86,11 @@ export async function createPc(options: PcOptions): Promise<PcMachine> {
         map: pcMemoryMap(splitRam(memory)),
         acpi: writeAcpiTables(acpiDescription(count), ACPI_TABLES).bytes,
       }),
-    start(vm, { state }) {
+    start(vm, { state, afterBios = false }, { ports }) {
       for (const { vcpuId } of vm.vcpus) vm.initVcpu(vcpuId, "on");
       // What comes after firmware finds the 8259 behind the local APIC.
       if (state.kind !== "reset") cpus!.apics[0]!.enterVirtualWireMode();
+      if (afterBios) startLegacyInterrupts(ports);
       for (const vcpu of cpus!.vcpus) vcpu.start(vcpu.vcpuId === 0 ? state : { kind: "waiting" });
     },
     machine: (parts) => new PcMachine(parts),

@@ -74,6 +74,8 @@ const longCases: readonly ManualCase[] = [
   kernel("mov $0x628, %eax\nmov %rax, %cr4\nmov %dr4, %rax", [UD, -1]),
   kernel("mov $0x620, %eax\nmov %rax, %cr4\nmov %dr4, %rax", "nothing"),
   kernel("xgetbv", [UD, -1]),
+  // ModRM.mod counts for nothing: mov %cr0, %rax; mov %dr0, %rax; mov %rax, %dr0.
+  kernel(".byte 0x0f, 0x20, 0x00, 0x0f, 0x21, 0x40, 0x0f, 0x23, 0x84", "nothing"),
   // Addresses that are not canonical: of the descriptor of INVPCID, in descriptors of tasks and tables.
   kernel(`${FAR}xor %eax, %eax\ninvpcid (%rbx), %rax`, [GP, 0]),
   kernel("movl $0x8000, gdt_tss + 8\nmovb $0x89, gdt_tss + 5\nmov $TSS, %eax\nltr %ax", [GP, 0x48]),

@@ -6,10 +6,13 @@ import { LoadPlan, type RamRange } from "../../loaders/plan.js";
 import type { VirtBoot } from "../virt/assemble.js";
 import { firstLoad, rngSeed } from "../virt/boot.js";
 import { ACPI_TABLES } from "./acpi.js";
+import { placeBios } from "./bios.js";
 import type { PcOptions } from "./options.js";
 
 export interface PcStart extends VirtBoot {
   readonly state: PcEntry;
+  /** The code counts on what a BIOS leaves in memory, and on its interrupts. */
+  readonly afterBios?: boolean;
 }
 
 const MIB = 1 << 20;
@@ -37,6 +40,8 @@ export async function planBoot(
   if (file === undefined) return { plan, state: stateAt(entry ?? firstLoad(loads)), elf: undefined };
   const kernel = await readPcKernel(file.bytes, file.name);
   plan.place({ name: "the ACPI tables", address: ACPI_TABLES, bytes: acpi });
+  const afterBios = kernel.format === "multiboot" || kernel.format === "flat";
+  if (afterBios) placeBios(plan);
   const placed = placePcKernel(plan, kernel, {
     memoryMap,
     rsdp: ACPI_TABLES,
@@ -45,7 +50,8 @@ export async function planBoot(
     address: kernel.format === "flat" ? flatAddress(kernel.bytes) : undefined,
     seed: rngSeed(options.seed ?? 1),
   });
-  return { plan, state: entry === undefined ? placed.entry : stateAt(entry), elf: elfOf(kernel) };
+  const state = entry === undefined ? placed.entry : stateAt(entry);
+  return { plan, state, afterBios, elf: elfOf(kernel) };
 }
 
 /** Real mode where it reaches, else protected mode. */
