@@ -39,6 +39,14 @@ function arithmetic(core: State, flagClass: number, above: number): number {
   return carry | adjust | overflow;
 }
 
+/** CF and OF of a shift. */
+function shifted(core: State, flagClass: number): number {
+  const [lo, hi] = [core.lo(FLAGS.source), core.hi(FLAGS.source)];
+  const carry = flagClass === FlagClass.shiftLeft ? hi < 0 : (lo & 1) !== 0;
+  const overflow = (hi ^ core.hi(FLAGS.result)) < 0;
+  return (carry ? Flag.CF : 0) | (overflow ? Flag.OF : 0);
+}
+
 /** CF, PF, AF, ZF, SF and OF where RFLAGS has them. */
 export function readStatusFlags(core: State): number {
   const kind = core.lo(FLAGS.kind);
@@ -50,6 +58,8 @@ export function readStatusFlags(core: State): number {
   const shown = parity(lo) | zero | sign;
   if (flagClass === FlagClass.logic) return shown;
   if (flagClass === FlagClass.partial) return shown | (core.lo(FLAGS.source) & (Flag.CF | Flag.AF | Flag.OF));
+  if (flagClass === FlagClass.shiftLeft || flagClass === FlagClass.shiftRight)
+    return shown | shifted(core, flagClass);
   return shown | arithmetic(core, flagClass, kind & 63);
 }
 

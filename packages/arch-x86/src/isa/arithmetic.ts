@@ -74,10 +74,58 @@ const OPERATIONS: readonly (readonly [string, Operation])[] = [
   ["cmp", subtract],
 ];
 
+/** Operations on four bytes, as i32: in registers their results need no more to be done. */
+type NarrowOperation = (b: X86Builder, x: Value, y: Value) => ReturnType<Operation>;
+
+const addNarrow: NarrowOperation = (b, x, y) => {
+  const { i32, i64 } = b;
+  const result = i32.add(x, y);
+  const wide = (value: Value) => i64.extend_i32_s(value);
+  return { result, setFlags: () => b.flags.add(4, wide(x), wide(y), wide(result)) };
+};
+
+const subtractNarrow: NarrowOperation = (b, x, y) => {
+  const result = b.i32.sub(x, y);
+  return { result, setFlags: () => b.flags.subtractNarrow(x, y, result) };
+};
+
+const logicNarrow =
+  (name: "and" | "or" | "xor"): NarrowOperation =>
+  (b, x, y) => {
+    const result = b.i32[name](x, y);
+    return { result, setFlags: () => b.flags.logic(4, b.i64.extend_i32_s(result)) };
+  };
+
+/** ADC and SBB have none: they need more than 32 bits to see what was carried. */
+const NARROW: Readonly<Record<string, NarrowOperation>> = {
+  add: addNarrow,
+  or: logicNarrow("or"),
+  and: logicNarrow("and"),
+  sub: subtractNarrow,
+  xor: logicNarrow("xor"),
+  cmp: subtractNarrow,
+};
+
+/** XOR and SUB of a register and itself: compilers' way of writing 0. */
+function clears(b: X86Builder, name: string): boolean {
+  if ((name !== "xor" && name !== "sub") || b.bytes(0) < 4 || b.isMemory(0) || b.isMemory(1)) return false;
+  return !b.isImmediate(1) && b.register(0) === b.register(1);
+}
+
 /** `x op= y` for the first two operands; CMP only sets flags. */
 const lifting =
-  (operation: Operation, compares: boolean) =>
+  (name: string, operation: Operation, compares: boolean) =>
   (b: X86Builder): void => {
+    if (clears(b, name)) {
+      b.write(0, b.i64.const(0));
+      return b.flags.logic(8, b.i64.const(0));
+    }
+    const narrow = b.bytes(0) === 4 ? NARROW[name] : undefined;
+    if (narrow !== undefined) {
+      const { result, setFlags } = narrow(b, b.narrow(0, !compares), b.narrow(1));
+      if (!compares) b.writeNarrow(0, result);
+      return setFlags();
+    }
     const x = b.signed(0, !compares);
     const { result, setFlags } = operation(b, b.bytes(0), x, b.signed(1));
     if (!compares) b.write(0, result);
@@ -86,7 +134,7 @@ const lifting =
 
 const pairs = OPERATIONS.flatMap(([name, operation], number): X86Declaration<X86Builder>[] => {
   const compares = name === "cmp";
-  const lift = lifting(operation, compares);
+  const lift = lifting(name, operation, compares);
   const options = compares ? {} : LOCK;
   const code = (low: number) => (number * 8 + low).toString(16).toUpperCase().padStart(2, "0");
   return [
@@ -104,7 +152,12 @@ const pairs = OPERATIONS.flatMap(([name, operation], number): X86Declaration<X86
 });
 
 const test = (b: X86Builder): void => {
-  b.flags.logic(b.bytes(0), b.i64.and(b.signed(0), b.signed(1)));
+  const { i32, i64 } = b;
+  const bytes = b.bytes(0);
+  // Most are of a register and itself.
+  if (b.raw(0) === b.raw(1)) b.flags.logic(bytes, b.signed(0));
+  else if (bytes === 4) b.flags.logic(4, i64.extend_i32_s(i32.and(b.narrow(0), b.narrow(1))));
+  else b.flags.logic(bytes, i64.and(b.signed(0), b.signed(1)));
 };
 
 /** INC and DEC leave CF as it is. */

@@ -30,7 +30,7 @@ const testing =
       b.moveAddress(i64.shl(i64.shr_s(number, i64.const(bitShift(bytes))), i64.const(bitShift(bytes) - 3)));
     const value = b.raw(0, change !== null);
     if (change !== null) b.write(0, change(b, value, i64.shl(i64.const(1), within)));
-    b.flags.replace(Flag.CF, i64.and(i64.shr_u(value, within), i64.const(1)));
+    b.flags.carryOnly(i64.and(i64.shr_u(value, within), i64.const(1)));
   };
 
 /** log2 of the bits of an operand. */

@@ -65,7 +65,14 @@ const branchIf = (b: X86Builder, taken: Value): void => {
 const jumpIfZero = (b: X86Builder): void =>
   branchIf(b, b.i64.eqz(b.zeroExtended(b.d.addressSize, b.ir.get(GPR[Gpr.rcx]!))));
 
-const jumpIf = (b: X86Builder): void => branchIf(b, b.flags.condition(b.d.opcode & 15));
+/** Of a condition and its opposite, both ask for the first: comparisons are then part of the branch. */
+const jumpIf = (b: X86Builder): void => {
+  const code = b.d.opcode & 15;
+  const condition = b.flags.condition(code & 14);
+  if ((code & 1) === 0) return branchIf(b, condition);
+  if (b.mode.bits !== 64) b.checkRelative(b.i32.eqz(condition));
+  b.branchRelativeUnless(condition);
+};
 
 const conditions = Array.from({ length: 16 }, (_, code) => code.toString(16).toUpperCase());
 

@@ -21,6 +21,9 @@ export const FlagClass = {
   subtract: 3,
   /** CF, AF and OF are clear. */
   logic: 4,
+  /** `source` is what would have been shifted once more: CF is the bit that left it, OF whether the sign changed. */
+  shiftLeft: 5,
+  shiftRight: 6,
 } as const;
 export type FlagClass = (typeof FlagClass)[keyof typeof FlagClass];
 
@@ -35,6 +38,8 @@ interface Known {
   readonly bytes: number;
   /** The first operand of an addition or subtraction, sign-extended. */
   readonly first: Value | null;
+  /** Both operands of a subtraction of four bytes, as i32. */
+  readonly narrow?: readonly [Value, Value];
   /** What COMISS and the like found. */
   readonly order?: Value;
 }
@@ -47,6 +52,29 @@ export const CONDITIONS = [
   ...["o", "no", "b", "ae", "e", "ne", "be", "a"],
   ...["s", "ns", "p", "np", "l", "ge", "le", "g"],
 ] as const;
+
+/** A condition of Jcc by what was subtracted from what; null for those that are not about order. */
+function comparison(
+  ops: Pick<IrBuilder["i64"], "lt_u" | "eq" | "le_u" | "lt_s" | "le_s">,
+  code: number,
+  x: Value,
+  y: Value,
+): Value | null {
+  switch (code) {
+    case 2:
+      return ops.lt_u(x, y);
+    case 4:
+      return ops.eq(x, y);
+    case 6:
+      return ops.le_u(x, y);
+    case 12:
+      return ops.lt_s(x, y);
+    case 14:
+      return ops.le_s(x, y);
+    default:
+      return null;
+  }
+}
 
 /** Writes and reads the status flags of one block. */
 export class FlagsWriter {
@@ -80,6 +108,19 @@ export class FlagsWriter {
     this.write(FlagClass.subtract, bytes, result, y, x);
   }
 
+  /** The same of two i32, which gave an i32. */
+  subtractNarrow(x: Value, y: Value, result: Value): void {
+    const { i64 } = this;
+    this.write(FlagClass.subtract, 4, i64.extend_i32_s(result), i64.extend_i32_s(y), null);
+    this.known = {
+      nodes: this.ir.nodes,
+      flagClass: FlagClass.subtract,
+      bytes: 4,
+      first: null,
+      narrow: [x, y],
+    };
+  }
+
   /** AND, OR, XOR, TEST; `result` is sign-extended from `bytes`. AF is undefined, and clear. */
   logic(bytes: number, result: Value): void {
     this.write(FlagClass.logic, bytes, result, null, null);
@@ -88,6 +129,22 @@ export class FlagsWriter {
   /** ZF, SF and PF of a sign-extended result; CF, AF and OF as i64 `bits` at their places in RFLAGS. */
   partial(result: Value, bits: Value): void {
     this.write(FlagClass.partial, 8, result, bits, null);
+  }
+
+  /** CF becomes an i64 that is 0 or 1, ZF stays, and the others are nothing in particular. */
+  carryOnly(carry: Value): void {
+    const { ir, i32 } = this;
+    ir.set(FLAGS.kind, i32.const(flagKind(FlagClass.partial, 8)));
+    ir.set(FLAGS.source, carry);
+    this.known = { nodes: ir.nodes, flagClass: FlagClass.partial, bytes: 8, first: null };
+  }
+
+  /**
+   * A shift gave `result`, and with a count less by one `source`; both sign-extended from `bytes`. AF is undefined, and
+   * clear; so is OF where the count is not 1.
+   */
+  shift(left: boolean, bytes: number, result: Value, source: Value): void {
+    this.write(left ? FlagClass.shiftLeft : FlagClass.shiftRight, bytes, result, source, null);
   }
 
   /** All of them from an i64 that has them where RFLAGS does; other bits do not matter. */
@@ -187,6 +244,9 @@ export class FlagsWriter {
         return i64.lt_u(this.firstOf(known), this.source);
       case FlagClass.logic:
         return i32.const(0);
+      case FlagClass.shiftLeft:
+        return i64.lt_s(this.source, i64.const(0));
+      case FlagClass.shiftRight:
       case FlagClass.partial:
       case FlagClass.explicit:
         return this.bit(0);
@@ -194,7 +254,8 @@ export class FlagsWriter {
     return this.dynamic(
       () => i64.lt_u(this.result, this.source),
       () => i64.lt_u(this.minuend(), this.source),
-      () => this.bit(0),
+      () =>
+        this.ir.select(this.isClass(FlagClass.shiftLeft), i64.lt_s(this.source, i64.const(0)), this.bit(0)),
     );
   }
 
@@ -210,6 +271,9 @@ export class FlagsWriter {
         return ofSum(this.result, this.source, this.firstOf(known));
       case FlagClass.logic:
         return i32.const(0);
+      case FlagClass.shiftLeft:
+      case FlagClass.shiftRight:
+        return this.signChanged();
       case FlagClass.partial:
       case FlagClass.explicit:
         return this.bit(11);
@@ -217,7 +281,7 @@ export class FlagsWriter {
     return this.dynamic(
       () => ofSum(this.otherSummand(), this.source, this.result),
       () => ofSum(this.result, this.source, this.minuend()),
-      () => this.bit(11),
+      () => this.ir.select(this.isShift(), this.signChanged(), this.bit(11)),
     );
   }
 
@@ -234,6 +298,8 @@ export class FlagsWriter {
       case FlagClass.subtract:
         return carried(this.firstOf(known));
       case FlagClass.logic:
+      case FlagClass.shiftLeft:
+      case FlagClass.shiftRight:
         return i32.const(0);
       case FlagClass.partial:
       case FlagClass.explicit:
@@ -242,7 +308,7 @@ export class FlagsWriter {
     return this.dynamic(
       () => carried(this.otherSummand()),
       () => carried(this.minuend()),
-      () => this.bit(4),
+      () => this.ir.select(this.isShift(), i32.const(0), this.bit(4)),
     );
   }
 
@@ -279,21 +345,9 @@ export class FlagsWriter {
     if (known.flagClass === FlagClass.logic && (code === 12 || code === 14))
       return code === 12 ? i64.lt_s(this.result, zero) : i64.le_s(this.result, zero);
     if (known.flagClass !== FlagClass.subtract) return null;
-    const [x, y] = [this.firstOf(known), this.source];
-    switch (code) {
-      case 2:
-        return i64.lt_u(x, y);
-      case 4:
-        return i64.eq(x, y);
-      case 6:
-        return i64.le_u(x, y);
-      case 12:
-        return i64.lt_s(x, y);
-      case 14:
-        return i64.le_s(x, y);
-      default:
-        return null;
-    }
+    const { narrow } = known;
+    if (narrow?.every((value) => this.ir.isReusable(value))) return comparison(this.i32, code, ...narrow);
+    return comparison(i64, code, this.firstOf(known), this.source);
   }
 
   /** Conditions on what was ordered: the flags need not be looked at. */
@@ -370,6 +424,17 @@ export class FlagsWriter {
   private isClass(flagClass: FlagClass): Value {
     const { i32 } = this;
     return i32.eq(i32.shr_u(this.kind, i32.const(6)), i32.const(flagClass));
+  }
+
+  private isShift(): Value {
+    const { i32 } = this;
+    return i32.ge_u(i32.shr_u(this.kind, i32.const(6)), i32.const(FlagClass.shiftLeft));
+  }
+
+  /** Result and source have different signs. */
+  private signChanged(): Value {
+    const { i64 } = this;
+    return i64.lt_s(i64.xor(this.source, this.result), i64.const(0));
   }
 
   private dynamic(added: () => Value, subtracted: () => Value, stored: () => Value): Value {

@@ -189,7 +189,7 @@ export class X86Builder extends InstructionBuilder<CodeMode> {
     return this.isMemory(index) ? value : this.zeroExtended(this.bytes(index), value);
   }
 
-  private isImmediate(index: number): boolean {
+  isImmediate(index: number): boolean {
     const { place } = this.operand(index);
     return place === "immediate" || place === "signedImmediate" || place === "one";
   }
@@ -233,6 +233,18 @@ export class X86Builder extends InstructionBuilder<CodeMode> {
     const bytes = this.bytes(index);
     if (this.isMemory(index)) this.store(bytes, this.address(index, true), value);
     else this.setGpr(this.register(index), bytes, value);
+  }
+
+  /** Write an operand of four bytes: an i32. */
+  writeNarrow(index: number, value: Value): void {
+    const wide = this.i64.extend_i32_u(value);
+    if (this.isMemory(index)) this.store(4, this.address(index, true), wide);
+    else this.ir.set(GPR[this.register(index)]!, wide);
+  }
+
+  /** An operand of four bytes as an i32. */
+  narrow(index: number, update = false): Value {
+    return this.i32.wrap_i64(this.raw(index, update));
   }
 
   // Addresses
@@ -337,9 +349,10 @@ export class X86Builder extends InstructionBuilder<CodeMode> {
   }
 
   push(bytes: number, value: Value): void {
-    const pointer = this.stackOffset(this.stackPointer(), -bytes);
-    this.storeStack(pointer, bytes, value);
-    this.setStackPointer(pointer);
+    const top = this.stackPointer();
+    this.storeStack(this.stackOffset(top, -bytes), bytes, value);
+    // Added once more: the first sum is part of the access.
+    this.setStackPointer(this.stackOffset(top, -bytes));
   }
 
   /** The top of the stack; `drop` takes it off when everything that can fault is done. */
@@ -434,6 +447,12 @@ export class X86Builder extends InstructionBuilder<CodeMode> {
   branchRelative(condition: Value): void {
     if (this.wraps) this.jumpTo(this.ir.select(condition, this.relativeTarget(), this.nextIp()));
     else this.ir.branch(condition, this.next + this.d.immediate, this.next);
+  }
+
+  /** The same if it is zero. */
+  branchRelativeUnless(condition: Value): void {
+    if (this.wraps) this.branchRelative(this.i32.eqz(condition));
+    else this.ir.branch(condition, this.next, this.next + this.d.immediate);
   }
 
   /** #UD. */

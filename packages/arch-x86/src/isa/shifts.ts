@@ -63,22 +63,43 @@ function variableCount(b: X86Builder): Value {
 const flagBits = (b: X86Builder, { carry, overflow }: Shifted): Value =>
   b.i64.or(carry, b.i64.shl(overflow, b.i64.const(OVERFLOW_BIT)));
 
+const SHIFTS = { shl: shiftLeft, shr_u: shiftRight, shr_s: shiftRightSigned } as const;
+type ShiftKind = keyof typeof SHIFTS;
+
+/** A shift of four bytes by a constant that is not 0. */
+function shiftNarrow(b: X86Builder, kind: ShiftKind, count: number): void {
+  const { i64, i32 } = b;
+  const x = b.narrow(0, true);
+  const last = count === 1 ? x : i32[kind](x, i32.const(count - 1));
+  const result = i32[kind](x, i32.const(count));
+  b.writeNarrow(0, result);
+  b.flags.shift(kind === "shl", 4, i64.extend_i32_s(result), i64.extend_i32_s(last));
+}
+
+/** The same of other sizes. */
+function shiftWide(b: X86Builder, kind: ShiftKind, bytes: number, count: number): void {
+  const { i64 } = b;
+  const x = kind === "shr_s" ? b.signed(0, true) : b.unsigned(0, true);
+  const last = count === 1 ? x : i64[kind](x, i64.const(count - 1));
+  const result = i64[kind](x, i64.const(count));
+  b.write(0, result);
+  b.flags.shift(kind === "shl", bytes, b.signExtended(bytes, result), b.signExtended(bytes, last));
+}
+
 /** A shift, which sets all flags. A count of nothing changes none. */
 const shifting =
-  (shift: Shift, from: Count) =>
+  (kind: ShiftKind, from: Count) =>
   (b: X86Builder): void => {
     const bytes = b.bytes(0);
     const { i64, i32, ir } = b;
     if (from !== "cl") {
       const count = from === "one" ? 1 : b.immediate & countMask(bytes);
       if (count === 0) return b.write(0, b.raw(0, true));
-      const shifted = shift(b, bytes, i64.const(count));
-      b.write(0, shifted.result);
-      return b.flags.partial(b.signExtended(bytes, shifted.result), flagBits(b, shifted));
+      return bytes === 4 ? shiftNarrow(b, kind, count) : shiftWide(b, kind, bytes, count);
     }
     const count = variableCount(b);
     const some = i32.eqz(i64.eqz(count));
-    const shifted = shift(b, bytes, count);
+    const shifted = SHIFTS[kind](b, bytes, count);
     const bits = flagBits(b, shifted);
     b.write(0, ir.select(some, shifted.result, b.raw(0)));
     b.flags.partialIf(some, b.signExtended(bytes, shifted.result), bits);
@@ -229,10 +250,10 @@ const shifts: readonly Group[] = [
   ["ror", (from) => rotating(rotateRight, from), 0],
   ["rcl", (from) => rotating(rotateLeftCarry, from), 0],
   ["rcr", (from) => rotating(rotateRightCarry, from), 0],
-  ["shl", (from) => shifting(shiftLeft, from), Flag.AF],
-  ["shr", (from) => shifting(shiftRight, from), Flag.AF],
-  ["shl", (from) => shifting(shiftLeft, from), Flag.AF],
-  ["sar", (from) => shifting(shiftRightSigned, from), Flag.AF],
+  ["shl", (from) => shifting("shl", from), Flag.AF],
+  ["shr", (from) => shifting("shr_u", from), Flag.AF],
+  ["shl", (from) => shifting("shl", from), Flag.AF],
+  ["sar", (from) => shifting("shr_s", from), Flag.AF],
 ];
 
 const groups = shifts.flatMap(([name, lifting, undefinedFlags], number): X86Declaration<X86Builder>[] => {

@@ -15,9 +15,11 @@ const push = (b: X86Builder): void => b.push(b.size, b.signed(0));
 const pop = (b: X86Builder): void => {
   const value = b.top(b.size);
   if (!b.isMemory(0)) {
-    // POP RSP keeps what it popped.
+    // POP RSP keeps what it popped; other registers are loaded straight away.
+    const keeps = b.register(0) === Gpr.rsp;
+    if (!keeps) b.write(0, value);
     b.drop(b.size);
-    b.write(0, value);
+    if (keeps) b.write(0, value);
     return;
   }
   // The address is computed with the stack pointer after the pop, which is put back if the store faults.
