@@ -407,8 +407,8 @@ export class X86Builder extends InstructionBuilder<CodeMode> {
     const { ir, i32, i64, mode } = this;
     let beyond: Value;
     if (mode.bits === 64) {
-      // Bits 63:47 are all the same.
-      beyond = i64.gt_u(i64.add(i64.shr_s(ip, i64.const(47)), i64.const(1)), i64.const(1));
+      // Bits 63:47 are all the same: with one added to them, those above are clear.
+      beyond = i32.wrap_i64(i64.shr_u(i64.add(ip, i64.pair(0, 0x8000)), i64.const(48)));
     } else if (mode.flat) return;
     else beyond = i64.gt_u(ip, i64.extend_i32_u(ir.get(SEGMENTS[Seg.cs]!.limit)));
     this.raiseIf(taken === undefined ? beyond : i32.and(i32.eqz(i32.eqz(taken)), beyond), Vector.GP, 0);
