@@ -62,7 +62,7 @@ export const ARCHITECTURES: ArchitectureTable = [
     aliases: ["x86_64", "amd64"],
     debianName: "amd64",
     maps: ["qemu"],
-    modes: ["bare"],
+    modes: ["vm", "bare"],
     options: [],
     needsFirmware: false,
     load: async () => {

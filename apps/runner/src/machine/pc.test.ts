@@ -25,27 +25,29 @@ async function runPc(...args: string[]) {
   return { code, out: process.stdout.text, err: process.stderr.text };
 }
 
-test("a boot sector writes to the serial port and ends the machine", async () => {
-  const { code, out } = await runPc("--mode", "bare", "--kernel", sector);
-  expect([code, out]).toEqual([3, "a PC\n"]);
-});
+test.each([[[]], [["--mode", "bare"]]])(
+  "a boot sector writes to the serial port and ends the machine, %j",
+  async (mode) => {
+    const { code, out } = await runPc(...mode, "--kernel", sector);
+    expect([code, out]).toEqual([3, "a PC\n"]);
+  },
+);
 
-test("with nothing to run, it runs the embedded guest", async () => {
-  const guest = ["--mode", "bare", "--memory", "16M", "--append", "run=hello run=badinst,2"];
-  const { code, out } = await runPc(...guest);
-  expect(out).toContain("hypercraft embedded guest, x86_64");
-  expect(out).toContain("Hello from user mode!");
-  // What failed is told by isa-debug-exit.
-  expect(code).toBe(3);
-});
+test.each([[[]], [["--mode", "bare"]]])(
+  "with nothing to run, it runs the embedded guest, %j",
+  async (mode) => {
+    const guest = ["--memory", "16M", "--append", "run=hello run=badinst,2"];
+    const { code, out } = await runPc(...mode, ...guest);
+    expect(out).toContain("hypercraft embedded guest, x86_64");
+    expect(out).toContain("Hello from user mode!");
+    // What failed is told by isa-debug-exit.
+    expect(code).toBe(3);
+  },
+);
 
 test.each([
-  [["--kernel", sector], 'the x86-64 machine has no mode "vm" yet, only bare'],
-  [["--mode", "bare", "--kernel", sector, "--dtb", sector], "--dtb: the x86-64 machine has no such option"],
-  [
-    ["--mode", "bare", "--kernel", sector, "--dump-dtb", join(folder, "x")],
-    "this machine has no device tree",
-  ],
+  [["--kernel", sector, "--dtb", sector], "--dtb: the x86-64 machine has no such option"],
+  [["--kernel", sector, "--dump-dtb", join(folder, "x")], "this machine has no device tree"],
 ])("%j is refused", async (args, message) => {
   const { code, err } = await runPc(...args);
   expect(code).toBe(2);
