@@ -9,11 +9,14 @@ export interface Toolchain {
 
 export const architectureNames: string[];
 export const benchNames: string[];
+/** What takes the place of an architecture's name for the guest BIOS. */
+export const BIOS: string;
 export const pinned: { clang: string; lld: string };
 export function findToolchain(): Toolchain;
 export function build(arch: string, toolchain?: Toolchain): Buffer;
 export function buildBench(arch: string, toolchain?: Toolchain): Buffer;
+export function buildBios(toolchain?: Toolchain): Buffer;
 export function benchPath(arch: string): string;
-export function prebuiltPath(arch: string): string;
-export function modulePath(arch: string): string;
-export function moduleText(arch: string, bytes: Buffer): string;
+export function prebuiltPath(image: string): string;
+export function modulePath(image: string): string;
+export function moduleText(image: string, bytes: Buffer): string;

@@ -1,12 +1,13 @@
 #!/usr/bin/env node
-// Builds the embedded guest (programs first, then the kernel with the programs inside), or the benchmark
-// program that runs under Linux.
+// Builds the embedded guest (programs first, then the kernel with the programs inside), the benchmark program that
+// runs under Linux, or the guest BIOS for x86-64.
 //
 //   node guests/build.mjs [--arch riscv64] [--out FILE]
 //   node guests/build.mjs --bench [--arch riscv64] [--out FILE]
+//   node guests/build.mjs --bios [--out FILE]
 //
-// Without --out it replaces prebuilt/ARCH.elf and the copy of it in packages/embedded-guest, or with --bench
-// prebuilt/bench-ARCH.elf.
+// Without --out it replaces prebuilt/ARCH.elf or prebuilt/bios.bin and the copy of it in packages/embedded-guest, or
+// with --bench prebuilt/bench-ARCH.elf.
 // The same sources and the compiler of toolchain.json give the same bytes, wherever they lie: no path,
 // date or debug information enters the file. Uses nothing but Node (20 or newer), clang and lld.
 import { execFileSync } from "node:child_process";
@@ -232,24 +233,41 @@ export function buildBench(arch, toolchain = findToolchain()) {
   }
 }
 
+/** Builds the guest BIOS, a flat image for real mode at 0x8000, as `build` the guest. */
+export function buildBios(toolchain = findToolchain()) {
+  const { work, object, link, remove } = workshop(toolchain);
+  try {
+    const output = join(work, "bios.bin");
+    const objects = [object("bios/bios.S", ["--target=i386-unknown-elf"])];
+    link("bios/bios.ld", objects, output, ["--oformat=binary"]);
+    return readFileSync(output);
+  } finally {
+    remove();
+  }
+}
+
 /** Where the committed benchmark program of an architecture is. */
 export const benchPath = (arch) => join(guests, "prebuilt", `bench-${arch}.elf`);
 
-/** Where the committed file of an architecture is. */
-export const prebuiltPath = (arch) => join(guests, "prebuilt", `${arch}.elf`);
+/** What of a committed image is called the guest BIOS. */
+export const BIOS = "bios";
+
+/** Where the committed file of an architecture, or the BIOS, is. */
+export const prebuiltPath = (image) =>
+  join(guests, "prebuilt", image === BIOS ? `${image}.bin` : `${image}.elf`);
 
 /** Where the package has the same bytes, as source text that browsers and bundlers can load. */
-export const modulePath = (arch) =>
-  join(guests, "..", "packages", "embedded-guest", "src", "images", `${arch}.ts`);
+export const modulePath = (image) =>
+  join(guests, "..", "packages", "embedded-guest", "src", "images", `${image}.ts`);
 
 /** That source text. */
-export function moduleText(arch, bytes) {
+export function moduleText(image, bytes) {
   const lines = bytes
     .toString("base64")
     .match(/.{1,108}/g)
     .join("\n");
-  const origin = `// Made by guests/build.mjs from guests/prebuilt/${arch}.elf: the same bytes in base64.`;
-  return `${origin}\n\nexport const ${arch} = \`\n${lines}\n\`;\n`;
+  const origin = `// Made by guests/build.mjs from guests/prebuilt/${basename(prebuiltPath(image))}: the same bytes in base64.`;
+  return `${origin}\n\nexport const ${image} = \`\n${lines}\n\`;\n`;
 }
 
 function main(args) {
@@ -259,11 +277,16 @@ function main(args) {
   if (!toolchain.exact)
     console.error(`warning: ${toolchain.reason}; the bytes will differ from the committed ones`);
   const bench = args.includes("--bench");
-  const bytes = bench ? buildBench(arch, toolchain) : build(arch, toolchain);
-  const out = resolve(option("--out") ?? (bench ? benchPath(arch) : prebuiltPath(arch)));
+  const image = args.includes("--bios") ? BIOS : arch;
+  const bytes = bench
+    ? buildBench(arch, toolchain)
+    : image === BIOS
+      ? buildBios(toolchain)
+      : build(arch, toolchain);
+  const out = resolve(option("--out") ?? (bench ? benchPath(arch) : prebuiltPath(image)));
   mkdirSync(dirname(out), { recursive: true });
   writeFileSync(out, bytes);
-  if (out === prebuiltPath(arch)) writeFileSync(modulePath(arch), moduleText(arch, bytes));
+  if (out === prebuiltPath(image)) writeFileSync(modulePath(image), moduleText(image, bytes));
   console.log(`${out}: ${bytes.length} bytes`);
 }
 

@@ -1,8 +1,10 @@
 /**
  * The embedded guest: a small kernel of our own, built from `guests/` of the repository, as the bytes of
- * an ELF file. It needs no file system to load it from, so it works in browsers as well.
+ * an ELF file; and a BIOS for flat kernels of others. They need no file system to load them from, so they work in
+ * browsers as well.
  */
 import { aarch64 } from "./images/aarch64.js";
+import { bios } from "./images/bios.js";
 import { riscv64 } from "./images/riscv64.js";
 import { x86_64 } from "./images/x86_64.js";
 
@@ -38,5 +40,19 @@ export function embeddedGuest(arch: EmbeddedGuestArch): Uint8Array<ArrayBuffer> 
   if (!Object.hasOwn(images, arch)) {
     throw new EmbeddedGuestError(`no embedded guest for "${arch}": have ${embeddedGuestArchs.join(", ")}`);
   }
-  return Uint8Array.from(atob(images[arch]), (character) => character.charCodeAt(0));
+  return decoded(images[arch]);
+}
+
+/**
+ * A BIOS for x86-64: code that is put at 0x8000 and entered there in real mode, CS 0. It enters the flat kernel at
+ * 0x20_0000 in 32-bit protected mode with flat segments and paging off: at the entry of its Multiboot header where there
+ * is one with addresses, else at its first byte; EAX is Multiboot's 0x2bad_b002, EBX an information structure that says
+ * nothing. A fresh copy, the caller's to keep.
+ */
+export function guestBios(): Uint8Array<ArrayBuffer> {
+  return decoded(bios);
+}
+
+function decoded(base64: string): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
 }

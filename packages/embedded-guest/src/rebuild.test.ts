@@ -3,16 +3,18 @@ import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import {
   architectureNames,
+  BIOS,
   benchNames,
   benchPath,
   build,
   buildBench,
+  buildBios,
   findToolchain,
   modulePath,
   moduleText,
   prebuiltPath,
 } from "../../../guests/build.mjs";
-import { type EmbeddedGuestArch, embeddedGuest, embeddedGuestArchs } from "./index.js";
+import { type EmbeddedGuestArch, embeddedGuest, embeddedGuestArchs, guestBios } from "./index.js";
 
 const toolchain = findToolchain();
 
@@ -45,5 +47,19 @@ describe.each(benchNames)("the %s benchmark program", (arch) => {
   it("comes out byte for byte when it is built again", (context) => {
     if (!toolchain.exact) context.skip(toolchain.reason);
     expect(Buffer.compare(buildBench(arch, toolchain), prebuilt)).toBe(0);
+  });
+});
+
+describe("the guest BIOS", () => {
+  const prebuilt = readFileSync(prebuiltPath(BIOS));
+
+  it("is the same in the package as in guests/prebuilt", () => {
+    expect(Buffer.compare(guestBios(), prebuilt)).toBe(0);
+    expect(readFileSync(modulePath(BIOS), "utf8")).toBe(moduleText(BIOS, prebuilt));
+  });
+
+  it("comes out byte for byte when it is built again", (context) => {
+    if (!toolchain.exact) context.skip(toolchain.reason);
+    expect(Buffer.compare(buildBios(toolchain), prebuilt)).toBe(0);
   });
 });

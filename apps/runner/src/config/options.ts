@@ -12,6 +12,12 @@ const IMAGES: OptionGroup = {
       argument: "FILE",
       help: "firmware, as OpenSBI's fw_jump or fw_dynamic, or U-Boot for arm64; implies --mode bare",
     },
+    {
+      name: "guest-bios",
+      argument: "FILE",
+      optional: true,
+      help: "x86-64: start the kernel as small hypervisors do: flat at 0x200000, entered from real mode by a BIOS at 0x8000; without FILE, by the one that is built in",
+    },
     { name: "dtb", argument: "FILE", help: "device tree to use instead of the machine's own" },
     {
       name: "load",
@@ -32,7 +38,11 @@ const IMAGES: OptionGroup = {
 const MACHINE: OptionGroup = {
   title: "The machine",
   options: [
-    { name: "arch", argument: "NAME", help: "riscv64 or arm64; default: that of --guest, else riscv64" },
+    {
+      name: "arch",
+      argument: "NAME",
+      help: "riscv64, arm64 or x86-64; default: that of --guest, else riscv64",
+    },
     {
       name: "mode",
       argument: "vm|bare",

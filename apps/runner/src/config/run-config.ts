@@ -43,6 +43,8 @@ export interface MachineConfig {
   readonly initrd?: FileRef;
   readonly append?: string;
   readonly bios?: FileRef;
+  /** What enters a flat kernel from real mode: a file's contents, or our own. */
+  readonly guestBios?: FileRef | "own";
   readonly dtb?: FileRef;
   readonly loads: readonly { readonly file: FileRef; readonly address: number }[];
   readonly entry?: number;
@@ -166,6 +168,7 @@ function machineConfig(reader: SettingReader, guest: GuestChoice | undefined): M
     initrd: reader.file("initrd"),
     append: reader.text("append"),
     bios,
+    guestBios: reader.text("guest-bios") === "" ? "own" : reader.file("guest-bios"),
     dtb: reader.file("dtb"),
     loads: reader.all("load", (text, setting) => {
       const { path, address } = parseLoad(text);
@@ -224,11 +227,14 @@ function checkConflicts(reader: SettingReader): void {
   }
   if (reader.has("bios") && reader.text("mode") === "vm")
     refuse("--bios and --mode vm exclude each other: under the hypervisor there is no firmware to replace");
+  if (reader.has("bios") && reader.has("guest-bios")) refuse("--bios and --guest-bios exclude each other");
+  if (reader.has("guest-bios") && !reader.has("kernel") && !reader.has("load"))
+    refuse("--guest-bios needs --kernel FILE");
   if (reader.has("initrd") && !reader.has("kernel") && !reader.has("bios"))
     refuse("--initrd needs --kernel FILE");
   if (reader.has("clock-ratio") && !reader.flag("deterministic"))
     refuse("--clock-ratio needs --deterministic");
-  if (reader.has("load") && !["kernel", "bios", "entry"].some((name) => reader.has(name)))
+  if (reader.has("load") && !["kernel", "bios", "guest-bios", "entry"].some((name) => reader.has(name)))
     refuse("--load without --kernel or --bios needs --entry ADDR");
 }
 

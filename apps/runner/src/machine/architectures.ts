@@ -3,8 +3,14 @@ import { CliError } from "../errors.js";
 import type { Board } from "./contract.js";
 
 /** Options of the machine that are there for some architectures only. */
-type OwnOption = "gic" | "semihosting" | "dtb";
-const OWN_OPTIONS: readonly OwnOption[] = ["gic", "semihosting", "dtb"];
+type OwnOption = "gic" | "semihosting" | "dtb" | "guestBios";
+/** Their names on the command line. */
+const OWN_OPTIONS = {
+  gic: "gic",
+  semihosting: "semihosting",
+  dtb: "dtb",
+  guestBios: "guest-bios",
+} as const satisfies Record<OwnOption, string>;
 
 /** One architecture of `--arch`. */
 export interface Architecture {
@@ -63,7 +69,7 @@ export const ARCHITECTURES: ArchitectureTable = [
     debianName: "amd64",
     maps: ["qemu"],
     modes: ["vm", "bare"],
-    options: [],
+    options: ["guestBios"],
     needsFirmware: false,
     load: async () => {
       const { pcBoard } = await import("./pc.js");
@@ -97,10 +103,10 @@ export function checkForArchitecture(
   { machine, guest }: Pick<RunConfig, "machine" | "guest">,
 ): void {
   const { map, mode, bios, kernel, loads } = machine;
-  for (const option of OWN_OPTIONS) {
+  for (const option of Object.keys(OWN_OPTIONS) as OwnOption[]) {
     const given = machine[option] !== undefined && machine[option] !== false;
     if (given && !options.includes(option))
-      throw new CliError(`--${option}: the ${name} machine has no such option`);
+      throw new CliError(`--${OWN_OPTIONS[option]}: the ${name} machine has no such option`);
   }
   if (!modes.includes(mode))
     throw new CliError(`--mode: the ${name} machine has no mode "${mode}" yet, only ${modes.join(", ")}`);

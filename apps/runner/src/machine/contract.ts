@@ -49,6 +49,8 @@ export interface MachineParts extends MachineHost {
   readonly initrd?: NamedBytes;
   readonly append?: string;
   readonly firmware?: NamedBytes;
+  /** x86-64: what enters a flat kernel from real mode. */
+  readonly guestBios?: NamedBytes;
   readonly dtb?: NamedBytes;
   readonly loads: readonly (NamedBytes & { readonly address: number })[];
   readonly entry?: number;

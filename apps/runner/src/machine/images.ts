@@ -9,6 +9,7 @@ export interface MachineImages {
   readonly kernel?: NamedBytes;
   readonly initrd?: NamedBytes;
   readonly firmware?: NamedBytes;
+  readonly guestBios?: NamedBytes;
   readonly dtb?: NamedBytes;
   readonly loads: readonly (NamedBytes & { readonly address: number })[];
 }
@@ -26,6 +27,10 @@ export async function readImages(
   const kernel = nothing ? { name: "embedded guest", bytes: embeddedGuest() } : await read(config.kernel);
   const initrd = await read(config.initrd);
   const firmware = await read(config.bios);
+  const guestBios =
+    config.guestBios === "own"
+      ? { name: "the guest BIOS", bytes: (await import("@hypercraft/embedded-guest")).guestBios() }
+      : await read(config.guestBios);
   const dtb = await read(config.dtb);
   const loads = [];
   for (const { file, address } of config.loads) loads.push({ ...(await readImage(file)), address });
@@ -33,6 +38,7 @@ export async function readImages(
     ...(kernel && { kernel }),
     ...(initrd && { initrd }),
     ...(firmware && { firmware }),
+    ...(guestBios && { guestBios }),
     ...(dtb && { dtb }),
     loads,
   };

@@ -33,6 +33,39 @@ test.each([[[]], [["--mode", "bare"]]])(
   },
 );
 
+const flat = join(folder, "flat");
+writeFileSync(
+  flat,
+  Uint8Array.from([
+    // cmp eax, 0x2badb002; jne fail; cmp dword [ebx], 0; jne fail; push cs; pop ecx; cmp ecx, 8; jne fail
+    ...[0x3d, 0x02, 0xb0, 0xad, 0x2b, 0x75, 0x1a, 0x83, 0x3b, 0x00, 0x75, 0x15],
+    ...[0x0e, 0x59, 0x83, 0xf9, 0x08, 0x75, 0x0e],
+    // mov dx, 0x3f8; mov al, "!"; out dx, al; mov al, 1; out 0xf4, al; fail: mov al, 2; out 0xf4, al
+    ...[0x66, 0xba, 0xf8, 0x03, 0xb0, 0x21, 0xee, 0xb0, 1, 0xe6, 0xf4, 0x90, 0x90, 0x90, 0xb0, 2, 0xe6, 0xf4],
+  ]),
+);
+const ownBios = join(folder, "bios");
+// mov al, 5; out 0xf4, al
+writeFileSync(ownBios, Uint8Array.of(0xb0, 5, 0xe6, 0xf4));
+
+test.each([[[]], [["--mode", "bare"]]])(
+  "a BIOS of ours enters a flat kernel in protected mode, %j",
+  async (mode) => {
+    const { code, out } = await runPc(...mode, "--guest-bios", "--kernel", flat, "--memory", "16M");
+    expect([code, out]).toEqual([3, "!"]);
+    // Where the kernel is among what is loaded.
+    expect((await runPc(...mode, "--guest-bios", "--load", `${flat}@0x200000`)).out).toBe("!");
+  },
+);
+
+test.each([[[]], [["--mode", "bare"]]])(
+  "a guest BIOS that is given starts in real mode, %j",
+  async (mode) => {
+    const { code } = await runPc(...mode, `--guest-bios=${ownBios}`, "--kernel", flat);
+    expect(code).toBe(11);
+  },
+);
+
 test.each([[[]], [["--mode", "bare"]]])(
   "with nothing to run, it runs the embedded guest, %j",
   async (mode) => {
@@ -47,6 +80,9 @@ test.each([[[]], [["--mode", "bare"]]])(
 
 test.each([
   [["--kernel", sector, "--dtb", sector], "--dtb: the x86-64 machine has no such option"],
+  [["--guest-bios"], "--guest-bios needs --kernel FILE"],
+  [["--guest-bios", "--bios", sector], "--bios and --guest-bios exclude each other"],
+  [["--guest-bios", "--kernel", flat, "--append", "x"], "a guest BIOS takes no kernel with a command line"],
   [["--kernel", sector, "--dump-dtb", join(folder, "x")], "this machine has no device tree"],
 ])("%j is refused", async (args, message) => {
   const { code, err } = await runPc(...args);

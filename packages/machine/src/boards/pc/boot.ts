@@ -1,10 +1,14 @@
+import { MachineError } from "../../errors.js";
+import { decompress } from "../../loaders/decompress.js";
+import { looksLikeElf } from "../../loaders/elf.js";
 import type { PcEntry } from "../../loaders/pc/entry.js";
 import { type PcKernel, placePcKernel, readPcKernel } from "../../loaders/pc/kernel.js";
 import type { MemoryMapEntry } from "../../loaders/pc/memory-map.js";
-import { placeRom } from "../../loaders/pc/rom.js";
+import { placeRealMode, placeRom } from "../../loaders/pc/rom.js";
 import { LoadPlan, type RamRange } from "../../loaders/plan.js";
 import type { VirtBoot } from "../virt/assemble.js";
 import { firstLoad, rngSeed } from "../virt/boot.js";
+import type { NamedBytes } from "../virt/options.js";
 import { ACPI_TABLES } from "./acpi.js";
 import { placeBios } from "./bios.js";
 import type { PcOptions } from "./options.js";
@@ -18,6 +22,8 @@ export interface PcStart extends VirtBoot {
 const MIB = 1 << 20;
 const BOOT_SECTOR = { size: 512, address: 0x7c00, signature: [0x55, 0xaa] } as const;
 const REAL_MODE_ADDRESS = 0x8000;
+/** Where a guest BIOS finds the kernel. */
+const FLAT_KERNEL = 0x20_0000;
 
 /** What a boot finds on the board. */
 export interface BootSurroundings {
@@ -37,6 +43,7 @@ export async function planBoot(
   for (const { name, address, bytes } of loads) plan.place({ name, address, bytes });
   if (firmware !== undefined)
     return { plan, state: placeRom(plan, firmware.name, firmware.bytes).entry, elf: undefined };
+  if (options.guestBios !== undefined) return planGuestBios(plan, options.guestBios, options);
   if (file === undefined) return { plan, state: stateAt(entry ?? firstLoad(loads)), elf: undefined };
   const kernel = await readPcKernel(file.bytes, file.name);
   plan.place({ name: "the ACPI tables", address: ACPI_TABLES, bytes: acpi });
@@ -52,6 +59,29 @@ export async function planBoot(
   });
   const state = entry === undefined ? placed.entry : stateAt(entry);
   return { plan, state, afterBios, elf: elfOf(kernel) };
+}
+
+/** The BIOS and a flat kernel, if that is not among what is loaded besides. */
+async function planGuestBios(plan: LoadPlan, bios: NamedBytes, options: PcOptions): Promise<PcStart> {
+  const { kernel, loads = [] } = options;
+  // There is no way to tell the kernel of these.
+  for (const [option, what] of [
+    ["initrd", "an initrd"],
+    ["append", "a command line"],
+    ["entry", "an entry"],
+  ] as const)
+    if (options[option] !== undefined)
+      throw new MachineError("InvalidParam", `${bios.name}: a guest BIOS takes no kernel with ${what}`);
+  if (kernel === undefined && loads.length === 0)
+    throw new MachineError("InvalidParam", `${bios.name}: a guest BIOS needs a kernel`);
+  if (kernel !== undefined) {
+    const bytes = await decompress(kernel.bytes, kernel.name);
+    if (looksLikeElf(bytes))
+      throw new MachineError("BadImage", `${kernel.name}: a guest BIOS enters flat images, no ELF files`);
+    plan.place({ name: kernel.name, address: FLAT_KERNEL, bytes });
+  }
+  const { entry: state } = placeRealMode(plan, bios.name, bios.bytes, REAL_MODE_ADDRESS);
+  return { plan, state, elf: undefined };
 }
 
 /** Real mode where it reaches, else protected mode. */
