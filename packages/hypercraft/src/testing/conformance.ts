@@ -1,4 +1,4 @@
-import type { VmExitInfo } from "../exit.js";
+import type { VmExitInfo, VmExitKind } from "../exit.js";
 import type { Host } from "../host.js";
 import type { VCpu } from "../vcpu.js";
 import type { Vm, VmOptions } from "../vm.js";
@@ -40,6 +40,11 @@ export interface ConformanceAdapter<V extends VCpu = VCpu> {
   readonly argRegister?: number;
   /** The vector that an `ipi` step ends up as. */
   readonly ipiVector: number;
+  /**
+   * What a `shutdown` step leaves with; default "systemShutdown". Where machines are switched off by a device of theirs,
+   * its VMs have handlers that make a shutdown of it.
+   */
+  readonly shutdownExit?: VmExitKind;
   /** Steps that the architecture has no means for, or a shutdown that tells of a failure; their cases are skipped. */
   readonly unsupported?: readonly Capability[];
   /** A new host with a new virtual clock; shares nothing with earlier ones. */

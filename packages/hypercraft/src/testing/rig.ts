@@ -67,7 +67,7 @@ export function makeRig<E extends WrittenEngine>(
 
 export type RigVmOptions<V extends VCpu> = Pick<
   Partial<VmOptions<V>>,
-  "name" | "handlers" | "unmapped" | "console"
+  "name" | "handlers" | "unmapped" | "console" | "timers"
 >;
 
 /** A VM's RAM and its second stage. */
