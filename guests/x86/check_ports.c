@@ -88,7 +88,7 @@ static bool took(u64 ticks, u64 count, u64 rate) {
 }
 
 static bool pit_is_right(void) {
-  enum { COUNT = 0x1000 };
+  enum { COUNT = 0x400 };
   u8 before = io_read8(PORT_B);
   io_write8(PORT_B, (before & ~2) | 1);
   io_write8(PIT_CONTROL, 0xb0); /* channel 2, mode 0 */
@@ -103,7 +103,7 @@ static bool pit_is_right(void) {
 }
 
 static bool pm_is_right(void) {
-  enum { COUNT = 0x4000, MASK = 0xffffff };
+  enum { COUNT = 0x1000, MASK = 0xffffff };
   u32 first = io_read32(board.pm_timer) & MASK, passed;
   u64 start = arch_ticks();
   while ((passed = (io_read32(board.pm_timer) - first) & MASK) < COUNT) continue;

@@ -5,7 +5,6 @@ import { DEMO_OPTIONS } from "../config/options.js";
 import { runConfig } from "../config/run-config.js";
 import { EXIT } from "../exit-codes.js";
 import type { CliIo } from "../io.js";
-import { findArchitecture } from "../machine/architectures.js";
 import { runGuest } from "../run/run-guest.js";
 import { summaryLine } from "../run/statistics.js";
 
@@ -43,11 +42,7 @@ export async function demoCommand(args: readonly string[], io: CliIo): Promise<n
 }
 
 async function demonstrate(arch: string, settings: Settings, io: CliIo): Promise<number> {
-  const { modes } = findArchitecture(io.architectures, arch);
-  const chosen: Settings = new Map([
-    ["arch", [{ text: arch, origin: "--arch" }]],
-    ["mode", [{ text: modes[0] ?? "vm", origin: "--mode" }]],
-  ]);
+  const chosen: Settings = new Map([["arch", [{ text: arch, origin: "--arch" }]]]);
   const config = runConfig(new Map([...DEFAULTS, ...settings, ...chosen]));
   const result = await runGuest(config, io, { input: new Uint8Array(0) });
   if (result === undefined) return EXIT.ok;

@@ -1,4 +1,4 @@
-import type { MachineConfig, RunConfig } from "../config/run-config.js";
+import type { RunConfig } from "../config/run-config.js";
 import { CliError } from "../errors.js";
 import type { Board } from "./contract.js";
 
@@ -21,8 +21,6 @@ export interface Architecture {
   readonly debianName: string;
   /** Address maps of its board, the default first. */
   readonly maps: readonly string[];
-  /** Modes that there are, so far. */
-  readonly modes: readonly MachineConfig["mode"][];
   /** Options of the machine that not all architectures have. */
   readonly options: readonly OwnOption[];
   /** Whether a kernel in bare mode needs firmware. */
@@ -40,7 +38,6 @@ export const ARCHITECTURES: ArchitectureTable = [
     aliases: ["riscv"],
     debianName: "riscv64",
     maps: ["qemu", "hchyper"],
-    modes: ["vm", "bare"],
     options: ["dtb"],
     needsFirmware: true,
     load: async () => {
@@ -54,7 +51,6 @@ export const ARCHITECTURES: ArchitectureTable = [
     aliases: ["aarch64"],
     debianName: "arm64",
     maps: ["qemu"],
-    modes: ["vm", "bare"],
     options: ["gic", "semihosting", "dtb"],
     needsFirmware: false,
     load: async () => {
@@ -68,7 +64,6 @@ export const ARCHITECTURES: ArchitectureTable = [
     aliases: ["x86_64", "amd64"],
     debianName: "amd64",
     maps: ["qemu"],
-    modes: ["vm", "bare"],
     options: ["guestBios"],
     needsFirmware: false,
     load: async () => {
@@ -99,7 +94,7 @@ export function findArchitecture(table: ArchitectureTable, name: string): ReadyA
 
 /** @throws CliError for options that the architecture has not, or that make no sense together with it. */
 export function checkForArchitecture(
-  { name, maps, modes, options, needsFirmware }: ReadyArchitecture,
+  { name, maps, options, needsFirmware }: ReadyArchitecture,
   { machine, guest }: Pick<RunConfig, "machine" | "guest">,
 ): void {
   const { map, mode, bios, kernel, loads } = machine;
@@ -108,8 +103,6 @@ export function checkForArchitecture(
     if (given && !options.includes(option))
       throw new CliError(`--${OWN_OPTIONS[option]}: the ${name} machine has no such option`);
   }
-  if (!modes.includes(mode))
-    throw new CliError(`--mode: the ${name} machine has no mode "${mode}" yet, only ${modes.join(", ")}`);
   if (!maps.includes(map))
     throw new CliError(`--map: the ${name} machine has no map "${map}", only ${maps.join(", ")}`);
   if (!needsFirmware || mode !== "bare" || bios !== undefined) return;

@@ -6,7 +6,7 @@ import { createPc, type PcOptions, restorePc } from "../pc.js";
 import { testConsole } from "../testing/test-console.js";
 
 const kernel = { name: "embedded guest", bytes: embeddedGuest("x86_64") };
-const MODES = ["bare"] as const;
+const MODES = ["vm", "bare"] as const;
 const machine = (options: Pick<PcOptions, "mode" | "console"> & Partial<PcOptions>) =>
   createPc({ kernel, memory: 32 << 20, clock: new DeterministicClock(10), ...options });
 
