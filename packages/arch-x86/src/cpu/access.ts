@@ -10,11 +10,11 @@ export interface PortBus {
 export interface SecondStage {
   /** Tells address spaces apart: changes when EPTP does. */
   readonly key: number;
-  readonly vpid: number;
+  /** Physical address of the first table, and whether accesses mark entries. */
+  readonly root: number;
+  readonly flags: boolean;
   /** Guest-physical to host-physical. Throws what ends the access. `table`: to a paging structure. */
   translate(physical: number, write: boolean, fetch: boolean, table?: boolean): number;
-  /** Forget what is remembered of the tables. */
-  forget(): void;
 }
 
 export type { InterruptSource };

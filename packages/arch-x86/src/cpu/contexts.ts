@@ -15,6 +15,8 @@ const KEY_FETCH = 4;
 const KEY_GLOBAL = 8;
 /** User accesses whose alignment is checked: nothing is remembered for it. */
 const KEY_CHECKED = 6;
+/** Not behind EPT. */
+const NO_ROOT = -1;
 /** No root: what all address spaces of a mode have in common. */
 const NO_PCID = -1;
 
@@ -41,6 +43,8 @@ export class Contexts {
   private readonly walk: WalkRecord;
   private readonly spaces = new AddressSpaces(0);
   private readonly words: number[] = [];
+  /** Root of the second stage by number of the address space. */
+  private readonly roots: number[] = [];
   private readonly keys = [0, 0];
   /** CR0.AM, RFLAGS.AC and ring 3: data accesses have to be aligned. */
   alignmentChecked = false;
@@ -83,7 +87,7 @@ export class Contexts {
     const global = this.common * PER_SPACE + KEY_GLOBAL + rights;
     core.setCodeContext(code, this.common === this.space ? code : global);
     core.setDataContexts(keys, barred ? 1 : 0);
-    this.walk.select(this.space, this.paging, user, checked || this.cpu.secondStage !== undefined);
+    this.walk.select(this.space, this.paging, user, checked, this.cpu.secondStage);
   }
 
   private prepare(): void {
@@ -104,10 +108,10 @@ export class Contexts {
     const { memory } = this.cpu;
     memory.forget();
     memory.quick = this.cpu.secondStage === undefined;
-    const [secondStage, vpid] = [this.cpu.secondStage?.key ?? 0, this.cpu.secondStage?.vpid ?? 0];
-    words.push(secondStage);
+    const { secondStage } = this.cpu;
+    words.push(secondStage?.key ?? 0);
     if ((cr0 & CR0.PG) === 0) {
-      this.space = this.spaces.id(vpid !== 0, NO_PCID, vpid, words);
+      this.space = this.identify(NO_PCID);
       this.common = this.space;
       return;
     }
@@ -115,13 +119,21 @@ export class Contexts {
     p.levels = (efer & E.LMA) !== 0 ? 4 : (cr4 & CR4.PAE) !== 0 ? 3 : 2;
     p.root = p.levels === 4 ? tableAddress(lo, hi) : (lo & ~0xfff) >>> 0;
     words.push(cr0 & CR0.WP, cr4 & CR4_TRANSLATION, efer & (E.NXE | E.LMA));
-    this.common = this.spaces.id(vpid !== 0, NO_PCID, vpid, words);
+    this.common = this.identify(NO_PCID);
     if (p.levels === 3) {
       p.pdptes = PDPTES.map((field) => [core.lo(field), core.hi(field)] as const);
       for (const [entryLo, entryHi] of p.pdptes) words.push(entryLo, entryHi);
     }
     words.push(lo, hi);
-    this.space = this.spaces.id(vpid !== 0, this.pcid, vpid, words);
+    this.space = this.identify(this.pcid);
+  }
+
+  /** The number of the address space that `words` tell of. */
+  private identify(pcid: number): number {
+    const { vmx, secondStage } = this.cpu;
+    const id = this.spaces.id(vmx.vpid !== 0, pcid, vmx.vpid, this.words);
+    this.roots[id] = secondStage?.root ?? NO_ROOT;
+    return id;
   }
 
   /** The current process-context identifier. */
@@ -141,7 +153,7 @@ export class Contexts {
   dropPcid(pcid: number): void {
     this.forgetPages();
     const { core } = this.cpu;
-    const vpid = this.cpu.secondStage?.vpid ?? 0;
+    const vpid = this.cpu.vmx.vpid;
     for (const id of this.spaces.withAsid(pcid))
       if (this.spaces.matches(id, vpid !== 0, pcid, vpid)) core.dropContextRange(id * PER_SPACE, PER_SPACE);
   }
@@ -154,7 +166,7 @@ export class Contexts {
 
   /** Forget all translations of the current VPID, global ones too. */
   dropAll(): void {
-    const vpid = this.cpu.secondStage?.vpid ?? 0;
+    const vpid = this.cpu.vmx.vpid;
     this.dropVpid(vpid);
   }
 
@@ -163,6 +175,23 @@ export class Contexts {
     this.forgetPages();
     const { spaces } = this;
     this.cpu.core.dropContexts((key) => spaces.matches(Math.floor(key / PER_SPACE), vpid !== 0, -1, vpid));
+  }
+
+  /** Forget all translations of guests that have a VPID. */
+  dropVpids(): void {
+    this.forgetPages();
+    const { spaces } = this;
+    this.cpu.core.dropContexts((key) => spaces.matches(Math.floor(key / PER_SPACE), true, -1, -1));
+  }
+
+  /** Forget the address spaces behind EPT whose root satisfies the predicate. */
+  dropSecondStage(predicate: (root: number) => boolean): void {
+    this.forgetPages();
+    const { roots } = this;
+    this.cpu.core.dropContexts((key) => {
+      const root = roots[Math.floor(key / PER_SPACE)] ?? NO_ROOT;
+      return root !== NO_ROOT && predicate(root);
+    });
   }
 
   /** Forget a page of all address spaces. */
@@ -175,20 +204,20 @@ export class Contexts {
   private forgetPages(): void {
     this.walk.forgetTables();
     this.cpu.memory.forget();
-    this.cpu.secondStage?.forget();
   }
 
   private clear(): void {
     this.spaces.clear();
+    this.roots.length = 0;
     this.walk.forget();
     this.cpu.memory.forget();
-    this.cpu.secondStage?.forget();
     this.valid = false;
     this.cpu.core.dropContexts();
   }
 
   /** After the state was replaced: nothing known about the past holds. */
   reset(): void {
+    this.cpu.vmx.guestPages.forget();
     this.clear();
     this.refresh();
   }

@@ -403,12 +403,6 @@ export class X86Cpu extends CpuModel implements GuestCpu {
     }
   }
 
-  /** The address of an operand that the processor accesses itself. Throws the `Fault` of one that is not canonical. */
-  requireCanonical(address: bigint): void {
-    const [lo, hi] = [Number(BigInt.asIntN(32, address)), Number(BigInt.asIntN(32, address >> 32n))];
-    if (this.bits64 && !isCanonical(lo, hi)) throw this.exceptions.nonCanonical(lo, hi);
-  }
-
   /** A byte as a fetch of the present code would find it, -1 where it would fault. Nothing is changed by it. */
   peekCode(address: bigint): number {
     const [lo, hi] = [Number(BigInt.asIntN(32, address)), Number(BigInt.asIntN(32, address >> 32n))];

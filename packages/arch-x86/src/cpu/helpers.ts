@@ -390,7 +390,6 @@ function interruptFlag(cpu: X86Cpu, set: boolean): Status {
 function invalidatePcid(cpu: X86Cpu, type: number, at: bigint): Status {
   const { core, memory, contexts } = cpu;
   requireRing0(cpu);
-  cpu.requireCanonical(at);
   const pcid = memory.read(at, 8);
   const address = memory.read(at + 8n, 8);
   if (type < 0 || type > 3 || pcid >> 12n !== 0n) throw generalProtection();

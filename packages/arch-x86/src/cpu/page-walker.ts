@@ -7,6 +7,8 @@ import {
   wasm,
 } from "@hypercraft/engine";
 import { ENTRY, LARGE_RESERVED, LARGE_RESERVED_GIB, PSE_RESERVED } from "./paging-entry.js";
+import { emitEpt, SECOND_STAGE } from "./vmx/ept-walker.js";
+import { GUEST_PAGE } from "./vmx/guest-pages.js";
 
 const { br, either, i32, i64, loop, ret, select, seq, when } = wasm;
 type Expr = wasm.Expr;
@@ -26,8 +28,11 @@ export const WALK_RECORD = {
   reserved: 16,
   /** Four i64: the page-directory-pointer-table entries of PAE. */
   pdptes: 24,
+  /** i32: EPT, as `SECOND_STAGE`; i64 page number of its root. */
+  second: 56,
+  secondRoot: 64,
 } as const;
-const RECORD_BYTES = 56;
+const RECORD_BYTES = 72;
 
 export const WALK_FLAGS = { on: 1, user: 2, writeProtect: 4, largePages: 8 } as const;
 
@@ -43,6 +48,10 @@ const { P, RW, US, A, D, PS } = ENTRY;
  * the window. Faults and bits that have to be set are left to JavaScript.
  */
 function emitWalk(module: wasm.ModuleBuilder): wasm.Callable {
+  const ept = emitEpt(module, {
+    second: WALK_CACHES.own + WALK_RECORD.second,
+    secondRoot: WALK_CACHES.own + WALK_RECORD.secondRoot,
+  });
   const f = module.func("walk", ["i64", "i32", "i32"], "i64");
   const [va, selected, memory] = [f.arg(0), f.arg(1), f.arg(2)];
   const window = new WindowReader(f, memory, WALK_CACHES.window);
@@ -53,6 +62,7 @@ function emitWalk(module: wasm.ModuleBuilder): wasm.Callable {
   const entry = f.local("i64");
   const table = f.local("i64");
   const page = f.local("i64");
+  const found = f.local("i64");
   const word = (field: keyof typeof WALK_RECORD): Expr =>
     i32.load(memory, WALK_CACHES.own + WALK_RECORD[field]);
   const flag = (bit: number): Expr => i32.and(word("flags"), bit);
@@ -61,10 +71,36 @@ function emitWalk(module: wasm.ModuleBuilder): wasm.Callable {
   const needs = (bits: number): Expr => when(i32.ne(has(bits), bits), [GIVE_UP]);
   const nothingAbove4G = when(i64.ne(i64.shr_u(va, 32), 0n), [GIVE_UP]);
 
+  /** What EPT has for a page, in `found`. */
+  const behind = (number: Expr): Expr =>
+    seq(found.set(ept.call(number, memory)), when(i64.lt_s(found, 0n), [GIVE_UP]));
+  const foundHas = (bits: number): Expr => i32.eq(i32.and(i32.wrap_i64(found), bits), bits);
+  /** Go to a table of the guest; where EPT marks entries, that is a write. */
+  const enterTable = (number: Expr): Expr =>
+    seq(
+      found.set(number),
+      when(word("second"), [
+        behind(found),
+        when(
+          i32.eqz(
+            either(
+              "i32",
+              i32.and(word("second"), SECOND_STAGE.flags),
+              [foundHas(GUEST_PAGE.write | GUEST_PAGE.dirty)],
+              [foundHas(GUEST_PAGE.read)],
+            ),
+          ),
+          [GIVE_UP],
+        ),
+        found.set(i64.shr_u(found, GUEST_PAGE.shift)),
+      ]),
+      window.enter(found),
+    );
+
   /** Tables of eight bytes an entry, from `level` and `table` on. */
   const walkWide = loop((next) => [
     when(i32.eqz(known), [
-      window.enter(table),
+      enterTable(table),
       host.set(window.host),
       when(i32.eq(level, 2), [tables.remember(host, rights)]),
     ]),
@@ -126,7 +162,7 @@ function emitWalk(module: wasm.ModuleBuilder): wasm.Callable {
 
   const walkNarrow = seq(
     nothingAbove4G,
-    window.enter(i64.load(memory, WALK_CACHES.own + WALK_RECORD.root)),
+    enterTable(i64.load(memory, WALK_CACHES.own + WALK_RECORD.root)),
     entry.set(i64.load32_u(i32.add(window.host, i32.shl(i32.shr_u(i32.wrap_i64(va), 22), 2)))),
     needs(P | A),
     rights.set(low),
@@ -147,7 +183,7 @@ function emitWalk(module: wasm.ModuleBuilder): wasm.Callable {
         ),
       ],
       [
-        window.enter(i64.shr_u(entry, 12)),
+        enterTable(i64.shr_u(entry, 12)),
         entry.set(
           i64.load32_u(i32.add(window.host, i32.shl(i32.and(i32.shr_u(i32.wrap_i64(va), 12), 0x3ff), 2))),
         ),
@@ -159,6 +195,13 @@ function emitWalk(module: wasm.ModuleBuilder): wasm.Callable {
     ),
   );
 
+  /** Without paging every address of 32 bits is physical. */
+  const unpaged = seq(
+    nothingAbove4G,
+    page.set(i64.shr_u(va, 12n)),
+    shift.set(i32.const(12)),
+    rights.set(i32.const(WALKED.readable | WALKED.writable)),
+  );
   const permitted = either(
     "i32",
     i32.and(rights, US),
@@ -174,22 +217,35 @@ function emitWalk(module: wasm.ModuleBuilder): wasm.Callable {
   return f.body(
     when(i32.eqz(word("flags")), [GIVE_UP]),
     rights.set(i32.const(RW | US)),
-    when(i32.eqz(word("levels")), [GIVE_UP]),
     when(
-      i32.eq(word("levels"), 2),
-      [walkNarrow],
+      i32.eqz(word("levels")),
+      [unpaged],
       [
         when(
-          i32.eq(word("levels"), 4),
-          [when(i64.ne(i64.shr_s(i64.shl(va, 16n), 16n), va), [GIVE_UP])],
-          [nothingAbove4G],
+          i32.eq(word("levels"), 2),
+          [walkNarrow],
+          [
+            when(
+              i32.eq(word("levels"), 4),
+              [when(i64.ne(i64.shr_s(i64.shl(va, 16n), 16n), va), [GIVE_UP])],
+              [nothingAbove4G],
+            ),
+            begin,
+            walkWide,
+          ],
         ),
-        begin,
-        walkWide,
+        when(i32.eqz(permitted), [GIVE_UP]),
+        rights.set(select("i32", writable, WALKED.readable | WALKED.writable, WALKED.readable)),
       ],
     ),
-    when(i32.eqz(permitted), [GIVE_UP]),
-    rights.set(select("i32", writable, WALKED.readable | WALKED.writable, WALKED.readable)),
+    when(word("second"), [
+      behind(page),
+      page.set(i64.shr_u(found, GUEST_PAGE.shift)),
+      when(i32.eqz(foundHas(GUEST_PAGE.read)), [GIVE_UP]),
+      when(i32.eqz(foundHas(GUEST_PAGE.write | GUEST_PAGE.dirty)), [
+        rights.set(i32.and(rights, WALKED.readable)),
+      ]),
+    ]),
     window.enter(page),
     i64.or(i64.extend_i32_u(window.host), i64.extend_i32_u(i32.or(i32.shl(shift, WALKED.shift), rights))),
   );

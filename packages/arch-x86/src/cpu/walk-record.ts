@@ -1,7 +1,9 @@
 import { type CoreApi, WalkCaches } from "@hypercraft/engine";
+import type { SecondStage } from "./access.js";
 import type { PagingMode } from "./mmu.js";
 import { WALK_FLAGS, WALK_RECORD } from "./page-walker.js";
 import { NX_HIGH, PHYSICAL_BITS, RESERVED_HIGH } from "./paging-entry.js";
+import { SECOND_STAGE } from "./vmx/ept-walker.js";
 
 const PAGE = 4096;
 
@@ -30,13 +32,13 @@ export class WalkRecord {
 
   /**
    * Loads and stores are of this address space now: an equal number stands for an equal one. `byHand`: each is to be
-   * looked at, or goes through a second stage.
+   * looked at.
    */
-  select(space: number, mode: PagingMode, user: boolean, byHand: boolean): void {
+  select(space: number, mode: PagingMode, user: boolean, byHand: boolean, second?: SecondStage): void {
     const { caches } = this;
     if (caches === undefined) return;
     const { own } = caches;
-    const on = mode.levels !== 0 && !byHand;
+    const on = (mode.levels !== 0 || second !== undefined) && !byHand;
     const flags =
       WALK_FLAGS.on |
       (user ? WALK_FLAGS.user : 0) |
@@ -50,6 +52,9 @@ export class WalkRecord {
     caches.forgetTables();
     own[WALK_RECORD.levels / 4] = mode.levels;
     caches.setWide(WALK_RECORD.root, Math.floor(mode.root / PAGE));
+    own[WALK_RECORD.second / 4] =
+      second === undefined ? 0 : SECOND_STAGE.on | (second.flags ? SECOND_STAGE.flags : 0);
+    caches.setWide(WALK_RECORD.secondRoot, Math.floor((second?.root ?? 0) / PAGE));
     own[WALK_RECORD.reserved / 4] = 0;
     own[WALK_RECORD.reserved / 4 + 1] = RESERVED_HIGH | (mode.executeDisable ? 0 : NX_HIGH);
     for (const [i, [lo, hi]] of mode.pdptes.entries()) {

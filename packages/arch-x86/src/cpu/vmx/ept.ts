@@ -1,20 +1,24 @@
 import type { SecondStage } from "../access.js";
 import type { X86Cpu } from "../cpu.js";
 import { PHYSICAL_BITS } from "../paging-entry.js";
+import { GUEST_PAGE } from "./guest-pages.js";
 import { ExitReason, VmExit } from "./vm-exit.js";
 
 // Extended page tables: SDM volume 3, 29.3.
 
-const READ = 1;
-const WRITE = 2;
-const EXECUTE = 4;
+/** Bits of entries. */
+export const EPT_ENTRY = {
+  read: 1,
+  write: 2,
+  execute: 4,
+  large: 0x80,
+  accessed: 0x100,
+  dirty: 0x200,
+  memoryType: 0x38,
+} as const;
+const { read: READ, write: WRITE, execute: EXECUTE, large: LARGE } = EPT_ENTRY;
 const RIGHTS = READ | WRITE | EXECUTE;
-const LARGE = 0x80;
-const ACCESSED = 0x100;
-const DIRTY = 0x200;
-const MEMORY_TYPE = 0x38;
 const LEVELS = 4;
-const PAGE_SIZE = 4096;
 const TABLE_MASK = 0xfff;
 /** EPTP: accessed and dirty flags are used. */
 const FLAGS_ENABLED = 0x40;
@@ -23,80 +27,64 @@ const LINEAR_VALID = 0x80;
 const FINAL = 0x100;
 const BAD_TYPES = [2, 3, 7];
 
-/** Pages that are remembered: devices are not in the engine's TLB, and a guest's own tables are walked often. */
-const RECENT = 64;
-
 /** Guest-physical memory of the guest that runs. */
 export class Ept implements SecondStage {
   readonly key: number;
-  readonly vpid: number;
+  readonly root: number;
+  readonly flags: boolean;
   private readonly cpu: X86Cpu;
-  private readonly root: number;
-  private readonly flags: boolean;
-  /** Translations found last, by the page's number: its address in the host's memory, and accesses that may go there. */
-  private readonly recentPages = new Float64Array(RECENT).fill(-1);
-  private readonly recentBases = new Float64Array(RECENT);
-  private readonly recentNeeds = new Uint8Array(RECENT);
 
-  constructor(cpu: X86Cpu, eptp: bigint, vpid: number) {
+  constructor(cpu: X86Cpu, eptp: number) {
     this.cpu = cpu;
-    this.key = Number(eptp);
-    this.vpid = vpid;
-    this.root = Number(eptp & ~0xfffn);
-    this.flags = (Number(eptp & 0xfffn) & FLAGS_ENABLED) !== 0;
-  }
-
-  /** The guest was entered anew, or translations were dropped. */
-  forget(): void {
-    this.recentPages.fill(-1);
+    this.key = eptp;
+    this.root = eptp - (eptp % 4096);
+    this.flags = ((eptp % 4096) & FLAGS_ENABLED) !== 0;
+    cpu.vmx.guestPages.select(eptp);
   }
 
   /** Throws the exit of a violation or misconfiguration. `table`: the access is to a paging structure of the guest. */
   translate(physical: number, write: boolean, fetch: boolean, table = false): number {
-    const { core, mmu } = this.cpu;
+    const { guestPages } = this.cpu.vmx;
     // With the flags on, accesses to tables are writes.
     const writes = write || (table && this.flags);
+    const need = fetch ? EXECUTE : writes ? WRITE | GUEST_PAGE.dirty : READ;
+    if (guestPages.find(physical) && (guestPages.rights & need) === need) return guestPages.host;
+    return this.walk(physical, writes, fetch, table);
+  }
+
+  private walk(physical: number, writes: boolean, fetch: boolean, table: boolean): number {
+    const { core, mmu, vmx } = this.cpu;
     const need = fetch ? EXECUTE : writes ? WRITE : READ;
-    const page = Math.floor(physical / PAGE_SIZE);
-    const offset = physical - page * PAGE_SIZE;
-    const slot = page & (RECENT - 1);
-    if (this.recentPages[slot] === page && ((this.recentNeeds[slot] as number) & need) !== 0)
-      return (this.recentBases[slot] as number) + offset;
+    const access = need | (writes && table ? READ : 0);
+    const [low, high] = [physical | 0, Math.floor(physical / 0x1_0000_0000)];
     let rights = RIGHTS;
     let base = this.root;
     for (let level = LEVELS; ; level--) {
-      const shift = 12 + 9 * (level - 1);
-      const at = core.ramOffset(base + 8 * (Math.floor(physical / 2 ** shift) % 512));
+      const at = core.ramOffset(base + 8 * indexOf(level, low, high));
       const lo = at < 0 ? 0 : (core.words[at >>> 2] as number);
       const hi = at < 0 ? 0 : (core.words[(at >>> 2) + 1] as number);
       const leaf = level === 1 || ((lo & LARGE) !== 0 && level < LEVELS);
       rights &= lo;
-      if ((lo & RIGHTS) === 0) throw this.violation(physical, table, need | (writes && table ? READ : 0), 0);
+      if ((lo & RIGHTS) === 0) throw this.violation(physical, table, access, 0);
       if (isMisconfigured(lo, hi, level, leaf))
         throw new VmExit(ExitReason.eptMisconfiguration, { physical: BigInt(physical) });
-      if (leaf && (rights & need) === 0)
-        throw this.violation(physical, table, need | (writes && table ? READ : 0), rights);
-      const marked = lo | ACCESSED | (leaf && writes ? DIRTY : 0);
+      if (leaf && (rights & need) === 0) throw this.violation(physical, table, access, rights);
+      const marked = lo | EPT_ENTRY.accessed | (leaf && writes ? EPT_ENTRY.dirty : 0);
       if (this.flags && marked !== lo && !mmu.observing) {
         core.words[at >>> 2] = marked;
         core.ramWritten(at, 8);
       }
       const next = (hi & ((1 << (PHYSICAL_BITS - 32)) - 1)) * 2 ** 32 + ((lo & ~TABLE_MASK) >>> 0);
-      if (leaf) {
-        const host = next - (next % 2 ** shift) + (physical % 2 ** shift);
-        // A page that was not written may have to be marked at its first write.
-        const needs = rights & (this.flags && !writes ? ~WRITE : RIGHTS);
-        if (!mmu.observing) this.remember(slot, page, host - offset, needs);
-        return host;
+      if (!leaf) {
+        base = next;
+        continue;
       }
-      base = next;
+      const size = 2 ** (12 + 9 * (level - 1));
+      const found = next - (next % size) + (physical % size);
+      const dirty = !this.flags || (marked & EPT_ENTRY.dirty) !== 0 ? GUEST_PAGE.dirty : 0;
+      if (!mmu.observing) vmx.guestPages.remember(physical, found, rights | dirty);
+      return found;
     }
-  }
-
-  private remember(slot: number, page: number, base: number, needs: number): void {
-    this.recentPages[slot] = page;
-    this.recentBases[slot] = base;
-    this.recentNeeds[slot] = needs;
   }
 
   private violation(physical: number, table: boolean, access: number, rights: number): VmExit {
@@ -108,10 +96,25 @@ export class Ept implements SecondStage {
   }
 }
 
+/** Index in a table of the entry for a guest-physical address, given by halves. */
+function indexOf(level: number, low: number, high: number): number {
+  switch (level) {
+    case 1:
+      return (low >>> 12) & 0x1ff;
+    case 2:
+      return (low >>> 21) & 0x1ff;
+    case 3:
+      return ((low >>> 30) | (high << 2)) & 0x1ff;
+    default:
+      return (high >>> 7) & 0x1ff;
+  }
+}
+
 function isMisconfigured(lo: number, hi: number, level: number, leaf: boolean): boolean {
   if ((lo & (READ | WRITE)) === WRITE) return true;
   if ((hi & 0xf_ffff) >>> (PHYSICAL_BITS - 32) !== 0) return true;
-  if (!leaf) return (lo & (level === LEVELS ? MEMORY_TYPE | 0x40 | LARGE : MEMORY_TYPE | 0x40)) !== 0;
-  if (BAD_TYPES.includes((lo & MEMORY_TYPE) >> 3)) return true;
+  const { memoryType } = EPT_ENTRY;
+  if (!leaf) return (lo & (level === LEVELS ? memoryType | 0x40 | LARGE : memoryType | 0x40)) !== 0;
+  if (BAD_TYPES.includes((lo & memoryType) >> 3)) return true;
   return level > 1 && (lo & (2 ** (12 + 9 * (level - 1)) - 1) & ~TABLE_MASK) !== 0;
 }

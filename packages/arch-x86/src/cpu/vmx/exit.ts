@@ -97,10 +97,10 @@ function toHost(cpu: X86Cpu, vmcs: Vmcs): Status {
     core.exit = TRAP_EXIT;
     return Status.exitBefore;
   }
-  const { tagged } = vmx;
+  const { vpid } = vmx;
   vmx.controlsChanged();
   if (!loadHostState(cpu, vmcs)) return abort(cpu, vmcs, Abort.hostPdptes);
-  if (!tagged) cpu.contexts.reset();
+  if (vpid === 0) cpu.contexts.dropVpid(0);
   if (loadMsrs(cpu, vmcs.read(F.EXIT_MSR_LOAD_ADDRESS), vmcs.get(F.EXIT_MSR_LOAD_COUNT)) !== 0)
     return abort(cpu, vmcs, Abort.loadingMsrs);
   core.requestDispatch();

@@ -75,18 +75,6 @@ export function isRegionAddress(address: bigint): boolean {
   return (address & 0xfffn) === 0n && address >> BigInt(PHYSICAL_BITS) === 0n;
 }
 
-const POINTING: readonly VmxInstruction[] = [
-  VmxInstruction.vmxon,
-  VmxInstruction.vmclear,
-  VmxInstruction.vmptrld,
-  VmxInstruction.vmptrst,
-];
-const ACCESSING: readonly VmxInstruction[] = [VmxInstruction.vmread, VmxInstruction.vmwrite];
-
-/** The first operand is an address. */
-const hasPointer = (instruction: VmxInstruction, operands: number): boolean =>
-  POINTING.includes(instruction) || (ACCESSING.includes(instruction) && (operands & REGISTER_FORM) === 0);
-
 /** Carry a VMX instruction out that `checkVmxInstruction` let through; not VMLAUNCH and VMRESUME. */
 export function executeVmxInstruction(
   cpu: X86Cpu,
@@ -96,7 +84,6 @@ export function executeVmxInstruction(
   b: bigint,
 ): void {
   const { vmx, memory } = cpu;
-  if (hasPointer(instruction, operands)) cpu.requireCanonical(a);
   switch (instruction) {
     case VmxInstruction.vmxon:
       return vmxon(cpu, memory.read(a, 8));
@@ -199,23 +186,23 @@ function vmwrite(cpu: X86Cpu, operands: number, a: bigint, b: bigint): void {
 const INVEPT_SINGLE = 1n;
 const INVEPT_ALL = 2n;
 
-/** `a`: the type; `b`: where the descriptor is. Everything is forgotten that the manual says, and more. */
+/** `a`: the type; `b`: where the descriptor is. */
 function invept(cpu: X86Cpu, a: bigint, b: bigint): void {
   const { vmx, memory } = cpu;
   const type = operandValue(cpu, a);
-  cpu.requireCanonical(b);
   if (type !== INVEPT_SINGLE && type !== INVEPT_ALL) return vmx.fail(VmError.invalidationOperand);
   const eptp = memory.read(b, 8);
   if (type === INVEPT_SINGLE && !isEptPointer(eptp)) return vmx.fail(VmError.invalidationOperand);
-  cpu.contexts.reset();
+  const root = Number(eptp & ~0xfffn);
+  vmx.guestPages.forget();
+  cpu.contexts.dropSecondStage((other) => type === INVEPT_ALL || other === root);
   vmx.succeed();
 }
 
-/** Types of INVVPID: 0 an address, 1 a VPID, 2 all VPIDs, 3 a VPID but for global translations. */
+/** Types of INVVPID: 0 an address, 1 a VPID, 2 all VPIDs, 3 a VPID but for global translations, which are forgotten, too. */
 function invvpid(cpu: X86Cpu, a: bigint, b: bigint): void {
   const { vmx, memory } = cpu;
   const type = operandValue(cpu, a);
-  cpu.requireCanonical(b);
   if (type > 3n) return vmx.fail(VmError.invalidationOperand);
   const [low, address] = [memory.read(b, 8), memory.read(b + 8n, 8)];
   const vpid = low & 0xffffn;
@@ -223,6 +210,7 @@ function invvpid(cpu: X86Cpu, a: bigint, b: bigint): void {
   if (wrong || (type === 0n && !isCanonicalAddress(address))) return vmx.fail(VmError.invalidationOperand);
   if (type === 0n)
     cpu.contexts.dropPage(Number(BigInt.asIntN(32, address)), Number(BigInt.asIntN(32, address >> 32n)));
-  else cpu.contexts.reset();
+  else if (type === 2n) cpu.contexts.dropVpids();
+  else cpu.contexts.dropVpid(Number(vpid));
   vmx.succeed();
 }

@@ -11,6 +11,7 @@ import { EntryChecks } from "./entry-checks.js";
 import { Ept } from "./ept.js";
 import { type DeliveredEvent, leaveGuest } from "./exit.js";
 import { VmcsField } from "./fields.js";
+import { GuestPages } from "./guest-pages.js";
 import { RootVmcs } from "./root-vmcs.js";
 import { EventType, ExitReason, eventInformation, VmExit } from "./vm-exit.js";
 import { Vmcs } from "./vmcs.js";
@@ -60,8 +61,9 @@ export class Vmx {
   asksAccess = false;
   /** The guest leaves after its next instruction, or the next event. */
   stepping = false;
-  /** Its translations are kept apart from others by a VPID. */
-  tagged = false;
+  /** The VPID of the guest that runs; 0 is the host's, and that of guests without one. */
+  vpid = 0;
+  readonly guestPages: GuestPages;
   /** Its exits between instructions. */
   readonly exits: BoundaryExits;
   readonly checks: EntryChecks = new EntryChecks();
@@ -71,6 +73,7 @@ export class Vmx {
     this.cpu = cpu;
     this.exits = new BoundaryExits(this);
     this.root = new RootVmcs(cpu);
+    this.guestPages = new GuestPages(cpu.core);
     cpu.msrs.ranges.push(capabilityRange(cpu), featureControlRange(cpu));
   }
 
@@ -91,7 +94,7 @@ export class Vmx {
     const { cpu, vmcs, guest } = this;
     this.secondary = 0;
     this.stepping = false;
-    this.tagged = false;
+    this.vpid = 0;
     cpu.secondStage = undefined;
     // A hypervisor that is no guest code leaves its guest's state, and translations with it, where they are.
     if (!(guest || cpu.vm) || vmcs === undefined) return;
@@ -99,10 +102,8 @@ export class Vmx {
     if ((primary & Primary.secondaryControls) !== 0) this.secondary = vmcs.get(VmcsField.SECONDARY_CONTROLS);
     this.stepping = (primary & Primary.monitorTrapFlag) !== 0;
     this.exits.begin();
-    if (!this.hasSecondary(Secondary.ept)) return;
-    this.tagged = this.hasSecondary(Secondary.vpid);
-    const vpid = this.tagged ? vmcs.get(VmcsField.VPID) : 0;
-    cpu.secondStage = new Ept(cpu, vmcs.read(VmcsField.EPT_POINTER), vpid);
+    if (this.hasSecondary(Secondary.vpid)) this.vpid = vmcs.get(VmcsField.VPID);
+    if (this.hasSecondary(Secondary.ept)) cpu.secondStage = new Ept(cpu, vmcs.address(VmcsField.EPT_POINTER));
   }
 
   /** IRET ends the blocking of NMIs; not in a guest whose NMIs are all the hypervisor's. */

@@ -39,10 +39,10 @@ export interface VmxRig extends BareMachine {
 
 /**
  * Processor in 64-bit mode with the tables for the first GiB, not yet in VMX operation. `prepared`: CR0, CR4 and
- * IA32_FEATURE_CONTROL are as that needs them.
+ * IA32_FEATURE_CONTROL are as that needs them. `walks`: as in `createBareMachine`.
  */
-export function createVmxRig(tier: Tier = "cold", prepared = true): VmxRig {
-  const machine = createBareMachine(tier);
+export function createVmxRig(tier: Tier = "cold", prepared = true, walks = true): VmxRig {
+  const machine = createBareMachine(tier, walks);
   const { core, cpu, ram } = machine;
   const view = new DataView(ram.buffer, ram.byteOffset, ram.length);
   const write64 = (at: number, value: bigint) => view.setBigUint64(at, BigInt.asUintN(64, value), true);
