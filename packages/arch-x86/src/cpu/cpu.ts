@@ -32,6 +32,7 @@ import { Mmu, Need } from "./mmu.js";
 import { PACKED, packedModeNumber } from "./mode.js";
 import { Msrs } from "./msrs.js";
 import { packedSimdMode } from "./mxcsr.js";
+import { type FindOwn, withOwn } from "./own-device.js";
 import { resetState } from "./reset.js";
 import { Segments } from "./segments.js";
 import { CR0, CR4, EFER, RFLAGS, SEGMENTS, Seg, type SegmentFields, XCR0, x86Layout } from "./state.js";
@@ -69,6 +70,8 @@ export class X86Cpu extends CpuModel implements GuestCpu {
   cpl = 0;
   /** CR8: the task priority of the local APIC, bits 7:4. */
   taskPriority: { read(): number; write(value: number): void } | undefined;
+  /** What this processor alone has at a physical address where there is no RAM: a local APIC that was moved there. */
+  ownDevice: FindOwn | undefined;
   /** 64 random bits, for RDRAND: from the machine's seeded source. */
   random: () => bigint = () => 0n;
   /** Nested paging, when VMX has it on. */
@@ -90,7 +93,7 @@ export class X86Cpu extends CpuModel implements GuestCpu {
   private modeBits = 0;
 
   constructor(core: CoreApi, options: X86CpuOptions) {
-    super(core, options);
+    super(core, { ...options, bus: withOwn(options.bus, (physical) => this.ownDevice?.(physical)) });
     this.index = options.index;
     this.vm = options.mode === "vm";
     this.tscHz = options.tscHz ?? TSC_HZ;

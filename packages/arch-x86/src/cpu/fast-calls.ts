@@ -8,7 +8,8 @@ import { EFER, GPR, Gpr, msr, Seg } from "./state.js";
 
 // SYSCALL, SYSRET, SYSENTER, SYSEXIT: SDM volume 2. They load CS and SS with fixed contents.
 
-const [STAR, LSTAR, FMASK] = [msr("IA32_STAR"), msr("IA32_LSTAR"), msr("IA32_FMASK")];
+const [STAR, LSTAR, CSTAR] = [msr("IA32_STAR"), msr("IA32_LSTAR"), msr("IA32_CSTAR")];
+const FMASK = msr("IA32_FMASK");
 const CODE =
   RIGHTS.granularity | RIGHTS.present | RIGHTS.segment | RIGHTS.code | RIGHTS.writable | RIGHTS.accessed;
 const DATA =
@@ -22,20 +23,23 @@ function loadFlat(cpu: X86Cpu, cs: number, ss: number, cpl: number, long: boolea
   cpu.setPrivilege(cpl);
 }
 
-/** SYSCALL, an instruction of two bytes. */
+/**
+ * SYSCALL, an instruction of two bytes. In compatibility mode it goes to IA32_CSTAR, as AMD's manual has it and
+ * hypervisors with their tests count on; Intel's processors leave that out.
+ */
 export function syscall(cpu: X86Cpu): void {
   const { core } = cpu;
-  if (!cpu.bits64 || (core.lo(EFER) & EFER_BIT.SCE) === 0) throw invalidOpcode();
+  if (!cpu.longMode || (core.lo(EFER) & EFER_BIT.SCE) === 0) throw invalidOpcode();
   const flags = readFlags(core);
-  const [lo, hi] = [core.pcLo(), core.pcHi()];
-  const next = (lo + 2) | 0;
-  core.set(GPR[Gpr.rcx]!, next, next >>> 0 < lo >>> 0 ? hi + 1 : hi);
+  const target = cpu.bits64 ? LSTAR : CSTAR;
+  core.setBig(GPR[Gpr.rcx]!, cpu.currentIp + 2n);
   core.set(GPR[Gpr.r11]!, flags & ~RFLAG.RF, 0);
   const cs = core.hi(STAR) & 0xffff;
   loadFlat(cpu, cs & ~3, cs + 8, 0, true);
   writeFlagFields(core, (flags & ~core.lo(FMASK) & ~RFLAG.RF) | RFLAGS_FIXED);
   cpu.modeChanged();
-  core.setPc(core.lo(LSTAR), core.hi(LSTAR));
+  cpu.interrupts.stepAsLeft();
+  core.setPc(core.lo(target), core.hi(target));
 }
 
 export function sysret(cpu: X86Cpu, size: number): void {
@@ -51,6 +55,7 @@ export function sysret(cpu: X86Cpu, size: number): void {
   loadFlat(cpu, (size === 8 ? base + 16 : base) | 3, (base + 8) | 3, 3, size === 8);
   writeFlagFields(core, flags);
   cpu.modeChanged();
+  cpu.interrupts.stepAsLeft();
   core.setPc(lo, size === 8 ? hi : 0);
 }
 

@@ -76,6 +76,15 @@ export class Interrupts {
     this.steppingFrom = -1;
   }
 
+  /** SYSCALL and SYSRET are steps that trap if TF says so as they leave it. */
+  stepAsLeft(): void {
+    const { core, debug } = this.cpu;
+    this.steppingFrom = -1;
+    if ((core.lo(RFLAGS) & RFLAG.TF) === 0) return;
+    debug.add(SINGLE_STEP);
+    core.requestDispatch();
+  }
+
   /** The trap of a step that is over joins those that are due. */
   private settleStep(now: number): void {
     if (this.steppingFrom < 0 || now <= this.steppingFrom) return;

@@ -1,4 +1,4 @@
-import { Engine } from "@hypercraft/engine";
+import { Access, Engine } from "@hypercraft/engine";
 import { DeadlineQueue, InstructionClock } from "@hypercraft/hypercraft";
 import { describe, expect, it } from "vitest";
 import { createCpu, X86_FLOATING_POINT } from "../cpu/create-cpu.js";
@@ -7,6 +7,7 @@ import { activity, CR0, EFER, GPR, msr, SEGMENTS, Seg, XMM, x86Layout } from "..
 import { extend, get, set } from "../testing/apic-rig.js";
 import { ApicBus } from "./apic-bus.js";
 import { connectLocalApic } from "./connect.js";
+import { localApicPage } from "./local-apic.js";
 
 const ARENA = 16 << 20;
 const RAM = 1 << 20;
@@ -64,6 +65,26 @@ describe("a processor with a local APIC", () => {
     expect([apic.taskPriority, cpu.msrs.read(0x808)]).toEqual([0x50, 0x50n]);
     cpu.msrs.write(0x808, 0x7fn);
     expect(cpu.taskPriority!.read()).toBe(7);
+  });
+
+  it("has them where IA32_APIC_BASE says", () => {
+    const [{ cpu, apic, core }] = machine().processors;
+    const version = apic.read(0x30, 4);
+    const load = (physical: number) => {
+      cpu.physicalAccess(Access.read, physical, 4, 0, 0);
+      return core.answerLo >>> 0;
+    };
+    cpu.msrs.write(0x1b, 0x4200_0900n);
+    expect([load(0x4200_0030), load(0x4200_1030), load(0x41ff_fffc)]).toEqual([
+      version,
+      0xffff_ffff,
+      0xffff_ffff,
+    ]);
+    cpu.physicalAccess(Access.write, 0x4200_0080, 4, 0x30, 0);
+    expect(apic.taskPriority).toBe(0x30);
+    expect(localApicPage([apic], () => 0).read(0x30, 4)).toBe(0xffff_ffff);
+    cpu.msrs.write(0x1b, 0xfee0_0900n);
+    expect([load(0x4200_0030), localApicPage([apic], () => 0).read(0x30, 4)]).toEqual([0xffff_ffff, version]);
   });
 
   it("tells in CPUID whether that is on", () => {

@@ -8,6 +8,8 @@ import type { X86GuestVCpu } from "../hypervisor/guest-vcpu.js";
 import { type ApicProcessor, LocalApic, type LocalApicOptions } from "./local-apic.js";
 
 const IA32_APIC_BASE = 0x1b;
+/** Bytes of the registers of xAPIC mode. */
+const PAGE = 4096;
 const IA32_TSC_DEADLINE = 0x6e0;
 /** The registers of x2APIC mode. */
 const EXTENDED = { first: 0x800, last: 0x8ff } as const;
@@ -87,6 +89,10 @@ export function connectLocalApic(cpu: X86Cpu, options: ConnectedApicOptions): Lo
   const timestamp = () => cpu.msrs.timestamp;
   const apic = install(cpu, { id: cpu.index, processor, msrs: cpu.msrs, timestamp }, options);
   cpu.interrupts.apic = apic;
+  cpu.ownDevice = (physical) => {
+    const offset = physical - apic.address;
+    return apic.moved && offset >= 0 && offset < PAGE ? { device: apic, offset } : undefined;
+  };
   cpu.taskPriority = {
     read: () => apic.taskPriority >> 4,
     write: (value) => {

@@ -7,6 +7,7 @@ import {
 } from "@hypercraft/hypercraft";
 import { CRYSTAL_HZ } from "../cpu/frequencies.js";
 import type { InterruptSource } from "../cpu/interrupt-source.js";
+import { PHYSICAL_BITS } from "../cpu/paging-entry.js";
 import type { ApicBus } from "./apic-bus.js";
 import {
   ApicError,
@@ -79,7 +80,6 @@ export interface LocalApicState {
 const INIT_DEASSERT = 0x8000;
 const ASSERT = 0x4000;
 const LOGICAL = 0x800;
-const PHYSICAL_LIMIT = 2 ** 52;
 
 /**
  * A local APIC as a register model, in xAPIC and in x2APIC mode: SDM volume 3, chapter 11. It is a processor's own in
@@ -180,6 +180,11 @@ export class LocalApic implements InterruptSource, MmioDevice {
     return Number(this.baseValue >> 12n) * 4096;
   }
 
+  /** Its registers are in memory, but not where PCs have them. */
+  get moved(): boolean {
+    return this.enabled && !this.extended && this.address !== BASE.address;
+  }
+
   /** IA32_APIC_BASE.EN. */
   get enabled(): boolean {
     return (this.flags & BASE.enabled) !== 0;
@@ -197,7 +202,7 @@ export class LocalApic implements InterruptSource, MmioDevice {
   /** Write IA32_APIC_BASE; false is #GP (11.12.1, 11.12.5.1: the transitions that there are). */
   writeBase(value: bigint): boolean {
     const flags = Number(value & 0xfffn);
-    if ((flags & ~BASE.flags) !== 0 || value >= BigInt(PHYSICAL_LIMIT)) return false;
+    if ((flags & ~BASE.flags) !== 0 || value >> BigInt(PHYSICAL_BITS) !== 0n) return false;
     const extended = (flags & BASE.extended) !== 0;
     const enabled = (flags & BASE.enabled) !== 0;
     if (extended && !enabled) return false;
@@ -652,8 +657,12 @@ export class LocalApic implements InterruptSource, MmioDevice {
 
 /** The registers' page on a bus that several processors share: each reaches its own. */
 export function localApicPage(apics: readonly LocalApic[], accessor: () => number): MmioDevice {
+  const here = () => {
+    const apic = apics[accessor()];
+    return apic?.moved ? undefined : apic;
+  };
   return {
-    read: (offset, width) => apics[accessor()]?.read(offset, width) ?? 0,
-    write: (offset, width, value) => apics[accessor()]?.write(offset, width, value),
+    read: (offset, width) => here()?.read(offset, width) ?? 2 ** (8 * width) - 1,
+    write: (offset, width, value) => here()?.write(offset, width, value),
   };
 }

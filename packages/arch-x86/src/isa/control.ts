@@ -90,5 +90,5 @@ export const control: readonly X86Declaration<X86Builder>[] = [
   insn("loope Jb", "E1", loop("zero"), F64),
   insn("loop Jb", "E2", loop("any"), F64),
   insn("jrcxz Jb", "E3", jumpIfZero, { ...F64, textByAddress: "jcxz/jecxz/jrcxz" }),
-  insn("syscall", "0F 05", (b) => b.callAndDispatch(Helper.syscall), { in64: "only" }),
+  insn("syscall", "0F 05", (b) => b.callAndDispatch(Helper.syscall)),
 ];

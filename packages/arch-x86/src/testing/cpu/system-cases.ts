@@ -277,6 +277,19 @@ const fastCalls: readonly SystemCase[] = [
   one("sysretq with all flags", `${STAR}\nmov $gate_entry, %ecx\nmov $0x247ed7, %r11d\nsysretq`),
   one("sysretl", `${STAR}\nmov $gate_entry, %ecx\nmov $0x246, %r11d\nsysretl`),
   user64("sysretq", "sysretq"),
+  // Steps: what counts is TF as they leave it.
+  one("sysretq, stepping", `${STAR}\nmov $gate_entry, %ecx\nmov $0x346, %r11d\nsysretq`),
+  one("syscall, stepping", `${STAR}\nmov $8f, %eax\njmp to_user\n8: push $0x302\npopfq\nsyscall\nint $0x31`),
+  one(
+    "syscall, stepping masked",
+    `${STAR}\nmov $0xc0000084, %ecx\nmov $0x4fd5, %eax\nxor %edx, %edx\nwrmsr
+    mov $8f, %eax\njmp to_user\n8: push $0x302\npopfq\nsyscall\nint $0x31`,
+  ),
+  one(
+    "compatible: syscall",
+    `${STAR}\nmov $0xc0000083, %ecx\nmov $gate_entry, %eax\nxor %edx, %edx\nwrmsr
+    mov $8f, %eax\njmp to_compatible\n.code32\n8: syscall\nint $0x31\n.code64`,
+  ),
   // The frame's tables have 64-bit code behind 32-bit code and data, as SYSRET wants it; SYSEXIT's would be elsewhere.
 ];
 
