@@ -100,7 +100,8 @@ export class Exceptions {
     for (let attempts = 0; ; attempts++) {
       try {
         const injected = injectedAt !== undefined && attempts === 0;
-        if (vmx.guest && from === "exception" && !injected) vmx.interceptException(number, this.shown(code));
+        if (vmx.guest && from === "exception" && !injected)
+          vmx.interceptException(number, this.shown(code), resume);
         if (vmx.guest) delivering = vmx.deliveredEvent(number, from, this.shown(code), injected);
         this.begin(source);
         this.enter(number, from, code, back, resume);

@@ -237,7 +237,7 @@ export class FarTransfers {
     const task = gate(d).selector;
     const found = this.tasks.target(task, false, (error) => generalProtection(error | ext));
     const wide = (systemType(found) & SystemType.tss) === SystemType.tss;
-    this.tasks.switchTo(task, found, "call", ip, ext);
+    this.tasks.switchTo(task, found, "call", ip, ext, true);
     if (errorCode < 0) return;
     const stack = this.currentStack();
     stack.install(stack.push([BigInt(errorCode)], wide ? 4 : 2, stackFault));

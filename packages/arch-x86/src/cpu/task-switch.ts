@@ -15,6 +15,7 @@ import {
 import { Fault, generalProtection, Vector } from "./fault.js";
 import { readFlags, writeFlagFields } from "./rflags.js";
 import { CR0, DR6, GPR, LDTR, SEGMENTS, Seg, type SegmentFields, TR } from "./state.js";
+import { taskSwitchExit } from "./vmx/task-switch-exit.js";
 
 // Task switches: SDM volume 3, chapter 8.
 
@@ -77,12 +78,16 @@ export class TaskSwitch {
     return d;
   }
 
-  /** Go on in another task; the present one goes on at `ip`. `ext`: bit 0 of error codes. */
-  switchTo(selector: number, d: Descriptor, kind: SwitchKind, ip: bigint, ext = 0): void {
+  /**
+   * Go on in another task; the present one goes on at `ip`. `ext`: bit 0 of error codes. `interrupt`: through a gate in
+   * the IDT. Throws the exit of a guest of VMX.
+   */
+  switchTo(selector: number, d: Descriptor, kind: SwitchKind, ip: bigint, ext = 0, interrupt = false): void {
     const { cpu } = this;
     const { core, memory } = cpu;
     const layout = layoutOf(systemType(d));
     if (d.limit < layout.limit) throw new Fault(Vector.invalidTss, (selector & ~3) | ext);
+    if (cpu.vmx.guest) throw taskSwitchExit(cpu, selector, interrupt ? "interrupt" : kind);
     const base = BigInt(d.base);
     const at = (offset: number, size: number = layout.size) => memory.read(base + BigInt(offset), size);
     const old = layoutOf(core.lo(TR.rights) & 15);

@@ -1,7 +1,8 @@
-import { Status } from "@hypercraft/engine";
+import { type CoreApi, Status } from "@hypercraft/engine";
+import { RFLAG } from "../control-bits.js";
 import type { X86Cpu } from "../cpu.js";
 import { type FatalExit, TRAP_EXIT } from "../exit.js";
-import { activity, nmiState, x86Layout } from "../state.js";
+import { activity, nmiState, RFLAGS, x86Layout } from "../state.js";
 import { PREEMPTION_RATE } from "./capabilities.js";
 import { Exit, Pin } from "./controls.js";
 import { VmcsField as F } from "./fields.js";
@@ -57,6 +58,7 @@ export function leaveGuest(
   const injected = vmcs.get(F.ENTRY_INTERRUPTION_INFORMATION);
   vmcs.set(F.ENTRY_INTERRUPTION_INFORMATION, injected & ~EVENT_VALID);
   core.set(injectionWaits, 0, 0);
+  setResumeFlag(core, exit, delivering !== undefined);
   if (cpu.vm) {
     if (delivering !== undefined || details.ip !== undefined) cpu.setIp(details.ip ?? ip);
   } else saveGuestState(cpu, vmcs, details.ip ?? ip);
@@ -65,6 +67,15 @@ export function leaveGuest(
     return abort(cpu, vmcs, Abort.storingMsrs);
   if (!cpu.vm) blockNmis(cpu, vmcs, exit);
   return toHost(cpu, vmcs);
+}
+
+/** RF as it would be in the image that an event pushes; exits of instructions have it clear (28.3.3). */
+function setResumeFlag(core: CoreApi, { reason, details }: VmExit, delivering: boolean): void {
+  const memory = reason === ExitReason.eptViolation || reason === ExitReason.eptMisconfiguration;
+  const flags = core.lo(RFLAGS);
+  if (details.resume || (memory && !delivering)) core.set(RFLAGS, flags | RFLAG.RF, 0);
+  else if (details.length !== undefined && details.event === undefined)
+    core.set(RFLAGS, flags & ~RFLAG.RF, 0);
 }
 
 /** NMIs that left the guest are blocked; what the guest knew as blocked was not, if its NMIs are virtual. */

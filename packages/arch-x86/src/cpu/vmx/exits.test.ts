@@ -403,6 +403,31 @@ describe("EPT", () => {
     expect(rig.vmread(F.GUEST_LINEAR_ADDRESS)).toBe(BigInt(DATA + 8));
   });
 
+  it("tells of an event that was being delivered", () => {
+    const changes = { ...map(), [F.GUEST_IDTR_BASE]: IDT, [F.GUEST_IDTR_LIMIT]: 0xfff };
+    rig.write64(page(IDT), 0n);
+    expect(run([0xcd, 0x40], changes)).toBe(48);
+    expect(rig.vmread(F.IDT_VECTORING_INFORMATION)).toBe(0x8000_0440n);
+    expect(left()).toMatchObject({ qualification: 0x181n, length: 2 });
+    expect(rig.vmread(F.GUEST_PHYSICAL_ADDRESS)).toBe(BigInt(IDT + 0x400));
+  });
+
+  it("has RF set where the guest is to go on with the access, and clear with instructions that leave", () => {
+    const changes = map();
+    rig.write64(page(DATA), 0n);
+    expect(run(LOAD, changes, { [Gpr.rbx]: BigInt(DATA) })).toBe(48);
+    expect(rig.vmread(F.GUEST_RFLAGS)).toBe(0x1_0002n);
+    rig = createVmxRig();
+    expect(run([], { [F.GUEST_RFLAGS]: 0x1_0002 })).toBe(18);
+    expect(rig.vmread(F.GUEST_RFLAGS)).toBe(2n);
+    rig = createVmxRig();
+    expect(run([0x0f, 0x0b], { [F.EXCEPTION_BITMAP]: 1 << 6 })).toBe(0);
+    expect(rig.vmread(F.GUEST_RFLAGS)).toBe(0x1_0002n);
+    rig = createVmxRig();
+    expect(run([0xcc], { [F.EXCEPTION_BITMAP]: 1 << 3 })).toBe(0);
+    expect(rig.vmread(F.GUEST_RFLAGS)).toBe(2n);
+  });
+
   it("leaves at the guest's tables", () => {
     const changes = map();
     rig.write64(page(0x1000), 0n);
@@ -456,6 +481,39 @@ describe("EPT", () => {
     rig.core.setBig(GPR[Gpr.rbx]!, BigInt(DATA));
     expect(runGuest(rig, false)).toBe(18);
     expect(rig.core.big(GPR[Gpr.rax]!)).toBe(0x77n);
+  });
+
+  /** A guest in flat protected mode without paging, with a task-state segment and a gate to it. */
+  function protectedGuest(): Changes {
+    rig.write64(IDT + 0x1018, 0x0000_8918_0000_0067n);
+    rig.write64(IDT + 8 * 0x40, 0x0000_8500_0018_0000n);
+    const segments = Array.from({ length: 6 }, (_, i) => [
+      [F.GUEST_ES_RIGHTS + 2 * i, i === 1 ? 0xc09b : 0xc093] as const,
+    ]).flat();
+    return {
+      ...map(),
+      ...on2(Secondary.ept | Secondary.vpid | Secondary.unrestrictedGuest),
+      ...Object.fromEntries(segments),
+      [F.ENTRY_CONTROLS]: must(0x490) | Entry.loadEfer,
+      [F.GUEST_EFER]: 0,
+      [F.GUEST_CR0]: 0x31,
+      [F.GUEST_CR4]: 0x2000,
+      [F.GUEST_GDTR_BASE]: IDT + 0x1000,
+      [F.GUEST_GDTR_LIMIT]: 0x1f,
+      [F.GUEST_IDTR_BASE]: IDT,
+      [F.GUEST_IDTR_LIMIT]: 0x7ff,
+    };
+  }
+
+  it.each<[string, number[], number, number]>([
+    ["JMP", [0xea, 0, 0, 0, 0, 0x18, 0], 0x8000_0018, 0],
+    ["CALL", [0x9a, 0, 0, 0, 0, 0x18, 0], 0x0000_0018, 0],
+    ["a gate in the IDT", [0xcd, 0x40], 0xc000_0018, 0x8000_0440],
+  ])("lets no guest switch tasks, by %s", (_name, code, qualification, vectoring) => {
+    expect(run(code, protectedGuest())).toBe(9);
+    expect(left()).toEqual({ reason: 9, qualification: BigInt(qualification), length: code.length });
+    expect(rig.vmread(F.IDT_VECTORING_INFORMATION)).toBe(BigInt(vectoring));
+    expect(rig.vmread(F.GUEST_RIP)).toBe(BigInt(GUEST_CODE));
   });
 
   it("lets an unrestricted guest be in real mode", () => {

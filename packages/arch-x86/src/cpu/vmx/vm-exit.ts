@@ -58,6 +58,8 @@ export interface ExitDetails {
   readonly information?: number;
   readonly linear?: bigint;
   readonly physical?: bigint;
+  /** RFLAGS.RF is told as set: the exit is a fault's. */
+  readonly resume?: boolean;
   /** Where the guest goes on, if that is not the present instruction. */
   readonly ip?: bigint;
 }

@@ -182,14 +182,15 @@ export class Vmx {
     return true;
   }
 
-  /** An exception leaves the guest instead of being delivered: throws the exit. */
-  interceptException(vector: number, errorCode: number): void {
+  /** An exception leaves the guest instead of being delivered: throws the exit. `fault`: RF would be set. */
+  interceptException(vector: number, errorCode: number, fault: boolean): void {
     if (!this.intercepts(vector, errorCode)) return;
     const qualification = vector === PAGE_FAULT ? this.faultAddress : 0n;
     throw new VmExit(ExitReason.exceptionOrNmi, {
       event: eventInformation(vector, EventType.exception, errorCode),
       errorCode: Math.max(0, errorCode),
       qualification,
+      resume: fault,
     });
   }
 
