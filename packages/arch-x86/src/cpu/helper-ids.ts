@@ -36,7 +36,7 @@ export const Helper = {
 
   // Segments and far transfers. Selectors and offsets are values; `constant` & 15 is the operand size, and above it, by
   // 4 bits, the length of the instruction where it is needed.
-  /** Load segment register `constant` with the selector `a`. */
+  /** Load segment register `constant` & 7 with the selector `a`. Bit 3 is set for LSS, which holds no interrupts back. */
   loadSegment: 16,
   /** JMP to selector `a`, offset `b`. */
   farJump: 17,

@@ -118,8 +118,12 @@ export function runHelper(
     case Helper.extractBits:
       return setResult(cpu, extractBits(wide(aLo, aHi), wide(bLo, bHi)));
     case Helper.loadSegment:
-      transfers.loadSegment(constant, aLo & 0xffff);
-      if (constant === Seg.ss) core.set(interruptShadow, 2, 0);
+      transfers.loadSegment(constant & 7, aLo & 0xffff);
+      if (constant === Seg.ss) {
+        core.set(interruptShadow, 2, 0);
+        // The end of the shadow has to be seen.
+        core.requestDispatch();
+      }
       return Status.next;
     case Helper.farJump:
       transfers.jump(aLo & 0xffff, wide(bLo, bHi), size, cpu.currentIp + BigInt(constant >> 4));

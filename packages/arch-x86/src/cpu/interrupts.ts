@@ -80,9 +80,7 @@ export class Interrupts {
   stepAsLeft(): void {
     const { core, debug } = this.cpu;
     this.steppingFrom = -1;
-    if ((core.lo(RFLAGS) & RFLAG.TF) === 0) return;
-    debug.add(SINGLE_STEP);
-    core.requestDispatch();
+    if ((core.lo(RFLAGS) & RFLAG.TF) !== 0) debug.add(SINGLE_STEP);
   }
 
   /** The trap of a step that is over joins those that are due. */

@@ -93,7 +93,7 @@ const loadPointer =
   (number: number): Lift =>
   (b) => {
     const { selector, offset } = pointer(b, 1);
-    b.ir.call(Helper.loadSegment, number, selector);
+    b.ir.call(Helper.loadSegment, number | 8, selector);
     b.setGpr(b.register(0), b.size, offset);
     b.dispatch();
   };
