@@ -3,6 +3,7 @@ import { generalProtection, invalidOpcode } from "../fault.js";
 import { Helper } from "../helper-ids.js";
 import { X87Images } from "./images.js";
 import { Component, unpackRequest, X87Op } from "./operations.js";
+import { QuickX87 } from "./quick.js";
 import type { X87Core } from "./stack.js";
 import { X87Unit } from "./unit.js";
 
@@ -21,11 +22,13 @@ export interface X87Host {
 export class X87Helpers {
   readonly unit: X87Unit;
   private readonly host: X87Host;
+  private readonly quick: QuickX87;
   private readonly images: X87Images;
 
   constructor(host: X87Host) {
     this.host = host;
     this.unit = new X87Unit(host.core);
+    this.quick = new QuickX87(host.core);
     this.images = new X87Images(this.unit.stack);
   }
 
@@ -34,6 +37,7 @@ export class X87Helpers {
     const { images } = this;
     switch (id) {
       case Helper.x87:
+        if (this.quick.run(constant, aLo, aHi)) return Status.next;
         return this.operate(constant, wide(aLo, aHi), wide(bLo, bHi));
       case Helper.x87ImageWord:
         return this.imageWord(constant & 15, constant >> 4);
