@@ -52,6 +52,8 @@ export interface X86CpuOptions extends CpuModelOptions {
 }
 
 const NANOSECONDS = 1_000_000_000;
+/** A physical address at which there is no RAM. */
+const NOWHERE = 2 ** 52;
 const NO_PORTS: PortBus = { read: (_port, size) => 2 ** (8 * size) - 1, write: () => undefined };
 
 /**
@@ -334,6 +336,11 @@ export class X86Cpu extends CpuModel implements GuestCpu {
       const alignmentChecked = (this.core.lo(RFLAGS) & RFLAG.AC) !== 0;
       this.walk(need, lo, this.bits64 ? hi : 0, this.contexts.userAccess, alignmentChecked, out);
     } catch (error) {
+      if (this.core.probing && this.isDeviceExit(error)) {
+        // The accesses leave one by one.
+        out.physical = NOWHERE;
+        return Translated.ok;
+      }
       if (this.isAnswered(error)) return Translated.answered;
       return this.failed(error, lo, hi);
     }
@@ -343,13 +350,31 @@ export class X86Cpu extends CpuModel implements GuestCpu {
     return this.debug.access(access, lo, hi, size, out) ? Translated.ok : Translated.exitBefore;
   }
 
-  /** The hypervisor has answered the access that leaves the guest. */
+  /** The hypervisor has answered the access of the engine's that leaves the guest; or it is to be asked. */
   private isAnswered(error: unknown): boolean {
-    if (!this.vm || !(error instanceof VmExit) || error.reason !== ExitReason.eptViolation) return false;
-    if (error.isTableAccess) return false;
+    if (!this.isDeviceExit(error)) return false;
     if (this.core.hasAnswer) return true;
-    this.vmx.asksAccess = true;
+    this.vmx.asked = "engine";
     return false;
+  }
+
+  /** The guest accessed what its second stage does not map, and a hypervisor in TypeScript can say what is there. */
+  private isDeviceExit(error: unknown): boolean {
+    if (!this.vm || !(error instanceof VmExit) || error.reason !== ExitReason.eptViolation) return false;
+    return !error.isTableAccess;
+  }
+
+  answerTo(error: unknown, size: number, value = 0n): bigint | undefined {
+    if (!this.isDeviceExit(error)) return undefined;
+    const { core } = this;
+    if (core.hasAnswer) {
+      core.takeAnswer();
+      return (BigInt(core.answerHi >>> 0) << 32n) | BigInt(core.answerLo >>> 0);
+    }
+    const [lo, hi] = [Number(value & 0xffff_ffffn), Number((value >> 32n) & 0xffff_ffffn)];
+    const known = size === 1 || size === 2 || size === 4 || size === 8;
+    this.vmx.asked = known ? { size, lo, hi } : undefined;
+    return undefined;
   }
 
   /** Raise what was thrown; CR2 is told of page faults. */

@@ -7,6 +7,11 @@ export interface SystemMemoryHost {
   readonly core: CoreApi;
   /** Translate a linear address for an access of the processor itself. Throws a `Fault`. */
   translateSystem(need: Need, lo: number, hi: number, user: boolean, out: Translation): void;
+  /**
+   * A hypervisor's answer to an access that leaves the guest, a device's that the second stage does not map. Undefined:
+   * it is not one, or has yet to be asked for. `value`: what is stored.
+   */
+  answerTo(error: unknown, size: number, value?: bigint): bigint | undefined;
   /** Eight bytes or less of a device or of nothing. */
   readDevice(physical: number, size: number): bigint;
   writeDevice(physical: number, size: number, value: bigint): void;
@@ -95,8 +100,17 @@ export class SystemMemory {
 
   /** Throws the fault that a write would. */
   checkWrite(address: bigint, size: number, user = false): void {
-    this.translate(Need.write, address, user);
-    if (this.inPage(address, size) < size) this.translate(Need.write, address + BigInt(size - 1), user);
+    this.checkByte(address, user);
+    if (this.inPage(address, size) < size) this.checkByte(address + BigInt(size - 1), user);
+  }
+
+  /** What leaves the guest does so when it is written. */
+  private checkByte(address: bigint, user: boolean): void {
+    try {
+      this.translate(Need.write, address, user);
+    } catch (error) {
+      if (error instanceof Fault) throw error;
+    }
   }
 
   /** Physical address of a byte. */
@@ -116,11 +130,26 @@ export class SystemMemory {
   }
 
   private readPart(address: bigint, size: number, user: boolean): bigint {
-    return this.readPhysical(this.translate(Need.read, address, user), size);
+    let physical: number;
+    try {
+      physical = this.translate(Need.read, address, user);
+    } catch (error) {
+      const answer = this.host.answerTo(error, size);
+      if (answer === undefined) throw error;
+      return BigInt.asUintN(8 * size, answer);
+    }
+    return this.readPhysical(physical, size);
   }
 
   private writePart(address: bigint, size: number, value: bigint, user: boolean): void {
-    this.writePhysical(this.translate(Need.write, address, user), size, value);
+    let physical: number;
+    try {
+      physical = this.translate(Need.write, address, user);
+    } catch (error) {
+      if (this.host.answerTo(error, size, value) === undefined) throw error;
+      return;
+    }
+    this.writePhysical(physical, size, value);
   }
 
   /** Bytes of one page at a physical address. */

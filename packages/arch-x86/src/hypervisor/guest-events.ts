@@ -55,17 +55,18 @@ export class GuestEvents {
     this.waiting.push({ information: eventInformation(NMI, EventType.nmi, -1), errorCode: 0, length: 0 });
   }
 
-  /** After an exit: what it interrupted the delivery of is to be delivered again. */
-  takeUp(): void {
+  /** After an exit: what it interrupted the delivery of is to be delivered again. False if there was nothing. */
+  takeUp(): boolean {
     const { root } = this.cpu.vmx;
     const vectoring = root.get(F.IDT_VECTORING_INFORMATION) | 0;
-    if ((vectoring & EVENT_VALID) === 0) return;
+    if ((vectoring & EVENT_VALID) === 0) return false;
     const information = vectoring & ~EVENT_NMI_UNBLOCKED;
     const errorCode = (vectoring & EVENT_HAS_ERROR) !== 0 ? root.get(F.IDT_VECTORING_ERROR_CODE) : 0;
     const event = { information, errorCode, length: root.get(F.EXIT_INSTRUCTION_LENGTH) };
     this.waiting.unshift(event);
     // Its delivery blocked further ones.
     if (typeOf(event) === EventType.nmi) this.unblockNmi();
+    return true;
   }
 
   private unblockNmi(): void {

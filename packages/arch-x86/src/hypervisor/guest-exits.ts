@@ -8,7 +8,7 @@ import type { X86ExitCause } from "./exit-cause.js";
 import { exitReasonText } from "./exit-reasons.js";
 import { controlAccess, moveToCr0, moveToCr4 } from "./exits/control-register.js";
 import { guestCpuid } from "./exits/cpuid.js";
-import { eptViolationExit } from "./exits/ept-violation.js";
+import { type AskedAccess, eptViolationExit } from "./exits/ept-violation.js";
 import { ioQualification } from "./exits/io.js";
 import type { X86GuestVCpu } from "./guest-vcpu.js";
 import { CALL_ARGUMENTS, CALL_NUMBER, CALL_RESULTS, CALL_STATUS } from "./hypercall.js";
@@ -44,10 +44,8 @@ export class GuestExits {
   /** The processor has left its guest. Undefined: the guest can go on. */
   handle(): Exit | undefined {
     const { root, vcpu } = this;
-    vcpu.events.takeUp();
-    const { vmx } = vcpu.cpu;
-    const asks = vmx.asksAccess;
-    vmx.asksAccess = false;
+    const asked = this.takeAsked();
+    const delivering = vcpu.events.takeUp();
     const reason = root.get(F.EXIT_REASON);
     switch (reason) {
       case ExitReason.interruptWindow:
@@ -80,7 +78,8 @@ export class GuestExits {
       case ExitReason.xsetbv:
         return this.xsetbv();
       case ExitReason.eptViolation:
-        return eptViolationExit(this.cause(), asks ? vcpu.core.askedAccess() : undefined);
+        // What delivers an event is no instruction that could be executed again.
+        return eptViolationExit(this.cause(), delivering ? undefined : asked);
       case ExitReason.vmclear:
       case ExitReason.vmlaunch:
       case ExitReason.vmptrld:
@@ -97,6 +96,13 @@ export class GuestExits {
       default:
         return this.unexpected(reason);
     }
+  }
+
+  private takeAsked(): AskedAccess | undefined {
+    const { core, cpu } = this.vcpu;
+    const { asked } = cpu.vmx;
+    cpu.vmx.asked = undefined;
+    return asked === "engine" ? core.askedAccess() : asked;
   }
 
   /** The exit's fields, as far as its reason has them. */

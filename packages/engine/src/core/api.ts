@@ -24,6 +24,8 @@ export interface CoreApi {
   setResult(lo: number, hi: number): void;
   /** Value of a device read, for `physicalAccess`. */
   setAnswer(lo: number, hi: number): void;
+  /** The translation that is asked for is of a probe: nothing is accessed yet. */
+  readonly probing: boolean;
   /** True while a host's answer to an access of this instruction waits to be used (see `answered`). */
   readonly hasAnswer: boolean;
   /** Use the next answer, whose halves are `answerLo` and `answerHi` then: for accesses that are no loads and stores. */

@@ -52,6 +52,7 @@ export interface CoreStatistics {
  */
 export class Core extends CoreCode implements CoreApi {
   exit: unknown = null;
+  probing = false;
   hasAnswer = false;
   answerLo = 0;
   answerHi = 0;

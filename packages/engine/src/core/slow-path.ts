@@ -49,6 +49,7 @@ export class SlowPath {
       const status = core.cpu.misaligned(access, lo, hi);
       return status === Status.next ? SlowPath.done : status;
     }
+    core.probing = (kind & SlowAccess.probe) !== 0;
     const plain = (kind & (SlowAccess.atomic | SlowAccess.probe)) === 0 && (lo & 0xfff) + size <= 4096;
     this.asked = plain ? (Math.min(size, 8) as 1 | 2 | 4 | 8) : 0;
     this.askedUpper = false;

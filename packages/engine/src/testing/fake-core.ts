@@ -14,6 +14,7 @@ export class FakeCore implements CoreApi {
   /** Physical address of the RAM. */
   readonly ramBase: number;
   exit: unknown = null;
+  probing = false;
   hasAnswer = false;
   answerLo = 0;
   answerHi = 0;

@@ -57,8 +57,11 @@ export class Vmx {
   faultAddress = 0n;
   /** The present IRET of the guest ended the blocking of NMIs: an exit by its fault tells of it. */
   unblockedNmi = false;
-  /** The exit is of an access that the engine asked for, as a host can answer it (`askedAccess`). */
-  asksAccess = false;
+  /**
+   * The access that the exit is of, where a hypervisor can answer it and have the instruction executed again: one of the
+   * engine's, which tells of it (`askedAccess`), or one that the processor made by itself.
+   */
+  asked: "engine" | { readonly size: 1 | 2 | 4 | 8; readonly lo: number; readonly hi: number } | undefined;
   /** The guest leaves after its next instruction, or the next event. */
   stepping = false;
   /** The VPID of the guest that runs; 0 is the host's, and that of guests without one. */
