@@ -8,6 +8,7 @@ export { X86_PAGE_WALKER } from "./cpu/page-walker.js";
 export { registerReport } from "./cpu/report.js";
 export { x86Layout } from "./cpu/state.js";
 export { BareCpu } from "./hypervisor/bare-cpu.js";
+export { hasVmx } from "./hypervisor/detect.js";
 export type { X86ExitCause } from "./hypervisor/exit-cause.js";
 export type { GuestEvent } from "./hypervisor/guest-events.js";
 export { type X86GuestState, X86GuestVCpu } from "./hypervisor/guest-vcpu.js";
@@ -30,4 +31,8 @@ export {
 } from "./interrupts/local-apic.js";
 export type { LocalApicTimerState, TimestampCounter } from "./interrupts/local-apic-timer.js";
 export { DeliveryMode, type InterruptMessage, messageSignaled } from "./interrupts/message.js";
+export type { X86Instruction } from "./isa/declaration.js";
+export type { DecodeMode } from "./isa/decoder.js";
+export { encode, type MemoryChoice, type OperandChoices } from "./isa/encode.js";
 export { disassemble } from "./isa/lift.js";
+export { x86Instructions } from "./isa/table.js";

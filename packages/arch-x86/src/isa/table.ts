@@ -1,3 +1,4 @@
+import { supportMatrix } from "@hypercraft/engine";
 import { arithmetic } from "./arithmetic.js";
 import { bits } from "./bits.js";
 import { bitManipulation } from "./bmi.js";
@@ -65,3 +66,8 @@ for (const { name } of x86Instructions) {
 }
 
 export const x86Decoder = new X86Decoder(x86Instructions as readonly X86Instruction<never>[]);
+
+/** Supported instructions by feature. */
+export const x86Support = supportMatrix({
+  instructions: x86Instructions.map(({ name, feature }) => ({ name, extensions: [feature] })),
+});

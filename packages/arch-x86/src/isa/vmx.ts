@@ -5,7 +5,7 @@ import { type X86Builder, x86 } from "./lifter.js";
 
 // The instructions of VMX: SDM volume 3, chapter 31. Their work is the CPU model's.
 
-const insn = x86("vmx");
+const insn = x86("VMX");
 
 type Lift = (b: X86Builder) => void;
 

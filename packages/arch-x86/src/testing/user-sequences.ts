@@ -44,7 +44,7 @@ export const isVector = ({ operands }: Pick<Row, "operands">): boolean =>
 export const foreign = (row: Pick<Row, "name" | "feature" | "operands">): boolean =>
   isVector(row) ||
   row.feature === "system" ||
-  row.feature === "vmx" ||
+  row.feature === "VMX" ||
   /^(x87|FXSR|XSAVE)$/.test(row.feature) ||
   /^(jmp|call) M|^retf|^iret|^int|^(mov S|mov RvMw, S)|^(push|pop) [defgsc]s|^enter|^l[defgs]s /.test(
     row.name,

@@ -1,5 +1,3 @@
-import type { InstructionTable } from "./table.js";
-
 /** The instructions of one extension, in the order of declaration. */
 export interface ExtensionSupport {
   /** Names joined by `+` where an instruction needs several extensions. */
@@ -7,8 +5,13 @@ export interface ExtensionSupport {
   readonly instructions: readonly string[];
 }
 
+/** What a table of instructions needs to tell for that. */
+export interface DocumentedTable {
+  readonly instructions: readonly { readonly name: string; readonly extensions: readonly string[] }[];
+}
+
 /** What a table supports, for the documentation. */
-export function supportMatrix<B>(table: InstructionTable<B>): readonly ExtensionSupport[] {
+export function supportMatrix(table: DocumentedTable): readonly ExtensionSupport[] {
   const byExtension = new Map<string, string[]>();
   for (const { name, extensions } of table.instructions) {
     const key = extensions.join("+");
