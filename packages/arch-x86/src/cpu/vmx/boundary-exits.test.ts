@@ -1,11 +1,19 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { GUEST_CODE, must, prepareGuest, putGuestCode, runGuest } from "../../testing/cpu/vmx-guest.js";
-import { createVmxRig, type VmxRig } from "../../testing/cpu/vmx-rig.js";
+import {
+  GUEST_CODE,
+  HOST_ENTRY,
+  must,
+  prepareGuest,
+  putGuestCode,
+  runGuest,
+} from "../../testing/cpu/vmx-guest.js";
+import { createVmxRig, OPERAND, type VmxRig } from "../../testing/cpu/vmx-rig.js";
 import { initProcessor, startUpProcessor } from "../init.js";
-import { activity, CR0, DEBUGCTL } from "../state.js";
+import { activity, CR0, DEBUGCTL, GPR, Gpr } from "../state.js";
 import { Entry, Exit, Pin, Primary, Secondary } from "./controls.js";
 import { VmcsField as F } from "./fields.js";
 import { ExitReason } from "./vm-exit.js";
+import { preemptionDeadline } from "./vmx-state.js";
 
 type Changes = Readonly<Record<number, number | bigint>>;
 
@@ -143,6 +151,27 @@ describe("a guest that waits", () => {
     prepareGuest(rig, { ...state(WAIT_FOR_SIPI), ...timer });
     rig.step("vmlaunch");
     expect([rig.cpu.wakeUp, rig.cpu.vmx.guest]).toEqual([false, true]);
+  });
+});
+
+describe("the preemption timer", () => {
+  it("comes before anybody acts on a time behind its end", () => {
+    let now = 0;
+    Object.assign(rig.cpu.clock, { now: () => (now += 70) });
+    prepareGuest(rig, { ...pin(Pin.preemptionTimer), [F.PREEMPTION_TIMER]: 50_000 });
+    // rdtsc; mov [rbx], eax; jmp to the first. The host halts.
+    putGuestCode(rig, [0x0f, 0x31, 0x89, 0x03, 0xeb, 0xfa]);
+    putGuestCode(rig, [0xf4], HOST_ENTRY);
+    rig.core.setBig(GPR[Gpr.rbx]!, BigInt(OPERAND));
+    rig.step("vmlaunch");
+    // Once so that the run can be measured anew.
+    expect([rig.core.exit, rig.core.run(10_000)]).toEqual([{ kind: "timer" }, "exit"]);
+    expect(rig.cpu.vmx.guest).toBe(false);
+    const end = Number(rig.core.big(preemptionDeadline));
+    const stored = Number(rig.read64(OPERAND) & 0xffff_ffffn);
+    expect(stored).toBeGreaterThan(end - 1000);
+    expect(stored).toBeLessThan(end);
+    expect(rig.cpu.vmx.vmcs?.get(F.EXIT_REASON)).toBe(ExitReason.preemptionTimer);
   });
 });
 

@@ -112,8 +112,7 @@ export class BoundaryExits {
     const { interrupts } = cpu;
     const state = this.activity;
     if (state === Activity.waitForSipi) return undefined;
-    if (vmx.hasPin(Pin.preemptionTimer) && cpu.msrs.timestamp >= cpu.core.big(preemptionDeadline))
-      return ExitReason.preemptionTimer;
+    if (this.timerEnded) return ExitReason.preemptionTimer;
     const blocked = interrupts.nmiBlocked;
     if (vmx.hasPrimary(Primary.nmiWindowExiting) && !blocked && shadow === 0) return ExitReason.nmiWindow;
     const open = vmx.hasPin(Pin.virtualNmis) || !blocked;
@@ -136,6 +135,12 @@ export class BoundaryExits {
     const acknowledged = ((vmx.vmcs?.get(F.EXIT_CONTROLS) ?? 0) & Exit.acknowledgeInterrupt) !== 0;
     if (reason !== ExitReason.externalInterrupt || !acknowledged) return new VmExit(reason);
     return new VmExit(reason, { event: eventInformation(interrupts.acknowledge(), EventType.external, -1) });
+  }
+
+  /** The preemption timer is on, and has reached 0. */
+  get timerEnded(): boolean {
+    const { cpu } = this.vmx;
+    return this.vmx.hasPin(Pin.preemptionTimer) && cpu.msrs.timestamp >= cpu.core.big(preemptionDeadline);
   }
 
   /** When the preemption timer ends, in nanoseconds of the machine's time. */

@@ -145,6 +145,8 @@ function timestamp(cpu: X86Cpu, vmcs: Vmcs, withProcessor: boolean, exits: boole
   if ((core.lo(CR4) & CR4_BIT.TSD) !== 0) requireRing0(cpu);
   if (exits) leave(cpu, withProcessor ? ExitReason.rdtscp : ExitReason.rdtsc);
   setPair(cpu, guestTimestamp(cpu, vmcs));
+  // Who reads that the preemption timer has ended leaves before the next instruction.
+  if (cpu.vmx.exits.timerEnded) core.requestDispatch();
   if (withProcessor) core.set(GPR[Gpr.rcx]!, core.lo(msr("IA32_TSC_AUX")), 0);
   return Status.next;
 }
