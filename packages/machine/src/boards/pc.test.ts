@@ -136,6 +136,33 @@ describe("processors of a PC", () => {
   });
 });
 
+describe("a hypervisor on a PC", () => {
+  it("finds VMX, and is still in VMX operation after a snapshot", async () => {
+    const store = (address: number, value: number) => [0xc7, 0x05, ...le32(address, value)];
+    const [TABLE, REGION, POINTER, DOOR] = [0x20_0000, 0x21_0000, 0x22_0000, 0x23_0000];
+    const code = [
+      // CPUID.1:ECX.VMX; 32-bit paging of the first 4 MiB, with CR4.VMXE and PSE, CR0.NE
+      ...[0xb8, ...le32(1), 0x0f, 0xa2, 0x0f, 0xba, 0xe1, 5, 0x73, 0xfe],
+      ...[...store(TABLE, 0x83), 0xb8, ...le32(TABLE), 0x0f, 0x22, 0xd8],
+      ...[0xb8, ...le32(0x2010), 0x0f, 0x22, 0xe0, 0xb8, ...le32(0x8000_0031), 0x0f, 0x22, 0xc0],
+      // IA32_FEATURE_CONTROL; the revision of IA32_VMX_BASIC into the region; VMXON, which must not fail
+      ...[0xb9, ...le32(0x3a), 0xb8, ...le32(5), 0x31, 0xd2, 0x0f, 0x30],
+      ...[0xb9, ...le32(0x480), 0x0f, 0x32, 0xa3, ...le32(REGION), ...store(POINTER, REGION)],
+      ...[0xf3, 0x0f, 0xc7, 0x35, ...le32(POINTER), 0x76, 0xfe],
+      // Wait at the door; VMXOFF is #UD, and so the end of the machine, for who is not in VMX operation.
+      ...[0x80, 0x3d, ...le32(DOOR), 0, 0x74, 0xf7, 0x0f, 0x01, 0xc4, 0x76, 0xfe, ...exit(6)],
+    ];
+    const { machine } = await pc({ kernel: { name: "kernel", bytes: multiboot(code) } });
+    expect(await machine.run({ maxInstructions: 1000 })).toEqual({ kind: "budget" });
+    const file = { name: "file", bytes: await machine.save() };
+    const host = { console: testConsole(), clock: new DeterministicClock(1, 1) };
+    for (const one of [machine, await restorePc(file, host)]) {
+      one.memory.writeU8(DOOR, 1);
+      expect(await one.run({ maxInstructions: 1000 })).toEqual({ kind: "exit", code: 13 });
+    }
+  });
+});
+
 describe.each(["cold", "hot"] as const)("STI on a PC (%s tier)", (tier) => {
   it("lets what waits come behind the next instruction, and nothing else in between", async () => {
     const bytes = new Uint8Array(512);
