@@ -1,5 +1,5 @@
 import type { Core, Engine, EngineOptions } from "@hypercraft/engine";
-import { liftInstruction } from "../isa/lift.js";
+import { disassembleAt, liftInstruction } from "../isa/lift.js";
 import { addressesStack } from "../isa/stack-access.js";
 import { X86Cpu, type X86CpuOptions } from "./cpu.js";
 import { GPR, Gpr } from "./state.js";
@@ -16,7 +16,7 @@ export function createCpu(
   options: Omit<X86CpuOptions, "lift" | "disassemble">,
 ): { readonly core: Core; readonly cpu: X86Cpu } {
   const core = engine.createCore();
-  const cpu = new X86Cpu(core, { ...options, lift: liftInstruction });
+  const cpu = new X86Cpu(core, { ...options, lift: liftInstruction, disassemble: disassembleAt });
   core.attach(cpu);
   cpu.exceptions.stackAddressed = (address) => stackAddressed(core, cpu, address);
   return { core, cpu };

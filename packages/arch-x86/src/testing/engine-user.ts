@@ -9,7 +9,7 @@ import { packedSimdMode, readMxcsr, writeMxcsr } from "../cpu/mxcsr.js";
 import { settleSimdExceptions } from "../cpu/simd-exceptions.js";
 import { GPR, Gpr, RFLAGS, x86Layout } from "../cpu/state.js";
 import { X87Helpers } from "../cpu/x87/helpers.js";
-import { liftInstruction } from "../isa/lift.js";
+import { disassembleAt, liftInstruction } from "../isa/lift.js";
 import { userPrograms, userPrograms32 } from "./user-program.js";
 
 // User-level cases on the engine: a flat CPU in 64-bit mode.
@@ -40,6 +40,8 @@ export class UserCpu extends FlatUserCpu {
       modeChanged: () => {},
     });
   }
+
+  readonly disassemble = disassembleAt;
 
   private skip(bytes: number): typeof Status.redispatch {
     this.core.setPc(this.core.pcLo() + bytes, this.core.pcHi());

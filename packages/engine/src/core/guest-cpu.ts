@@ -94,7 +94,7 @@ export interface GuestCpu {
    */
   lift(builder: IrBuilder, source: CodeSource, offset: number, mode: number): number;
   /** Assembly text of the instruction at page offset `offset`, whose virtual address is `pc`: for listings. */
-  disassemble?(source: CodeSource, offset: number, pc: bigint): string;
+  disassemble?(source: CodeSource, offset: number, pc: bigint, mode: number): string;
   /** Translate an instruction fetch. On success `out.physical` is filled; else the trap was taken, or the pc moved. */
   translateFetch(lo: number, hi: number, out: Translation): Translated;
   /**

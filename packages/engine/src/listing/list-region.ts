@@ -123,7 +123,7 @@ class Rows {
     source.page = block.block.page * 4096;
     source.nextPage = block.block.secondPage < 0 ? -1 : block.block.secondPage * 4096;
     const bytes = Uint8Array.from({ length: end - start }, (_, i) => source.u8(start + i));
-    const text = cpu.disassemble?.(source, start, pc) ?? "";
+    const text = cpu.disassemble?.(source, start, pc, block.block.mode) ?? "";
     this.list.push({ kind: "instruction", pc, bytes, text, ir: ir[insn] ?? [], wasm });
   }
 }
