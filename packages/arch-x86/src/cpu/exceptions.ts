@@ -13,6 +13,7 @@ import {
 } from "./descriptor.js";
 import type { FatalExit } from "./exit.js";
 import { Fault, generalProtection, Vector } from "./fault.js";
+import { quickProtectedEvent } from "./quick-protected.js";
 import { quickEvent } from "./quick-transfers.js";
 import { readFlags, writeFlagFields } from "./rflags.js";
 import {
@@ -160,7 +161,7 @@ export class Exceptions {
     this.resume = resume ? RFLAG.RF : 0;
     if (!cpu.protectedMode) this.enterReal(vector, ip);
     else if (cpu.longMode) this.enterLongMode(vector, source, errorCode, ip);
-    else this.enterProtected(vector, source, errorCode, ip);
+    else this.enterProtectedMode(vector, source, errorCode, ip);
     core.set(interruptShadow, 0, 0);
     // Handlers of debug exceptions may use the debug registers.
     if (vector === Vector.debug) core.set(DR7, core.lo(DR7) & ~GENERAL_DETECT, 0);
@@ -173,6 +174,14 @@ export class Exceptions {
       !this.cpu.vmx.active &&
       quickEvent(this.cpu, vector, errorCode, lo, hi, this.resume);
     if (!quick) this.enterLong(vector, source, errorCode, ip);
+  }
+
+  private enterProtectedMode(vector: number, source: EventSource, errorCode: number, ip: bigint): void {
+    const { cpu } = this;
+    const low = Number(BigInt.asIntN(32, ip));
+    const quick =
+      !cpu.vmx.active && quickProtectedEvent(cpu, vector, source === "software", errorCode, low, this.resume);
+    if (!quick) this.enterProtected(vector, source, errorCode, ip);
   }
 
   /** Through the interrupt vector table of real mode. */

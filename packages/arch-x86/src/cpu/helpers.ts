@@ -18,6 +18,7 @@ import { releaseInit } from "./init.js";
 import { depositBits, divideSigned, divideUnsigned, extractBits } from "./integer-helpers.js";
 import { readMxcsr, writeMxcsr } from "./mxcsr.js";
 import { readPort, writePort } from "./port-access.js";
+import { quickProtectedReturn } from "./quick-protected.js";
 import { quickReturn } from "./quick-transfers.js";
 import { readFlags, writeFlagFields } from "./rflags.js";
 import { inspectSegment } from "./segment-inspection.js";
@@ -228,8 +229,8 @@ export function runHelper(
 function interruptReturn(cpu: X86Cpu, size: 2 | 4 | 8, length: number): void {
   const { vmx, transfers, interrupts } = cpu;
   vmx.unblockedNmi = vmx.unblocksNmi && interrupts.unblockNmi();
-  if (size !== 8 || cpu.vmx.active || !quickReturn(cpu))
-    transfers.interruptReturn(size, cpu.currentIp + BigInt(length));
+  const quick = size === 8 ? quickReturn : size === 4 ? quickProtectedReturn : undefined;
+  if (cpu.vmx.active || !quick?.(cpu)) transfers.interruptReturn(size, cpu.currentIp + BigInt(length));
   vmx.unblockedNmi = false;
 }
 

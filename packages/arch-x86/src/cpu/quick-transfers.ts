@@ -1,16 +1,9 @@
 import { RFLAG, RIGHTS, SystemType } from "./control-bits.js";
 import { isCanonical, type X86Cpu } from "./cpu.js";
-import {
-  type Descriptor,
-  descriptor,
-  dplOf,
-  isCode,
-  isConforming,
-  isPresent,
-  isWritableData,
-} from "./descriptor.js";
+import { type Descriptor, dplOf, isCode, isConforming, isPresent, isWritableData } from "./descriptor.js";
+import { entry, find, halves, place } from "./quick-tables.js";
 import { readFlags, writeFlagFields } from "./rflags.js";
-import { GDTR, GPR, Gpr, IDTR, interruptShadow, SEGMENTS, Seg, type SegmentFields, TR } from "./state.js";
+import { GPR, Gpr, IDTR, interruptShadow, SEGMENTS, Seg, type SegmentFields, TR } from "./state.js";
 
 // The ways into ring 0 and back that operating systems of 64 bits take all the time, in the form they take them in:
 // an exception or interrupt through a gate to flat code of ring 0, and IRET to flat code of 64 bits. Everything is
@@ -25,32 +18,6 @@ const LONG_CODE = RIGHTS.long | RIGHTS.big;
 const UNUSUAL = RFLAG.VM | RFLAG.NT | RFLAG.TF | RFLAG.VIF | RFLAG.VIP;
 /** The data segments that a return to ring 3 may have to take away. */
 const DATA_SEGMENTS = [Seg.es, Seg.ds, Seg.fs, Seg.gs] as const;
-
-/** The upper half of an address and a small distance, of whose sum the lower half is given. */
-const carried = (lo: number, hi: number, sum: number): number => (sum >>> 0 < lo >>> 0 ? (hi + 1) | 0 : hi);
-
-/** Word index of `bytes` at a linear address, which have to lie on one page and be aligned to four; -1 else. */
-function place(cpu: X86Cpu, lo: number, hi: number, bytes: number, write: boolean): number {
-  if ((lo & 3) !== 0 || (lo & 0xfff) + bytes > 4096) return -1;
-  const offset = cpu.memory.locate(lo, hi, write);
-  return offset < 0 ? -1 : offset >> 2;
-}
-
-/** The same for an entry of a table. */
-function entry(cpu: X86Cpu, base: { lo: number; hi: number }, distance: number, bytes: number): number {
-  const lo = (base.lo + distance) | 0;
-  return place(cpu, lo, carried(base.lo, base.hi, lo), bytes, false);
-}
-
-const halves = ({ core }: X86Cpu, field: typeof RSP) => ({ lo: core.lo(field), hi: core.hi(field) });
-
-/** A descriptor of the global table; undefined where it is not to be had. */
-function find(cpu: X86Cpu, selector: number): Descriptor | undefined {
-  const { core } = cpu;
-  if ((selector & 4) !== 0 || (selector & ~3) === 0 || (selector | 7) > core.lo(GDTR.limit)) return undefined;
-  const at = entry(cpu, halves(cpu, GDTR.base), selector & ~7, 8);
-  return at < 0 ? undefined : descriptor(core.words[at] as number, core.words[at + 1] as number);
-}
 
 /** Code of 64 bits that can be entered at a privilege level; undefined for anything else. */
 function longCode(cpu: X86Cpu, selector: number, dpl: number): Descriptor | undefined {
