@@ -35,7 +35,7 @@ import { packedSimdMode } from "./mxcsr.js";
 import { type FindOwn, withOwn } from "./own-device.js";
 import { resetState } from "./reset.js";
 import { Segments } from "./segments.js";
-import { CR0, CR4, EFER, RFLAGS, SEGMENTS, Seg, type SegmentFields, XCR0, x86Layout } from "./state.js";
+import { CR0, CR4, EFER, GPR, RFLAGS, SEGMENTS, Seg, type SegmentFields, XCR0, x86Layout } from "./state.js";
 import { SystemMemory } from "./system-memory.js";
 import { ExitReason, VmExit } from "./vmx/vm-exit.js";
 import { Vmx } from "./vmx/vmx.js";
@@ -93,6 +93,8 @@ export class X86Cpu extends CpuModel implements GuestCpu {
   /** The floating-point unit. */
   readonly x87: X87Helpers;
   private modeBits = 0;
+  /** General registers may have something in their upper halves. */
+  private hasUpperHalves = true;
 
   constructor(core: CoreApi, options: X86CpuOptions) {
     super(core, { ...options, bus: withOwn(options.bus, (physical) => this.ownDevice?.(physical)) });
@@ -129,6 +131,7 @@ export class X86Cpu extends CpuModel implements GuestCpu {
     this.segments.deriveAll();
     this.derivePrivilege();
     this.contexts.reset();
+    this.hasUpperHalves = true;
     this.modeChanged();
     this.debug.forget();
     this.debug.changed();
@@ -219,6 +222,10 @@ export class X86Cpu extends CpuModel implements GuestCpu {
 
   /** CPL or what it is derived from changed: segments, CR0, CR4, EFER, RFLAGS, MXCSR. */
   modeChanged(): void {
+    const had = this.hasUpperHalves;
+    this.hasUpperHalves = this.longMode;
+    // The lifter counts on there being none; the manual leaves them undefined (volume 1, 3.4.1.1).
+    if (had && !this.hasUpperHalves) for (const field of GPR) this.core.set(field, this.core.lo(field), 0);
     this.modeBits = packedModeNumber(this.packedMode());
     this.contexts.modeChanged();
   }
@@ -346,8 +353,11 @@ export class X86Cpu extends CpuModel implements GuestCpu {
     }
     // Every access has to be looked at.
     if (this.contexts.alignmentChecked) out.cacheable = false;
+    // 32-bit code does not wrap its sums (lifter.ts): this is another way to the page, which is not remembered.
+    const beyond = hi !== 0 && !this.bits64;
+    if (beyond) out.cacheable = false;
     // The engine leaves before the instruction, and carries it out alone.
-    return this.debug.access(access, lo, hi, size, out) ? Translated.ok : Translated.exitBefore;
+    return this.debug.access(access, lo, beyond ? 0 : hi, size, out) ? Translated.ok : Translated.exitBefore;
   }
 
   /** The hypervisor has answered the access of the engine's that leaves the guest; or it is to be asked. */

@@ -123,8 +123,8 @@ export const USER_64: CodeMode = {
   trapUnderflow: false,
 };
 
-/** The same of 32-bit code: compatibility mode. */
-export const USER_32: CodeMode = { ...USER_64, bits: 32, stack: 4 };
+/** The same of a 32-bit system. */
+export const USER_32: CodeMode = { ...USER_64, bits: 32, stack: 4, longMode: false };
 
 // A builder that has met no mode yet knows number 0.
 modeNumber(USER_64);

@@ -24,6 +24,9 @@ export const Vector = {
 
 /** 32 bits set. */
 const LOW_32 = -1;
+/** How far from a pointer a displacement leads: further away it is the address of a table, and the register an index. */
+const NEAR = 1 << 16;
+const GENERAL: ReadonlySet<unknown> = new Set(GPR);
 
 /**
  * The instruction being lifted, with x86's names for what the IR offers.
@@ -164,8 +167,13 @@ export class X86Builder extends InstructionBuilder<CodeMode> {
   }
 
   zeroExtended(bytes: number, value: Value): Value {
-    if (bytes === 8) return value;
+    if (bytes === 8 || (bytes === 4 && this.isNarrow(value))) return value;
     return this.i64.and(value, bytes === 4 ? this.i64.pair(LOW_32, 0) : this.i64.const(2 ** (8 * bytes) - 1));
+  }
+
+  /** Outside of long mode, general registers have nothing in their upper halves (`X86Cpu.modeChanged`). */
+  private isNarrow(value: Value): boolean {
+    return !this.mode.longMode && value.field !== null && GENERAL.has(value.field);
   }
 
   // Operands
@@ -251,7 +259,11 @@ export class X86Builder extends InstructionBuilder<CodeMode> {
 
   /** Linear address of a memory operand; its segment has been checked for all of its bytes. */
   address(index: number, write = false): Value {
-    this.linear ??= this.inSegment(this.segmentOf(), this.effectiveAddress(), this.bytes(index), write);
+    if (this.linear === null) {
+      const segment = this.segmentOf();
+      const offset = this.effectiveAddress(!this.goesBeyond(segment, write));
+      this.linear = this.inSegment(segment, offset, this.bytes(index), write);
+    }
     return this.linear;
   }
 
@@ -268,14 +280,14 @@ export class X86Builder extends InstructionBuilder<CodeMode> {
   }
 
   /** The memory operand's offset in its segment, as LEA gives it: as wide as the address size, zero-extended. */
-  effectiveAddress(): Value {
+  effectiveAddress(wrap = true): Value {
     const { d, ir } = this;
     if (d.base === RIP) return this.wrapped(ir.pc(this.next + d.displacement));
-    return this.offsetFrom(d.base < 0 ? null : ir.get(GPR[d.base]!));
+    return this.offsetFrom(d.base < 0 ? null : ir.get(GPR[d.base]!), wrap);
   }
 
   /** The same with a value for the base register. */
-  private offsetFrom(base: Value | null): Value {
+  private offsetFrom(base: Value | null, wrap = true): Value {
     const { d, i64, ir } = this;
     const { displacement, displacementHigh } = d;
     let sum = base;
@@ -286,11 +298,21 @@ export class X86Builder extends InstructionBuilder<CodeMode> {
     }
     if (sum === null) return this.wrapped(i64.pair(displacement, displacementHigh));
     if (displacement !== 0) sum = i64.add(sum, i64.const(displacement));
-    return this.wrapped(sum);
+    return wrap ? this.wrapped(sum) : sum;
   }
 
   private wrapped(address: Value): Value {
     return this.zeroExtended(this.d.addressSize, address);
+  }
+
+  /**
+   * In flat 32-bit code, pointers with a displacement need not be wrapped: beyond 4 GiB, translation looks at the lower
+   * halves, which is slow but hardly happens. Such addresses are then checked together. An index may be negative.
+   */
+  private goesBeyond(segment: number, write: boolean): boolean {
+    const { mode, d } = this;
+    if (segment >= Seg.fs || (write && segment === Seg.cs) || !isPlain32(mode)) return false;
+    return d.addressSize === 4 && d.index < 0 && Math.abs(d.displacement) < NEAR;
   }
 
   /** Linear address of an offset, which is zero-extended from at most the address size. Checks what the segment asks for. */
@@ -337,7 +359,9 @@ export class X86Builder extends InstructionBuilder<CodeMode> {
 
   /** `bytes` further up (or, negative, down) the stack from an offset in it. */
   stackOffset(pointer: Value, bytes: number): Value {
-    return this.zeroExtended(this.mode.stack, this.i64.add(pointer, this.i64.const(bytes)));
+    const { mode, i64 } = this;
+    const sum = i64.add(pointer, i64.const(bytes));
+    return mode.stack === 4 && isPlain32(mode) ? sum : this.zeroExtended(mode.stack, sum);
   }
 
   loadStack(pointer: Value, bytes: number): Value {
@@ -477,6 +501,9 @@ export class X86Builder extends InstructionBuilder<CodeMode> {
     this.raiseIf(low, Vector.GP, 0);
   }
 }
+
+/** Flat code of a 32-bit system: there is nothing above 4 GiB. */
+const isPlain32 = ({ flat, bits, longMode }: CodeMode): boolean => flat && bits === 32 && !longMode;
 
 /** The constant of the helper `raise`. */
 function exception(vector: number, errorCode: number | undefined): number {

@@ -52,10 +52,19 @@ export function foldBinary(values: Values, op: number, a: Node, b: Node): Node |
     if (op === ADD && a.op === Op.pc && b.hi === b.lo >> 31) return pageRelative(values, a.lo + b.lo);
     // A get may be overwritten before the copy is used, so only other values stand in for it.
     if (b.lo === 0 && b.hi === 0 && ZERO_IS_NEUTRAL[op] && a.op !== Op.get) return a;
+    if (op === AND && b.hi === 0 && coversAll(a, b.lo >>> 0)) return a;
   } else if (op === ADD && a.op === Op.const && b.op === Op.pc && a.hi === a.lo >> 31) {
     return pageRelative(values, a.lo + b.lo);
   }
   return null;
+}
+
+/** Has a value no bits beyond those of a mask of 8, 16 or 32? */
+function coversAll(a: Node, mask: number): boolean {
+  const bits = 32 - Math.clz32(mask);
+  if (mask !== 2 ** bits - 1) return false;
+  if (a.op === Op.load) return !a.signed && 8 * a.size <= bits;
+  return a.op === Op.extendU && bits === 32;
 }
 
 /** What a conversion comes to; null if it has to be computed. */
