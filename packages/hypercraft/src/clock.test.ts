@@ -105,6 +105,20 @@ describe("WallClock", () => {
     expect(clock.now()).toBe(3_500_500);
   });
 
+  it("is held, but not for ever, and makes up for it", () => {
+    let ms = 0;
+    const clock = new WallClock(() => ms);
+    clock.holdAt(5_000_000);
+    ms = 4;
+    expect([clock.now(), clock.behindNs]).toEqual([4_000_000, 0]);
+    ms = 200;
+    expect([clock.now(), clock.behindNs]).toEqual([5_000_000, 195_000_000]);
+    ms = 300;
+    expect([clock.now(), clock.behindNs]).toEqual([50_000_000, 250_000_000]);
+    clock.holdAt(Number.POSITIVE_INFINITY);
+    expect([clock.now(), clock.behindNs]).toEqual([300_000_000, 0]);
+  });
+
   it("is not virtual", () => {
     expect(isVirtualClock(new WallClock(() => 0))).toBe(false);
     expect(isVirtualClock(new InstructionClock())).toBe(true);

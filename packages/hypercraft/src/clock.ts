@@ -7,6 +7,14 @@ export interface Clock {
    * retired since its run began: clocks that count instructions add them, others ignore them.
    */
   now(pending?: number): number;
+  /**
+   * Time does not pass `ns` until this is called again, though the world's may: who runs the vCPUs holds it at what is
+   * due next, so that guests see everything at its time even where the host kept them waiting. Absent where time is
+   * what the vCPUs make of it.
+   */
+  holdAt?(ns: number): void;
+  /** Nanoseconds of the world's time that were held back and are still to pass. */
+  readonly behindNs?: number;
 }
 
 /** A clock that stands still unless it is told what happened: the source of deterministic time. */
@@ -94,6 +102,9 @@ export class InstructionClock implements VirtualClock {
   }
 }
 
+/** Who was kept waiting for longer than this, in nanoseconds, is not let live through all of it. */
+const LONGEST_LAG_NS = 250_000_000;
+
 /**
  * Time of the real world. The reader of the host's clock comes from outside (`() => performance.now()`), as
  * nothing in a machine reads it by itself. Starts at `startNs` when constructed and never runs backwards.
@@ -103,6 +114,7 @@ export class WallClock implements Clock {
   readonly #startMs: number;
   readonly #startNs: number;
   #lastNs: number;
+  #holdNs = Number.POSITIVE_INFINITY;
 
   constructor(milliseconds: () => number, startNs = 0) {
     this.#milliseconds = milliseconds;
@@ -112,9 +124,22 @@ export class WallClock implements Clock {
   }
 
   now(): number {
-    // The difference first: nanoseconds since 1970 are more than a number holds exactly.
-    const ns = this.#startNs + Math.round((this.#milliseconds() - this.#startMs) * 1e6);
+    const world = this.#world();
+    const ns = Math.max(Math.min(world, this.#holdNs), world - LONGEST_LAG_NS);
     if (ns > this.#lastNs) this.#lastNs = ns;
     return this.#lastNs;
+  }
+
+  holdAt(ns: number): void {
+    this.#holdNs = ns;
+  }
+
+  get behindNs(): number {
+    return Math.max(0, this.#world() - this.#lastNs);
+  }
+
+  #world(): number {
+    // The difference first: nanoseconds since 1970 are more than a number holds exactly.
+    return this.#startNs + Math.round((this.#milliseconds() - this.#startMs) * 1e6);
   }
 }

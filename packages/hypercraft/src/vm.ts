@@ -75,6 +75,9 @@ const SLICE_SHARED = 20_000;
 const PROMPT_NS = 1_000_000;
 /** Instructions of a run that is to end at such a timer, at least. */
 const SHORTEST_RUN = 1000;
+/** Where the host kept the guest waiting, it has so long for each timer, and at least so many instructions. */
+const CATCHING_UP_NS = 500_000;
+const CATCHING_UP = 10_000;
 
 /** Exits take the host's time, not the guest's instructions: so many take about as long as a slice without any. */
 const EXITS_PER_TURN = 256;
@@ -252,11 +255,12 @@ export class Vm<V extends VCpu = VCpu, G extends GuestMemoryInterface = GuestMem
   #turnOfNext(limits: TurnLimits): TurnOutcome {
     // Taken before the vCPUs are asked: a deadline that passes meanwhile must not be taken for one they knew of.
     const now = this.clock.now();
+    const deadline = this.#letTimePass(now);
     const vcpu = this.#pickNext();
     if (vcpu !== undefined) return this.#runTimedSlice(vcpu, limits, now);
     if (this.#order.every(({ state }) => state === "PoweredOff")) return this.#end({ kind: "halted" });
     const deaf = this.#order.every((one) => one.deaf === true);
-    return { kind: "idle", deadline: deaf ? Number.POSITIVE_INFINITY : this.#nextDeadline(now) };
+    return { kind: "idle", deadline: deaf ? Number.POSITIVE_INFINITY : deadline };
   }
 
   /** The next Ready vCPU in round-robin order; one whose wait is over becomes Ready by this. */
@@ -281,7 +285,10 @@ export class Vm<V extends VCpu = VCpu, G extends GuestMemoryInterface = GuestMem
   #runTimedSlice(vcpu: V, limits: TurnLimits, startNs: number): TurnOutcome {
     const before = vcpu.retired;
     const outcome = this.#runSlice(vcpu, limits);
-    if (!isVirtualClock(this.clock)) this.#speed.record(vcpu.retired - before, this.clock.now() - startNs);
+    if (isVirtualClock(this.clock)) return outcome;
+    const now = this.clock.now();
+    // Time that is made up for says nothing of the guest's speed.
+    if (!this.#late) this.#speed.record(vcpu.retired - before, now - startNs);
     return outcome;
   }
 
@@ -331,11 +338,24 @@ export class Vm<V extends VCpu = VCpu, G extends GuestMemoryInterface = GuestMem
 
   /** By the speed so far. A slice that is over in no time needs no such care. */
   #aboutUntilDeadline(): number {
-    if (this.#sliceLeft <= this.#speed.instructionsIn(PROMPT_NS)) return Number.POSITIVE_INFINITY;
     const now = this.clock.now();
-    const deadline = this.#nextDeadline(now);
+    const deadline = this.#letTimePass(now);
     if (deadline === Number.POSITIVE_INFINITY) return deadline;
+    if (this.#late) return Math.max(CATCHING_UP, this.#speed.instructionsIn(CATCHING_UP_NS));
+    if (this.#sliceLeft <= this.#speed.instructionsIn(PROMPT_NS)) return Number.POSITIVE_INFINITY;
     return Math.max(SHORTEST_RUN, this.#speed.instructionsIn(deadline - now));
+  }
+
+  /** The host kept the guest waiting beyond what was due. To be asked right after the time. */
+  get #late(): boolean {
+    return (this.clock.behindNs ?? 0) > PROMPT_NS;
+  }
+
+  /** Time goes on until what is due next, which is when. */
+  #letTimePass(now: number): number {
+    const deadline = this.#nextDeadline(now);
+    this.clock.holdAt?.(deadline);
+    return deadline;
   }
 
   /** The next deadline ahead. One that has passed is known to its vCPU, which has its reasons to wait on. */

@@ -45,6 +45,14 @@ export class RealTimeClock implements MachineClock {
     return this.#clock.now();
   }
 
+  holdAt(ns: number): void {
+    this.#clock.holdAt(ns);
+  }
+
+  get behindNs(): number {
+    return this.#clock.behindNs;
+  }
+
   state(): ComponentState {
     return { version: STATE_VERSION, now: this.now() };
   }
