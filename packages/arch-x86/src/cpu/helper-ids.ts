@@ -34,6 +34,9 @@ export const Helper = {
    */
   storeWord: 11,
 
+  /** A run of REP MOVS or REP STOS: `constant` says which (string-runs.ts). */
+  stringRun: 12,
+
   // Segments and far transfers. Selectors and offsets are values; `constant` & 15 is the operand size, and above it, by
   // 4 bits, the length of the instruction where it is needed.
   /** Load segment register `constant` & 7 with the selector `a`. Bit 3 is set for LSS, which holds no interrupts back. */

@@ -42,6 +42,7 @@ import {
   TR,
   XCR0,
 } from "./state.js";
+import { stringRun } from "./string-runs.js";
 import { enterGuest } from "./vmx/entry.js";
 import { checkVmxInstruction, executeVmxInstruction } from "./vmx/instructions.js";
 import { intercept } from "./vmx/intercepts.js";
@@ -77,6 +78,8 @@ export function runHelper(
       throw invalidOpcode();
     case Helper.raise:
       throw new Fault(constant & 0xff, (constant & 0x100) !== 0 ? constant >> 9 : -1);
+    case Helper.stringRun:
+      return stringRun(cpu, constant);
     case Helper.segmentLimit:
       return segmentLimit(cpu, constant, bLo >>> 0);
     case Helper.storeWord:

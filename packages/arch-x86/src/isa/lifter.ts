@@ -329,6 +329,12 @@ export class X86Builder extends InstructionBuilder<CodeMode> {
     return this.zeroExtended(4, i64.add(ir.get(SEGMENTS[segment]!.base), offset));
   }
 
+  /** Linear addresses of string elements are what their index registers hold. */
+  get plainStrings(): boolean {
+    const { mode, d } = this;
+    return d.addressSize !== 2 && (mode.bits === 64 || mode.flat) && this.segmentOf() < Seg.fs;
+  }
+
   load(bytes: number, signed: boolean, address: Value): Value {
     return this.ir.load(bytes as AccessSize, signed, address);
   }

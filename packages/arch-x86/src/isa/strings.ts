@@ -1,6 +1,7 @@
 import type { Value } from "@hypercraft/engine";
 import { Helper } from "../cpu/helper-ids.js";
 import { FLAGS, GPR, Gpr, Seg } from "../cpu/state.js";
+import { packStringRun } from "../cpu/string-runs.js";
 import type { InstructionOptions, X86Declaration } from "./declaration.js";
 import { type X86Builder, x86 } from "./lifter.js";
 
@@ -78,6 +79,8 @@ const scan: Element = (b, bytes) => {
 };
 
 const REPE = 0xf3;
+/** For so few elements, a run does not pay. */
+const SHORT_RUN = 31;
 
 /** The instruction once, or again and again while rCX and, for comparisons, ZF allow it. */
 const repeated =
@@ -88,6 +91,10 @@ const repeated =
     if (d.repeat === 0) return element(b, bytes)();
     const count = b.zeroExtended(d.addressSize, ir.get(GPR[Gpr.rcx]!));
     ir.callIf(i64.eqz(count), Helper.skip, d.length, i64.const(0));
+    if ((element === move || element === store) && b.plainStrings) {
+      const run = { bytes, moves: element === move, wide: d.addressSize === 8, length: d.length };
+      ir.callIf(i64.gt_u(count, i64.const(SHORT_RUN)), Helper.stringRun, packStringRun(run), i64.const(0));
+    }
     const finish = element(b, bytes);
     finish();
     const left = b.zeroExtended(d.addressSize, i64.sub(count, i64.const(1)));

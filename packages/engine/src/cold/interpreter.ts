@@ -37,6 +37,7 @@ export function buildInterpreter(
   const mulHigh = emitMulHigh(module);
   const refill = walker && emitRefill(module, plan, walker);
   module.export("mulh_u", mulHigh);
+  if (refill !== undefined) module.export("refill", refill);
 
   const handlers: Handlers = new Map();
   addArithmeticHandlers(handlers, mulHigh);

@@ -64,6 +64,17 @@ export interface CoreApi {
   /** Forget the translations of one 4 KiB page in every context; links across pages are dropped too. */
   dropPage(vaLo: number, vaHi: number): void;
 
+  // Runs of accesses, which a helper makes for an instruction that repeats itself.
+  /**
+   * Byte offset in host memory of a byte that guest code reads or writes at a virtual address: its whole page may be
+   * used alike. -1 where that takes an access of the guest's own: it faults, is no RAM, is watched or holds code.
+   */
+  locate(write: boolean, lo: number, hi: number): number;
+  /** How many more instructions a helper may count as executed. */
+  readonly budget: number;
+  /** A helper did what `count` more instructions do, at most `budget`. */
+  charge(count: number): void;
+
   // Physical memory.
   /** Byte offset in host memory of a physical address, -1 if it is not RAM. */
   ramOffset(physical: number): number;

@@ -6,6 +6,7 @@ import type { CoreApi } from "./api.js";
 import { CoreCode } from "./code-lookup.js";
 import type { Engine } from "./engine.js";
 import { type Access, Status } from "./guest-cpu.js";
+import { locate } from "./locate.js";
 import { SlowPath } from "./slow-path.js";
 import { type Watchpoint, Watchpoints } from "./watchpoints.js";
 import { LOST_RESERVATION, type Reservation, W } from "./words.js";
@@ -161,6 +162,17 @@ export class Core extends CoreCode implements CoreApi {
     const { asked, askedUpper } = this.slow;
     const value = W.accessValue + (askedUpper ? 2 : 0);
     return { size: asked, lo: this.word(value) >>> 0, hi: this.word(value + 1) >>> 0 };
+  }
+
+  locate(write: boolean, lo: number, hi: number): number {
+    const { refill } = this.engine;
+    return this.watchpoints.none ? locate(this, refill, write, lo, hi) : -1;
+  }
+  get budget(): number {
+    return this.word(W.budget);
+  }
+  charge(count: number): void {
+    this.setWord(W.budget, this.word(W.budget) - count);
   }
 
   instructions(): number {

@@ -13,6 +13,7 @@ import { SoftTlb } from "../tlb/tlb.js";
 import type { PageWalker } from "../walk/page-walker.js";
 import { WalkMemory } from "../walk/walk-memory.js";
 import { Core } from "./core.js";
+import type { Refill } from "./locate.js";
 import { type EngineStatistics, Stopwatch } from "./statistics.js";
 
 /** A range of physical RAM: `size` bytes from a physical address lie at `offset` in host memory. */
@@ -97,6 +98,8 @@ export class Engine {
   /** Tells of compiled regions as they are made; set it between runs. */
   regionWatch: RegionWatch | undefined;
 
+  /** Fills the TLB of the active core, where there is a page walker. */
+  readonly refill: Refill | undefined;
   private readonly compiledCount: WebAssembly.Global<"i64">;
   private readonly window: number;
   private readonly arenaEnd: number;
@@ -133,6 +136,7 @@ export class Engine {
     };
     const interpreter = this.instantiate(options.floatingPoint);
     this.interpret = interpreter["run"] as (address: number) => number;
+    this.refill = interpreter["refill"] as Refill | undefined;
     this.compiledCount = interpreter["compiled"] as WebAssembly.Global<"i64">;
     this.hot =
       options.tier === "cold"

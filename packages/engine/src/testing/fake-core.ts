@@ -52,6 +52,14 @@ export class FakeCore implements CoreApi {
     this.bytes = new Uint8Array(memory);
   }
 
+  locate(): number {
+    return -1;
+  }
+  readonly budget = 0;
+  charge(): void {
+    throw new Error("no budget");
+  }
+
   lo(field: Field): number {
     return this.state[field.offset >> 2] as number;
   }

@@ -6,9 +6,9 @@ import {
   block,
   br,
   brIf,
-  type Callable,
   type Expr,
   either,
+  type FunctionBuilder,
   i32,
   i64,
   loop,
@@ -35,7 +35,7 @@ const GIVE_UP = ret(i32.const(0));
  * `refill(va: i64, kind: i32) -> i32`: make the TLB entry for an access that missed, as `SlowPath.access` would.
  * Gives 1 when it did, so that the access hits now, and 0 when JavaScript has to look at it.
  */
-export function emitRefill(module: ModuleBuilder, plan: RefillPlan, walker: PageWalker): Callable {
+export function emitRefill(module: ModuleBuilder, plan: RefillPlan, walker: PageWalker): FunctionBuilder {
   const walk = walker.emit(module);
   const f = module.func("refill", ["i64", "i32"], "i32");
   const [va, kind] = [f.arg(0), f.arg(1)];
