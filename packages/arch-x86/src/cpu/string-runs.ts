@@ -1,5 +1,4 @@
 import { type CoreApi, type Field, Status } from "@hypercraft/engine";
-import type { X86Cpu } from "./cpu.js";
 import { FLAGS, GPR, Gpr } from "./state.js";
 
 // REP MOVS and REP STOS where nobody could tell single elements from a run of them: all that lie in the present pages
@@ -45,8 +44,15 @@ function untilOverlap(ahead: number, bytes: number): number {
   return ahead > 0 ? Math.floor(ahead / bytes) : PAGE;
 }
 
+/** What a run needs of a processor. */
+interface StringProcessor {
+  readonly core: CoreApi;
+  /** The instruction of some bytes is done. */
+  skip(bytes: number): Status;
+}
+
 /** Carry out a run if there is one; `Status.next`: the lifter does a single element. */
-export function stringRun(cpu: X86Cpu, constant: number): Status {
+export function stringRun(cpu: StringProcessor, constant: number): Status {
   const { core } = cpu;
   const bytes = constant & 15;
   const moves = (constant & MOVES) !== 0;

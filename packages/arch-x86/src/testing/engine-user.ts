@@ -8,6 +8,7 @@ import { type CodeMode, packedModeNumber, packMode, USER_32, USER_64 } from "../
 import { packedSimdMode, readMxcsr, writeMxcsr } from "../cpu/mxcsr.js";
 import { settleSimdExceptions } from "../cpu/simd-exceptions.js";
 import { GPR, Gpr, RFLAGS, x86Layout } from "../cpu/state.js";
+import { stringRun } from "../cpu/string-runs.js";
 import { X87Helpers } from "../cpu/x87/helpers.js";
 import { disassembleAt, liftInstruction } from "../isa/lift.js";
 import { userPrograms, userPrograms32 } from "./user-program.js";
@@ -72,6 +73,8 @@ export class UserCpu extends FlatUserCpu {
         this.setResult(operation(wide(low, high), wide(bLow, bHigh)));
         return Status.next;
       }
+      case Helper.stringRun:
+        return stringRun({ core, skip: (bytes) => this.skip(bytes) }, constant);
       case Helper.divideWide: {
         const divide = (constant & 0x100) !== 0 ? divideSigned : divideUnsigned;
         const result = divide(core.big(GPR[Gpr.rdx]!), core.big(GPR[Gpr.rax]!), wide(bLow, bHigh));
