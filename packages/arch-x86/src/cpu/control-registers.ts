@@ -1,6 +1,6 @@
 import { CR0 as CR0_BIT, CR4 as CR4_BIT, CR4_SUPPORTED, EFER as EFER_BIT, RIGHTS } from "./control-bits.js";
 import type { X86Cpu } from "./cpu.js";
-import { generalProtection, invalidOpcode } from "./fault.js";
+import { generalProtection, invalidOpcode, Vector } from "./fault.js";
 import { PHYSICAL_BITS } from "./paging-entry.js";
 import {
   CR0,
@@ -16,6 +16,7 @@ import {
   Seg,
   type SegmentFields,
 } from "./state.js";
+import { debugExit, VmExit, withoutLinear } from "./vmx/vm-exit.js";
 
 // MOV to and from control and debug registers: SDM volume 2, MOV, and volume 3, 2.5 and 17.2.
 
@@ -129,12 +130,21 @@ export function writeCr3(cpu: X86Cpu, value: bigint): void {
 export function loadPdptes(cpu: X86Cpu, cr3: bigint): void {
   const { core, memory } = cpu;
   const base = Number(cr3 & 0xffff_ffe0n);
-  const read = (at: number) => memory.readPhysical(cpu.secondStage?.translate(at, false, false) ?? at, 8);
+  const read = (at: number) => memory.readPhysical(guestPhysical(cpu, at), 8);
   const entries = PDPTES.map((_, i) => read(base + 8 * i));
   const beyond = ~((1n << BigInt(PHYSICAL_BITS)) - 1n) & ((1n << 64n) - 1n);
   for (const entry of entries)
     if ((entry & 1n) !== 0n && (entry & (BigInt(PDPTE_RESERVED) | beyond)) !== 0n) throw generalProtection();
   for (const [i, field] of PDPTES.entries()) core.setBig(field, entries[i] as bigint);
+}
+
+/** Where the second stage has an address that is read on no linear address's behalf. */
+function guestPhysical({ secondStage }: X86Cpu, physical: number): number {
+  try {
+    return secondStage?.translate(physical, false, false) ?? physical;
+  } catch (error) {
+    throw error instanceof VmExit ? withoutLinear(error) : error;
+  }
 }
 
 export function writeCr4(cpu: X86Cpu, value: bigint): void {
@@ -165,8 +175,8 @@ export function writeMachineStatus(cpu: X86Cpu, value: number): void {
   writeCr0(cpu, BigInt(((old & ~15) | low) >>> 0));
 }
 
-/** DR4 and DR5 are DR6 and DR7 as long as CR4.DE is clear. */
-function debugNumber(cpu: X86Cpu, number: number): number {
+/** DR4 and DR5 are DR6 and DR7 as long as CR4.DE is clear. Throws the faults for want of privilege or register. */
+export function debugNumber(cpu: X86Cpu, number: number): number {
   requireRing0(cpu);
   if (number !== 4 && number !== 5) {
     if (number > 7) throw invalidOpcode();
@@ -181,6 +191,7 @@ const GENERAL_DETECT = 1 << 13;
 function checkGeneralDetect(cpu: X86Cpu): void {
   const { core } = cpu;
   if ((core.lo(DR7) & GENERAL_DETECT) === 0) return;
+  if (cpu.vmx.intercepts(Vector.debug, -1)) throw debugExit(GENERAL_DETECT, true);
   core.set(DR7, core.lo(DR7) & ~GENERAL_DETECT, 0);
   core.set(DR6, core.lo(DR6) | GENERAL_DETECT, 0);
   throw cpu.exceptions.debugFault();

@@ -9,7 +9,7 @@ import {
 } from "../../testing/cpu/vmx-guest.js";
 import { createVmxRig, OPERAND, type VmxRig } from "../../testing/cpu/vmx-rig.js";
 import { assemble } from "../../testing/user-program.js";
-import { CR2, GPR, Gpr } from "../state.js";
+import { CR2, DR6, GPR, Gpr } from "../state.js";
 import { Entry, Exit, Pin, Primary, Secondary } from "./controls.js";
 import { VmcsField as F } from "./fields.js";
 
@@ -247,6 +247,23 @@ describe("events", () => {
     expect(run(load, others, { [Gpr.rbx]: 0x7f00_0000_0000n })).toBe(2);
   });
 
+  it("tell of debug registers that protect themselves, and leave them alone", () => {
+    const changes = {
+      [F.EXCEPTION_BITMAP]: 1 << 1,
+      [F.ENTRY_CONTROLS]: must(0x490) | Entry.ia32eGuest | Entry.loadEfer | Entry.loadDebugControls,
+      [F.EXIT_CONTROLS]: exitControls(Exit.saveDebugControls),
+      [F.GUEST_DR7]: 0x2400,
+    };
+    expect(run([0x0f, 0x21, 0xf9], changes)).toBe(0);
+    expect(left().qualification).toBe(0x2000n);
+    expect([rig.vmread(F.GUEST_DR7), rig.core.lo(DR6) & 0x2000]).toEqual([0x2400n, 0]);
+    rig = createVmxRig();
+    // Registers that there are not come before the control that asks for an exit.
+    const strict = { ...on(Primary.movDrExiting), [F.GUEST_CR4]: 0x2028, [F.EXCEPTION_BITMAP]: 1 << 6 };
+    expect(run([0x0f, 0x21, 0xe1], strict)).toBe(0);
+    expect(rig.vmread(F.EXIT_INTERRUPTION_INFORMATION)).toBe(0x8000_0306n);
+  });
+
   it("leave as a triple fault without handlers", () => {
     expect(run([0x0f, 0x0b])).toBe(2);
   });
@@ -401,6 +418,17 @@ describe("EPT", () => {
     expect(left().qualification).toBe(BigInt(qualification));
     expect(rig.vmread(F.GUEST_PHYSICAL_ADDRESS)).toBe(BigInt(DATA + 8));
     expect(rig.vmread(F.GUEST_LINEAR_ADDRESS)).toBe(BigInt(DATA + 8));
+  });
+
+  it("has no linear address for the entries that PAE paging loads with CR3", () => {
+    const changes = { ...protectedGuest(), [F.GUEST_CR4]: 0x2020, [F.GUEST_CR0]: 0x8000_0031 };
+    rig.write64(0x1000, 0x2001n);
+    rig.write64(page(DATA), 0n);
+    // The first entry names the directory of the host's tables, whose pages of 2 MiB are the same.
+    const entries = { [F.GUEST_PDPTE0]: 0x2001, [F.GUEST_CR3]: 0x1000 };
+    expect(run([0x0f, 0x22, 0xdb], { ...changes, ...entries }, { [Gpr.rbx]: BigInt(DATA) })).toBe(48);
+    expect(left().qualification).toBe(1n);
+    expect(rig.vmread(F.GUEST_PHYSICAL_ADDRESS)).toBe(BigInt(DATA));
   });
 
   it("tells of an event that was being delivered", () => {

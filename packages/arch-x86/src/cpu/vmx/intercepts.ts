@@ -1,6 +1,6 @@
 import { Status } from "@hypercraft/engine";
 import { CR0 as CR0_BIT, CR4 as CR4_BIT } from "../control-bits.js";
-import { requireRing0, writeControl, writeMachineStatus } from "../control-registers.js";
+import { debugNumber, requireRing0, writeControl, writeMachineStatus } from "../control-registers.js";
 import type { X86Cpu } from "../cpu.js";
 import { generalProtection, invalidOpcode } from "../fault.js";
 import { Helper, Privileged, SystemRegister } from "../helper-ids.js";
@@ -74,6 +74,7 @@ export function intercept(
       return controlRead(cpu, vmcs, constant);
     case Helper.readDebug:
     case Helper.writeDebug:
+      debugNumber(cpu, constant);
       if (exits(Primary.movDrExiting)) movDr(cpu, constant, id === Helper.readDebug);
       return undefined;
     case Helper.portRead:

@@ -86,12 +86,22 @@ export class VmExit {
 /** Of the qualification of an EPT violation: the access was to what the linear address stands for. */
 export const EPT_FINAL = 0x100n;
 
-/** A debug exception leaves the guest: DR6 is not told of its reasons. */
-export function debugExit(reasons: number): VmExit {
+/** A debug exception leaves the guest: DR6 is not told of its reasons. `fault`: it is one, no trap. */
+export function debugExit(reasons: number, fault = false): VmExit {
   return new VmExit(ExitReason.exceptionOrNmi, {
     event: eventInformation(1, EventType.exception, -1),
     qualification: BigInt(reasons),
+    resume: fault,
   });
+}
+
+/** In the qualification of an EPT violation: there is a linear address; the access was to what it stands for. */
+const EPT_LINEAR = 0x180n;
+
+/** The exit of an access that has no linear address. */
+export function withoutLinear({ reason, details }: VmExit): VmExit {
+  if (details.qualification === undefined) return new VmExit(reason, details);
+  return new VmExit(reason, { ...details, qualification: details.qualification & ~EPT_LINEAR });
 }
 
 /** Kinds of events: bits 10:8 of interruption information. */
