@@ -90,6 +90,8 @@ export const Helper = {
   /** IN from port `a`, `constant` bytes; OUT of `b` to port `a`. */
   portRead: 47,
   portWrite: 48,
+  /** Whether INS or OUTS may access port `a` at all, before its memory is: `constant` is the size, bit 3 says INS. */
+  portCheck: 53,
   /** RDRAND (0) or RDSEED: gives 64 bits. */
   random: 49,
   /**

@@ -17,7 +17,7 @@ import { Helper, Privileged, SystemRegister } from "./helper-ids.js";
 import { releaseInit } from "./init.js";
 import { depositBits, divideSigned, divideUnsigned, extractBits } from "./integer-helpers.js";
 import { readMxcsr, writeMxcsr } from "./mxcsr.js";
-import { readPort, writePort } from "./port-access.js";
+import { checkPort, readPort, writePort } from "./port-access.js";
 import { quickProtectedReturn } from "./quick-protected.js";
 import { quickReturn } from "./quick-transfers.js";
 import { readFlags, writeFlagFields } from "./rflags.js";
@@ -217,6 +217,9 @@ export function runHelper(
         constant as 1 | 2 | 4,
         bLo & (constant === 4 ? -1 : 2 ** (8 * constant) - 1),
       );
+      return Status.next;
+    case Helper.portCheck:
+      checkPort(cpu, aLo & 0xffff, constant & 7);
       return Status.next;
     case Helper.random:
       return setResult(cpu, cpu.random());

@@ -168,6 +168,9 @@ const portWrite: Lift = (b) => {
   b.callAndDispatch(Helper.portWrite, bytes, portNumber(b, 0), b.gpr(Gpr.rax, bytes));
 };
 
+/** In the operand of `portCheck`, above the size. */
+const INPUT = 8;
+
 /** INS and OUTS, an element at a time as other string instructions. */
 const portString =
   (output: boolean): Lift =>
@@ -178,9 +181,10 @@ const portString =
     const count = b.zeroExtended(d.addressSize, ir.get(GPR[Gpr.rcx]!));
     if (repeated) ir.callIf(i64.eqz(count), Helper.skip, d.length, i64.const(0));
     const register = output ? Gpr.rsi : Gpr.rdi;
+    const port = b.zeroExtended(2, ir.get(GPR[Gpr.rdx]!));
+    ir.call(Helper.portCheck, bytes | (output ? 0 : INPUT), port);
     const offset = b.zeroExtended(d.addressSize, ir.get(GPR[register]!));
     const address = b.inSegment(output ? b.segmentOf() : Seg.es, offset, bytes, !output);
-    const port = b.zeroExtended(2, ir.get(GPR[Gpr.rdx]!));
     if (output) {
       const value = b.load(bytes, false, address);
       ir.call(Helper.portWrite, bytes, port, value);

@@ -195,6 +195,18 @@ describe("bitmaps", () => {
     expect(runGuest(rig, false)).toBe(18);
   });
 
+  it.each([
+    ["OUTSB", 0x6e],
+    ["INSB", 0x6c],
+  ])("are asked before the memory of %s is", (_name, opcode) => {
+    const changes = { ...on(Primary.unconditionalIoExiting), [F.EXCEPTION_BITMAP]: 1 << 14 };
+    const nowhere = { [Gpr.rsi]: 0x7f00_0000_0000n, [Gpr.rdi]: 0x7f00_0000_0000n, [Gpr.rdx]: 0x99n };
+    expect(run([opcode], changes, nowhere)).toBe(30);
+    expect(rig.vmread(F.GUEST_LINEAR_ADDRESS)).toBe(0x7f00_0000_0000n);
+    rig = createVmxRig();
+    expect(run([opcode], { [F.EXCEPTION_BITMAP]: 1 << 14 }, nowhere)).toBe(0);
+  });
+
   it("say which MSRs leave", () => {
     const changes = { ...on(Primary.msrBitmaps), [F.MSR_BITMAP]: BITMAPS };
     rig.ram[BITMAPS + 1024 + (0x82 >> 3)] = 1 << (0x82 & 7);

@@ -81,6 +81,9 @@ export function intercept(
     case Helper.portWrite:
       if (cpu.core.hasAnswer) return answeredPort(cpu, id === Helper.portRead);
       return interceptPort(cpu, vmcs, aLo & 0xffff, constant, id === Helper.portRead);
+    case Helper.portCheck:
+      if (cpu.core.hasAnswer) return undefined;
+      return interceptPort(cpu, vmcs, aLo & 0xffff, constant & 7, (constant & 8) !== 0);
     case Helper.readSystem:
     case Helper.writeSystem:
       return system(cpu, vmcs, constant, id === Helper.writeSystem);
