@@ -50,6 +50,8 @@ export type CpuExit<F> =
   | { readonly kind: "wait" }
   /** A timer deadline moved: ask `nextDeadline` again. Nothing else happened. */
   | { readonly kind: "timer" }
+  /** It spins: others may go on. */
+  | { readonly kind: "yield" }
   | F;
 
 /** An emulated vCPU's state as plain data. */
@@ -74,6 +76,7 @@ export abstract class EmulatedVCpu<
   private readonly model: ExecutedCpu;
   // Made once: these exits are frequent.
   private readonly budgetSpent: VmExitInfo<Raw>;
+  private readonly yielded: VmExitInfo<Raw>;
   private readonly timer: VmExitInfo<Raw>;
   private readonly wait: VmExitInfo<Raw>;
   private inSuspend = false;
@@ -92,6 +95,7 @@ export abstract class EmulatedVCpu<
     this.model = cpu;
     this.raw = raw;
     this.budgetSpent = { kind: "budgetSpent", raw: raw("the slice is used up") };
+    this.yielded = { kind: "budgetSpent", yields: true, raw: raw("it spins") };
     this.timer = { kind: "timer", raw: raw("a timer deadline moved") };
     this.wait = { kind: "wait", raw: raw(waiting) };
   }
@@ -156,6 +160,8 @@ export abstract class EmulatedVCpu<
         return this.wait;
       case "timer":
         return this.timer;
+      case "yield":
+        return this.yielded;
       case "trap":
         return this.trapped();
       default:

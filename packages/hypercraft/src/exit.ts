@@ -156,9 +156,11 @@ export interface FailEntryExit<Raw extends RawExitCause = RawExitCause> extends 
   readonly message: string;
 }
 
-/** The budget of the run is used up, to the instruction. */
+/** The budget of the run is used up, to the instruction, or the guest gives the rest of it away. */
 export interface BudgetSpentExit<Raw extends RawExitCause = RawExitCause> extends ExitBase<Raw> {
   readonly kind: "budgetSpent";
+  /** The guest spins, and says so: another vCPU's turn may be what it waits for. */
+  readonly yields?: true;
 }
 
 /** A debugger's condition holds; the instruction at pc has not run, except after "step". */

@@ -304,6 +304,7 @@ export class Vm<V extends VCpu = VCpu, G extends GuestMemoryInterface = GuestMem
       const before = vcpu.retired;
       const exit = vcpu.run(Math.min(this.#sliceLeft, limits.instructionsLeft, this.#untilDeadline()));
       this.#charge(vcpu.retired - before, limits);
+      if (exit.kind === "budgetSpent" && exit.yields === true) this.#sliceLeft = 0;
       const settled = vcpu.retired;
       const result = this.handleExit(vcpu, exit);
       // An answer may finish its instruction at once.

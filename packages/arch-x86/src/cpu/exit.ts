@@ -10,5 +10,6 @@ export interface FatalExit {
 
 /** Why a processor leaves; `EmulatedVCpu` says what each means. */
 export const WAIT_EXIT = { kind: "wait" } as const;
+export const YIELD_EXIT = { kind: "yield" } as const;
 export const TIMER_EXIT = { kind: "timer" } as const;
 export const TRAP_EXIT = { kind: "trap" } as const;

@@ -105,7 +105,7 @@ export const Helper = {
   vmxCheck: 96,
   /** Carry out instruction `constant` & 15, whose register operand is above it, with the operands `a` and `b`. */
   vmx: 97,
-  /** PAUSE: a guest of VMX may leave by it. */
+  /** PAUSE of `constant` bytes: a guest of VMX may leave by it. */
   pause: 98,
   // Floating-point unit and extended states: cpu/x87/helpers.ts.
   /** An operation (`packRequest`) with a memory operand in `a` and `b`. */

@@ -10,7 +10,7 @@ import {
 } from "./control-registers.js";
 import type { X86Cpu } from "./cpu.js";
 import { isCanonicalAddress } from "./exceptions.js";
-import { WAIT_EXIT } from "./exit.js";
+import { WAIT_EXIT, YIELD_EXIT } from "./exit.js";
 import { syscall, sysenter, sysexit, sysret } from "./fast-calls.js";
 import { Fault, generalProtection, invalidOpcode, Vector } from "./fault.js";
 import { Helper, Privileged, SystemRegister } from "./helper-ids.js";
@@ -34,6 +34,7 @@ import {
   interruptShadow,
   LDTR,
   msr,
+  pauses,
   RFLAGS,
   SEGMENTS,
   Seg,
@@ -49,6 +50,8 @@ import { intercept } from "./vmx/intercepts.js";
 import { OPERANDS_SHIFT, VmxInstruction } from "./vmx/vmx-instruction.js";
 
 const VMX_INSTRUCTION = 15;
+/** A lock that is free soon is waited for without a change of processors. */
+const PAUSES_PER_TURN = 32;
 
 const wide = (lo: number, hi: number): bigint => (BigInt(hi >>> 0) << 32n) | BigInt(lo >>> 0);
 
@@ -98,7 +101,7 @@ export function runHelper(
       if (!settleSimdExceptions(core, aLo)) return Status.next;
       throw (core.lo(CR4) & CR4_BIT.OSXMMEXCPT) === 0 ? invalidOpcode() : new Fault(Vector.simd);
     case Helper.pause:
-      return Status.next;
+      return pause(cpu, constant);
     case Helper.vmxCheck:
       checkVmxInstruction(cpu, constant as VmxInstruction);
       return Status.next;
@@ -250,6 +253,17 @@ function segmentLimit(cpu: X86Cpu, constant: number, offset: number): Status {
   const segment = constant & 7;
   if (cpu.segments.allows(segment, offset, constant >> 4, (constant & 8) !== 0)) return Status.next;
   throw new Fault(segment === Seg.ss ? Vector.stack : Vector.generalProtection, 0);
+}
+
+/** A processor that spins gives the rest of its turn away, if there are others. */
+function pause(cpu: X86Cpu, length: number): Status {
+  const { core } = cpu;
+  const count = (core.lo(pauses) + 1) % PAUSES_PER_TURN;
+  core.set(pauses, count, 0);
+  if (count !== 0 || cpu.cpuid.processors === 1) return Status.next;
+  cpu.skip(length);
+  core.exit = YIELD_EXIT;
+  return Status.exit;
 }
 
 function storeWord(cpu: X86Cpu, segment: number, offset: number, value: number): Status {

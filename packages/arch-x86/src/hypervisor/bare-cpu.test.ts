@@ -1,4 +1,5 @@
 import type { Tier } from "@hypercraft/engine";
+import { guestPhysAddr } from "@hypercraft/hypercraft";
 import { describe, expect, it } from "vitest";
 import { type EntryState, enter } from "../cpu/entry.js";
 import { activity, Gpr } from "../cpu/state.js";
@@ -120,3 +121,29 @@ it("shows the next instruction and its registers", () => {
   expect(() => vcpu.interrupt(3)).toThrow("no input for interrupt 3");
   expect(vm.vcpus.getVcpu(0).save().version).toBe(1);
 });
+
+it.each<Tier>(["cold", "hot"])(
+  "lets another one have its turn when it spins by PAUSE (%s tier)",
+  async (tier) => {
+    // mov cx, 100; wait: cmp [mine], cx; je go; pause; jmp wait; go: mov ax, cx; sub ax, step; mov [other], ax; dec cx;
+    // jnz wait; hlt
+    const player = (mine: number, other: number, step: number) => [
+      ...[0xb9, 100, 0, 0x39, 0x0e, mine, 0x00, 0x74, 4, 0xf3, 0x90, 0xeb, 0xf6],
+      ...[0x89, 0xc8, 0x2d, step, 0, 0xa3, other, 0, 0x49, 0x75, 0xeb, 0xf4],
+    ];
+    const vm = createBareVm(2, tier, { read: () => 0, write: () => undefined });
+    const [first, second] = [vm.vcpus.getVcpu(0), vm.vcpus.getVcpu(1)];
+    const at = 0x6000;
+    vm.memory?.write(CODE, Uint8Array.from(player(0x10, 0x14, 0)));
+    // The second one answers with the number that comes next.
+    vm.memory?.write(at, Uint8Array.from(player(0x14, 0x10, 1)));
+    vm.memory?.write(0x9010, Uint8Array.of(100));
+    first.cpu.cpuid.processors = second.cpu.cpuid.processors = 2;
+    second.powerOn(guestPhysAddr(at), 0n);
+    enter(first.cpu, REAL);
+    enter(second.cpu, { kind: "real", cs: 0x600, ip: 0, data: 0x900 });
+    await vm.run({ onIdle: "stop", maxInstructions: 1_000_000 });
+    expect([first.state, second.state]).toEqual(["Blocked", "Blocked"]);
+    expect(first.retired + second.retired).toBeLessThan(100_000);
+  },
+);

@@ -281,7 +281,7 @@ export const system: readonly X86Declaration<X86Builder>[] = [
   insn("outs dx, Xz", "6F", portString(true), { rep: "rep" }),
   insn("nop", "REX.B0 90", nothing),
   insn("pause", "F3 REX.B0 90", (b) => {
-    b.ir.call(Helper.pause, 0);
+    b.ir.call(Helper.pause, b.d.length);
   }),
   insn("nop Ev", "0F 1F /r", nothing),
   insn("nop Ev", "0F 18 /r", nothing, { name: "prefetch" }),
