@@ -259,6 +259,7 @@ const programs: Record<string, (program: RegisterProgram) => unknown> = {
     p.untilLoad(0x9000, 0xff, 0x5a).load(0x9000, "after the start", 1);
   },
   "interrupts: those of the local APIC by priority": (p) => {
+    pics(p);
     p.handlers(2, 0x31, 0x38, 0x45, 0x52)
       .store(LAPIC + 0xf0, 0x1ff)
       .store(LAPIC + 0x310, 0);
