@@ -15,6 +15,7 @@ import {
 } from "./descriptor.js";
 import { isCanonicalAddress } from "./exceptions.js";
 import { Fault, generalProtection, Vector } from "./fault.js";
+import { find } from "./quick-tables.js";
 import { readFlags, writeFlagFields } from "./rflags.js";
 import { StackTarget } from "./stack-target.js";
 import { GDTR, GPR, Gpr, interruptShadow, LDTR, SEGMENTS, Seg, type SegmentFields, TR } from "./state.js";
@@ -54,8 +55,10 @@ export class FarTransfers {
 
   /** The descriptor that a selector names. */
   descriptor(selector: number, fault: (errorCode: number) => Fault): Descriptor {
-    const at = this.descriptorAddress(selector, fault);
     const { memory } = this.cpu;
+    const quick = memory.quick ? find(this.cpu, selector) : undefined;
+    if (quick !== undefined) return quick;
+    const at = this.descriptorAddress(selector, fault);
     return descriptor(Number(memory.read(at, 4)), Number(memory.read(at + 4n, 4)));
   }
 
