@@ -10,6 +10,7 @@ import {
   EventType,
   eventInformation,
 } from "../cpu/vmx/vm-exit.js";
+import { injectionWaits } from "../cpu/vmx/vmx-state.js";
 
 /** An event for a guest as an entry injects it: SDM volume 3, 25.8.3. Plain data. */
 export interface GuestEvent {
@@ -72,6 +73,19 @@ export class GuestEvents {
   private unblockNmi(): void {
     const { root } = this.cpu.vmx;
     root.write(F.GUEST_INTERRUPTIBILITY, BigInt(root.get(F.GUEST_INTERRUPTIBILITY) & ~BLOCKED_NMI));
+  }
+
+  /** The guest is left without an exit. The event of its entry is over, or waits again if there was no time for it. */
+  takeBack(): void {
+    const { core, vmx } = this.cpu;
+    const { root } = vmx;
+    const information = root.get(F.ENTRY_INTERRUPTION_INFORMATION) | 0;
+    if ((information & EVENT_VALID) === 0) return;
+    root.write(F.ENTRY_INTERRUPTION_INFORMATION, BigInt((information & ~EVENT_VALID) >>> 0));
+    if (core.lo(injectionWaits) === 0) return;
+    core.set(injectionWaits, 0, 0);
+    const errorCode = root.get(F.ENTRY_EXCEPTION_ERROR_CODE);
+    this.waiting.unshift({ information, errorCode, length: root.get(F.ENTRY_INSTRUCTION_LENGTH) });
   }
 
   /** Nothing waits and nothing is pending. */

@@ -205,7 +205,9 @@ export class X86GuestVCpu extends X86VCpu {
 
   /** As an interrupt of the host's does. */
   private leaveGuest(): void {
-    if (this.cpu.vmx.guest) this.cpu.vmx.setOperation(VmxOperation.root);
+    if (!this.cpu.vmx.guest) return;
+    this.events.takeBack();
+    this.cpu.vmx.setOperation(VmxOperation.root);
   }
 
   /** VMLAUNCH or VMRESUME. An exit if the guest cannot be entered. */

@@ -83,6 +83,16 @@ describe("model-specific registers", () => {
     expect(callOf(guest(write(number, 1)))).toBe(GP);
   });
 
+  test("#GP comes once, however often the guest is left while an interrupt waits", () => {
+    const run = guest(write(0x1234, 1));
+    const { apic } = run.vcpu;
+    apic?.write(0xf0, 4, 0x1ff);
+    apic?.write(0x300, 4, 0x4_0040);
+    let exit: VmExitInfo = run.vcpu.run(1);
+    for (let i = 0; i < 50 && exit.kind === "budgetSpent"; i++) exit = run.vcpu.run(1);
+    expect(exit).toMatchObject({ kind: "hypercall", nr: BigInt(GP) });
+  });
+
   test("#GP comes with error code 0 and returns to the instruction", () => {
     const run = guest(write(0x1234, 1));
     callOf(run);
