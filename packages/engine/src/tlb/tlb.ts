@@ -57,8 +57,14 @@ export class SoftTlb {
 
   /** Forget a page in every context. */
   dropPage(vaLo: number): void {
-    for (let bank = 0, w = this.entry(vaLo); bank < TLB_BANKS; bank++, w += BANK_WORDS)
-      this.words.fill(-1, w, w + 4);
+    const { words } = this;
+    // Four words are less than a call of `fill` costs.
+    for (let bank = 0, w = this.entry(vaLo); bank < TLB_BANKS; bank++, w += BANK_WORDS) {
+      words[w] = -1;
+      words[w + 1] = -1;
+      words[w + 2] = -1;
+      words[w + 3] = -1;
+    }
   }
 
   /** Host page gets code: no write may hit it any more. */
