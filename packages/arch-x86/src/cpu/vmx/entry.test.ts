@@ -17,6 +17,7 @@ import {
   GPR,
   Gpr,
   interruptShadow,
+  PDPTES,
   SEGMENTS,
   Seg,
   type SegmentFields,
@@ -356,5 +357,59 @@ describe("an entry", () => {
     rig.write64(entries + 8, 1n << 47n);
     expect(runGuest(rig, false)).toBe(0x8000_0022);
     expect(rig.vmread(F.EXIT_QUALIFICATION)).toBe(1n);
+  });
+});
+
+/** The first 4 MiB by 32-bit paging, and by PAE. */
+const LEGACY_MODES = [
+  ["32-bit paging", 0x2010, 0x18_0000],
+  ["PAE paging", 0x2030, 0x19_0000],
+] as const;
+
+/** Put a processor in 32-bit protected mode, and give the changes for a host and a guest that are so, too. */
+function enterLegacy(rig: VmxRig, cr4: number, cr3: number): Changes {
+  const { core, cpu } = rig;
+  rig.write64(0x18_0000, 0x83n);
+  rig.write64(0x19_0000, 0x19_1001n);
+  rig.write64(0x19_1000, 0x83n);
+  rig.write64(0x19_1008, 0x20_0083n);
+  core.set(EFER, 0, 0);
+  core.set(CR4, cr4, 0);
+  core.set(CR3, cr3, 0);
+  core.set(PDPTES[0]!, 0x19_1001, 0);
+  core.set((SEGMENTS[Seg.cs] as SegmentFields).rights, 0xc09b, 0);
+  cpu.reload();
+  return {
+    [F.EXIT_CONTROLS]: must(0x48f),
+    [F.ENTRY_CONTROLS]: must(0x490),
+    [F.HOST_CR3]: cr3,
+    [F.GUEST_CR3]: cr3,
+    [F.HOST_CR4]: cr4,
+    [F.GUEST_CR4]: cr4,
+    [F.GUEST_CS_RIGHTS]: 0xc09b,
+  };
+}
+
+describe("a hypervisor of 32 bits", () => {
+  it.each(LEGACY_MODES)("enters its guest and is left to, with %s", (_name, cr4, cr3) => {
+    const rig = createVmxRig();
+    const { core, cpu } = rig;
+    prepareGuest(rig, enterLegacy(rig, cr4, cr3));
+    // mov eax, 0x12345678; vmcall
+    putGuestCode(rig, [0xb8, 0x78, 0x56, 0x34, 0x12, ...VMCALL]);
+    expect(runGuest(rig)).toBe(18);
+    expect([cpu.codeSize, cpu.ip, core.big(GPR[Gpr.rax]!)]).toEqual([32, BigInt(HOST_ENTRY), 0x1234_5678n]);
+    expect(cpu.vmx.vmcs?.read(F.GUEST_RIP)).toBe(BigInt(GUEST_CODE + 5));
+  });
+
+  it("shuts down if the PDPTEs of its CR3 cannot be loaded", () => {
+    const rig = createVmxRig();
+    prepareGuest(rig, { ...enterLegacy(rig, 0x2030, 0x19_0000), [F.HOST_CR3]: 0x1a_0000 });
+    rig.write64(0x1a_0000, 0x1e7n);
+    putGuestCode(rig, VMCALL);
+    rig.step("vmlaunch");
+    rig.core.exit = null;
+    rig.core.run(2);
+    expect(rig.core.exit).toMatchObject({ kind: "fatal", reason: "VMX abort 2" });
   });
 });
