@@ -205,10 +205,12 @@ export class Engine {
   /** Counts of both tiers since the engine was made, between two runs. */
   statistics(): EngineStatistics {
     const { code, hot, lookup, stopwatch } = this;
-    const executed = hot === undefined ? 0 : this.compiledInstructions;
     const sum = (of: (core: Core) => number) => this.cores.reduce((total, core) => total + of(core), 0);
+    const all = sum((core) => core.executedHere);
+    // Blocks that were left in their middle are counted whole.
+    const executed = hot === undefined ? 0 : Math.min(all, this.compiledInstructions);
     const cold = {
-      executed: sum((core) => core.executedHere) - executed,
+      executed: all - executed,
       blocks: code.translated,
       instructions: code.translatedInstructions,
       codeBytes: code.used,

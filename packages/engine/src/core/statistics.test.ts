@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { toy } from "../testing/toy-cpu.js";
+import { ToyGuard, toy } from "../testing/toy-cpu.js";
 import { createToy, putWords, setRegisters, type ToyMachine } from "../testing/toy-machine.js";
 import type { Core } from "./core.js";
 import type { EngineOptions } from "./engine.js";
@@ -29,6 +29,21 @@ test("each tier counts what it ran and what was made for it", () => {
   expect(cold.instructions).toBeGreaterThanOrEqual(4);
   expect(hot?.regions).toBeGreaterThan(0);
   expect(Math.min(cold.codeBytes, cold.links, cold.dispatches, hot?.codeBytes ?? 0)).toBeGreaterThan(0);
+});
+
+test("no tier counts less than nothing where blocks are left in their middle", () => {
+  const made = createToy({ tier: "hot" });
+  // Each round traps behind its first instruction; what follows in the block is never reached.
+  const rest = Array.from({ length: 10 }, () => toy("addi", 3, 3, 1));
+  putWords(made, 0x1000, [toy("addi", 1, 1, 1), toy("guard", 3, 1, ToyGuard.trap), ...rest, toy("halt")]);
+  putWords(made, 0xf00, [toy("beq", 1, 2, 2), toy("jumpReg", 0, 4, 0), toy("halt")]);
+  made.core.setPc(0x1000, 0);
+  setRegisters(made, { 2: 1000n, 4: 0x1000n });
+  runLoop(made);
+  const { cold, hot } = made.engine.statistics();
+  expect(hot?.regions).toBeGreaterThan(0);
+  expect(cold.executed).toBeGreaterThanOrEqual(0);
+  expect(cold.executed + (hot?.executed ?? 0)).toBe(made.core.instructions());
 });
 
 test("without the hot tier nothing is said of it, and without a clock nothing of time", () => {
