@@ -182,6 +182,14 @@ export class X86GuestVCpu extends X86VCpu {
     return activity !== 0;
   }
 
+  /** HLT with interrupts masked, or a wait for a start-up IPI: only other processors can end it. */
+  get deaf(): boolean {
+    const { root } = this.cpu.vmx;
+    const activity = root.get(F.GUEST_ACTIVITY);
+    if (activity === 0 || !this.asleep) return false;
+    return activity !== HLT || !this.cpu.interrupts.enabled;
+  }
+
   override hasWakeEvent(): boolean {
     return !this.asleep;
   }
