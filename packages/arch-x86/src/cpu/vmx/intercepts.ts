@@ -11,7 +11,7 @@ import { VmcsField as F } from "./fields.js";
 import { cr0Fits, cr4Fits } from "./fixed-bits.js";
 import { displacementOf, operandInformation } from "./instruction-information.js";
 import { interceptPort } from "./io-intercept.js";
-import { EventType, type ExitDetails, ExitReason, eventInformation, VmExit } from "./vm-exit.js";
+import { EventType, ExitReason, eventInformation, VmExit } from "./vm-exit.js";
 import type { Vmcs } from "./vmcs.js";
 
 // Instructions that VMX operation looks at: SDM volume 3, 26.1 and 26.3. Faults for want of privilege come first.
@@ -26,8 +26,10 @@ const TSC = 0x10;
 
 const wide = (lo: number, hi: number): bigint => (BigInt(hi >>> 0) << 32n) | BigInt(lo >>> 0);
 
-function leave(cpu: X86Cpu, reason: ExitReason, details: ExitDetails = {}): never {
-  throw new VmExit(reason, { length: currentInstruction(cpu).length, ...details });
+/** Not thrown, as these exits are frequent. */
+function leave(cpu: X86Cpu, reason: ExitReason, qualification = 0n): Status {
+  const { length } = currentInstruction(cpu);
+  return cpu.vmx.leave(new VmExit(reason, { length, qualification }), cpu.currentIp);
 }
 
 /** What a helper does differently in VMX operation. Undefined: nothing. Throws faults and exits. */
@@ -56,8 +58,7 @@ export function intercept(
       return privileged(cpu, vmcs, constant);
     case Helper.invalidatePage:
       requireRing0(cpu);
-      if (exits(Primary.invlpgExiting)) leave(cpu, ExitReason.invlpg, { qualification: wide(aLo, aHi) });
-      return undefined;
+      return exits(Primary.invlpgExiting) ? leave(cpu, ExitReason.invlpg, wide(aLo, aHi)) : undefined;
     case Helper.invalidatePcid:
       if (!cpu.vmx.hasSecondary(Secondary.invpcid)) throw invalidOpcode();
       requireRing0(cpu);
@@ -110,7 +111,7 @@ function privileged(cpu: X86Cpu, vmcs: Vmcs, which: number): Status | undefined 
   if (which === Privileged.clearTaskSwitched) {
     if ((vmcs.get(F.CR0_MASK) & CR0_BIT.TS) === 0) return undefined;
     if ((vmcs.get(F.CR0_SHADOW) & CR0_BIT.TS) !== 0)
-      leave(cpu, ExitReason.controlRegister, { qualification: BigInt(CrAccess.clts << 4) });
+      return leave(cpu, ExitReason.controlRegister, BigInt(CrAccess.clts << 4));
     return Status.next;
   }
   const { opcode, length } = currentInstruction(cpu);
@@ -147,7 +148,7 @@ function timestamp(cpu: X86Cpu, vmcs: Vmcs, withProcessor: boolean, exits: boole
   const { core } = cpu;
   if (withProcessor && !cpu.vmx.hasSecondary(Secondary.rdtscp)) throw invalidOpcode();
   if ((core.lo(CR4) & CR4_BIT.TSD) !== 0) requireRing0(cpu);
-  if (exits) leave(cpu, withProcessor ? ExitReason.rdtscp : ExitReason.rdtsc);
+  if (exits) return leave(cpu, withProcessor ? ExitReason.rdtscp : ExitReason.rdtsc);
   setPair(cpu, guestTimestamp(cpu, vmcs));
   // Who reads that the preemption timer has ended leaves before the next instruction.
   if (cpu.vmx.exits.timerEnded) core.requestDispatch();
@@ -161,7 +162,7 @@ const BITMAP_MSRS = 0x2000;
 function accessMsr(cpu: X86Cpu, vmcs: Vmcs, write: boolean): Status | undefined {
   requireRing0(cpu);
   const number = cpu.core.lo(GPR[Gpr.rcx]!) >>> 0;
-  if (msrExits(cpu, vmcs, number, write)) leave(cpu, write ? ExitReason.wrmsr : ExitReason.rdmsr);
+  if (msrExits(cpu, vmcs, number, write)) return leave(cpu, write ? ExitReason.wrmsr : ExitReason.rdmsr);
   return !write && number === TSC ? setPair(cpu, guestTimestamp(cpu, vmcs)) : undefined;
 }
 

@@ -1,3 +1,4 @@
+import type { Status } from "@hypercraft/engine";
 import type { Decoded } from "../../isa/decoded.js";
 import type { X86Cpu } from "../cpu.js";
 import { checkPort } from "../port-access.js";
@@ -18,23 +19,23 @@ const STRING = 16;
 const REPEATED = 32;
 const IMMEDIATE = 64;
 
-/** The port itself may be forbidden (#GP) before the guest leaves. */
+/** The port itself may be forbidden (#GP) before the guest leaves. Undefined: it does not. Throws faults. */
 export function interceptPort(
   cpu: X86Cpu,
   vmcs: Vmcs,
   port: number,
   size: number,
   input: boolean,
-): undefined {
+): Status | undefined {
   checkPort(cpu, port, size);
-  if (!portExits(cpu, vmcs, port, size)) return;
+  if (!portExits(cpu, vmcs, port, size)) return undefined;
   const d = currentInstruction(cpu);
   const string = d.opcode >= 0x6c && d.opcode <= 0x6f;
   const immediate = d.opcode >= 0xe4 && d.opcode <= 0xe7;
   const kind = (string ? STRING : 0) | (string && d.repeat !== 0 ? REPEATED : 0);
   const qualification = (size - 1) | (input ? IN : 0) | kind | (immediate ? IMMEDIATE : 0) | (port << 16);
   const segment = input ? Seg.es : d.segment >= 0 ? d.segment : Seg.ds;
-  throw new VmExit(ExitReason.io, {
+  const exit = new VmExit(ExitReason.io, {
     length: d.length,
     qualification: BigInt(qualification >>> 0),
     ...(string && {
@@ -42,6 +43,7 @@ export function interceptPort(
       information: addressInformation(d, segment),
     }),
   });
+  return cpu.vmx.leave(exit, cpu.currentIp);
 }
 
 function portExits(cpu: X86Cpu, vmcs: Vmcs, port: number, size: number): boolean {
