@@ -21,7 +21,7 @@ import { rootOperation } from "./root-operation.js";
  */
 export class X86PerCpu extends BasePerCpu<X86GuestVCpu> {
   private readonly core: Core;
-  private readonly cpu: X86Cpu;
+  readonly cpu: X86Cpu;
   private readonly hal: HyperCraftHal;
   private region: HostPhysAddr | undefined;
 
