@@ -8,7 +8,6 @@ export interface Toolchain {
 }
 
 export const architectureNames: string[];
-export const benchNames: string[];
 /** What takes the place of an architecture's name for the guest BIOS. */
 export const BIOS: string;
 export const pinned: { clang: string; lld: string };

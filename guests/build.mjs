@@ -77,9 +77,6 @@ const usesFloat = (source) => /^float\./.test(basename(source));
 /** Names of the architectures that can be built. */
 export const architectureNames = Object.keys(architectures);
 
-/** Those that have a benchmark program, too. */
-export const benchNames = architectureNames.filter((name) => architectures[name].linux !== undefined);
-
 /** Versions that toolchain.json pins: { clang, lld }. */
 export const pinned = JSON.parse(readFileSync(join(guests, "toolchain.json"), "utf8"));
 

@@ -107,9 +107,6 @@ BODY(read_gs_base, "rdgsbase %0")
 BODY(write_cr0, "movq %0, %%cr0")
 BODY(clear_efer, "movl $0xc0000080, %%ecx\n xorl %%edx, %%edx\n movl $0x801, %%eax\n wrmsr")
 
-/* A processor may let what it does not know pass, as QEMU's does; if it traps, then so. */
-#define WORKED_OR_PROTECTED(cause) ((cause) == WORKED || TRAPPED(cause, VECTOR_PROTECTION, 0))
-
 enum verdict check_msrs(struct buffer *note) {
   u64 lstar = msr_read(MSR_LSTAR);
   s64 unknown = trap_of(read_unknown_msr, 0), bad = trap_of(write_bad_lstar, 0);

@@ -62,7 +62,6 @@ USER_CODE_OF(user_dr7, "movq %dr7, %rax")
 USER_CODE_OF(user_rdmsr, "rdmsr")
 USER_CODE_OF(user_wrmsr, "wrmsr")
 USER_CODE_OF(user_invlpg, "invlpg (%rbx)")
-USER_CODE_OF(user_wbinvd, "wbinvd")
 USER_CODE_OF(user_swapgs, "swapgs")
 USER_CODE_OF(user_in, "inb $0x80, %al")
 USER_CODE_OF(user_out, "outl %eax, %dx")
@@ -76,7 +75,7 @@ enum verdict check_user_privileged(struct buffer *note) {
       {user_lgdt, user_lgdt_end},     {user_lidt, user_lidt_end},     {user_lldt, user_lldt_end},
       {user_lmsw, user_lmsw_end},     {user_clts, user_clts_end},     {user_cr3, user_cr3_end},
       {user_dr7, user_dr7_end},       {user_rdmsr, user_rdmsr_end},   {user_wrmsr, user_wrmsr_end},
-      {user_invlpg, user_invlpg_end}, {user_wbinvd, user_wbinvd_end}, {user_swapgs, user_swapgs_end},
+      {user_invlpg, user_invlpg_end}, {user_swapgs, user_swapgs_end},
       {user_in, user_in_end},         {user_out, user_out_end},       {user_ins, user_ins_end},
   };
   for (unsigned i = 0; i < COUNT(list); i++) {

@@ -20,6 +20,9 @@ static inline s64 trap_of(u64 (*body)(u64), u64 argument) {
 
 #define TRAPPED(cause, vector, error) ((u64)(cause) == cause_of(vector, error))
 
+/* A processor may let what it does not know pass, as QEMU's does; if it traps, then so. */
+#define WORKED_OR_PROTECTED(cause) ((cause) == WORKED || TRAPPED(cause, VECTOR_PROTECTION, 0))
+
 /* The same by a gate of the interrupt table, which the error code names. QEMU counts gates by half their size. */
 #define GATE_TRAPPED(cause, vector, gate) \
   (TRAPPED(cause, vector, (gate) << 3 | 2) || TRAPPED(cause, vector, (gate) << 4 | 2))

@@ -47,25 +47,27 @@ test("its shell takes commands from a pipe", async () => {
   expect(Math.min(cold.instructions / cold.blocks, cold.codeBytes / cold.instructions)).toBeGreaterThan(1);
 });
 
-test("machines of both architectures side by side do what each does alone; a snapshot of one goes on alone", async () => {
+test("machines of all architectures side by side do what each does alone; a snapshot of one goes on alone", async () => {
   const guest = ["--memory", "32M", "--append", "selftest", "--deterministic", "--stats=json"];
   const [riscv, arm] = [guest, ["--arch", "arm64", "--cpus", "2", ...guest]];
+  const x86 = ["--arch", "x86-64", "--cpus", "2", ...guest];
   const saved = ["--snapshot-at", "700K", "--snapshot-to", path("arm.snap")];
-  const both = await hypercraft("run", ...riscv, "--and", ...arm, ...saved);
-  expect(both.code).toBe(0);
+  const all = await hypercraft("run", ...riscv, "--and", ...arm, ...saved, "--and", ...x86);
+  expect(all.code).toBe(0);
   const of = (text: string, name: string) =>
     text.split("\n").flatMap((line) => (line.startsWith(`[${name}] `) ? [line.slice(name.length + 3)] : []));
   // A return before a line would hide its mark.
   const shown = (text: string) => text.replaceAll("\r", "").trimEnd();
-  const saw = (name: string) => shown(of(both.out, name).join("\n"));
+  const saw = (name: string) => shown(of(all.out, name).join("\n"));
   for (const [name, args] of [
     ["riscv64", riscv],
     ["arm64", arm],
+    ["x86-64", x86],
   ] as const) {
     const alone = await hypercraft("run", ...args);
     expect(saw(name)).toBe(shown(alone.out));
     const stats = (text: string) => JSON.parse(text.split("\n").find((line) => line.startsWith("{"))!);
-    const [{ instructions, exits }, expected] = [stats(of(both.err, name).join("\n")), stats(alone.err)];
+    const [{ instructions, exits }, expected] = [stats(of(all.err, name).join("\n")), stats(alone.err)];
     expect({ instructions, exits }).toEqual({ instructions: expected.instructions, exits: expected.exits });
   }
   const resumed = await hypercraft("snapshot", "resume", path("arm.snap"));
