@@ -41,7 +41,6 @@ export function resetState(cpu: X86Cpu): void {
   const cs = SEGMENTS[Seg.cs] as SegmentFields;
   core.set(cs.selector, 0xf000, 0);
   core.set(cs.base, 0xffff_0000 | 0, 0);
-  core.set(cs.rights, DATA | RIGHTS.code, 0);
   for (const table of [GDTR, IDTR]) core.set(table.limit, 0xffff, 0);
   core.set(LDTR.limit, 0xffff, 0);
   core.set(LDTR.rights, RIGHTS.present | 2, 0);

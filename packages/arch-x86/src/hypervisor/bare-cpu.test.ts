@@ -34,6 +34,13 @@ describe.each<Tier>(["cold", "hot"])("a processor that the guest owns (%s tier)"
     expect([vcpu.getPc(), vcpu.state, vcpu.retired]).toEqual([BigInt(CODE + code.length), "Blocked", 6]);
   });
 
+  it("has a code segment after reset that may be written", async () => {
+    // mov byte cs:[0x10], 7; hlt
+    const { vm } = guest(REAL, [0x2e, 0xc6, 0x06, 0x10, 0, 7, 0xf4], tier);
+    expect(await vm.run({ onIdle: "stop" })).toEqual({ kind: "idle" });
+    expect(vm.memory?.readU16(0x7010)).toBe(7);
+  });
+
   it("enters protected mode, flat, with the registers of the protocol", async () => {
     // mov eax, cs; mov ecx, ds; lea edx, [ebx+0x100000]; mov esi, [edx-0xf8007]; hlt
     const code = [
