@@ -62,7 +62,7 @@ export function resetGuest(root: RootVmcs): void {
   root.write(F.GUEST_CR4, BigInt(CR4_BIT.VMXE));
   setEfer(root, 0);
   for (const number of SEGMENTS) setSegment(root, number, 0, 0, LIMIT, DATA);
-  setSegment(root, Seg.cs, RESET_CS.selector, RESET_CS.base, LIMIT, DATA | RIGHTS.code);
+  setSegment(root, Seg.cs, RESET_CS.selector, RESET_CS.base, LIMIT, DATA);
   setSegment(root, LDTR, 0, 0, LIMIT, RIGHTS.present | SystemType.ldt);
   setSegment(root, TR, 0, 0, LIMIT, RIGHTS.present | SystemType.busyTss);
   for (const field of [F.GUEST_GDTR_BASE, F.GUEST_IDTR_BASE]) root.write(field, 0n);
@@ -85,7 +85,7 @@ export function resetPageAttributes(root: RootVmcs): void {
 
 /** A start-up IPI: real mode at `vector` times 4 KiB. */
 export function startGuestAt(root: RootVmcs, vector: number): void {
-  setSegment(root, Seg.cs, vector << 8, vector << 12, LIMIT, DATA | RIGHTS.code);
+  setSegment(root, Seg.cs, vector << 8, vector << 12, LIMIT, DATA);
   root.write(F.GUEST_RIP, 0n);
   root.write(F.GUEST_ACTIVITY, 0n);
 }
@@ -109,7 +109,7 @@ export function placeGuest(root: RootVmcs, state: EntryState): void {
 
 function placeReal(root: RootVmcs, { cs, ip, data, registers }: RealEntry): void {
   for (const number of SEGMENTS) setSegment(root, number, data, 16 * data, LIMIT, DATA);
-  setSegment(root, Seg.cs, cs, 16 * cs, LIMIT, DATA | RIGHTS.code);
+  setSegment(root, Seg.cs, cs, 16 * cs, LIMIT, DATA);
   root.write(F.GUEST_RIP, BigInt(ip));
   root.write(F.GUEST_RSP, BigInt(registers?.rsp ?? 0));
 }
