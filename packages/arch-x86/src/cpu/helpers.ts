@@ -103,8 +103,7 @@ export function runHelper(
     case Helper.pause:
       return pause(cpu, constant);
     case Helper.vmxCheck:
-      checkVmxInstruction(cpu, constant as VmxInstruction);
-      return Status.next;
+      return checkVmxInstruction(cpu, constant as VmxInstruction);
     case Helper.vmx: {
       const instruction = (constant & VMX_INSTRUCTION) as VmxInstruction;
       const operands = constant >> OPERANDS_SHIFT;

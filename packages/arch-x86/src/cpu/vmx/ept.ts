@@ -39,7 +39,6 @@ export class Ept implements SecondStage {
     this.key = eptp;
     this.root = eptp - (eptp % 4096);
     this.flags = ((eptp % 4096) & FLAGS_ENABLED) !== 0;
-    cpu.vmx.guestPages.select(eptp);
   }
 
   /** Throws the exit of a violation or misconfiguration. `table`: the access is to a paging structure of the guest. */

@@ -1,3 +1,4 @@
+import { Status } from "@hypercraft/engine";
 import { CR4 as CR4_BIT } from "../control-bits.js";
 import type { X86Cpu } from "../cpu.js";
 import { isCanonicalAddress } from "../exceptions.js";
@@ -37,15 +38,17 @@ const MODE_ERROR = (cpu: X86Cpu): boolean =>
   !cpu.protectedMode || cpu.virtual8086 || (cpu.longMode && !cpu.bits64);
 
 /** Before the operands of a VMX instruction are looked at: #UD, an exit, #GP. */
-export function checkVmxInstruction(cpu: X86Cpu, instruction: VmxInstruction): void {
+export function checkVmxInstruction(cpu: X86Cpu, instruction: VmxInstruction): Status {
   const { vmx, core } = cpu;
   const { vmxon, vmcall } = VmxInstruction;
   if (instruction === vmxon ? (core.lo(CR4) & CR4_BIT.VMXE) === 0 : !vmx.active) throw invalidOpcode();
   // VMCALL asks nothing more before it leaves a guest.
   if (!(vmx.guest && instruction === vmcall) && MODE_ERROR(cpu)) throw invalidOpcode();
-  if (vmx.guest) throw new VmExit(REASONS[instruction], exitDetails(cpu, instruction));
+  if (vmx.guest)
+    return vmx.leave(new VmExit(REASONS[instruction], exitDetails(cpu, instruction)), cpu.currentIp);
   if (cpu.cpl !== 0) throw generalProtection();
   if (instruction === vmxon && !vmx.active) checkVmxon(cpu);
+  return Status.next;
 }
 
 function exitDetails(cpu: X86Cpu, instruction: VmxInstruction): ExitDetails {

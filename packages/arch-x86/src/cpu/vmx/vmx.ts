@@ -67,6 +67,8 @@ export class Vmx {
   /** The VPID of the guest that runs; 0 is the host's, and that of guests without one. */
   vpid = 0;
   readonly guestPages: GuestPages;
+  /** The last one. */
+  private ept: Ept | undefined;
   /** Its exits between instructions. */
   readonly exits: BoundaryExits;
   readonly checks: EntryChecks = new EntryChecks();
@@ -106,7 +108,13 @@ export class Vmx {
     this.stepping = (primary & Primary.monitorTrapFlag) !== 0;
     this.exits.begin();
     if (this.hasSecondary(Secondary.vpid)) this.vpid = vmcs.get(VmcsField.VPID);
-    if (this.hasSecondary(Secondary.ept)) cpu.secondStage = new Ept(cpu, vmcs.address(VmcsField.EPT_POINTER));
+    if (this.hasSecondary(Secondary.ept)) cpu.secondStage = this.eptOf(vmcs.address(VmcsField.EPT_POINTER));
+  }
+
+  private eptOf(pointer: number): Ept {
+    if (this.ept?.key !== pointer) this.ept = new Ept(this.cpu, pointer);
+    this.guestPages.select(pointer);
+    return this.ept;
   }
 
   /** IRET ends the blocking of NMIs; not in a guest whose NMIs are all the hypervisor's. */
