@@ -66,6 +66,21 @@ test.each([[[]], [["--mode", "bare"]]])(
   },
 );
 
+test("a snapshot knows of the guest BIOS", async () => {
+  const file = join(folder, "snapshot");
+  const save = ["--snapshot-at", "1", "--snapshot-to", file];
+  const bioses = [
+    ["--guest-bios", "the guest BIOS"],
+    [`--guest-bios=${ownBios}`, ownBios],
+  ] as const;
+  for (const [option, name] of bioses) {
+    await runPc(option, "--kernel", flat, "--memory", "16M", ...save);
+    const process = new FakeProcess({ architectures: ARCHITECTURES });
+    expect(await process.run("snapshot", "info", file)).toBe(0);
+    expect(process.stdout.text).toContain(`images        ${name}, ${folder}`);
+  }
+});
+
 test.each([[[]], [["--mode", "bare"]]])(
   "with nothing to run, it runs the embedded guest, %j",
   async (mode) => {

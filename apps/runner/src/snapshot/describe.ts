@@ -42,12 +42,13 @@ export async function diskIdentity({ file }: DiskConfig): Promise<{ size: number
 
 /** The configuration as it holds in any folder. */
 function absolute(config: MachineConfig): MachineConfig {
-  const { kernel, initrd, bios, dtb } = config;
+  const { kernel, initrd, bios, guestBios, dtb } = config;
   return {
     ...config,
     ...(kernel && { kernel: whole(kernel) }),
     ...(initrd && { initrd: whole(initrd) }),
     ...(bios && { bios: whole(bios) }),
+    ...(guestBios && { guestBios: guestBios === "own" ? guestBios : whole(guestBios) }),
     ...(dtb && { dtb: whole(dtb) }),
     loads: config.loads.map(({ file, address }) => ({ file: whole(file), address })),
     disks: config.disks.map(({ file, mode }) => ({ file: whole(file), mode })),
