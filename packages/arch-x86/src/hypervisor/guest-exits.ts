@@ -1,4 +1,5 @@
 import type { ExitAnswer, VmExitInfo } from "@hypercraft/hypercraft";
+import { RFLAG } from "../cpu/control-bits.js";
 import { Fault, Vector } from "../cpu/fault.js";
 import { CR2, Gpr } from "../cpu/state.js";
 import { VmcsField as F } from "../cpu/vmx/fields.js";
@@ -146,7 +147,9 @@ export class GuestExits {
 
   /** An exception of the instruction at the pc, which counts as executed by that. */
   private inject(vector: number, errorCode: number, reason: number): undefined {
-    const { vcpu } = this;
+    const { root, vcpu } = this;
+    // What a fault pushes has RF, and an event that is injected pushes the guest's flags.
+    root.write(F.GUEST_RFLAGS, BigInt((root.get(F.GUEST_RFLAGS) | RFLAG.RF) >>> 0));
     vcpu.core.finishInstruction(0);
     vcpu.core.traps++;
     vcpu.events.raise(vector, errorCode);

@@ -102,6 +102,8 @@ describe("model-specific registers", () => {
       0n,
       BigInt(0x10_0000 + at),
     ]);
+    // The frame's flags have RF, as a fault's.
+    expect((run.vm.memory?.readU32(stack + 24) ?? 0) & 0x1_0000).toBe(0x1_0000);
   });
 
   test("the guest's own have no exit", () => {
