@@ -243,7 +243,8 @@ export class X86GuestVCpu extends X86VCpu {
   }
 
   override save(): X86GuestState {
-    // What an entry would inject waits with the rest.
+    // What the entry was to inject waits with the rest.
+    this.leaveGuest();
     const { root } = this.cpu.vmx;
     const controls = Object.entries(GUEST_CONTROLS).map(([name, field]) => [name, root.read(field)]);
     return { ...super.save(), events: this.events.state(), vmcs: Object.fromEntries(controls) };
