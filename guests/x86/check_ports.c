@@ -4,6 +4,8 @@
 #include "checks.h"
 #include "console.h"
 #include "io.h"
+#include "layout.h"
+#include "pages.h"
 #include "string.h"
 #include "task.h"
 
@@ -69,7 +71,29 @@ enum verdict check_port_strings(struct buffer *note) {
   return PASS;
 }
 
+static u64 read_8_scratch(u64 to) { return INS("rep insb", SCRATCH, to, 8); }
+static u64 write_8_scratch(u64 from) { return OUTS("rep outsb", SCRATCH, from, 8); }
+
 /* A page that is missing in the midst of a string stops it there, with what was done done. */
+enum verdict check_port_fault(struct buffer *note) {
+  if (!board.has_uart) return SKIP;
+  paddr page = page_new();
+  u8 *end = (u8 *)arch_at(page) + PAGE_SIZE - 3;
+  u64 at = TEST_BASE + PAGE_SIZE - 3, unused;
+  arch_test_map(page, RIGHT_READ | RIGHT_WRITE);
+  io_write8(SCRATCH, 'x');
+  struct fault read = attempt(read_8_scratch, at, &unused);
+  bool all_read = memcmp(end, "xxx", 3) == 0;
+  memcpy(end, "abc", 3);
+  struct fault write = attempt(write_8_scratch, at, &unused);
+  u8 last = io_read8(SCRATCH);
+  arch_test_map(0, 0);
+  page_free(page);
+  EXPECT(TRAPPED(read.cause, VECTOR_PAGE, PAGE_WRITE) && read.value == TEST_BASE + PAGE_SIZE && all_read);
+  EXPECT(TRAPPED(write.cause, VECTOR_PAGE, 0) && write.value == TEST_BASE + PAGE_SIZE && last == 'c');
+  return PASS;
+}
+
 enum verdict check_port_nowhere(struct buffer *note) {
   io_write8(NOTHING, 0x55);
   EXPECT(io_read8(NOTHING) == 0xff && io_read16(NOTHING) == 0xffff && io_read32(NOTHING) == 0xffffffff);

@@ -47,6 +47,7 @@ const struct check arch_checks[] = {
 
     {"port-widths", check_port_widths},
     {"port-strings", check_port_strings},
+    {"port-fault", check_port_fault},
     {"port-nowhere", check_port_nowhere},
     {"pit", check_pit},
     {"cmos", check_cmos},

@@ -59,7 +59,7 @@ check_fn check_rights, check_write_protect, check_smep, check_smap, check_access
     check_1g, check_global, check_invpcid, check_code_change, check_remote_tlb;
 
 /* check_ports.c */
-check_fn check_port_widths, check_port_strings, check_port_nowhere, check_pic, check_pit, check_cmos, check_pm_timer;
+check_fn check_port_widths, check_port_strings, check_port_fault, check_port_nowhere, check_pic, check_pit, check_cmos, check_pm_timer;
 
 /* check_mmio.c */
 check_fn check_mmio_forms, check_mmio_strings, check_mmio_registers, check_mmio_widths, check_nowhere, check_hpet;

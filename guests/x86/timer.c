@@ -8,12 +8,12 @@
 /* The PIT's third channel, whose output can be seen at port 61h. */
 enum { PIT_CHANNEL_2 = 0x42, PIT_CONTROL = 0x43, PORT_B = 0x61 };
 enum { GATE_2 = 1, SPEAKER = 2, OUTPUT_2 = 0x20, ONE_SHOT = 0xb0 };
-enum { PIT_RATE = 1193182, CALIBRATION = PIT_RATE / 100 };
+enum { PIT_RATE = 1193182, CALIBRATION = PIT_RATE / 1000 };
 enum { DIVIDE_BY_16 = 3 };
 
 static u64 apic_rate; /* the timer's, in counts a second */
 
-/* Ticks of the TSC, and counts of the local APIC's timer, in 10 ms by the PIT. */
+/* Ticks of the TSC, and counts of the local APIC's timer, in 1 ms by the PIT. */
 static void measure(u64 *ticks, u64 *counts) {
   u8 before = io_read8(PORT_B);
   io_write8(PORT_B, (before & ~SPEAKER) | GATE_2);
@@ -29,10 +29,10 @@ static void measure(u64 *ticks, u64 *counts) {
   io_write8(PORT_B, before);
 }
 
-/* The shortest of a few: whatever disturbs a measurement makes it longer. */
+/* The shortest of many: whatever disturbs a measurement makes it longer. */
 static void calibrate(void) {
   u64 ticks, counts, best = NEVER;
-  for (int i = 0; i < 5; i++) {
+  for (int i = 0; i < 25; i++) {
     measure(&ticks, &counts);
     if (ticks >= best) continue;
     best = ticks;
