@@ -1,4 +1,4 @@
-import type { ExitAnswer, VmExitInfo } from "@hypercraft/hypercraft";
+import type { DeviceWidth, ExitAnswer, VmExitInfo } from "@hypercraft/hypercraft";
 import { RFLAG } from "../cpu/control-bits.js";
 import { Fault, Vector } from "../cpu/fault.js";
 import { CR2, Gpr } from "../cpu/state.js";
@@ -248,22 +248,31 @@ export class GuestExits {
 
   // --- Ports ----------------------------------------------------------------------------------
 
-  private io(): Exit {
-    const { root } = this;
+  private io(): Exit | undefined {
+    const { root, vcpu } = this;
     const { port, width, input, string } = ioQualification(root.get(F.EXIT_QUALIFICATION));
     const raw = this.cause();
-    if (input) return { kind: "portRead", port, width, raw };
-    const value = string ? this.stringElement(width) : this.vcpu.getGprLo(Gpr.rax);
-    return { kind: "portWrite", port, width, value: (value & (2 ** (8 * width) - 1)) >>> 0, raw };
+    try {
+      if (!input) {
+        const value = string ? this.stringElement(width) : vcpu.getGprLo(Gpr.rax);
+        return { kind: "portWrite", port, width, value: (value & (2 ** (8 * width) - 1)) >>> 0, raw };
+      }
+      if (string) vcpu.cpu.memory.checkWrite(root.read(F.GUEST_LINEAR_ADDRESS), width, vcpu.cpu.cpl === 3);
+      return { kind: "portRead", port, width, raw };
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      return this.inject(error.vector, error.errorCode, ExitReason.io);
+    }
   }
 
-  /** What OUTS writes: it is in memory that the instruction has read already. */
-  private stringElement(width: number): number {
+  /** What OUTS writes: the guest has left before it looked. Throws the fault that it would have come upon. */
+  private stringElement(width: DeviceWidth): number {
+    const { cpu } = this.vcpu;
     try {
-      return Number(this.vcpu.cpu.memory.read(this.root.read(F.GUEST_LINEAR_ADDRESS), width as 1 | 2 | 4));
+      return Number(cpu.memory.read(this.root.read(F.GUEST_LINEAR_ADDRESS), width, cpu.cpl === 3));
     } catch (error) {
       // A device's, which is not to be asked twice.
-      if (error instanceof Fault || error instanceof VmExit) return ONES;
+      if (error instanceof VmExit) return ONES;
       throw error;
     }
   }

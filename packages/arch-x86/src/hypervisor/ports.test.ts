@@ -1,8 +1,9 @@
 import type { Tier } from "@hypercraft/engine";
-import { InstructionClock } from "@hypercraft/hypercraft";
+import { InstructionClock, type VmExitInfo } from "@hypercraft/hypercraft";
 import { describe, expect, test } from "vitest";
-import { Gpr } from "../cpu/state.js";
-import { codeGuest, createRig, runToStop, STOP } from "../testing/vm/rig.js";
+import { CR2, Gpr } from "../cpu/state.js";
+import { codeGuest, createRig, runToStop, STOP, TABLES } from "../testing/vm/rig.js";
+import { LOAD_TABLES, VECTOR_CALL, writeVectors } from "../testing/vm/vectors.js";
 
 // I/O instructions: each access of a guest reaches the VM's ports.
 
@@ -72,6 +73,29 @@ describe.each<Tier>(["cold", "hot"])("I/O instructions (%s tier)", (tier) => {
       ["out", 0, 4, 0xa7a6_a5a4],
     ]);
     expect([output.left, output.rsi]).toEqual([0n, BigInt(DATA + 8)]);
+  });
+
+  test.each([
+    ["rep insb", [0xf3, 0x6c]],
+    ["rep outsb", [0xf3, 0x6e]],
+  ])("%s comes upon a page fault before the port is accessed", (_, code) => {
+    const guest = codeGuest([...LOAD_TABLES, ...code, ...STOP], { rig: createRig(undefined, tier) });
+    const { vm, vcpu } = guest;
+    writeVectors(vm);
+    let accesses = 0;
+    const device = { read: () => accesses++, write: () => accesses++ };
+    vm.ports.add({ name: "port", base: PORT, size: 8, device });
+    // The last 2 MiB that the tables map are RAM.
+    const [gigabyte, directory] = [TABLES + 0x1000 + 8 * 3, 0x8000];
+    vm.memory?.writeU64(gigabyte, BigInt(directory) + 3n);
+    vm.memory?.writeU64(directory + 8 * 511, 0x20_0083n);
+    for (const register of [Gpr.rsi, Gpr.rdi]) vcpu.setGpr(register, 2n ** 32n - 2n);
+    vcpu.setGpr(Gpr.rdx, BigInt(PORT));
+    vcpu.setGpr(Gpr.rcx, 5n);
+    let exit: VmExitInfo = vcpu.run(1000);
+    for (; exit.kind !== "hypercall"; exit = vcpu.run(1000)) vm.handleExit(vcpu, exit);
+    expect(exit.nr).toBe(BigInt(VECTOR_CALL + 14));
+    expect([accesses, vcpu.getGpr(Gpr.rcx), vcpu.core.big(CR2)]).toEqual([2, 3n, 2n ** 32n]);
   });
 
   test("nothing behind a port reads ones, and takes what it is given", () => {
