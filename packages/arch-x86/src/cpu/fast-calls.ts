@@ -10,6 +10,7 @@ import { EFER, GPR, Gpr, msr, Seg } from "./state.js";
 
 const [STAR, LSTAR, CSTAR] = [msr("IA32_STAR"), msr("IA32_LSTAR"), msr("IA32_CSTAR")];
 const FMASK = msr("IA32_FMASK");
+const SYSCALL_LENGTH = 2;
 const CODE =
   RIGHTS.granularity | RIGHTS.present | RIGHTS.segment | RIGHTS.code | RIGHTS.writable | RIGHTS.accessed;
 const DATA =
@@ -24,7 +25,7 @@ function loadFlat(cpu: X86Cpu, cs: number, ss: number, cpl: number, long: boolea
 }
 
 /**
- * SYSCALL, an instruction of two bytes. In compatibility mode it goes to IA32_CSTAR, as AMD's manual has it and
+ * SYSCALL. In compatibility mode it goes to IA32_CSTAR, as AMD's manual has it and
  * hypervisors with their tests count on; Intel's processors leave that out.
  */
 export function syscall(cpu: X86Cpu): void {
@@ -32,7 +33,10 @@ export function syscall(cpu: X86Cpu): void {
   if (!cpu.longMode || (core.lo(EFER) & EFER_BIT.SCE) === 0) throw invalidOpcode();
   const flags = readFlags(core);
   const target = cpu.bits64 ? LSTAR : CSTAR;
-  core.setBig(GPR[Gpr.rcx]!, cpu.currentIp + 2n);
+  if (cpu.bits64) {
+    const next = (core.pcLo() >>> 0) + SYSCALL_LENGTH;
+    core.set(GPR[Gpr.rcx]!, next | 0, core.pcHi() + Math.floor(next / 2 ** 32));
+  } else core.setBig(GPR[Gpr.rcx]!, cpu.currentIp + BigInt(SYSCALL_LENGTH));
   core.set(GPR[Gpr.r11]!, flags & ~RFLAG.RF, 0);
   const cs = core.hi(STAR) & 0xffff;
   loadFlat(cpu, cs & ~3, cs + 8, 0, true);

@@ -33,7 +33,6 @@ import {
   IDTR,
   interruptShadow,
   LDTR,
-  msr,
   pauses,
   RFLAGS,
   SEGMENTS,
@@ -44,6 +43,7 @@ import {
   XCR0,
 } from "./state.js";
 import { stringRun } from "./string-runs.js";
+import { giveTimestamp } from "./timestamp.js";
 import { enterGuest } from "./vmx/entry.js";
 import { checkVmxInstruction, executeVmxInstruction } from "./vmx/instructions.js";
 import { intercept } from "./vmx/intercepts.js";
@@ -372,13 +372,7 @@ function cpuid(cpu: X86Cpu): Status {
 function timestamp(cpu: X86Cpu, withProcessor: boolean): Status {
   const { core } = cpu;
   if ((core.lo(CR4) & CR4_BIT.TSD) !== 0 && cpu.cpl !== 0) throw generalProtection();
-  const ticks = cpu.ticks();
-  const adjust = msr("IA32_TSC_ADJUST");
-  const lo = ((ticks | 0) + core.lo(adjust)) | 0;
-  const carry = lo >>> 0 < core.lo(adjust) >>> 0 ? 1 : 0;
-  core.set(GPR[Gpr.rax]!, lo, 0);
-  core.set(GPR[Gpr.rdx]!, (Math.floor(ticks / 2 ** 32) + core.hi(adjust) + carry) | 0, 0);
-  if (withProcessor) core.set(GPR[Gpr.rcx]!, core.lo(msr("IA32_TSC_AUX")), 0);
+  giveTimestamp(cpu, withProcessor);
   return Status.next;
 }
 

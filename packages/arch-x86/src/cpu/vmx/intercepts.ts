@@ -4,7 +4,8 @@ import { debugNumber, requireRing0 } from "../control-registers.js";
 import type { X86Cpu } from "../cpu.js";
 import { invalidOpcode } from "../fault.js";
 import { Helper, Privileged, SystemRegister } from "../helper-ids.js";
-import { CR4, GPR, Gpr, msr } from "../state.js";
+import { CR4, GPR, Gpr } from "../state.js";
+import { giveTimestamp } from "../timestamp.js";
 import {
   CONTROL_CR0,
   CrAccess,
@@ -151,10 +152,15 @@ function timestamp(cpu: X86Cpu, vmcs: Vmcs, withProcessor: boolean, exits: boole
   if (withProcessor && !cpu.vmx.hasSecondary(Secondary.rdtscp)) throw invalidOpcode();
   if ((core.lo(CR4) & CR4_BIT.TSD) !== 0) requireRing0(cpu);
   if (exits) return leave(cpu, withProcessor ? ExitReason.rdtscp : ExitReason.rdtsc);
-  setPair(cpu, guestTimestamp(cpu, vmcs));
+  const offsetting = (vmcs.get(F.PROCESSOR_CONTROLS) & Primary.tscOffsetting) !== 0;
+  giveTimestamp(
+    cpu,
+    withProcessor,
+    offsetting ? vmcs.lo(F.TSC_OFFSET) : 0,
+    offsetting ? vmcs.hi(F.TSC_OFFSET) : 0,
+  );
   // Who reads that the preemption timer has ended leaves before the next instruction.
   if (cpu.vmx.exits.timerEnded) core.requestDispatch();
-  if (withProcessor) core.set(GPR[Gpr.rcx]!, core.lo(msr("IA32_TSC_AUX")), 0);
   return Status.next;
 }
 
