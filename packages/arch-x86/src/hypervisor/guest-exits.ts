@@ -125,7 +125,9 @@ export class GuestExits {
   }
 
   private unexpected(reason: number): Exit {
-    const message = `the hypervisor has nothing for ${exitReasonText(reason)}`;
+    const text = exitReasonText(reason);
+    const shutDown = reason === ExitReason.tripleFault;
+    const message = shutDown ? `it has shut down by a ${text}` : `the hypervisor has nothing for ${text}`;
     return { kind: "failEntry", code: reason, message, raw: this.cause() };
   }
 

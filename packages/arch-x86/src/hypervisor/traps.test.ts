@@ -217,6 +217,17 @@ describe("other instructions", () => {
     const end = await run.vm.run();
     expect(end).toMatchObject({ kind: "failed", report: { exit: { raw: { reason: "triple fault" } } } });
   });
+
+  test("a task switch ends with a report that names it", async () => {
+    const run = guest();
+    const gdt = { base: 0x2_0000, limit: 0x1f };
+    run.vcpu.start({ kind: "protected", pc: 0x10_0000, code: 8, data: 16, gdt });
+    run.vm.memory?.writeU64(0x2_0018, 0x0000_8900_0000_0067n);
+    // jmp 0x18:0
+    run.vm.memory?.write(0x10_0000, Uint8Array.of(0xea, 0, 0, 0, 0, 0x18, 0));
+    const end = await run.vm.run();
+    expect(end).toMatchObject({ kind: "failed", report: { exit: { raw: { reason: "task switch" } } } });
+  });
 });
 
 describe("an entry that VMX refuses ends with the rule that was broken", () => {

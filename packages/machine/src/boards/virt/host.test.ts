@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { snapshotHash } from "../../snapshot/container.js";
 import { DeterministicClock } from "../../time/clock.js";
 import { type ArmVirtOptions, createArmVirt, restoreArmVirt } from "../arm-virt.js";
+import { createPc, type PcOptions, restorePc } from "../pc.js";
 import { createRiscvVirt, type RiscvVirtOptions, restoreRiscvVirt } from "../riscv-virt.js";
 import { testConsole } from "../testing/test-console.js";
 import { BoardHost } from "./host.js";
@@ -11,7 +12,10 @@ const MIB = 1 << 20;
 const memory = 32 * MIB;
 const room = { memory };
 const code = (name: string) => expect.objectContaining({ code: name });
-const image = (name: "riscv64" | "aarch64") => ({ name: `${name} guest`, bytes: embeddedGuest(name) });
+const image = (name: "riscv64" | "aarch64" | "x86_64") => ({
+  name: `${name} guest`,
+  bytes: embeddedGuest(name),
+});
 /** Instructions of AArch64 as a flat kernel. */
 const flat = (...words: number[]) => ({
   name: "flat",
@@ -38,8 +42,16 @@ const arm = (options: Partial<ArmVirtOptions> = {}) =>
     clock: new DeterministicClock(10),
     ...options,
   });
+const pc = (options: Partial<PcOptions> = {}) =>
+  createPc({
+    kernel: image("x86_64"),
+    memory,
+    console: testConsole(),
+    clock: new DeterministicClock(10),
+    ...options,
+  });
 
-type Made = Awaited<ReturnType<typeof arm>> | Awaited<ReturnType<typeof riscv>>;
+type Made = Awaited<ReturnType<typeof arm> | ReturnType<typeof riscv> | ReturnType<typeof pc>>;
 type Maker = (options: Pick<RiscvVirtOptions, "console" | "host">) => Promise<Made>;
 
 const GUESTS: Readonly<Record<string, Maker>> = {
@@ -48,6 +60,7 @@ const GUESTS: Readonly<Record<string, Maker>> = {
   "AArch64, GICv2": (given) => arm({ ...given, cpus: 2, append: "selftest" }),
   "AArch64, GICv3": (given) => arm({ ...given, gic: 3, append: "selftest" }),
   "AArch64, bare": (given) => arm({ ...given, mode: "bare", append: "selftest" }),
+  "x86-64": (given) => pc({ ...given, cpus: 2, append: "selftest" }),
 };
 const ROOMS = Object.keys(GUESTS).map(
   (name) => ({ memory, mode: name.endsWith("bare") ? "bare" : "vm" }) as const,
@@ -67,7 +80,7 @@ describe("machines of several architectures on one host", () => {
       const console = testConsole();
       together.push({ name, console, machine: await make({ console, host }) });
     }
-    expect(new Set(together.map(({ machine }) => machine.vm.vmid))).toEqual(new Set([1, 2, 3, 4, 5]));
+    expect(new Set(together.map(({ machine }) => machine.vm.vmid))).toEqual(new Set([1, 2, 3, 4, 5, 6]));
     // Ended by a count in the middle of things, so that a difference of one instruction shows.
     const ends = await host.run({ maxInstructions: 1_234_567 });
     for (const { name, machine, console } of together) {
@@ -133,6 +146,7 @@ describe("a snapshot", () => {
   test.each([
     ["RISC-V", riscv, restoreRiscvVirt],
     ["AArch64", arm, restoreArmVirt],
+    ["x86-64", pc, restorePc],
   ] as const)(
     "of one machine of several goes on elsewhere, alone or with others: %s",
     async (_, make, restore) => {
@@ -167,7 +181,7 @@ describe("a machine's place", () => {
     const stays = await arm({ host });
     const { freeFrames } = host.memory.frames;
     const texts = new Set<string>();
-    for (const make of [riscv, arm, riscv, arm]) {
+    for (const make of [riscv, arm, pc, riscv, arm, pc]) {
       const console = testConsole();
       const machine = await make({ host, console, append: "selftest", tier: "hot" });
       const beside = { instructions: machine.statistics().instructions, vmid: machine.vm.vmid };
@@ -185,7 +199,7 @@ describe("a machine's place", () => {
       await expect(machine.run()).rejects.toThrow(code("BadState"));
     }
     // Each architecture twice the same.
-    expect(texts.size).toBe(2);
+    expect(texts.size).toBe(3);
   });
 
   test("is given back when a machine cannot be made", async () => {
