@@ -71,6 +71,32 @@ test.each([
   for (const budget of [101, 997]) compare(code, { 2: from, 7: to, 8: 700n }, unmapped, 400, budget);
 });
 
+test.each([
+  ["down a stack", 0x28000n, []],
+  ["down one that has no alignment", 0x28003n, []],
+  ["down to a page that is missing", 0x22010n, [0x21]],
+  ["down into devices", 0x100010n, []],
+] as const)("a base that moves by constants is still the same one: %s", (_name, stack, unmapped) => {
+  const code = [
+    toy("store", 1, 2, -8),
+    toy("addi", 2, 2, -8),
+    toy("store", 6, 2, -8),
+    toy("addi", 2, 2, -8),
+    toy("store", 3, 2, 4),
+    toy("load", 3, 2, 0),
+    toy("addi", 2, 2, 8),
+    toy("load", 4, 2, 0),
+    toy("load", 5, 2, -8),
+    toy("add", 6, 6, 3),
+    toy("add", 6, 6, 4),
+    toy("addi", 2, 2, -3),
+    toy("addi", 1, 1, 1),
+    toy("bltu", 1, 8, -13),
+    toy("halt"),
+  ];
+  for (const budget of [101, 997]) compare(code, { 2: stack, 8: 700n }, unmapped, 400, budget);
+});
+
 test("a base that changes between accesses ends what is checked together", () => {
   const code = [
     toy("load", 3, 2, 0),

@@ -7,7 +7,8 @@ import type { Edge, RegionBlock } from "./region.js";
 /**
  * How the accesses of a region find host memory with less than a TLB probe each.
  *
- * - *Groups*: accesses of one block at constant distances from the same value. One probe covers the bytes from
+ * - *Groups*: accesses of one block at constant distances from the same value, which may move by constants in between,
+ *   as a stack pointer does. One probe covers the bytes from
  *   the lowest to the highest, the others go straight to memory. If these bytes lie on two pages the block is
  *   left to the cold tier; where that happens often, the region is compiled again without (`unmerged`).
  * - *Streams*: accesses through the same register, with an index or without, in a loop or again and again. The page
@@ -16,13 +17,16 @@ import type { Edge, RegionBlock } from "./region.js";
  */
 export interface AccessPlan {
   readonly group: Group | null;
+  /** Distance of its first byte from what the group counts from. */
+  readonly distance: number;
   readonly stream: Stream | null;
 }
 
 /** Accesses checked together: at the first one, for all. */
 export interface Group {
-  /** What the distances are counted from: a `get`, or null for the block's page. */
+  /** Through what the first one goes: a `get`, or null for the block's page. Its own distance. */
   readonly base: Node | null;
+  readonly baseDistance: number;
   readonly first: Node;
   /** Distance of the lowest byte, and just past the highest. */
   low: number;
@@ -47,6 +51,7 @@ const MAX_STREAMS = 6;
 const MIN_WEIGHT = 3;
 const LOOP_WEIGHT = 8;
 const MAX_DISPLACEMENT = 1 << 20;
+const UNTOUCHED: Place = { origin: 0, distance: 0 };
 
 const ADD = opCode("i64.add");
 
@@ -54,7 +59,15 @@ interface Address {
   /** The register, or the page relative to that of the block. */
   readonly key: Field | number;
   readonly base: Node | null;
-  readonly displacement: number;
+  readonly baseDistance: number;
+  /** From what the register's values are counted from. */
+  readonly distance: number;
+}
+
+/** What a field holds: a value that nothing else is known of, and what was added to it since. */
+interface Place {
+  readonly origin: number;
+  readonly distance: number;
 }
 
 /** Plans the accesses of a region whose blocks are in reverse postorder. */
@@ -78,8 +91,10 @@ class Planner {
   private readonly indexed = [new Map<Field | number, Stream>(), new Map<Field | number, Stream>()] as const;
   /** Groups that may still grow. */
   private readonly open = [new Map<Field | number, Group>(), new Map<Field | number, Group>()] as const;
-  /** How often each field was set in the block so far; a `get` notes the count in its slot. */
-  private readonly versions = new Map<Field, number>();
+  /** What fields that were set in the block hold; each `get` notes in its slot which one of `seen` it gave. */
+  private readonly places = new Map<Field, Place>();
+  private readonly seen: Place[] = [];
+  private origins = 0;
 
   constructor(plans: Map<Node, AccessPlan>) {
     this.plans = plans;
@@ -87,18 +102,29 @@ class Planner {
 
   block({ ir, stop, delta }: RegionBlock, depth: number, merge: boolean): void {
     for (const map of this.open) map.clear();
-    this.versions.clear();
+    this.places.clear();
+    this.seen.length = 0;
     for (const n of ir.nodes) {
       if (stop >= 0 && n.insn >= stop) break;
-      if (n.op === Op.get) n.slot = this.versions.get(n.field as Field) ?? 0;
-      else if (n.op === Op.set) this.set(n.field as Field);
+      if (n.op === Op.get) n.slot = this.seen.push(this.place(n.field as Field)) - 1;
+      else if (n.op === Op.set) this.set(n.field as Field, n.a as Node);
       else if (n.op === Op.selectContext) for (const map of this.open) map.clear();
       else if (n.op === Op.load || n.op === Op.store) this.access(n, depth, merge, delta);
     }
   }
 
-  private set(field: Field): void {
-    this.versions.set(field, (this.versions.get(field) ?? 0) + 1);
+  private place(field: Field): Place {
+    return this.places.get(field) ?? UNTOUCHED;
+  }
+
+  private set(field: Field, value: Node): void {
+    const address = this.addressOf(value, 0);
+    // Moved by a constant: what is accessed through it goes on being counted from the same.
+    if (address?.key === field && Math.abs(address.distance) <= MAX_DISPLACEMENT) {
+      this.places.set(field, { origin: this.place(field).origin, distance: address.distance });
+      return;
+    }
+    this.places.set(field, { origin: ++this.origins, distance: 0 });
     for (const map of this.open) map.delete(field);
   }
 
@@ -112,7 +138,7 @@ class Planner {
     // Outside of loops a first access would only fill the stream.
     if (group === null || group.first === n)
       stream.weight += depth > 0 ? LOOP_WEIGHT ** Math.min(depth, 4) : again ? 1 : 0;
-    this.plans.set(n, { group, stream });
+    this.plans.set(n, { group, distance: address.distance, stream });
   }
 
   /** The sum of a register and something else: often on the same page as the last time, as an array in a loop is. */
@@ -122,10 +148,10 @@ class Planner {
     if (base === undefined || depth === 0) return;
     const stream = streamOf(this.indexed[kind], base.field as Field);
     stream.weight += LOOP_WEIGHT ** Math.min(depth, 4);
-    this.plans.set(n, { group: null, stream });
+    this.plans.set(n, { group: null, distance: 0, stream });
   }
 
-  private join(n: Node, kind: 0 | 1, { key, base, displacement: low }: Address): Group {
+  private join(n: Node, kind: 0 | 1, { key, base, baseDistance, distance: low }: Address): Group {
     const high = low + n.size;
     const group = this.open[kind].get(key);
     if (group !== undefined && Math.max(group.high, high) - Math.min(group.low, low) <= MAX_SPAN) {
@@ -134,14 +160,16 @@ class Planner {
       group.members++;
       return group;
     }
-    const made = { base, first: n, low, high, members: 1, host: -1 };
+    const made = { base, baseDistance, first: n, low, high, members: 1, host: -1 };
     this.open[kind].set(key, made);
     return made;
   }
 
   private addressOf(n: Node, delta: number): Address | undefined {
-    if (n.op === Op.pc)
-      return { key: Math.floor((n.lo + delta) / 4096), base: null, displacement: n.lo + delta };
+    if (n.op === Op.pc) {
+      const distance = n.lo + delta;
+      return { key: Math.floor(distance / 4096), base: null, baseDistance: 0, distance };
+    }
     let base = n;
     let displacement = 0;
     if (n.op === ADD && n.b?.op === Op.const) {
@@ -151,7 +179,10 @@ class Planner {
     }
     if (base.op !== Op.get) return undefined;
     const key = base.field as Field;
-    return base.slot === (this.versions.get(key) ?? 0) ? { key, base, displacement } : undefined;
+    const place = this.seen[base.slot] as Place;
+    const now = this.place(key);
+    if (place.origin !== now.origin || place.distance !== now.distance) return undefined;
+    return { key, base, baseDistance: place.distance, distance: place.distance + displacement };
   }
 
   /** Keep the streams that pay, and groups of two and more. */
@@ -161,11 +192,12 @@ class Planner {
       .filter(({ weight }) => weight >= MIN_WEIGHT)
       .sort((a, b) => b.weight - a.weight)
       .slice(0, MAX_STREAMS);
-    for (const [n, { group, stream }] of this.plans) {
+    for (const [n, { group, distance, stream }] of this.plans) {
       const merged = group !== null && group.members > 1 ? group : null;
       const kept = stream !== null && best.includes(stream) ? stream : null;
       if (merged === null && kept === null) this.plans.delete(n);
-      else if (merged !== group || kept !== stream) this.plans.set(n, { group: merged, stream: kept });
+      else if (merged !== group || kept !== stream)
+        this.plans.set(n, { group: merged, distance, stream: kept });
     }
   }
 }

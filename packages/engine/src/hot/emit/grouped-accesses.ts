@@ -1,6 +1,5 @@
 import type { Node } from "../../ir/node.js";
-import { Op } from "../../ir/ops.js";
-import type { Group, Stream } from "../accesses.js";
+import type { AccessPlan, Group, Stream } from "../accesses.js";
 import { W } from "../function-writer.js";
 import type { RegionBlock } from "../region.js";
 import type { CachedPages } from "./cached-pages.js";
@@ -23,16 +22,10 @@ export class GroupedAccesses {
   }
 
   /** Push the host address of the group's lowest byte; gives the distance of that of `n` from it. */
-  pushHost(block: RegionBlock, n: Node, group: Group, stream: Stream | null): number {
+  pushHost(block: RegionBlock, n: Node, group: Group, { distance, stream }: AccessPlan): number {
     if (group.first === n) this.check(block, n, group, stream);
     this.emission.w.get(group.host);
-    return this.displacement(n, group) - group.low;
-  }
-
-  private displacement(n: Node, { base }: Group): number {
-    const address = n.a as Node;
-    if (base === null) return this.values.pcOffset(address);
-    return address.op === Op.get ? 0 : (address.b as Node).lo;
+    return distance - group.low;
   }
 
   /** Check all bytes of a group and keep the host address of the lowest one. */
@@ -40,8 +33,9 @@ export class GroupedAccesses {
     const { w, locals } = this.emission;
     if (group.base === null) w.get(locals.page);
     else this.values.push(group.base);
-    if (group.low !== 0) {
-      w.i64Number(group.low);
+    const toLowest = group.low - group.baseDistance;
+    if (toLowest !== 0) {
+      w.i64Number(toLowest);
       w.op(W.i64Add);
     }
     const size = group.high - group.low;

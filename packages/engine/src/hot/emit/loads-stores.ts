@@ -88,7 +88,7 @@ export class LoadsStores {
       return 0;
     }
     const { group, stream } = plan;
-    if (group !== null) return this.groups.pushHost(block, n, group, stream);
+    if (group !== null) return this.groups.pushHost(block, n, group, plan);
     values.push(n.a as Node);
     this.pages.pushHost(block, n, stream as Stream);
     return 0;
