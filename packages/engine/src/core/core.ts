@@ -156,12 +156,13 @@ export class Core extends CoreCode implements CoreApi {
 
   /**
    * The access that was last tried and not settled inline, as a host can answer it: its bytes, and of a store the
-   * value. One of 16 bytes is asked for in halves. 0 bytes: an atomic, a probe or an access that crosses pages.
+   * value. One of 16 bytes is asked for in halves, one that crosses pages in aligned pieces where the CPU makes it in
+   * such. 0 bytes: an atomic, a probe, or else an access that crosses pages.
    */
   askedAccess(): { readonly size: 0 | 1 | 2 | 4 | 8; readonly lo: number; readonly hi: number } {
-    const { asked, askedUpper } = this.slow;
-    const value = W.accessValue + (askedUpper ? 2 : 0);
-    return { size: asked, lo: this.word(value) >>> 0, hi: this.word(value + 1) >>> 0 };
+    const { asked: size, askedAt, value } = this.slow;
+    const bytes = value.get(askedAt, Math.min(8, 16 - askedAt));
+    return { size, lo: Number(bytes & 0xffff_ffffn), hi: Number(bytes >> 32n) };
   }
 
   locate(write: boolean, lo: number, hi: number): number {

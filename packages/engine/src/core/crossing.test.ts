@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { type Field, StateLayout } from "../state/layout.js";
 import { SCRIPT_HALT, type Script, ScriptedCpu } from "../testing/scripted-cpu.js";
 import { Engine, type Tier } from "./engine.js";
-import { Access } from "./guest-cpu.js";
+import { Access, Translated } from "./guest-cpu.js";
 
 // Accesses that cross from RAM into a page of a device, out of one, or from device to device.
 
@@ -122,4 +122,48 @@ test("where devices are not accessed in pieces nothing is there, and RAM stays a
     expect(machine.bytes(DEVICE - 3, 3)).toEqual([0xfd, 0xfe, 0xff]);
     expect(machine.bytes(RAM_AGAIN, 8)).toEqual(before);
   }
+});
+
+/** Lets the host answer for devices; gives what it is asked, as address, bytes and value. */
+function answering(machine: ReturnType<typeof execute>, answers: readonly number[]) {
+  const { core, cpu } = machine;
+  const translate = cpu.translate.bind(cpu);
+  let at = 0;
+  cpu.translate = (access, lo, hi, size, out) => {
+    if (access === Access.fetch || lo < DEVICE || lo >= RAM_AGAIN)
+      return translate(access, lo, hi, size, out);
+    if (core.hasAnswer) return Translated.answered;
+    at = lo;
+    core.exit = "ask";
+    return Translated.exitBefore;
+  };
+  const asked: [address: number, size: number, value: number][] = [];
+  for (const answer of answers) {
+    expect([core.run(100), core.exit]).toEqual(["exit", "ask"]);
+    const { size, lo } = core.askedAccess();
+    asked.push([at, size, lo % 2 ** (8 * size)]);
+    core.answer(answer, 0);
+  }
+  return asked;
+}
+
+test("a host is asked for aligned pieces, and RAM has the rest", () => {
+  const load = execute(loading(8, false), DEVICE - 3);
+  expect(answering(load, [0x4433_2211, 0x55]).map(([at, size]) => [at, size])).toEqual([
+    [DEVICE, 4],
+    [DEVICE + 4, 1],
+  ]);
+  load.run();
+  expect(load.core.big(value)).toBe(0x5544_3322_11ff_fefdn);
+
+  const store = execute(storing(8), RAM_AGAIN - 3);
+  const before = store.bytes(RAM_AGAIN, 5);
+  expect(answering(store, [0, 0])).toEqual([
+    [RAM_AGAIN - 3, 1, 0x11],
+    [RAM_AGAIN - 2, 2, 0x3322],
+  ]);
+  // Nothing is stored before everything is answered.
+  expect(store.bytes(RAM_AGAIN, 5)).toEqual(before);
+  store.run();
+  expect(store.bytes(RAM_AGAIN, 5)).toEqual([0x44, 0x55, 0x66, 0x77, 0x88]);
 });

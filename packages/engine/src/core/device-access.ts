@@ -72,7 +72,7 @@ export class DeviceAccess {
 }
 
 /** The widest naturally aligned access at an address within so many bytes. */
-function pieceAt(physical: number, bytes: number): 1 | 2 | 4 {
+export function pieceAt(physical: number, bytes: number): 1 | 2 | 4 {
   if (physical % 4 === 0 && bytes >= 4) return 4;
   return physical % 2 === 0 && bytes >= 2 ? 2 : 1;
 }

@@ -1,6 +1,7 @@
 import { SlowAccess } from "../cold/slow-access.js";
 import { AccessValue } from "./access-value.js";
 import type { Core } from "./core.js";
+import { pieceAt } from "./device-access.js";
 import { Access, newTranslation, Status, Translated } from "./guest-cpu.js";
 import { W } from "./words.js";
 
@@ -23,11 +24,12 @@ export class SlowPath {
 
   /** Slow accesses so far. */
   count = 0;
-  /** What is asked of the CPU model, as a host can answer it: bytes, and whether they are the upper half of 16. */
+  /** What is asked of the CPU model, as a host can answer it: bytes, and from which one of the access on. */
   asked: 0 | 1 | 2 | 4 | 8 = 0;
-  askedUpper = false;
+  askedAt = 0;
   private readonly core: Core;
-  private readonly value: AccessValue;
+  /** The value of the access. */
+  readonly value: AccessValue;
   private readonly first = newTranslation();
   private readonly second = newTranslation();
   /** Virtual page of a TLB entry that only the current instruction may use. */
@@ -52,7 +54,7 @@ export class SlowPath {
     core.probing = (kind & SlowAccess.probe) !== 0;
     const plain = (kind & (SlowAccess.atomic | SlowAccess.probe)) === 0 && (lo & 0xfff) + size <= 4096;
     this.asked = plain ? (Math.min(size, 8) as 1 | 2 | 4 | 8) : 0;
-    this.askedUpper = false;
+    this.askedAt = 0;
     const watched = !core.watchpoints.none;
     if (watched && core.watches(access, lo, hi, size)) return Status.exitBefore;
     if ((lo & 0xfff) + size > 4096) return this.crossing(kind, access, size, lo, hi, valueLo, valueHi);
@@ -111,7 +113,7 @@ export class SlowPath {
     const access = ((kind >> SlowAccess.accessShift) & 3) as Access;
     if (access === Access.read) core.setAccessValue(core.answerLo, core.answerHi);
     if (!core.hasAnswer) {
-      this.askedUpper = true;
+      this.askedAt = 8;
       const nextLo = (lo + 8) | 0;
       const nextHi = (lo < 0 && nextLo >= 0 ? hi + 1 : hi) | 0;
       return core.cpu.translate(access, nextLo, nextHi, 8, this.second, (lo & 15) !== 0);
@@ -190,9 +192,9 @@ export class SlowPath {
     const nextLo = (lo + inFirst) | 0;
     const nextHi = nextLo === 0 ? (hi + 1) | 0 : hi;
     let translated = core.cpu.translate(access, lo, hi, inFirst, this.first, true);
-    if (translated !== Translated.ok) return this.untranslated(translated, kind, size, lo, hi);
+    if (translated !== Translated.ok) return this.uncrossed(translated, kind, size, lo, hi, 0);
     translated = core.cpu.translate(access, nextLo, nextHi, size - inFirst, this.second, true);
-    if (translated !== Translated.ok) return this.untranslated(translated, kind, size, nextLo, nextHi);
+    if (translated !== Translated.ok) return this.uncrossed(translated, kind, size, lo, hi, inFirst);
     if ((kind & SlowAccess.probe) !== 0) return SlowPath.done;
     const a = core.ramOffset(this.first.physical);
     const b = core.ramOffset(this.second.physical);
@@ -213,6 +215,52 @@ export class SlowPath {
     if (status !== Status.next) return status;
     const second = this.part(access, this.second.physical, b, inFirst, rest, nextLo, nextHi);
     if (second !== Status.next) return second;
+    if (access === Access.read) this.loaded(size, (kind & SlowAccess.signed) !== 0);
+    return SlowPath.done;
+  }
+
+  /** A part of a crossing access, from byte `at` on, is for the host to answer, or has trapped. */
+  private uncrossed(
+    translated: Translated,
+    kind: number,
+    size: number,
+    lo: number,
+    hi: number,
+    at: number,
+  ): number {
+    const { core } = this;
+    if (core.cpu.devicesInPieces !== true || (kind & (SlowAccess.atomic | SlowAccess.probe)) !== 0)
+      return this.untranslated(translated, kind, size, (lo + at) | 0, carried(lo, hi, at));
+    if (translated === Translated.answered) return this.answeredPieces(kind, size, lo, hi);
+    this.asked = pieceAt(lo + at, size - at);
+    this.askedAt = at;
+    return translated;
+  }
+
+  /** Every naturally aligned piece in turn: the host has answered some, others are in RAM or have to be asked for. */
+  private answeredPieces(kind: number, size: number, lo: number, hi: number): number {
+    const { core, first } = this;
+    if (!core.inStep) return Status.exitBefore;
+    const access = ((kind >> SlowAccess.accessShift) & 3) as Access;
+    const here: (readonly [at: number, width: number, physical: number])[] = [];
+    for (let at = 0; at < size; at += this.asked) {
+      this.asked = pieceAt(lo + at, size - at);
+      this.askedAt = at;
+      const pieceHi = carried(lo, hi, at);
+      const translated = core.cpu.translate(access, (lo + at) | 0, pieceHi, this.asked, first, true);
+      if (translated === Translated.ok) here.push([at, this.asked, first.physical]);
+      else if (translated !== Translated.answered) return translated;
+      else {
+        core.takeAnswer();
+        if (access === Access.read) this.value.set(at, this.asked, core.answerLo, core.answerHi);
+      }
+    }
+    for (const [at, width, physical] of here) {
+      const offset = core.ramOffset(physical);
+      if (offset >= 0 && access !== Access.read) core.ramWritten(offset, width);
+      const status = this.part(access, physical, offset, at, width, lo + at, carried(lo, hi, at));
+      if (status !== Status.next) return status;
+    }
     if (access === Access.read) this.loaded(size, (kind & SlowAccess.signed) !== 0);
     return SlowPath.done;
   }
@@ -277,4 +325,9 @@ export class SlowPath {
     }
     this.core.setAccessValue(lo, hi);
   }
+}
+
+/** Bits 63:32 of an address that is a few bytes further on. */
+function carried(lo: number, hi: number, bytes: number): number {
+  return lo < 0 && ((lo + bytes) | 0) >= 0 ? (hi + 1) | 0 : hi;
 }
