@@ -15,6 +15,9 @@ export interface SecondStage {
   readonly flags: boolean;
   /** Guest-physical to host-physical. Throws what ends the access. `table`: to a paging structure. */
   translate(physical: number, write: boolean, fetch: boolean, table?: boolean): number;
+  /** The same without throwing, as accesses to devices end here all the time: -1, and what ends the access. */
+  attempt(physical: number, write: boolean, fetch: boolean): number;
+  readonly refusal: unknown;
 }
 
 export type { InterruptSource };

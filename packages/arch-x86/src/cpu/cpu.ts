@@ -302,7 +302,7 @@ export class X86Cpu extends CpuModel implements GuestCpu {
     try {
       this.checkFetch(lo, hi);
       const high = this.bits64 ? hi : 0;
-      this.walk(Need.fetch, lo, high, this.cpl === 3, false, out);
+      if (!this.walk(Need.fetch, lo, high, this.cpl === 3, false, out)) throw this.secondStage?.refusal;
     } catch (error) {
       return this.failed(error, lo, hi);
     }
@@ -341,14 +341,9 @@ export class X86Cpu extends CpuModel implements GuestCpu {
       if (this.bits64 && !isCanonical(lo, hi)) throw this.exceptions.nonCanonical(lo, hi);
       if (this.contexts.alignmentChecked && unaligned) throw new Fault(Vector.alignment, 0);
       const alignmentChecked = (this.core.lo(RFLAGS) & RFLAG.AC) !== 0;
-      this.walk(need, lo, this.bits64 ? hi : 0, this.contexts.userAccess, alignmentChecked, out);
+      if (!this.walk(need, lo, this.bits64 ? hi : 0, this.contexts.userAccess, alignmentChecked, out))
+        return this.outside(this.secondStage?.refusal, lo, hi, out);
     } catch (error) {
-      if (this.core.probing && this.isDeviceExit(error)) {
-        // The accesses leave one by one.
-        out.physical = NOWHERE;
-        return Translated.ok;
-      }
-      if (this.isAnswered(error)) return Translated.answered;
       return this.failed(error, lo, hi);
     }
     // Every access has to be looked at.
@@ -358,6 +353,16 @@ export class X86Cpu extends CpuModel implements GuestCpu {
     if (beyond) out.cacheable = false;
     // The engine leaves before the instruction, and carries it out alone.
     return this.debug.access(access, lo, beyond ? 0 : hi, size, out) ? Translated.ok : Translated.exitBefore;
+  }
+
+  /** An access that the second stage does not let through. */
+  private outside(exit: unknown, lo: number, hi: number, out: Translation): Translated {
+    if (this.core.probing && this.isDeviceExit(exit)) {
+      // The accesses leave one by one.
+      out.physical = NOWHERE;
+      return Translated.ok;
+    }
+    return this.isAnswered(exit) ? Translated.answered : this.failed(exit, lo, hi);
   }
 
   /** The hypervisor has answered the access of the engine's that leaves the guest; or it is to be asked. */
@@ -400,6 +405,7 @@ export class X86Cpu extends CpuModel implements GuestCpu {
     return this.vmx.leave(error, this.currentIp);
   }
 
+  /** Both stages. Throws faults; false where the second one refuses, which has the exit. */
   private walk(
     need: Need,
     lo: number,
@@ -407,7 +413,7 @@ export class X86Cpu extends CpuModel implements GuestCpu {
     user: boolean,
     alignmentChecked: boolean,
     out: Translation,
-  ): void {
+  ): boolean {
     const { paging } = this.contexts;
     if (paging.levels === 0) {
       out.physical = (hi & 0xf_ffff) * 0x1_0000_0000 + (lo >>> 0);
@@ -417,11 +423,13 @@ export class X86Cpu extends CpuModel implements GuestCpu {
       out.pageShift = 12;
       out.global = false;
     } else this.mmu.translate(paging, need, lo, hi, user, alignmentChecked, this.locate, out);
-    if (this.secondStage === undefined) return;
-    const physical = this.secondStage.translate(out.physical, need === Need.write, need === Need.fetch);
+    if (this.secondStage === undefined) return true;
+    const physical = this.secondStage.attempt(out.physical, need === Need.write, need === Need.fetch);
+    if (physical < 0) return false;
     out.physical = physical;
     // Whether a page may be written is asked at the first write.
     if (need !== Need.write) out.writable = false;
+    return true;
   }
 
   private readonly locate = (physical: number, write: boolean): number => {
@@ -433,7 +441,7 @@ export class X86Cpu extends CpuModel implements GuestCpu {
   translateSystem(need: Need, lo: number, hi: number, user: boolean, out: Translation): void {
     if (this.longMode && !isCanonical(lo, hi)) throw this.exceptions.nonCanonical(lo, hi);
     try {
-      this.walk(need, lo, hi, user, false, out);
+      if (!this.walk(need, lo, hi, user, false, out)) throw this.secondStage?.refusal;
     } catch (error) {
       this.exceptions.tellPageFault(error, lo, hi);
       if (error instanceof VmExit) error.linear = (BigInt(hi >>> 0) << 32n) | BigInt(lo >>> 0);
@@ -453,7 +461,7 @@ export class X86Cpu extends CpuModel implements GuestCpu {
     const { core, mmu, probed } = this;
     mmu.observing = true;
     try {
-      this.walk(Need.fetch, lo, this.bits64 ? hi : 0, this.cpl === 3, false, probed);
+      if (!this.walk(Need.fetch, lo, this.bits64 ? hi : 0, this.cpl === 3, false, probed)) return -1;
     } catch (error) {
       if (error instanceof Fault || error instanceof VmExit) return -1;
       throw error;

@@ -32,6 +32,8 @@ export class Ept implements SecondStage {
   readonly key: number;
   readonly root: number;
   readonly flags: boolean;
+  /** The exit that the last attempt ended with, if it did. */
+  refusal: VmExit | undefined;
   private readonly cpu: X86Cpu;
 
   constructor(cpu: X86Cpu, eptp: number) {
@@ -43,12 +45,24 @@ export class Ept implements SecondStage {
 
   /** Throws the exit of a violation or misconfiguration. `table`: the access is to a paging structure of the guest. */
   translate(physical: number, write: boolean, fetch: boolean, table = false): number {
+    const found = this.attempt(physical, write, fetch, table);
+    if (found < 0) throw this.refusal;
+    return found;
+  }
+
+  /** As `translate`; -1 where `refusal` is the exit. */
+  attempt(physical: number, write: boolean, fetch: boolean, table = false): number {
     const { guestPages } = this.cpu.vmx;
     // With the flags on, accesses to tables are writes.
     const writes = write || (table && this.flags);
     const need = fetch ? EXECUTE : writes ? WRITE | GUEST_PAGE.dirty : READ;
     if (guestPages.find(physical) && (guestPages.rights & need) === need) return guestPages.host;
     return this.walk(physical, writes, fetch, table);
+  }
+
+  private refuse(exit: VmExit): -1 {
+    this.refusal = exit;
+    return -1;
   }
 
   private walk(physical: number, writes: boolean, fetch: boolean, table: boolean): number {
@@ -64,10 +78,10 @@ export class Ept implements SecondStage {
       const hi = at < 0 ? 0 : (core.words[(at >>> 2) + 1] as number);
       const leaf = level === 1 || ((lo & LARGE) !== 0 && level < LEVELS);
       rights &= lo;
-      if ((lo & RIGHTS) === 0) throw this.violation(physical, table, access, 0);
+      if ((lo & RIGHTS) === 0) return this.refuse(this.violation(physical, table, access, 0));
       if (isMisconfigured(lo, hi, level, leaf))
-        throw new VmExit(ExitReason.eptMisconfiguration, { physical: BigInt(physical) });
-      if (leaf && (rights & need) === 0) throw this.violation(physical, table, access, rights);
+        return this.refuse(new VmExit(ExitReason.eptMisconfiguration, { physical: BigInt(physical) }));
+      if (leaf && (rights & need) === 0) return this.refuse(this.violation(physical, table, access, rights));
       const marked = lo | EPT_ENTRY.accessed | (leaf && writes ? EPT_ENTRY.dirty : 0);
       if (this.flags && marked !== lo && !mmu.observing) {
         core.words[at >>> 2] = marked;
