@@ -10,3 +10,6 @@ export const SlowAccess = {
   atomic: 512,
   signed: 1024,
 } as const;
+
+/** What becomes of one that needs no leaving: the TLB was filled, probe again; or it is done, a load's value in the state. */
+export const SlowOutcome = { retry: -1, done: -2 } as const;

@@ -1,3 +1,6 @@
+/** A physical address at which there is nothing. */
+export const NOWHERE = -8;
+
 /** The physical bus as a CPU uses it. Widths are bytes; values are unsigned. */
 export interface DeviceBus {
   /** -1: nothing there that holds the whole access. */

@@ -1,12 +1,10 @@
-import { SlowAccess } from "../cold/slow-access.js";
+import { SlowAccess, SlowOutcome } from "../cold/slow-access.js";
 import { AccessValue } from "./access-value.js";
 import type { Core } from "./core.js";
-import { pieceAt } from "./device-access.js";
+import { NOWHERE } from "./device-access.js";
 import { Access, newTranslation, Status, Translated } from "./guest-cpu.js";
+import { PageCrossing } from "./page-crossing.js";
 import { W } from "./words.js";
-
-/** A physical address at which there is nothing. */
-const NOWHERE = -8;
 
 /**
  * Data accesses that the inline TLB probe does not settle: fills, devices, pages that hold code,
@@ -18,9 +16,9 @@ const NOWHERE = -8;
  */
 export class SlowPath {
   /** The TLB was filled: probe again. */
-  static readonly retry = -1;
+  static readonly retry = SlowOutcome.retry;
   /** The access is done; a load's value is in the state. */
-  static readonly done = -2;
+  static readonly done = SlowOutcome.done;
 
   /** Slow accesses so far. */
   count = 0;
@@ -30,6 +28,7 @@ export class SlowPath {
   private readonly core: Core;
   /** The value of the access. */
   readonly value: AccessValue;
+  private readonly crossing: PageCrossing;
   private readonly first = newTranslation();
   private readonly second = newTranslation();
   /** Virtual page of a TLB entry that only the current instruction may use. */
@@ -39,6 +38,7 @@ export class SlowPath {
   constructor(core: Core) {
     this.core = core;
     this.value = new AccessValue(core);
+    this.crossing = new PageCrossing(core, this);
   }
 
   /** Gives `retry`, `done` or a Status to leave with. */
@@ -57,7 +57,7 @@ export class SlowPath {
     this.askedAt = 0;
     const watched = !core.watchpoints.none;
     if (watched && core.watches(access, lo, hi, size)) return Status.exitBefore;
-    if ((lo & 0xfff) + size > 4096) return this.crossing(kind, access, size, lo, hi, valueLo, valueHi);
+    if ((lo & 0xfff) + size > 4096) return this.crossing.access(kind, access, size, lo, hi, valueLo, valueHi);
     const t = this.first;
     const translated = core.cpu.translate(access, lo, hi, size, t, (lo & (size - 1)) !== 0);
     if (translated !== Translated.ok) return this.untranslated(translated, kind, size, lo, hi);
@@ -97,7 +97,8 @@ export class SlowPath {
     return SlowPath.retry;
   }
 
-  private untranslated(translated: Translated, kind: number, size: number, lo: number, hi: number): number {
+  /** A translation that did not succeed: trapped, to be answered, or answered. */
+  untranslated(translated: Translated, kind: number, size: number, lo: number, hi: number): number {
     const core = this.core;
     if (translated !== Translated.answered) return translated;
     if (!core.inStep) return Status.exitBefore;
@@ -177,135 +178,14 @@ export class SlowPath {
     return SlowPath.done;
   }
 
-  /** Both pages are translated before either is touched. */
-  private crossing(
-    kind: number,
-    access: Access,
-    size: number,
-    lo: number,
-    hi: number,
-    valueLo: number,
-    valueHi: number,
-  ): number {
-    const core = this.core;
-    const inFirst = 4096 - (lo & 0xfff);
-    const nextLo = (lo + inFirst) | 0;
-    const nextHi = nextLo === 0 ? (hi + 1) | 0 : hi;
-    let translated = core.cpu.translate(access, lo, hi, inFirst, this.first, true);
-    if (translated !== Translated.ok) return this.uncrossed(translated, kind, size, lo, hi, 0);
-    translated = core.cpu.translate(access, nextLo, nextHi, size - inFirst, this.second, true);
-    if (translated !== Translated.ok) return this.uncrossed(translated, kind, size, lo, hi, inFirst);
-    if ((kind & SlowAccess.probe) !== 0) return SlowPath.done;
-    const a = core.ramOffset(this.first.physical);
-    const b = core.ramOffset(this.second.physical);
-    const rest = size - inFirst;
-    if (access !== 0 && (this.coversCode(a, inFirst) || this.coversCode(b, rest))) {
-      if (!core.inStep) return Status.exitBefore;
-      if (a >= 0) core.ramWritten(a, inFirst);
-      if (b >= 0) core.ramWritten(b, rest);
-    }
-    if (a < 0 || b < 0) {
-      if (!core.inStep) return Status.exitBefore;
-      if (core.cpu.devicesInPieces !== true || (kind & SlowAccess.atomic) !== 0) {
-        const [partLo, partHi] = a < 0 ? [lo, hi] : [nextLo, nextHi];
-        return core.cpu.physicalAccess(access, NOWHERE, size, valueLo, valueHi, partLo, partHi);
-      }
-    }
-    const status = this.part(access, this.first.physical, a, 0, inFirst, lo, hi);
-    if (status !== Status.next) return status;
-    const second = this.part(access, this.second.physical, b, inFirst, rest, nextLo, nextHi);
-    if (second !== Status.next) return second;
-    if (access === Access.read) this.loaded(size, (kind & SlowAccess.signed) !== 0);
-    return SlowPath.done;
-  }
-
-  /** A part of a crossing access, from byte `at` on, is for the host to answer, or has trapped. */
-  private uncrossed(
-    translated: Translated,
-    kind: number,
-    size: number,
-    lo: number,
-    hi: number,
-    at: number,
-  ): number {
-    const { core } = this;
-    if (core.cpu.devicesInPieces !== true || (kind & (SlowAccess.atomic | SlowAccess.probe)) !== 0)
-      return this.untranslated(translated, kind, size, (lo + at) | 0, carried(lo, hi, at));
-    if (translated === Translated.answered) return this.answeredPieces(kind, size, lo, hi);
-    this.asked = pieceAt(lo + at, size - at);
-    this.askedAt = at;
-    return translated;
-  }
-
-  /** Every naturally aligned piece in turn: the host has answered some, others are in RAM or have to be asked for. */
-  private answeredPieces(kind: number, size: number, lo: number, hi: number): number {
-    const { core, first } = this;
-    if (!core.inStep) return Status.exitBefore;
-    const access = ((kind >> SlowAccess.accessShift) & 3) as Access;
-    const here: (readonly [at: number, width: number, physical: number])[] = [];
-    for (let at = 0; at < size; at += this.asked) {
-      this.asked = pieceAt(lo + at, size - at);
-      this.askedAt = at;
-      const pieceHi = carried(lo, hi, at);
-      const translated = core.cpu.translate(access, (lo + at) | 0, pieceHi, this.asked, first, true);
-      if (translated === Translated.ok) here.push([at, this.asked, first.physical]);
-      else if (translated !== Translated.answered) return translated;
-      else {
-        core.takeAnswer();
-        if (access === Access.read) this.value.set(at, this.asked, core.answerLo, core.answerHi);
-      }
-    }
-    for (const [at, width, physical] of here) {
-      const offset = core.ramOffset(physical);
-      if (offset >= 0 && access !== Access.read) core.ramWritten(offset, width);
-      const status = this.part(access, physical, offset, at, width, lo + at, carried(lo, hi, at));
-      if (status !== Status.next) return status;
-    }
-    if (access === Access.read) this.loaded(size, (kind & SlowAccess.signed) !== 0);
-    return SlowPath.done;
-  }
-
-  /** The bytes from `at` on of an access, which lie on one page: in RAM, or, if `offset` is negative, of a device. */
-  private part(
-    access: Access,
-    physical: number,
-    offset: number,
-    at: number,
-    length: number,
-    lo: number,
-    hi: number,
-  ): Status {
-    if (offset >= 0) {
-      this.value.copy(access === Access.read, offset, at, length);
-      return Status.next;
-    }
-    const { core } = this;
-    for (let done = 0; done < length; done += 8) {
-      const size = Math.min(8, length - done);
-      const value = access === Access.read ? 0n : this.value.get(at + done, size);
-      const status = core.cpu.physicalAccess(
-        access,
-        physical + done,
-        size,
-        Number(BigInt.asIntN(32, value)),
-        Number(BigInt.asIntN(32, value >> 32n)),
-        // On one page: nothing is carried.
-        lo + done,
-        hi,
-      );
-      if (status !== Status.next) return status;
-      if (access === Access.read) this.value.set(at + done, size, core.answerLo, core.answerHi);
-    }
-    return Status.next;
-  }
-
-  private coversCode(offset: number, length: number): boolean {
+  /** Is there code in these bytes of RAM? */
+  coversCode(offset: number, length: number): boolean {
     if (offset < 0) return false;
     return this.core.engine.code.page(Math.floor(offset / 4096))?.covers(offset & 0xfff, length) ?? false;
   }
 
   /** The value's bytes are those of a load. */
-  private loaded(size: number, signed: boolean): void {
+  loaded(size: number, signed: boolean): void {
     const { core } = this;
     if (size === 16) {
       core.setUpperResult(core.word(W.accessValue + 2), core.word(W.accessValue + 3));
@@ -325,9 +205,4 @@ export class SlowPath {
     }
     this.core.setAccessValue(lo, hi);
   }
-}
-
-/** Bits 63:32 of an address that is a few bytes further on. */
-function carried(lo: number, hi: number, bytes: number): number {
-  return lo < 0 && ((lo + bytes) | 0) >= 0 ? (hi + 1) | 0 : hi;
 }
