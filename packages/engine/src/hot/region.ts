@@ -180,12 +180,16 @@ export class RegionGrower {
     else if (end.op === Op.jump || end.op === Op.poll) edges.push(this.edge(source, end.lo, last + 12, join));
   }
 
-  /** The block behind a call: the one that is linked to nothing but that the callee returns to. */
+  /**
+   * The block behind a call, which puts its address into a register or on a stack: the one that is linked to nothing
+   * but that the callee returns to.
+   */
   private returnSite({ block, ir }: RegionBlock): Block | undefined {
     const end = ir.nodes.at(-1) as Node;
     if (end.op !== Op.jump && end.op !== Op.jumpIndirect) return undefined;
+    const isNext = (value: Node | null): boolean => value?.op === Op.pc && value.lo === ir.end;
     const isCall = ir.nodes.some(
-      (n) => n.op === Op.set && n.insn === end.insn && n.a?.op === Op.pc && n.a.lo === ir.end,
+      (n) => n.insn === end.insn && ((n.op === Op.set && isNext(n.a)) || (n.op === Op.store && isNext(n.b))),
     );
     if (!isCall || ir.end >= 4096) return undefined;
     return this.code.find(block.page, ir.end | (block.mode << 12), false);
