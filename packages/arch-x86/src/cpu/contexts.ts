@@ -107,7 +107,6 @@ export class Contexts {
     p.levels = 0;
     const { memory } = this.cpu;
     memory.forget();
-    memory.quick = this.cpu.secondStage === undefined;
     const { secondStage } = this.cpu;
     words.push(secondStage?.key ?? 0);
     if ((cr0 & CR0.PG) === 0) {

@@ -169,18 +169,14 @@ export class Exceptions {
 
   private enterLongMode(vector: number, source: EventSource, errorCode: number, ip: bigint): void {
     const [lo, hi] = [Number(BigInt.asIntN(32, ip)), Number(BigInt.asIntN(32, ip >> 32n))];
-    const quick =
-      source !== "software" &&
-      !this.cpu.vmx.active &&
-      quickEvent(this.cpu, vector, errorCode, lo, hi, this.resume);
+    const quick = source !== "software" && quickEvent(this.cpu, vector, errorCode, lo, hi, this.resume);
     if (!quick) this.enterLong(vector, source, errorCode, ip);
   }
 
   private enterProtectedMode(vector: number, source: EventSource, errorCode: number, ip: bigint): void {
     const { cpu } = this;
     const low = Number(BigInt.asIntN(32, ip));
-    const quick =
-      !cpu.vmx.active && quickProtectedEvent(cpu, vector, source === "software", errorCode, low, this.resume);
+    const quick = quickProtectedEvent(cpu, vector, source === "software", errorCode, low, this.resume);
     if (!quick) this.enterProtected(vector, source, errorCode, ip);
   }
 

@@ -56,7 +56,7 @@ export class FarTransfers {
   /** The descriptor that a selector names. */
   descriptor(selector: number, fault: (errorCode: number) => Fault): Descriptor {
     const { memory } = this.cpu;
-    const quick = memory.quick ? find(this.cpu, selector) : undefined;
+    const quick = find(this.cpu, selector);
     if (quick !== undefined) return quick;
     const at = this.descriptorAddress(selector, fault);
     return descriptor(Number(memory.read(at, 4)), Number(memory.read(at + 4n, 4)));

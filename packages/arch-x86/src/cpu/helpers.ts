@@ -238,7 +238,7 @@ function interruptReturn(cpu: X86Cpu, size: 2 | 4 | 8, length: number): void {
   const { vmx, transfers, interrupts } = cpu;
   vmx.unblockedNmi = vmx.unblocksNmi && interrupts.unblockNmi();
   const quick = size === 8 ? quickReturn : size === 4 ? quickProtectedReturn : undefined;
-  if (cpu.vmx.active || !quick?.(cpu)) transfers.interruptReturn(size, cpu.currentIp + BigInt(length));
+  if (!quick?.(cpu)) transfers.interruptReturn(size, cpu.currentIp + BigInt(length));
   vmx.unblockedNmi = false;
 }
 

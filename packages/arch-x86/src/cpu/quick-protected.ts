@@ -32,9 +32,9 @@ function flatStack(cpu: X86Cpu, selector: number, dpl: number): Descriptor | und
   return fits && !grows && (selector & 3) === dpl && isFlat(d) ? d : undefined;
 }
 
-/** Is this the 32-bit code of a system with flat segments, and can tables be looked at? */
+/** Is this the 32-bit code of a system with flat segments? */
 const isUsual = (cpu: X86Cpu): boolean =>
-  cpu.memory.quick && cpu.protectedMode && !cpu.virtual8086 && cpu.codeSize === 32 && cpu.segments.flat;
+  cpu.protectedMode && !cpu.virtual8086 && cpu.codeSize === 32 && cpu.segments.flat;
 
 /** Deliver an event in protected mode. False: nothing has been done, and the general way is to be taken. */
 export function quickProtectedEvent(

@@ -36,7 +36,7 @@ export function quickEvent(
   resume: number,
 ): boolean {
   const { core, segments } = cpu;
-  if (!cpu.memory.quick || 16 * vector + 15 > core.lo(IDTR.limit)) return false;
+  if (16 * vector + 15 > core.lo(IDTR.limit)) return false;
   const gate = entry(cpu, halves(cpu, IDTR.base), 16 * vector, 16);
   if (gate < 0) return false;
   const { words } = core;
@@ -101,7 +101,7 @@ export function quickEvent(
 /** IRETQ in 64-bit mode. False: nothing has been done, and the general way is to be taken. */
 export function quickReturn(cpu: X86Cpu): boolean {
   const { core, segments, cpl } = cpu;
-  if (!cpu.memory.quick || !cpu.bits64 || (cpl !== 0 && cpl !== 3)) return false;
+  if (!cpu.bits64 || (cpl !== 0 && cpl !== 3)) return false;
   const old = halves(cpu, RSP);
   const frame = cpl === 0 ? place(cpu, old.lo, old.hi, 40, false) : -1;
   if (frame < 0 || !isCanonical(old.lo, old.hi)) return false;

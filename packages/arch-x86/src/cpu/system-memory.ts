@@ -1,6 +1,7 @@
 import type { CoreApi, Translation } from "@hypercraft/engine";
 import { Fault } from "./fault.js";
 import { Need } from "./mmu.js";
+import { VmExit } from "./vmx/vm-exit.js";
 
 /** What the accesses go through. */
 export interface SystemMemoryHost {
@@ -45,9 +46,6 @@ export class SystemMemory {
 
   /** Pages found lately, for reads and for writes: halves of their addresses, and where they are in host memory. */
   private readonly known = new Int32Array(2 * PAGES * PAGE_WORDS).fill(NO_PAGE);
-  /** Whether `locate` may be asked: there is no second stage, whose translations would have to be forgotten, too. */
-  quick = true;
-
   /** Translations changed. */
   forget(): void {
     this.known.fill(NO_PAGE);
@@ -73,7 +71,7 @@ export class SystemMemory {
       host.translateSystem(write ? Need.write : Need.read, lo, hi, false, found);
     } catch (error) {
       // Whoever asked takes the general way, and comes upon it again.
-      if (error instanceof Fault) return -1;
+      if (error instanceof Fault || error instanceof VmExit) return -1;
       throw error;
     }
     const offset = host.core.ramOffset(found.physical);
