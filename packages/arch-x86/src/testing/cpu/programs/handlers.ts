@@ -41,3 +41,18 @@ export const cases = (list: readonly SystemCase[], between: string): string =>
 case_${i}:`,
     )
     .join("\n");
+
+/** How every program begins: a stack, no timer of the firmware's, our descriptors. */
+export const BEGIN = `
+  mov $stack, %esp
+  mov $0xff, %al
+  out %al, $0x21
+  out %al, $0xa1
+  lgdt gdtr`;
+
+/** User code may use ports 0 to 7 and 16 on, but not the serial port's neighbours. */
+export const IO_MAP = `
+io_map: .byte 0, 0xff
+  .skip 126
+  .byte 0xff
+tss_end:`;

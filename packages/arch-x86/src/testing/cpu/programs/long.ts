@@ -1,17 +1,13 @@
 import type { SystemCase } from "./case.js";
 import { DESCRIPTORS, flat, gateDescriptor, SELECTORS, systemDescriptor } from "./descriptors.js";
-import { cases, fillIdt, gateIst, stubs, VECTORS } from "./handlers.js";
+import { BEGIN, cases, fillIdt, gateIst, IO_MAP, stubs, VECTORS } from "./handlers.js";
 
 /** A program in 64-bit mode, with all memory that there is mapped by 2 MiB pages for everybody. */
 export function longProgram(list: readonly SystemCase[], setup = ""): string {
   return `
 ${SELECTORS}
 _start:
-  mov $stack, %esp
-  mov $0xff, %al
-  out %al, $0x21
-  out %al, $0xa1
-  lgdt gdtr
+${BEGIN}
   ljmp $CODE32, $1f
 1: mov $DATA32, %eax
   mov %ax, %ds
@@ -205,10 +201,7 @@ tss: .long 0
   .quad stack, ring1_stack, 0, 0, ist_stack, 0, 0, 0, 0, 0, 0, 0
   .word 0
   .word io_map - tss
-io_map: .byte 0, 0xff
-  .skip 126
-  .byte 0xff
-tss_end:
+${IO_MAP}
   .align 16
 idt: .skip ${VECTORS * 16}
   .skip 4096

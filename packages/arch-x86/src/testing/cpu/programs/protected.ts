@@ -1,18 +1,13 @@
 import type { SystemCase } from "./case.js";
 import { DESCRIPTORS, flat, gateDescriptor, SELECTORS, systemDescriptor } from "./descriptors.js";
-import { cases, fillIdt, stubs, VECTORS } from "./handlers.js";
+import { BEGIN, cases, fillIdt, IO_MAP, stubs, VECTORS } from "./handlers.js";
 
 /** A program in 32-bit protected mode; `paging`: assembly that turns it on. */
 export function protectedProgram(list: readonly SystemCase[], setup = ""): string {
   return `
 ${SELECTORS}
 _start:
-  mov $stack, %esp
-  # No timer of the firmware's.
-  mov $0xff, %al
-  out %al, $0x21
-  out %al, $0xa1
-  lgdt gdtr
+${BEGIN}
   ljmp $CODE32, $1f
 1: call data_segments
   ${fillIdt(32)}
@@ -180,11 +175,7 @@ tss:
   .long 0, stack, DATA32, ring1_stack, RING1_DATA, 0, 0
   .skip 0x66 - 28
   .word io_map - tss
-  # User code may use ports 0 to 7 and 16 on, but not the serial port's neighbours.
-io_map: .byte 0, 0xff
-  .skip 126
-  .byte 0xff
-tss_end:
+${IO_MAP}
 tss2: .skip 104
 tss16: .skip 44
   .align 16

@@ -1,6 +1,6 @@
 import { markOf, type SystemCase } from "./case.js";
 import { DESCRIPTORS, SELECTORS } from "./descriptors.js";
-import { VECTORS } from "./handlers.js";
+import { BEGIN, VECTORS } from "./handlers.js";
 
 /** Where real-mode programs are: their labels are offsets from `real` there. */
 const REAL = 0x7000;
@@ -12,11 +12,7 @@ export function realProgram(list: readonly SystemCase[]): string {
   return `
 ${SELECTORS}
 _start:
-  mov $stack, %esp
-  mov $0xff, %al
-  out %al, $0x21
-  out %al, $0xa1
-  lgdt gdtr
+${BEGIN}
   cld
   mov $real, %esi
   mov $${REAL}, %edi
