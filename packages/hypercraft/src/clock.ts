@@ -13,7 +13,7 @@ export interface Clock {
    * what the vCPUs make of it.
    */
   holdAt?(ns: number): void;
-  /** Nanoseconds of the world's time that were held back and are still to pass. */
+  /** Nanoseconds of the world's time that were held back and were still to pass at the last `now`. */
   readonly behindNs?: number;
 }
 
@@ -114,6 +114,8 @@ export class WallClock implements Clock {
   readonly #startMs: number;
   readonly #startNs: number;
   #lastNs: number;
+  /** The world's time when it was last asked. */
+  #worldNs: number;
   #holdNs = Number.POSITIVE_INFINITY;
 
   constructor(milliseconds: () => number, startNs = 0) {
@@ -121,10 +123,13 @@ export class WallClock implements Clock {
     this.#startMs = milliseconds();
     this.#startNs = startNs;
     this.#lastNs = startNs;
+    this.#worldNs = startNs;
   }
 
   now(): number {
-    const world = this.#world();
+    // The difference first: nanoseconds since 1970 are more than a number holds exactly.
+    const world = this.#startNs + Math.round((this.#milliseconds() - this.#startMs) * 1e6);
+    this.#worldNs = world;
     const ns = Math.max(Math.min(world, this.#holdNs), world - LONGEST_LAG_NS);
     if (ns > this.#lastNs) this.#lastNs = ns;
     return this.#lastNs;
@@ -135,11 +140,6 @@ export class WallClock implements Clock {
   }
 
   get behindNs(): number {
-    return Math.max(0, this.#world() - this.#lastNs);
-  }
-
-  #world(): number {
-    // The difference first: nanoseconds since 1970 are more than a number holds exactly.
-    return this.#startNs + Math.round((this.#milliseconds() - this.#startMs) * 1e6);
+    return Math.max(0, this.#worldNs - this.#lastNs);
   }
 }

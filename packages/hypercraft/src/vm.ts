@@ -255,12 +255,12 @@ export class Vm<V extends VCpu = VCpu, G extends GuestMemoryInterface = GuestMem
   #turnOfNext(limits: TurnLimits): TurnOutcome {
     // Taken before the vCPUs are asked: a deadline that passes meanwhile must not be taken for one they knew of.
     const now = this.clock.now();
-    const deadline = this.#letTimePass(now);
+    if (!isVirtualClock(this.clock)) this.#letTimePass(now);
     const vcpu = this.#pickNext();
     if (vcpu !== undefined) return this.#runTimedSlice(vcpu, limits, now);
     if (this.#order.every(({ state }) => state === "PoweredOff")) return this.#end({ kind: "halted" });
     const deaf = this.#order.every((one) => one.deaf === true);
-    return { kind: "idle", deadline: deaf ? Number.POSITIVE_INFINITY : deadline };
+    return { kind: "idle", deadline: deaf ? Number.POSITIVE_INFINITY : this.#nextDeadline(now) };
   }
 
   /** The next Ready vCPU in round-robin order; one whose wait is over becomes Ready by this. */
@@ -347,7 +347,7 @@ export class Vm<V extends VCpu = VCpu, G extends GuestMemoryInterface = GuestMem
     return Math.max(SHORTEST_RUN, this.#speed.instructionsIn(deadline - now));
   }
 
-  /** The host kept the guest waiting beyond what was due. To be asked right after the time. */
+  /** The host kept the guest waiting beyond what was due, when the time was last asked. */
   get #late(): boolean {
     return (this.clock.behindNs ?? 0) > PROMPT_NS;
   }
