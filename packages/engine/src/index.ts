@@ -36,6 +36,7 @@ export { FLOAT_MODES, floatEnvironment, ROUNDING } from "./softfloat/index.js";
 export { type Field, type FieldType, StateLayout } from "./state/layout.js";
 export { type PageCache, PageCacheReader } from "./walk/page-cache.js";
 export { type PageWalker, WALKED } from "./walk/page-walker.js";
+export { SpaceRecord } from "./walk/space-record.js";
 export { TableCacheReader } from "./walk/table-cache.js";
 export { WALK_CACHES, WalkCaches } from "./walk/walk-caches.js";
 export { type PhysicalRange, type WalkWindow, WindowReader } from "./walk/window.js";

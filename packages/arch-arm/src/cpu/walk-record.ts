@@ -1,33 +1,14 @@
-import { type CoreApi, WalkCaches } from "@hypercraft/engine";
+import { SpaceRecord, type WalkCaches } from "@hypercraft/engine";
 import { RANGE, WALK_FLAGS, WALK_RECORD } from "./page-walker.js";
 import type { Regime, TableRange } from "./regime.js";
 
 /** log2 of the largest block of a granule: of 1 GiB, 32 MiB and 512 MiB. */
 const BLOCK_BITS: Readonly<Record<number, number>> = { 12: 30, 14: 25, 16: 29 };
 
+const ALL = [[0, Number.MAX_SAFE_INTEGER]] as const;
+
 /** Tells the walk in WebAssembly what `Regime` tells the walk in JavaScript. Does nothing on a core without one. */
-export class WalkRecord {
-  private readonly core: CoreApi;
-  private readonly caches: WalkCaches | undefined;
-  private space = Number.NaN;
-  private windowKnown = false;
-
-  constructor(core: CoreApi) {
-    this.core = core;
-    this.caches = core.walkWords && new WalkCaches(core.walkWords);
-  }
-
-  /** Numbers of address spaces mean something else from here on. */
-  forget(): void {
-    this.space = Number.NaN;
-    this.forgetTables();
-  }
-
-  /** Where tables are is to be looked up from the root. */
-  forgetTables(): void {
-    this.caches?.forgetTables();
-  }
-
+export class WalkRecord extends SpaceRecord {
   /** Loads and stores are of this level and regime now: an equal number of an address space stands for an equal one. */
   select(el: number, space: number, r: Regime): void {
     const { caches } = this;
@@ -35,11 +16,7 @@ export class WalkRecord {
     const stages = (r.stage1 ? WALK_FLAGS.stage1 : 0) | (r.stage2 ? WALK_FLAGS.stage2 : 0);
     caches.own[WALK_RECORD.flags / 4] =
       stages | (el === 0 ? WALK_FLAGS.user : 0) | (el === 2 ? WALK_FLAGS.el2 : 0);
-    if (space === this.space) return;
-    this.space = space;
-    if (!this.windowKnown) caches.window.choose(this.core.ramRanges(), [[0, Number.MAX_SAFE_INTEGER]]);
-    this.windowKnown = true;
-    caches.forgetTables();
+    if (!this.enter(caches, space, () => ALL)) return;
     caches.own[WALK_RECORD.deviceAttributes / 4] = r.deviceAttributes;
     this.describe(WALK_RECORD.low, r.low, r.outputBits);
     if (r.el2) return;

@@ -1,36 +1,24 @@
-import { type CoreApi, WalkCaches } from "@hypercraft/engine";
+import { type CoreApi, SpaceRecord } from "@hypercraft/engine";
 import { WALK_ON, WALK_RECORD, WALK_USER } from "./page-walker.js";
 import type { Pmp } from "./pmp.js";
 import type { Regime } from "./regime.js";
 
 /** Tells the walk in WebAssembly what `Regime` and PMP tell the walk in JavaScript. Does nothing on a core without one. */
-export class WalkRecord {
-  private readonly core: CoreApi;
+export class WalkRecord extends SpaceRecord {
   private readonly pmp: Pmp;
-  private readonly caches: WalkCaches | undefined;
   private key = Number.NaN;
-  private space = Number.NaN;
-  private windowKnown = false;
 
   constructor(core: CoreApi, pmp: Pmp) {
-    this.core = core;
+    super(core);
     this.pmp = pmp;
-    this.caches = core.walkWords && new WalkCaches(core.walkWords);
   }
 
   /** Keys mean something else from here on, or protection changed. */
-  forget(): void {
+  override forget(): void {
+    super.forget();
     this.key = Number.NaN;
-    this.space = Number.NaN;
-    this.windowKnown = false;
-    if (this.caches === undefined) return;
-    this.caches.own[WALK_RECORD.flags / 4] = 0;
-    this.forgetTables();
-  }
-
-  /** Where tables are is to be looked up from the root. */
-  forgetTables(): void {
-    this.caches?.forgetTables();
+    this.forgetWindow();
+    if (this.caches !== undefined) this.caches.own[WALK_RECORD.flags / 4] = 0;
   }
 
   /**
@@ -45,11 +33,7 @@ export class WalkRecord {
     const on = !r.machine && !mxr;
     caches.own[WALK_RECORD.flags / 4] = on ? WALK_ON | (r.user ? WALK_USER : 0) : 0;
     if (!on) return;
-    if (!this.windowKnown) caches.window.choose(this.core.ramRanges(), this.pmp.open());
-    this.windowKnown = true;
-    if (space === this.space) return;
-    this.space = space;
-    caches.forgetTables();
+    if (!this.enter(caches, space, () => this.pmp.open())) return;
     caches.own[WALK_RECORD.levels / 4] = r.levels;
     caches.own[WALK_RECORD.guestLevels / 4] = r.guestLevels;
     caches.setWide(WALK_RECORD.root, r.root);

@@ -1,4 +1,4 @@
-import { type CoreApi, WalkCaches } from "@hypercraft/engine";
+import { SpaceRecord } from "@hypercraft/engine";
 import type { SecondStage } from "./access.js";
 import type { PagingMode } from "./mmu.js";
 import { WALK_FLAGS, WALK_RECORD } from "./page-walker.js";
@@ -7,29 +7,10 @@ import { SECOND_STAGE } from "./vmx/ept-walker.js";
 
 const PAGE = 4096;
 
+const ALL = [[0, 2 ** PHYSICAL_BITS]] as const;
+
 /** Tells the walk in WebAssembly what `Contexts` tells the walk in JavaScript. Does nothing on a core without one. */
-export class WalkRecord {
-  private readonly core: CoreApi;
-  private readonly caches: WalkCaches | undefined;
-  private space = Number.NaN;
-  private windowKnown = false;
-
-  constructor(core: CoreApi) {
-    this.core = core;
-    this.caches = core.walkWords && new WalkCaches(core.walkWords);
-  }
-
-  /** Numbers of address spaces mean something else from here on. */
-  forget(): void {
-    this.space = Number.NaN;
-    this.forgetTables();
-  }
-
-  /** Where tables are is to be looked up from the root. */
-  forgetTables(): void {
-    this.caches?.forgetTables();
-  }
-
+export class WalkRecord extends SpaceRecord {
   /**
    * Loads and stores are of this address space now: an equal number stands for an equal one. `byHand`: each is to be
    * looked at.
@@ -45,11 +26,7 @@ export class WalkRecord {
       (mode.writeProtect ? WALK_FLAGS.writeProtect : 0) |
       (mode.largePages ? WALK_FLAGS.largePages : 0);
     own[WALK_RECORD.flags / 4] = on ? flags : 0;
-    if (!on || space === this.space) return;
-    this.space = space;
-    if (!this.windowKnown) caches.window.choose(this.core.ramRanges(), [[0, 2 ** PHYSICAL_BITS]]);
-    this.windowKnown = true;
-    caches.forgetTables();
+    if (!on || !this.enter(caches, space, () => ALL)) return;
     own[WALK_RECORD.levels / 4] = mode.levels;
     caches.setWide(WALK_RECORD.root, Math.floor(mode.root / PAGE));
     own[WALK_RECORD.second / 4] =
