@@ -1,7 +1,7 @@
 import { native } from "../testing/native-user.js";
 import { qemu } from "../testing/qemu-user.js";
 import { testRandomPrograms } from "../testing/random-programs.js";
-import { foreign, randomLoopingCases, randomUserCases } from "../testing/user-sequences.js";
+import { foreign, INTEGER_CASES } from "../testing/user-sequences.js";
 import { x86Instructions } from "./table.js";
 
 // Where the order of instructions matters, other tests have them.
@@ -9,8 +9,8 @@ const LEFT =
   /\/1\)$|^(mov (al|rAX), O|mov O|call|ret|leave|loop|jmp Ev|push Iz|push sIb|popf|syscall|ldmxcsr|stmxcsr|emms)/;
 
 testRandomPrograms({
-  cases: randomUserCases,
-  looping: (prng, count) => randomLoopingCases(prng, count, 100, 300),
+  source: INTEGER_CASES,
+  loops: { bytes: 100, times: 300 },
   bytes: 200,
   // The host where it can be: QEMU 7 crashes on some of these flags.
   oracle: native.present() ? native : qemu,

@@ -1,12 +1,12 @@
 import { native } from "../testing/native-user.js";
 import { testRandomPrograms } from "../testing/random-programs.js";
-import { loopingVectorCases, randomVectorCases, testedNames } from "../testing/vector-sequences.js";
+import { testedNames, VECTOR_CASES } from "../testing/vector-sequences.js";
 
 // Random programs on MMX and XMM registers: QEMU 7 is wrong about some of this.
 
 testRandomPrograms({
-  cases: randomVectorCases,
-  looping: (prng, count) => loopingVectorCases(prng, count, 100, 300),
+  source: VECTOR_CASES,
+  loops: { bytes: 100, times: 300 },
   bytes: 200,
   oracle: native,
   where: "the host",

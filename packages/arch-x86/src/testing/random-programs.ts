@@ -2,7 +2,8 @@ import { Prng } from "@hypercraft/engine";
 import type { EmulatedUser } from "@hypercraft/engine/testing/user-executors";
 import { describe, expect, test } from "vitest";
 import { runOnTier } from "./engine-user.js";
-import { namesOf, type UserCase, type UserState, userPrograms } from "./user-program.js";
+import { namesOf, type UserState, userPrograms } from "./user-program.js";
+import { type CaseSource, loopingCases, randomCases } from "./user-sequences.js";
 
 // The tests of every group of user-level instructions: random programs end in the same state on another processor and on
 // both tiers of the engine. More and longer ones with USER_CASES, USER_BYTES and USER_SEED.
@@ -11,10 +12,9 @@ const CASES = Number(process.env.USER_CASES ?? 600);
 const SEED = Number(process.env.USER_SEED ?? 1);
 
 export interface RandomPrograms {
-  /** Makes so many cases of about so many bytes of code each. */
-  readonly cases: (prng: Prng, count: number, bytes: number) => readonly UserCase[];
-  /** The same, in loops. */
-  readonly looping: (prng: Prng, count: number) => readonly UserCase[];
+  readonly source: CaseSource;
+  /** Bytes and rounds of cases in loops. */
+  readonly loops: { readonly bytes: number; readonly times: number };
   /** Bytes of a case's code. */
   readonly bytes: number;
   /** Another processor, and what it is called. */
@@ -27,9 +27,9 @@ export interface RandomPrograms {
 
 /** Declare the tests. */
 export function testRandomPrograms(programs: RandomPrograms): void {
-  const { bytes, oracle, where, expected, which } = programs;
-  const cases = programs.cases(new Prng(SEED), CASES, Number(process.env.USER_BYTES ?? bytes));
-  const looping = programs.looping(new Prng(SEED + 1), CASES / 10);
+  const { source, loops, bytes, oracle, where, expected, which } = programs;
+  const cases = randomCases(source, new Prng(SEED), CASES, Number(process.env.USER_BYTES ?? bytes));
+  const looping = loopingCases(source, new Prng(SEED + 1), CASES / 10, loops.bytes, loops.times);
   const seed = `seed ${SEED}`;
 
   test("both tiers agree", () => {

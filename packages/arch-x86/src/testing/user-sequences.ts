@@ -304,18 +304,30 @@ function sequence(prng: Prng, bytes: number): number[] {
   return code;
 }
 
+/** Where cases come from: a random state whose memory is at a record, and code of about so many bytes. */
+export interface CaseSource {
+  start(prng: Prng, record: number): UserCase["start"];
+  sequence(prng: Prng, bytes: number): number[];
+}
+
 /** Cases of about `bytes` bytes of code each. */
-export function randomUserCases(prng: Prng, count: number, bytes: number): UserCase[] {
+export function randomCases(source: CaseSource, prng: Prng, count: number, bytes: number): UserCase[] {
   return range(0, count - 1).map((i) => ({
-    start: startState(prng, recordAddress(i)),
-    code: Uint8Array.from(sequence(prng, bytes)),
+    start: source.start(prng, recordAddress(i)),
+    code: Uint8Array.from(source.sequence(prng, bytes)),
   }));
 }
 
 /** Cases that run their code `times` times. */
-export function randomLoopingCases(prng: Prng, count: number, bytes: number, times: number): UserCase[] {
+export function loopingCases(
+  source: CaseSource,
+  prng: Prng,
+  count: number,
+  bytes: number,
+  times: number,
+): UserCase[] {
   return range(0, count - 1).map((i) => {
-    const body = sequence(prng, bytes);
+    const body = source.sequence(prng, bytes);
     const step = assemble("dec Ev", { operandSize: 4, rm: COUNTER });
     // JNZ to the body's beginning.
     const back = -(body.length + step.length + 6);
@@ -325,6 +337,9 @@ export function randomLoopingCases(prng: Prng, count: number, bytes: number, tim
       ...step,
       ...assemble("j 5", { immediates: [back] }),
     ];
-    return { start: startState(prng, recordAddress(i)), code: Uint8Array.from(code) };
+    return { start: source.start(prng, recordAddress(i)), code: Uint8Array.from(code) };
   });
 }
+
+/** Programs of integers. */
+export const INTEGER_CASES: CaseSource = { start: startState, sequence };

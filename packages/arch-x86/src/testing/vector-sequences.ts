@@ -1,8 +1,9 @@
 import type { Prng } from "@hypercraft/engine";
 import { encode, rmKind } from "../isa/encode.js";
 import { x86Instructions } from "../isa/table.js";
-import { assemble, DATA_BYTES, recordAddress, type UserCase } from "./user-program.js";
+import { assemble, DATA_BYTES } from "./user-program.js";
 import {
+  type CaseSource,
   displacement,
   immediate,
   isVector,
@@ -192,29 +193,5 @@ export function start(prng: Prng, record: number) {
   };
 }
 
-/** Cases of about `bytes` bytes of code each. */
-export function randomVectorCases(prng: Prng, count: number, bytes: number): UserCase[] {
-  return range(0, count - 1).map((i) => ({
-    start: start(prng, recordAddress(i)),
-    code: Uint8Array.from(sequence(prng, bytes)),
-  }));
-}
-
-const COUNTER = 13;
-
-/** Cases that run their code `times` times. */
-export function loopingVectorCases(prng: Prng, count: number, bytes: number, times: number): UserCase[] {
-  return range(0, count - 1).map((i) => {
-    const body = sequence(prng, bytes);
-    const step = assemble("dec Ev", { operandSize: 4, rm: COUNTER });
-    // JNZ to the body's beginning.
-    const back = -(body.length + step.length + 6);
-    const code = [
-      ...assemble("mov Zv, Iv", { operandSize: 4, opcodeRegister: COUNTER, immediates: [times] }),
-      ...body,
-      ...step,
-      ...assemble("j 5", { immediates: [back] }),
-    ];
-    return { start: start(prng, recordAddress(i)), code: Uint8Array.from(code) };
-  });
-}
+/** Programs of vectors. */
+export const VECTOR_CASES: CaseSource = { start, sequence };

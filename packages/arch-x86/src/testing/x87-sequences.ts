@@ -1,8 +1,16 @@
 import type { Prng } from "@hypercraft/engine";
 import { encode, type MemoryChoice, rmKind } from "../isa/encode.js";
 import { x86Instructions } from "../isa/table.js";
-import { assemble, DATA_BYTES, recordAddress, type UserCase, type X87State } from "./user-program.js";
-import { memory, POINTERS, type Row, range, startState, type Unit } from "./user-sequences.js";
+import { assemble, DATA_BYTES, type X87State } from "./user-program.js";
+import {
+  type CaseSource,
+  memory,
+  POINTERS,
+  type Row,
+  range,
+  startState,
+  type Unit,
+} from "./user-sequences.js";
 
 // Random sequences of floating-point instructions on numbers of all kinds, with all control words. The status word is
 // stored behind each instruction; exceptions that are not masked are cleared before they are raised.
@@ -305,28 +313,5 @@ function start(prng: Prng, record: number) {
   return { ...startState(prng, record), x87: unit87(prng), data: new Uint8Array(data.buffer) };
 }
 
-/** Cases of about `bytes` bytes of code each. */
-export function randomX87Cases(prng: Prng, count: number, bytes: number): UserCase[] {
-  return range(0, count - 1).map((i) => ({
-    start: start(prng, recordAddress(i)),
-    code: Uint8Array.from(sequence(prng, bytes)),
-  }));
-}
-
-const COUNTER = 13;
-
-/** Cases that run their code `times` times. */
-export function loopingX87Cases(prng: Prng, count: number, bytes: number, times: number): UserCase[] {
-  return range(0, count - 1).map((i) => {
-    const body = sequence(prng, bytes);
-    const step = assemble("dec Ev", { operandSize: 4, rm: COUNTER });
-    const back = -(body.length + step.length + 6);
-    const code = [
-      ...assemble("mov Zv, Iv", { operandSize: 4, opcodeRegister: COUNTER, immediates: [times] }),
-      ...body,
-      ...step,
-      ...assemble("j 5", { immediates: [back] }),
-    ];
-    return { start: start(prng, recordAddress(i)), code: Uint8Array.from(code) };
-  });
-}
+/** Programs of the floating-point unit. */
+export const X87_CASES: CaseSource = { start, sequence };
