@@ -4,9 +4,9 @@ import { describe, expect, test } from "vitest";
 import { MemoryDisk } from "../disk/memory-disk.js";
 import { memoryRanges } from "../fdt/patch.js";
 import { readFdt } from "../fdt/reader.js";
-import { snapshotHash } from "../snapshot/container.js";
 import { DeterministicClock } from "../time/clock.js";
 import { type ArmVirtOptions, createArmVirt, QEMU_ARM_MAP as map, restoreArmVirt } from "./arm-virt.js";
+import { expectContinuation, expectSameTwice, type TestConsole } from "./testing/repeatable.js";
 import { testConsole } from "./testing/test-console.js";
 
 const kernel = { name: "embedded guest", bytes: embeddedGuest("aarch64") };
@@ -40,19 +40,9 @@ test("the embedded guest answers what is typed at its shell", async () => {
   expect(console.text).toContain("hc> run primes");
 });
 
-test.each(["vm", "bare"] as const)("the same run twice is the same in %s mode", async (mode) => {
-  const runs = await Promise.all(
-    [0, 1].map(async () => {
-      const console = testConsole();
-      const m = await machine({ console, mode, append: "selftest" });
-      expect(await m.run({ maxInstructions: 2_000_000 })).toEqual({ kind: "budget" });
-      const { instructions } = m.statistics();
-      return { text: console.text, instructions, hash: snapshotHash(m.snapshot()) };
-    }),
-  );
-  expect(runs[0]).toEqual(runs[1]);
-  expect(runs[0]?.instructions).toBe(2_000_000);
-});
+test.each(["vm", "bare"] as const)("the same run twice is the same in %s mode", (mode) =>
+  expectSameTwice((console) => machine({ console, mode, append: "selftest" })),
+);
 
 test.each([
   { mode: "vm", gic: 2, at: 100_000 },
@@ -63,21 +53,8 @@ test.each([
   "a snapshot of a $mode machine with a GICv$gic after $at instructions continues byte for byte",
   async (board) => {
     const { at, ...options } = board;
-    const stop = 5_000_000;
-    const start = (console: ReturnType<typeof testConsole>) =>
-      machine({ console, ...options, cpus: 2, append: "selftest" });
-    const whole = testConsole();
-    const uninterrupted = await start(whole);
-    const end = await uninterrupted.run({ maxInstructions: stop });
-    const before = testConsole();
-    const first = await start(before);
-    await first.run({ maxInstructions: at });
-    const file = { name: "test.snapshot", bytes: await first.save() };
-    const after = testConsole();
-    const second = await restoreArmVirt(file, { console: after, clock: new DeterministicClock(10) });
-    expect(await second.run({ maxInstructions: stop - at })).toEqual(end);
-    expect(before.text + after.text).toBe(whole.text);
-    expect(snapshotHash(second.snapshot())).toBe(snapshotHash(uninterrupted.snapshot()));
+    const start = (console: TestConsole) => machine({ console, ...options, cpus: 2, append: "selftest" });
+    await expectContinuation({ start, restore: restoreArmVirt, at, stop: 5_000_000 });
   },
 );
 

@@ -2,9 +2,9 @@ import { spawnSync } from "node:child_process";
 import { embeddedGuest } from "@hypercraft/embedded-guest";
 import { describe, expect, test } from "vitest";
 import { MemoryDisk } from "../disk/memory-disk.js";
-import { snapshotHash } from "../snapshot/container.js";
 import { DeterministicClock } from "../time/clock.js";
 import { createRiscvVirt, type RiscvVirtOptions, restoreRiscvVirt } from "./riscv-virt.js";
+import { expectContinuation, expectSameTwice, type TestConsole } from "./testing/repeatable.js";
 import { testConsole } from "./testing/test-console.js";
 
 const kernel = { name: "embedded guest", bytes: embeddedGuest("riscv64") };
@@ -34,43 +34,20 @@ describe("the embedded guest under the hypervisor", () => {
     expect(console.text).toContain("hc> run primes");
   });
 
-  test("the same run twice: same console, same count, same state", async () => {
-    const runs = await Promise.all(
-      [0, 1].map(async () => {
-        const console = testConsole();
-        const m = await machine({ console, append: "selftest" });
-        expect(await m.run({ maxInstructions: 2_000_000 })).toEqual({ kind: "budget" });
-        return {
-          text: console.text,
-          instructions: m.statistics().instructions,
-          hash: snapshotHash(m.snapshot()),
-        };
-      }),
-    );
-    expect(runs[0]).toEqual(runs[1]);
-    expect(runs[0]?.instructions).toBe(2_000_000);
-  });
+  test("the same run twice: same console, same count, same state", () =>
+    expectSameTwice((console) => machine({ console, append: "selftest" })));
 });
 
 test.each([100_000, 1_234_567, 3_000_001])(
   "a snapshot after %i instructions continues byte for byte",
   async (at) => {
-    const stop = 5_000_000;
-    const whole = testConsole();
-    const uninterrupted = await machine({ console: whole, append: "selftest" });
-    await uninterrupted.run({ maxInstructions: stop });
-    const before = testConsole();
-    const first = await machine({ console: before, append: "selftest" });
-    await first.run({ maxInstructions: at });
-    const bytes = await first.save();
-    const after = testConsole();
-    const second = await restoreRiscvVirt(
-      { name: "test.snapshot", bytes },
-      { console: after, clock: new DeterministicClock(10) },
-    );
-    await second.run({ maxInstructions: stop - at });
-    expect(before.text + after.text).toBe(whole.text);
-    expect(snapshotHash(second.snapshot())).toBe(snapshotHash(uninterrupted.snapshot()));
+    const start = (console: TestConsole) => machine({ console, append: "selftest" });
+    const { machine: second, console: after } = await expectContinuation({
+      start,
+      restore: restoreRiscvVirt,
+      at,
+      stop: 5_000_000,
+    });
     expect(await second.run()).toMatchObject({ kind: "shutdown", failure: false });
     expect(after.text).toMatch(/selftest: \d+ passed, 0 failed/);
   },

@@ -1,8 +1,8 @@
 import { embeddedGuest } from "@hypercraft/embedded-guest";
 import { describe, expect, test } from "vitest";
-import { snapshotHash } from "../../snapshot/container.js";
 import { DeterministicClock } from "../../time/clock.js";
 import { createPc, type PcOptions, restorePc } from "../pc.js";
+import { expectContinuation, expectSameTwice, type TestConsole } from "../testing/repeatable.js";
 import { testConsole } from "../testing/test-console.js";
 
 const kernel = { name: "embedded guest", bytes: embeddedGuest("x86_64") };
@@ -39,38 +39,14 @@ describe.each(MODES)("the embedded guest in %s mode", (mode) => {
     expect(console.text).toContain("1229 primes below 10000");
   });
 
-  test("runs the same twice", async () => {
-    const runs = await Promise.all(
-      [0, 1].map(async () => {
-        const console = testConsole();
-        const m = await machine({ console, mode, append: "selftest" });
-        expect(await m.run({ maxInstructions: 2_000_000 })).toEqual({ kind: "budget" });
-        const { instructions } = m.statistics();
-        return { text: console.text, instructions, hash: snapshotHash(m.snapshot()) };
-      }),
-    );
-    expect(runs[0]).toEqual(runs[1]);
-    expect(runs[0]?.instructions).toBe(2_000_000);
-  });
+  test("runs the same twice", () =>
+    expectSameTwice((console) => machine({ console, mode, append: "selftest" })));
 
   test.each([100_000, 1_234_567, 4_000_001])(
     "goes on byte for byte from a snapshot after %i instructions",
     async (at) => {
-      const stop = 8_000_000;
-      const start = (console: ReturnType<typeof testConsole>) =>
-        machine({ console, mode, cpus: 2, append: "selftest" });
-      const whole = testConsole();
-      const uninterrupted = await start(whole);
-      const end = await uninterrupted.run({ maxInstructions: stop });
-      const before = testConsole();
-      const first = await start(before);
-      await first.run({ maxInstructions: at });
-      const file = { name: "test.snapshot", bytes: await first.save() };
-      const after = testConsole();
-      const second = await restorePc(file, { console: after, clock: new DeterministicClock(10) });
-      expect(await second.run({ maxInstructions: stop - at })).toEqual(end);
-      expect(before.text + after.text).toBe(whole.text);
-      expect(snapshotHash(second.snapshot())).toBe(snapshotHash(uninterrupted.snapshot()));
+      const start = (console: TestConsole) => machine({ console, mode, cpus: 2, append: "selftest" });
+      await expectContinuation({ start, restore: restorePc, at, stop: 8_000_000 });
     },
   );
 });
