@@ -1,5 +1,6 @@
 import type { Tier } from "@hypercraft/engine";
 import { describe, expect, test } from "vitest";
+import { le } from "../testing/code-bytes.js";
 import { type BareMachine, createBareMachine } from "../testing/cpu/bare-machine.js";
 import { enter } from "./entry.js";
 import { GPR, Gpr, IDTR } from "./state.js";
@@ -13,9 +14,6 @@ const HANDLER = 0x9000;
 const STACK = 0x7000;
 const STOP = [0xeb, 0xfe];
 const GP = 13;
-
-const le = (value: number | bigint, bytes: number): number[] =>
-  Array.from({ length: bytes }, (_, i) => Number((BigInt(value) >> BigInt(8 * i)) & 0xffn));
 
 function start(m: BareMachine, code: readonly number[]): void {
   m.ram.set(code, CODE);

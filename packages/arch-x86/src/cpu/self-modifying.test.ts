@@ -1,5 +1,6 @@
 import type { Tier } from "@hypercraft/engine";
 import { describe, expect, test } from "vitest";
+import { le } from "../testing/code-bytes.js";
 import { createBareMachine, enterProgram } from "../testing/cpu/bare-machine.js";
 import { PROGRAM } from "../testing/cpu/qemu-system.js";
 import { GPR, Gpr } from "./state.js";
@@ -7,7 +8,6 @@ import { GPR, Gpr } from "./state.js";
 // Stores into code take effect with the next instruction (SDM volume 3, 12.6, "Self-Modifying Code": no fence is
 // needed where linear addresses are the same), also in the block that is being executed.
 
-const le = (value: number): number[] => [0, 8, 16, 24].map((shift) => (value >>> shift) & 0xff);
 /** mov byte [address], value. */
 const poke = (offset: number, value: number): number[] => [0xc6, 0x05, ...le(PROGRAM + offset), value];
 const INC_EAX = 0x40;

@@ -5,6 +5,7 @@ import { describe, expect, test } from "vitest";
 import { RFLAG } from "../cpu/control-bits.js";
 import { Gpr } from "../cpu/state.js";
 import { VmcsField } from "../cpu/vmx/fields.js";
+import { le, wrmsr } from "../testing/code-bytes.js";
 import {
   CODE,
   codeGuest,
@@ -21,17 +22,6 @@ import { LOAD_TABLES, VECTOR_CALL, writeVectors } from "../testing/vm/vectors.js
 
 const [STI, CLI, HLT, NOP] = [0xfb, 0xfa, 0xf4, 0x90];
 const SPIN = [0xeb, 0xfe];
-const le = (value: number): number[] => Array.from({ length: 4 }, (_, i) => (value >>> (8 * i)) & 0xff);
-const wrmsr = (number: number, value: number) => [
-  0xb9,
-  ...le(number),
-  0xb8,
-  ...le(value),
-  0x31,
-  0xd2,
-  0x0f,
-  0x30,
-];
 /** The local APIC in x2APIC mode, and on. */
 const APIC = [...wrmsr(0x1b, 0xfee0_0d00), ...wrmsr(0x80f, 0x1ff)];
 const STOP_NUMBER = 0x77;

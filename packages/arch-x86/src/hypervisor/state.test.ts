@@ -2,6 +2,7 @@ import { InstructionClock } from "@hypercraft/hypercraft";
 import { refusesState, registersOf, takeOver } from "@hypercraft/hypercraft/testing/rig";
 import { describe, expect, test } from "vitest";
 import { VmcsField } from "../cpu/vmx/fields.js";
+import { le, wrmsr } from "../testing/code-bytes.js";
 import {
   CODE,
   codeGuest,
@@ -30,8 +31,6 @@ function moved({ vm: from }: Guest): X86Vm {
   takeOver(vm, from, RAM, RAM_SIZE);
   return vm;
 }
-
-const le = (value: number): number[] => Array.from({ length: 4 }, (_, i) => (value >>> (8 * i)) & 0xff);
 
 /** inc r12; add [rbx], r12; mov eax, [rbx+8]; add r13, rax; in eax, 0x40; add r14, rax; rdtsc; cpuid; jmp */
 const LOOP = [
@@ -79,16 +78,6 @@ describe("a vCPU's state", () => {
   });
 
   test("holds what the guest put into the VMCS", () => {
-    const wrmsr = (number: number, low: number) => [
-      0xb9,
-      ...le(number),
-      0xb8,
-      ...le(low),
-      0x31,
-      0xd2,
-      0x0f,
-      0x30,
-    ];
     // mov eax, 0xe0000011; mov cr0, eax: CD and NW
     const guest = codeGuest([...wrmsr(0x3b, 0x1234), 0xb8, ...le(0xe000_0011), 0x0f, 0x22, 0xc0, ...STOP]);
     runTo(guest.vcpu, "hypercall");

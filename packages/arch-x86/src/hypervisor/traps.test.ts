@@ -2,6 +2,7 @@ import type { VmExitInfo } from "@hypercraft/hypercraft";
 import { describe, expect, test } from "vitest";
 import { Gpr } from "../cpu/state.js";
 import { VmcsField } from "../cpu/vmx/fields.js";
+import { le } from "../testing/code-bytes.js";
 import { codeGuest, runTo, STOP } from "../testing/vm/rig.js";
 import { LOAD_TABLES, VECTOR_CALL, writeVectors } from "../testing/vm/vectors.js";
 
@@ -10,8 +11,6 @@ import { LOAD_TABLES, VECTOR_CALL, writeVectors } from "../testing/vm/vectors.js
 const GP = VECTOR_CALL + 13;
 const UD = VECTOR_CALL + 6;
 
-const le = (value: number, bytes = 4): number[] =>
-  Array.from({ length: bytes }, (_, i) => Math.floor(value / 256 ** i) & 0xff);
 const eax = (value: number) => [0xb8, ...le(value)];
 const ecx = (value: number) => [0xb9, ...le(value)];
 const edx = (value: number) => [0xba, ...le(value)];

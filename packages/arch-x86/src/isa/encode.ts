@@ -38,7 +38,8 @@ const MANDATORY = [0, 0x66, 0xf3, 0xf2] as const;
 const MAP_BYTES = [[], [0x0f], [0x0f, 0x38], [0x0f, 0x3a]] as const;
 const SEGMENT_PREFIXES = { 4: 0x64, 5: 0x65 } as const;
 
-function littleEndian(value: number | bigint, bytes: number): number[] {
+/** A number in so many bytes, as immediates and displacements are. */
+export function littleEndian(value: number | bigint, bytes: number): number[] {
   const bits = BigInt(value);
   return Array.from({ length: bytes }, (_, i) => Number((bits >> BigInt(8 * i)) & 0xffn));
 }

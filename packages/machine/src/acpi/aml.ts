@@ -21,7 +21,8 @@ const Op = {
   device: 0x82,
 } as const;
 
-const le = (value: number, bytes: number): number[] =>
+/** A number in so many bytes, little endian. */
+export const le = (value: number, bytes: number): number[] =>
   Array.from({ length: bytes }, (_, i) => Math.floor(value / 2 ** (8 * i)) % 256);
 
 /** PkgLength: the bytes that follow, itself included (20.2.4). */

@@ -3,6 +3,7 @@ import {
   device,
   eisaId,
   integer,
+  le,
   name,
   pack,
   type Resource,
@@ -156,8 +157,6 @@ const EDGE_HIGH = 0x05;
 /** Multiple APIC description table (5.2.12). */
 function madt({ processors, localApic, ioApic, overrides }: AcpiMachine): Uint8Array {
   const entries: number[] = [];
-  const le = (value: number, bytes: number) =>
-    Array.from({ length: bytes }, (_, i) => Math.floor(value / 2 ** (8 * i)) % 256);
   processors.forEach((id, uid) => {
     if (id <= LAST_SMALL_ID && uid <= LAST_SMALL_ID) entries.push(0, 8, uid, id, ...le(1, 4));
     else entries.push(9, 16, 0, 0, ...le(id, 4), ...le(1, 4), ...le(uid, 4));

@@ -2,6 +2,7 @@ import type { Tier } from "@hypercraft/engine";
 import type { ConformanceAdapter, GuestOp, GuestProgram } from "@hypercraft/hypercraft/testing";
 import { rigAdapter } from "@hypercraft/hypercraft/testing/rig";
 import type { X86GuestVCpu } from "../../hypervisor/guest-vcpu.js";
+import { le, wrmsr } from "../code-bytes.js";
 import { CODE, createRig, createRigVm, type Rig, TABLES, type X86Vm } from "./rig.js";
 
 // The conformance kit's programs as 64-bit code, and the hosts they run on.
@@ -25,8 +26,6 @@ const DATA_SELECTOR = 16;
 const TIMER = 0x40;
 const IPI = 0x50;
 
-const le = (value: number, bytes = 4): number[] =>
-  Array.from({ length: bytes }, (_, i) => Math.floor(value / 256 ** i) & 0xff);
 const wide = (value: bigint): number[] => [...le(Number(value & 0xffff_ffffn)), ...le(Number(value >> 32n))];
 
 /** REX with W, R and B, and ModRM of a register and [rbx]. */
@@ -41,9 +40,6 @@ const movRegister = (to: number, from: number): number[] => [
   rex(from, to),
   0x89,
   0xc0 | ((from & 7) << 3) | (to & 7),
-];
-const wrmsr = (number: number, value: number): number[] => [
-  ...[0xb9, ...le(number), 0xb8, ...le(value), 0x31, 0xd2, 0x0f, 0x30],
 ];
 /** `mov dx, port; mov al, value; out dx, ax`. */
 const out = (port: number, value: number): number[] => [

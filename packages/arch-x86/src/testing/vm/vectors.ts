@@ -1,3 +1,4 @@
+import { le } from "../code-bytes.js";
 import type { X86Vm } from "./rig.js";
 
 // Tables for guests in 64-bit mode, whose handlers tell by a hypercall which vector it was.
@@ -11,8 +12,6 @@ const CODE_SELECTOR = 8;
 
 /** Added to the vector, the number of a handler's hypercall; what it finds on its stack is where RSP is. */
 export const VECTOR_CALL = 0x1000;
-
-const le = (value: number): number[] => Array.from({ length: 4 }, (_, i) => (value >> (8 * i)) & 0xff);
 
 /** `lgdt; lidt`: for a guest to begin with. */
 export const LOAD_TABLES: readonly number[] = [
