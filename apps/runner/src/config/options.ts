@@ -10,7 +10,7 @@ const IMAGES: OptionGroup = {
     {
       name: "bios",
       argument: "FILE",
-      help: "firmware, as OpenSBI's fw_jump or fw_dynamic, U-Boot for arm64, or a ROM for x86-64; implies --mode bare",
+      help: "firmware, as OpenSBI's fw_jump or fw_dynamic, U-Boot for arm64, or a ROM for x86-64, which --mode vm has, too; implies --mode bare",
     },
     {
       name: "guest-bios",

@@ -225,8 +225,6 @@ function checkConflicts(reader: SettingReader): void {
   for (const name of ["kernel", "initrd", "load"]) {
     if (reader.has("guest") && reader.has(name)) refuse(`--guest and --${name} exclude each other`);
   }
-  if (reader.has("bios") && reader.text("mode") === "vm")
-    refuse("--bios and --mode vm exclude each other: under the hypervisor there is no firmware to replace");
   if (reader.has("bios") && reader.has("guest-bios")) refuse("--bios and --guest-bios exclude each other");
   if (reader.has("guest-bios") && !reader.has("kernel") && !reader.has("load"))
     refuse("--guest-bios needs --kernel FILE");

@@ -91,7 +91,6 @@ describe("a configuration file", () => {
 });
 
 test.each([
-  [["--bios", "fw.bin", "--mode", "vm"], "--bios and --mode vm exclude each other"],
   [["--initrd", "i"], "--initrd needs --kernel"],
   [["--load", "a@1"], "--load without --kernel or --bios needs --entry"],
   [["--clock-ratio", "3"], "--clock-ratio needs --deterministic"],

@@ -25,6 +25,8 @@ export interface Architecture {
   readonly options: readonly OwnOption[];
   /** Whether a kernel in bare mode needs firmware. */
   readonly needsFirmware: boolean;
+  /** Whether guests of the hypervisor may have firmware: elsewhere it is the level that the hypervisor has. */
+  readonly guestFirmware?: boolean;
   /** Loads the board and the image that runs when nothing else is named; absent while there is none. */
   readonly load?: () => Promise<{ readonly board: Board; readonly embeddedGuest: () => Uint8Array }>;
 }
@@ -66,6 +68,7 @@ export const ARCHITECTURES: ArchitectureTable = [
     maps: ["qemu"],
     options: ["guestBios"],
     needsFirmware: false,
+    guestFirmware: true,
     load: async () => {
       const { pcBoard } = await import("./pc.js");
       const { embeddedGuest } = await import("@hypercraft/embedded-guest");
@@ -75,7 +78,7 @@ export const ARCHITECTURES: ArchitectureTable = [
 ];
 
 /** An architecture that has a board. */
-export type ReadyArchitecture = Required<Architecture>;
+export type ReadyArchitecture = Architecture & Required<Pick<Architecture, "load">>;
 
 /** @throws CliError for a name that is none, and for an architecture that has no board yet. */
 export function findArchitecture(table: ArchitectureTable, name: string): ReadyArchitecture {
@@ -94,7 +97,7 @@ export function findArchitecture(table: ArchitectureTable, name: string): ReadyA
 
 /** @throws CliError for options that the architecture has not, or that make no sense together with it. */
 export function checkForArchitecture(
-  { name, maps, options, needsFirmware }: ReadyArchitecture,
+  { name, maps, options, needsFirmware, guestFirmware = false }: ReadyArchitecture,
   { machine, guest }: Pick<RunConfig, "machine" | "guest">,
 ): void {
   const { map, mode, bios, kernel, loads } = machine;
@@ -105,6 +108,10 @@ export function checkForArchitecture(
   }
   if (!maps.includes(map))
     throw new CliError(`--map: the ${name} machine has no map "${map}", only ${maps.join(", ")}`);
+  if (bios !== undefined && mode === "vm" && !guestFirmware)
+    throw new CliError(
+      "--bios and --mode vm exclude each other: under the hypervisor there is no firmware to replace",
+    );
   if (!needsFirmware || mode !== "bare" || bios !== undefined) return;
   if (guest !== undefined) throw new CliError("--guest in --mode bare needs firmware: --bios FILE");
   if (kernel === undefined && loads.length === 0) {

@@ -18,7 +18,11 @@ export async function runSeveral(configs: readonly RunConfig[], io: CliIo): Prom
   refuseSharing(configs.flatMap(({ machine }) => machine.disks));
   refuseSameOutputs(configs);
   const host = new BoardHost({
-    machines: configs.map(({ machine: { memory, mode } }) => ({ memory, mode })),
+    machines: configs.map(({ machine: { memory, mode, bios } }) => ({
+      memory,
+      mode,
+      firmware: bios !== undefined,
+    })),
   });
   const shared = new SharedConsole(io);
   const runs: { readonly guest: PreparedGuest; readonly share: ReturnType<SharedConsole["add"]> }[] = [];

@@ -434,7 +434,7 @@ export class X86Cpu extends CpuModel implements GuestCpu {
 
   private readonly locate = (physical: number, write: boolean): number => {
     const at = this.secondStage?.translate(physical, write, false, true) ?? physical;
-    return this.core.ramOffset(at);
+    return this.core.ramOffset(at, write);
   };
 
   /** Translate for an access of the processor itself. Throws a `Fault`; CR2 is told. */

@@ -153,6 +153,8 @@ export class Mmu {
     const offset = locate(physical, true);
     const { core } = this;
     this.lo |= bits;
+    // In ROM.
+    if (offset < 0) return;
     core.words[offset >>> 2] = this.lo;
     core.ramWritten(offset, size);
   }

@@ -74,7 +74,7 @@ export class SystemMemory {
       if (error instanceof Fault || error instanceof VmExit) return -1;
       throw error;
     }
-    const offset = host.core.ramOffset(found.physical);
+    const offset = host.core.ramOffset(found.physical, write);
     // Offsets are kept in 32 bits with a sign.
     return offset > 0x7fff_ffff ? -1 : offset;
   }
@@ -166,7 +166,7 @@ export class SystemMemory {
 
   writePhysical(physical: number, size: number, value: bigint): void {
     const { core } = this.host;
-    const offset = core.ramOffset(physical);
+    const offset = core.ramOffset(physical, true);
     if (offset < 0) return this.host.writeDevice(physical, size, BigInt.asUintN(8 * size, value));
     if (size === 8 && offset % 4 === 0) {
       core.words[offset / 4] = Number(BigInt.asIntN(32, value));

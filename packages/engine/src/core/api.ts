@@ -76,9 +76,9 @@ export interface CoreApi {
   charge(count: number): void;
 
   // Physical memory.
-  /** Byte offset in host memory of a physical address, -1 if it is not RAM. */
-  ramOffset(physical: number): number;
-  /** All of RAM as ranges, if the engine was told. */
+  /** Byte offset in host memory of a physical address, -1 if it is not RAM; nor, if it is to be written, where it is ROM. */
+  ramOffset(physical: number, write?: boolean): number;
+  /** All of RAM that can be written as ranges, if the engine was told. */
   ramRanges(): readonly RamRange[];
   /** Host memory of this core for its architecture's page walker, undefined without one. */
   readonly walkWords: Int32Array | undefined;

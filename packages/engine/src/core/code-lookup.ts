@@ -30,8 +30,8 @@ export abstract class CoreCode extends CoreContexts {
     return this.guest;
   }
 
-  ramOffset(physical: number): number {
-    return this.engine.ram.ramOffset(physical);
+  ramOffset(physical: number, write = false): number {
+    return this.engine.ram.ramOffset(physical, write);
   }
   ramRanges(): readonly RamRange[] {
     return this.engine.ram.ranges?.() ?? [];

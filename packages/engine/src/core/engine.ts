@@ -25,9 +25,9 @@ export interface RamRange {
 
 /** Where physical RAM lies in host memory. */
 export interface RamMap {
-  /** Byte offset in host memory of a physical address, -1 if it is not RAM. */
-  ramOffset(physical: number): number;
-  /** The same as ranges, for a page walker, which cannot ask. Without it, or where it names none, walks are JavaScript's. */
+  /** Byte offset in host memory of a physical address, -1 if it is not RAM; nor, if it is to be written, where it is ROM. */
+  ramOffset(physical: number, write?: boolean): number;
+  /** The same of what can be written, as ranges, for a page walker, which cannot ask. Without it, or where it names none, walks are JavaScript's. */
   ranges?(): readonly RamRange[];
 }
 

@@ -38,10 +38,11 @@ export class PageCrossing {
     translated = core.cpu.translate(access, nextLo, nextHi, size - inFirst, this.second, true);
     if (translated !== Translated.ok) return this.uncrossed(translated, kind, size, lo, hi, inFirst);
     if ((kind & SlowAccess.probe) !== 0) return SlowOutcome.done;
-    const a = core.ramOffset(this.first.physical);
-    const b = core.ramOffset(this.second.physical);
+    const writes = access !== Access.read;
+    const a = core.ramOffset(this.first.physical, writes);
+    const b = core.ramOffset(this.second.physical, writes);
     const rest = size - inFirst;
-    if (access !== 0 && (slow.coversCode(a, inFirst) || slow.coversCode(b, rest))) {
+    if (writes && (slow.coversCode(a, inFirst) || slow.coversCode(b, rest))) {
       if (!core.inStep) return Status.exitBefore;
       if (a >= 0) core.ramWritten(a, inFirst);
       if (b >= 0) core.ramWritten(b, rest);
@@ -98,7 +99,7 @@ export class PageCrossing {
       }
     }
     for (const [at, width, physical] of here) {
-      const offset = core.ramOffset(physical);
+      const offset = core.ramOffset(physical, access !== Access.read);
       if (offset >= 0 && access !== Access.read) core.ramWritten(offset, width);
       const status = this.part(access, physical, offset, at, width, lo + at, carried(lo, hi, at));
       if (status !== Status.next) return status;

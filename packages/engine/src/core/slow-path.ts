@@ -61,11 +61,11 @@ export class SlowPath {
     const t = this.first;
     const translated = core.cpu.translate(access, lo, hi, size, t, (lo & (size - 1)) !== 0);
     if (translated !== Translated.ok) return this.untranslated(translated, kind, size, lo, hi);
-    const offset = core.ramOffset(t.physical);
+    const offset = core.ramOffset(t.physical, access !== Access.read);
     if (offset < 0) return this.device(kind, access, size, t.physical, valueLo, valueHi, lo, hi);
     const code = access === 0 ? undefined : core.engine.code.page(Math.floor(offset / 4096));
     if (code === undefined && t.cacheable && !(watched && core.watchpoints.hasPage(lo, hi))) {
-      const writable = t.writable && core.engine.code.page(Math.floor(offset / 4096)) === undefined;
+      const writable = t.writable && (access !== Access.read || this.takesStores(t.physical, offset));
       if (t.pageShift > 12) core.rememberLarge(lo, hi, t.pageShift);
       core.tlb.fill(lo, hi, core.context, offset - (lo & 0xfff), t.readable, writable);
       return SlowPath.retry;
@@ -176,6 +176,14 @@ export class SlowPath {
     if (status !== Status.next) return status;
     if (access === Access.read) core.setUpperResult(core.answerLo, core.answerHi);
     return SlowPath.done;
+  }
+
+  /** May stores go to a page without being looked at? Not to ROM, nor over code. */
+  private takesStores(physical: number, offset: number): boolean {
+    const { core } = this;
+    return (
+      core.engine.code.page(Math.floor(offset / 4096)) === undefined && core.ramOffset(physical, true) >= 0
+    );
   }
 
   /** Is there code in these bytes of RAM? */

@@ -211,11 +211,6 @@ describe("what a PC refuses", () => {
   const elf = Uint8Array.from([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1, ...new Array<number>(100).fill(0)]);
   it.each<[string, Partial<PcOptions>, string]>([
     ["nothing to run", {}, "nothing to run"],
-    [
-      "firmware in vm mode",
-      { mode: "vm", firmware: { name: "rom", bytes: new Uint8Array(4096) } },
-      "rom: firmware needs the board to itself, which only bare mode has",
-    ],
     ["a damaged ELF file", { kernel: { name: "a.elf", bytes: elf } }, "a.elf: "],
     [
       "an empty ROM",

@@ -15,7 +15,7 @@ import { addDevices } from "./pc/devices.js";
 import { pcInterrupts } from "./pc/interrupts.js";
 import { PcMachine } from "./pc/machine.js";
 import type { PcHost, PcOptions } from "./pc/options.js";
-import { assembleVirt, checkFirmware, restoreVirt } from "./virt/assemble.js";
+import { assembleVirt, restoreVirt } from "./virt/assemble.js";
 import type { NamedBytes } from "./virt/options.js";
 
 export { PC_MAP } from "./pc/address-map.js";
@@ -31,10 +31,10 @@ const NAME = "pc";
  * Throws MachineError or HyperError with one line that names what was wrong.
  */
 export async function createPc(options: PcOptions): Promise<PcMachine> {
-  checkFirmware(options, "the board to itself");
   const { kernel: _, ...rest } = options;
   const { firmware } = options;
-  const rom = firmware && romRange(firmware.name, firmware.bytes.length);
+  const romSize = firmware?.bytes.length ?? options.romSize ?? 0;
+  const rom = firmware || romSize !== 0 ? romRange(firmware?.name ?? "the ROM", romSize) : undefined;
   const apicBus = new ApicBus();
   // The 8259s are behind the bootstrap processor's LINT0.
   const pic = new Pic({ output: { set: (level) => cpus?.apics[0]?.lint(0).set(level) } });
@@ -52,9 +52,9 @@ export async function createPc(options: PcOptions): Promise<PcMachine> {
     virtioVersion: PC_MAP.virtio.version,
     secondStage: ept,
     cpuName: "cpu",
-    config: {},
+    config: { ...(rom && { romSize }) },
     addParts(builder, board) {
-      if (rom !== undefined) builder.ram("ROM", rom.base, rom.size);
+      if (rom !== undefined) builder.rom("ROM", rom.base, rom.size);
       builder.interruptController("ioapic", {
         ...PC_MAP.ioApic,
         controller: interrupts,

@@ -67,6 +67,7 @@ interface RamSpec {
   readonly base: number;
   readonly size: number;
   readonly offset: number | undefined;
+  readonly readOnly?: boolean;
 }
 
 interface PendingDevice {
@@ -93,6 +94,12 @@ export class MachineBuilder {
    */
   ram(name: string, base: number, size: number, offset?: number): this {
     this.#ram.push({ name, base, size, offset });
+    return this;
+  }
+
+  /** Adds memory that neither guests nor devices can write: loaders do. Address and size in bytes, multiples of 4 KiB. */
+  rom(name: string, base: number, size: number): this {
+    this.#ram.push({ name, base, size, offset: undefined, readOnly: true });
     return this;
   }
 
@@ -149,7 +156,7 @@ export class MachineBuilder {
   }
 
   #assemble(given: Omit<MachineParts, "ports" | "devices" | "controller" | "components">): Machine {
-    const { name, bus, memory, clock, timers, io } = given;
+    const { name, bus, clock, timers, io } = given;
     const components = new Map<string, Stateful>();
     const controller = this.#controller;
     if (controller !== undefined) {
@@ -159,6 +166,7 @@ export class MachineBuilder {
         components.set(controller.name, part as Stateful);
     }
     const ports = new PortBus();
+    const dma = new BusMemory(bus, { keepsRom: true });
     const devices = new Map<string, PlacedDevice>();
     const sources = controller && new IrqAllocator(controller.firstSource, controller.lastSource);
     for (const { name: deviceName, spec, make } of this.#devices) {
@@ -167,7 +175,7 @@ export class MachineBuilder {
       }
       const source = this.#takeSource(deviceName, spec.irq, sources);
       const irq = source === undefined ? noIrq : controller!.controller.line(source);
-      const device = make({ name: deviceName, irq, memory, clock, timers, io });
+      const device = make({ name: deviceName, irq, memory: dma, clock, timers, io });
       const { base, size, space = "memory", widest = 1, further = [] } = spec;
       const region = { name: deviceName, base, size, device };
       if (space === "ports") ports.addDevice(deviceName, [{ base, size, widest }, ...further], device);

@@ -11,10 +11,13 @@ import type { SystemBus } from "./system-bus.js";
 export class BusMemory implements GuestMemory {
   readonly bus: SystemBus;
   readonly #host: HostMemory;
+  readonly #keepsRom: boolean;
 
-  constructor(bus: SystemBus) {
+  /** `keepsRom`: what is written to ROM is lost, as it is when devices write; else ROM is written like RAM. */
+  constructor(bus: SystemBus, { keepsRom = false }: { readonly keepsRom?: boolean } = {}) {
     this.bus = bus;
     this.#host = bus.host;
+    this.#keepsRom = keepsRom;
   }
 
   contains(gpa: number, length: number): boolean {
@@ -47,14 +50,14 @@ export class BusMemory implements GuestMemory {
 
   write(gpa: number, bytes: Uint8Array): void {
     this.#check(gpa, bytes.length);
-    this.#runs(gpa, bytes.length, (offset, done, length) => {
+    this.#written(gpa, bytes.length, (offset, done, length) => {
       this.#host.write(offset, bytes.subarray(done, done + length));
     });
   }
 
   fill(gpa: number, length: number, value: number): void {
     this.#check(gpa, length);
-    this.#runs(gpa, length, (offset, _done, run) => this.#host.fill(offset, run, value));
+    this.#written(gpa, length, (offset, _done, run) => this.#host.fill(offset, run, value));
   }
 
   readU8(gpa: number): number {
@@ -98,15 +101,15 @@ export class BusMemory implements GuestMemory {
     this.#writeScalar(gpa, 8, (view, at) => view.setBigUint64(at, value, true));
   }
 
-  /** Offset of a scalar in host memory, -1 if it lies across two adjacent RAM regions. */
-  #offset(gpa: number, width: number): number {
-    if (this.bus.ramRun(gpa) >= width) return this.bus.ramOffset(gpa);
+  /** Offset of a scalar in host memory, -1 if it lies across two adjacent RAM regions, or in `kept` ROM. */
+  #offset(gpa: number, width: number, kept = false): number {
+    if (this.bus.ramRun(gpa) >= width) return this.bus.ramOffset(gpa, kept);
     this.#check(gpa, width);
     return -1;
   }
 
   #writeScalar(gpa: number, width: number, put: (view: DataView, at: number) => void): void {
-    const offset = this.#offset(gpa, width);
+    const offset = this.#offset(gpa, width, this.#keepsRom);
     if (offset < 0) {
       const bytes = new Uint8Array(width);
       put(viewOf(bytes), 0);
@@ -119,6 +122,12 @@ export class BusMemory implements GuestMemory {
 
   #check(gpa: number, length: number): void {
     if (length !== 0 && !this.contains(gpa, length)) throw outOfRange(gpa, length);
+  }
+
+  #written(gpa: number, length: number, each: (offset: number, done: number, length: number) => void): void {
+    this.#runs(gpa, length, (offset, done, run) => {
+      if (!this.#keepsRom || this.bus.ramOffset(gpa + done, true) >= 0) each(offset, done, run);
+    });
   }
 
   #runs(gpa: number, length: number, each: (offset: number, done: number, length: number) => void): void {

@@ -10,6 +10,8 @@ export interface RamRegion {
   readonly base: number;
   readonly size: number;
   readonly offset: number;
+  /** ROM: what anybody but its maker writes is lost. */
+  readonly readOnly?: boolean;
 }
 
 export interface DeviceRegion {
@@ -58,15 +60,15 @@ export class SystemBus implements PhysBus {
    * Puts host memory on the bus. Address, size and offset are multiples of 4 KiB.
    * @throws MachineError `Overlap` naming both regions, `NotAligned`, `OutOfRange`.
    */
-  addRam(region: { name: string; base: number; size: number; offset: number }): void {
-    const { name, base, size, offset } = region;
+  addRam(region: { name: string; base: number; size: number; offset: number; readOnly?: boolean }): void {
+    const { name, base, size, offset, readOnly = false } = region;
     if (base % FRAME_SIZE !== 0 || size % FRAME_SIZE !== 0 || offset % FRAME_SIZE !== 0) {
       throw new MachineError("NotAligned", `RAM '${name}' at ${range(base, size)} is not aligned to 4 KiB`);
     }
     if (offset < 0 || offset + size > this.host.size) {
       throw new MachineError("OutOfRange", `RAM '${name}' of ${size} bytes is outside host memory`);
     }
-    this.#insert({ kind: "ram", name, base, size, offset });
+    this.#insert({ kind: "ram", name, base, size, offset, readOnly });
   }
 
   /** @throws MachineError `Overlap` naming both regions, `OutOfRange`. */
@@ -96,7 +98,7 @@ export class SystemBus implements PhysBus {
     const after = ram.base + ram.size - (base + size);
     if (before > 0) this.addRam({ ...ram, size: before });
     if (after > 0) {
-      this.addRam({ name: ram.name, base: base + size, size: after, offset: ram.offset + before + size });
+      this.addRam({ ...ram, base: base + size, size: after, offset: ram.offset + before + size });
     }
     this.addDevice(region);
   }
@@ -132,16 +134,19 @@ export class SystemBus implements PhysBus {
     return region;
   }
 
-  /** Byte offset in host memory of a physical address, -1 if it is not RAM. */
-  ramOffset(pa: number): number {
+  /** Byte offset in host memory of a physical address, -1 if it is not RAM; nor, if it is to be written, where it is ROM. */
+  ramOffset(pa: number, write = false): number {
     const region = this.find(pa);
-    return region !== undefined && region.kind === "ram" ? region.offset + (pa - region.base) : -1;
+    if (region?.kind !== "ram" || (write && region.readOnly)) return -1;
+    return region.offset + (pa - region.base);
   }
 
-  /** All RAM on the bus, and where it lies in host memory. */
+  /** All RAM on the bus that can be written, and where it lies in host memory. */
   ramRanges(): { readonly physical: number; readonly size: number; readonly offset: number }[] {
-    const ram = this.#regions.filter((region) => region.kind === "ram");
-    return ram.map(({ base, size, offset }) => ({ physical: base, size, offset }));
+    return this.#regions.flatMap((region) => {
+      if (region.kind !== "ram" || region.readOnly) return [];
+      return [{ physical: region.base, size: region.size, offset: region.offset }];
+    });
   }
 
   /** Bytes of RAM from `pa` to the end of its region, 0 if it is not RAM. */
@@ -178,7 +183,7 @@ export class SystemBus implements PhysBus {
     const offset = pa - region.base;
     if (offset + width > region.size) return false;
     if (region.kind === "ram") {
-      this.#writeRam(region.offset + offset, width, low, high);
+      if (!region.readOnly) this.#writeRam(region.offset + offset, width, low, high);
       return true;
     }
     if (offset % width !== 0) return false;

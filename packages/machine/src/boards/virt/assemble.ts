@@ -158,7 +158,7 @@ async function assemble<V extends BoardVCpu, M extends VirtMachine<V>, B extends
     vcpus: set,
     guestPageTable(vmid) {
       if (mode === "bare") return noSecondStage;
-      const table = mapGuestRam(design.secondStage, hal, ram, hal.virtToPhys(origin), vmid);
+      const table = mapGuestRam(design.secondStage, hal, parts.ram, vmid);
       lease.onEnd(() => table.dispose());
       return table;
     },

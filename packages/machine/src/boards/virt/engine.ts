@@ -28,7 +28,7 @@ export type EngineRules = Pick<EngineOptions, "floatingPoint" | "pageWalker">;
 export function bareEngine(wiring: CpuWiring, rules: EngineRules): Engine {
   const { bus } = wiring;
   return createEngine(wiring, rules, {
-    ramOffset: (physical) => bus.ramOffset(physical),
+    ramOffset: (physical, write) => bus.ramOffset(physical, write),
     ranges: () => bus.ramRanges(),
   });
 }

@@ -8,14 +8,16 @@ import { DEFAULT_MEMORY, type VirtOptions } from "./options.js";
 
 /** Host-physical address of guest RAM and tables under the hypervisor; unlike any guest's, so that a mix-up shows. */
 const HOST_RAM_BASE = hostPhysAddr(0x1_0000_0000);
-/** Memory that a board may have besides RAM: in bare mode, a flash. */
+/** Memory that a board may have besides RAM: a ROM, and in bare mode a flash. */
 const MOST_EXTRA = 64 << 20;
 /** Time that does not pass. */
 const NO_CLOCK: Clock = { now: () => 0 };
 
 /** What a host has to know of a machine to have room for it. */
 export interface MachineRoom extends Pick<VirtOptions, "memory" | "mode"> {
-  /** Bytes of memory that the board has besides RAM, beyond what is small. Default: enough for its mode. */
+  /** Whether it starts with firmware. */
+  readonly firmware?: boolean;
+  /** Bytes of memory that the board has besides RAM, beyond what is small. Default: enough for all of the above. */
   readonly extra?: number;
 }
 
@@ -50,9 +52,9 @@ export class BoardHost {
 
   /** Throws MachineError when that is more than one process can have, or for a size that no board has. */
   constructor({ machines, clock = NO_CLOCK }: BoardHostOptions) {
-    const rooms = machines.map(({ memory = DEFAULT_MEMORY, mode, extra }) => ({
+    const rooms = machines.map(({ memory = DEFAULT_MEMORY, mode, firmware, extra }) => ({
       memory,
-      extra: extra ?? (mode === "bare" ? MOST_EXTRA : 0),
+      extra: extra ?? (mode === "bare" || firmware ? MOST_EXTRA : 0),
     }));
     this.memory = new HostMemory({ size: boardHostSize(rooms), arenaSize: rooms.length * ARENA });
     this.hal = new HostHal(this.memory, clock, HOST_RAM_BASE);

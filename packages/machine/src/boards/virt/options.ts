@@ -20,7 +20,7 @@ export interface VirtOptions {
   /** CPUs, 1 to 8. Default 1. */
   readonly cpus?: number;
   readonly kernel?: NamedBytes;
-  /** Firmware, which is entered instead of the kernel; bare mode only. */
+  /** Firmware, which is entered instead of the kernel; bare mode only, but for PCs. */
   readonly firmware?: NamedBytes;
   readonly initrd?: NamedBytes;
   /** Kernel command line. */

@@ -5,19 +5,19 @@ import {
   MappingFlags,
 } from "@hypercraft/guest-page-table";
 import { type HyperCraftHal, HyperError, hostPhysAddr, pagingOf } from "@hypercraft/hypercraft";
-import type { RamPiece } from "./memory.js";
+import type { RamRegion } from "../../memory/system-bus.js";
 
-/** The second-stage table, in one of the architecture's formats, of a guest whose memory is the run of host frames at `hpa`. */
+/** The second-stage table, in one of the architecture's formats, of a guest that has so much of the host's memory. */
 export function mapGuestRam(
   format: GuestPageTableFormat,
   hal: HyperCraftHal,
-  ram: readonly RamPiece[],
-  hpa: number,
+  ram: readonly RamRegion[],
   vmid: number,
 ): GuestPageTable {
   const table = new GuestPageTable(format, pagingOf(hal), vmid);
-  const flags = MappingFlags.READ | MappingFlags.WRITE | MappingFlags.EXECUTE | MappingFlags.USER;
-  for (const { base, size, offset } of ram) table.mapRegion(base, hpa + offset, size, flags);
+  const rom = MappingFlags.READ | MappingFlags.EXECUTE | MappingFlags.USER;
+  for (const { base, size, offset, readOnly } of ram)
+    table.mapRegion(base, hal.virtToPhys(offset), size, readOnly ? rom : rom | MappingFlags.WRITE);
   return table;
 }
 
