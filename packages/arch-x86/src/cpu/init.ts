@@ -15,16 +15,22 @@ const HELD_BOOTSTRAP = 3;
 const STARTED = 0x100;
 
 /**
- * INIT: the bootstrap processor starts anew at the reset vector, all others wait for a start-up IPI. VMX operation holds
- * it back: a guest leaves by it, and the end of VMX operation lets it through.
+ * INIT: the bootstrap processor starts anew at the reset vector, all others wait for a start-up IPI. It comes between two
+ * instructions, to a processor that sends it to itself, too. VMX operation holds it back: a guest leaves by it, and the
+ * end of VMX operation lets it through.
  */
 export function initProcessor(cpu: X86Cpu, bootstrap: boolean): void {
   const { core } = cpu;
-  if (cpu.vmx.active) {
+  if (cpu.vmx.active || cpu.sliceStart >= 0) {
     core.set(initSignal, bootstrap ? HELD_BOOTSTRAP : HELD, 0);
     core.requestDispatch();
     return;
   }
+  startAnew(cpu, bootstrap);
+}
+
+function startAnew(cpu: X86Cpu, bootstrap: boolean): void {
+  const { core } = cpu;
   const kept = [...x86Layout.fields].filter(([name]) => KEPT.test(name));
   const values = kept.map(([, field]) => core.big(field));
   const caching = core.lo(CR0) & (CR0_BIT.CD | CR0_BIT.NW);
@@ -52,11 +58,11 @@ export function startUpProcessor(cpu: X86Cpu, vector: number): void {
   cpu.reload();
 }
 
-/** VMX operation ends: an INIT that it held back comes now. True if there was one. */
+/** An INIT that was held back comes now. True if there was one. */
 export function releaseInit(cpu: X86Cpu): boolean {
   const held = cpu.core.lo(initSignal);
   if (held === 0) return false;
   cpu.core.set(initSignal, 0, 0);
-  initProcessor(cpu, held === HELD_BOOTSTRAP);
+  startAnew(cpu, held === HELD_BOOTSTRAP);
   return true;
 }

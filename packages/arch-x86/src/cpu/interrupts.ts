@@ -3,6 +3,7 @@ import { RFLAG } from "./control-bits.js";
 import type { X86Cpu } from "./cpu.js";
 import { WAIT_EXIT } from "./exit.js";
 import { Vector } from "./fault.js";
+import { releaseInit } from "./init.js";
 import type { InterruptSource } from "./interrupt-source.js";
 import {
   activity,
@@ -198,6 +199,7 @@ export class Interrupts {
     const { core, vmx, debug } = cpu;
     // An access that the host has answered is carried out first: to a device it has happened already.
     if (core.hasAnswer) return false;
+    if (!vmx.active && releaseInit(cpu)) return true;
     if (vmx.guest && vmx.takeEvents()) return true;
     const now = core.instructions();
     const shadowed = this.shadowedAt(now);

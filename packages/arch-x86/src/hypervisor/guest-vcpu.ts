@@ -57,6 +57,9 @@ export class X86GuestVCpu extends X86VCpu {
   private readonly exits: GuestExits;
   private regions: readonly HostPhysAddr[] = [];
   private virtualApic: LocalApic | undefined;
+  /** An exit is being served; whether it was an INIT, and if so, of the bootstrap processor. */
+  private serving = false;
+  private heldInit: boolean | undefined;
 
   constructor(vcpuId: number, entry: GuestPhysAddr, core: Core, cpu: X86Cpu, hal: HyperCraftHal) {
     super(vcpuId, entry, core, cpu);
@@ -148,8 +151,16 @@ export class X86GuestVCpu extends X86VCpu {
     this.signalWake();
   }
 
-  /** INIT: the bootstrap processor starts anew, all others wait for a start-up IPI. */
+  /**
+   * INIT: the bootstrap processor starts anew, all others wait for a start-up IPI. What it sends to itself comes when the
+   * instruction is over.
+   */
   init(bootstrap: boolean): void {
+    if (this.serving) {
+      this.heldInit = bootstrap;
+      return;
+    }
+    this.heldInit = undefined;
     this.exits.forget();
     this.start(bootstrap ? { kind: "reset" } : { kind: "waiting" });
   }
@@ -229,7 +240,11 @@ export class X86GuestVCpu extends X86VCpu {
   }
 
   protected override trapped(): VmExitInfo<X86ExitCause> | undefined {
-    return this.exits.handle() ?? this.resume();
+    this.serving = true;
+    const exit = this.exits.handle();
+    this.serving = false;
+    if (this.heldInit !== undefined) this.init(this.heldInit);
+    return exit ?? (this.asleep ? this.waiting() : this.resume());
   }
 
   protected override finishExit(exit: VmExitInfo<X86ExitCause>, answer: ExitAnswer): void {

@@ -45,6 +45,12 @@ export class ApicBus {
     return accepted;
   }
 
+  /** INIT of all processors, by a line that they share: the chip set's soft reset. */
+  init(): void {
+    const message = { mode: DeliveryMode.init, vector: 0, level: false, logical: false };
+    this.deliver(this.members, { ...message, destination: 0xffff_ffff, wide: true });
+  }
+
   /** A local APIC was enabled. */
   retry(): void {
     for (const listener of this.listeners) listener.retry?.();

@@ -8,7 +8,7 @@ import { pcMemoryMap } from "../loaders/pc/memory-map.js";
 import { romRange } from "../loaders/pc/rom.js";
 import { ACPI_TABLES, acpiDescription } from "./pc/acpi.js";
 import { PC_MAP, PINS, pcRam, splitRam } from "./pc/address-map.js";
-import { startLegacyInterrupts } from "./pc/bios.js";
+import { BIOS_ROM_SIZE, biosRom, startLegacyInterrupts } from "./pc/bios.js";
 import { type PcStart, planBoot } from "./pc/boot.js";
 import { accessor, type BoardCpus, bareCpus, guestCpus, type PcVCpu } from "./pc/cpus.js";
 import { addDevices } from "./pc/devices.js";
@@ -33,8 +33,10 @@ const NAME = "pc";
 export async function createPc(options: PcOptions): Promise<PcMachine> {
   const { kernel: _, ...rest } = options;
   const { firmware } = options;
-  const romSize = firmware?.bytes.length ?? options.romSize ?? 0;
-  const rom = firmware || romSize !== 0 ? romRange(firmware?.name ?? "the ROM", romSize) : undefined;
+  const rom = romRange(
+    firmware?.name ?? "the BIOS",
+    firmware?.bytes.length ?? options.romSize ?? BIOS_ROM_SIZE,
+  );
   const apicBus = new ApicBus();
   // The 8259s are behind the bootstrap processor's LINT0.
   const pic = new Pic({ output: { set: (level) => cpus?.apics[0]?.lint(0).set(level) } });
@@ -48,13 +50,13 @@ export async function createPc(options: PcOptions): Promise<PcMachine> {
     name: NAME,
     architecture: X86_64,
     ram: pcRam,
-    extraMemory: rom?.size ?? 0,
+    extraMemory: rom.size,
     virtioVersion: PC_MAP.virtio.version,
     secondStage: ept,
     cpuName: "cpu",
-    config: { ...(rom && { romSize }) },
+    config: { romSize: rom.size },
     addParts(builder, board) {
-      if (rom !== undefined) builder.rom("ROM", rom.base, rom.size);
+      builder.rom("ROM", rom.base, rom.size);
       builder.interruptController("ioapic", {
         ...PC_MAP.ioApic,
         controller: interrupts,
@@ -65,7 +67,11 @@ export async function createPc(options: PcOptions): Promise<PcMachine> {
         read: (...access) => page().read(...access),
         write: (...access) => page().write(...access),
       }));
-      addDevices(builder, board, options, { pic, line: (irq) => interrupts.line(irq) });
+      addDevices(builder, board, options, {
+        pic,
+        line: (irq) => interrupts.line(irq),
+        onInit: () => apicBus.init(),
+      });
       builder.component("processors' entropy", entropy);
       for (let id = 0; id < board.cpus; id++) {
         builder.component(`apic${id}`, {
@@ -82,11 +88,12 @@ export async function createPc(options: PcOptions): Promise<PcMachine> {
     },
     planBoot: (_kernel, parts, { memory, cpus: count }) =>
       planBoot(options, {
-        memory: parts.ram,
+        memory: parts.ram.filter(({ readOnly }) => firmware !== undefined || !readOnly),
         map: pcMemoryMap(splitRam(memory)),
         acpi: writeAcpiTables(acpiDescription(count), ACPI_TABLES).bytes,
       }),
-    start(vm, { state, afterBios = false }, { ports }) {
+    start(vm, { state, afterBios = false }, { ports, memory }) {
+      if (firmware === undefined) memory.write(rom.base, biosRom(rom.size));
       for (const { vcpuId } of vm.vcpus) vm.initVcpu(vcpuId, "on");
       // What comes after firmware finds the 8259 behind the local APIC.
       if (state.kind !== "reset") cpus!.apics[0]!.enterVirtualWireMode();

@@ -8,7 +8,7 @@ const [DATA, COMMAND] = [0, 4];
 function rig() {
   const irq = new TestLine();
   let resets = 0;
-  const chip = new KeyboardController({ irq, onReset: () => resets++ });
+  const chip = new KeyboardController({ irq, onInit: () => resets++ });
   const data = (value: number) => chip.write(DATA, 1, value);
   const command = (value: number) => chip.write(COMMAND, 1, value);
   const status = () => chip.read(COMMAND, 1);
@@ -135,29 +135,34 @@ it("goes on after a restore", () => {
 });
 
 it("is not alone in resetting: ports 0xcf9 and 0x92", () => {
-  let resets = 0;
-  const control = new ResetControl(() => resets++);
+  const told: string[] = [];
+  const lines = { onInit: () => told.push("init"), onReset: () => told.push("reset") };
+  const control = new ResetControl(lines);
   control.write(1, 1, 2);
   // PCI's address register.
   control.write(0, 4, 0x8000_0600);
-  expect([control.read(1, 1), control.read(0, 4), resets]).toEqual([2, 0xffff_ffff, 0]);
+  expect([control.read(1, 1), control.read(0, 4), told]).toEqual([2, 0xffff_ffff, []]);
   control.write(1, 1, 6);
   control.write(1, 1, 0x0e);
-  expect([control.read(1, 1), resets]).toEqual([6, 1]);
-  const copy = new ResetControl(() => resets++);
+  expect([control.read(1, 1), told]).toEqual([6, ["reset"]]);
+  const copy = new ResetControl(lines);
   copy.restore(throughJson(control.state()));
   copy.write(1, 1, 6);
-  expect(resets).toBe(1);
+  expect(told).toEqual(["reset"]);
   copy.reset();
   expect(copy.read(1, 1)).toBe(0);
+  copy.write(1, 1, 4);
+  expect(told).toEqual(["reset", "init"]);
 
-  const port = new SystemControlPort(() => resets++);
+  told.length = 0;
+  const port = new SystemControlPort(lines);
   expect(port.read(0, 1)).toBe(2);
   port.write(0, 1, 0);
-  expect([port.read(0, 1), resets]).toEqual([0, 1]);
+  expect([port.read(0, 1), told]).toEqual([0, []]);
   port.write(0, 1, 3);
-  expect([port.read(0, 1), resets]).toEqual([3, 2]);
-  const other = new SystemControlPort(() => resets++);
+  port.write(0, 1, 3);
+  expect([port.read(0, 1), told]).toEqual([3, ["init"]]);
+  const other = new SystemControlPort(lines);
   other.restore(throughJson(port.state()));
-  expect([other.read(0, 1), resets]).toEqual([3, 2]);
+  expect([other.read(0, 1), told]).toEqual([3, ["init"]]);
 });

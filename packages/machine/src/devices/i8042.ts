@@ -14,7 +14,7 @@ const STATUS = { outputFull: 0x01, selfTested: 0x04, command: 0x08, unlocked: 0x
 /** Command byte. */
 const MODE = { interrupt: 0x01, selfTested: 0x04, keyboardOff: 0x10, mouseOff: 0x20 } as const;
 const AFTER_SELF_TEST = MODE.interrupt | MODE.selfTested | MODE.keyboardOff | MODE.mouseOff;
-/** Output port: bit 0 low resets the processor. */
+/** Output port: bit 0 low resets the processors; here that is a pulse, as nobody would be there to end it. */
 const OUTPUT = { running: 0x01, a20: 0x02, idle: 0xcc } as const;
 const ACKNOWLEDGE = 0xfa;
 const RESEND = 0xfe;
@@ -24,8 +24,8 @@ const QUEUE = 16;
 export interface KeyboardControllerOptions {
   /** Interrupt 1. */
   readonly irq: IrqLine;
-  /** The guest reset the processor. */
-  readonly onReset: () => void;
+  /** The guest reset the processors. */
+  readonly onInit: () => void;
 }
 
 /** The 8042 with a keyboard behind it. Address line 20 is never masked: its bit is storage. */
@@ -163,7 +163,7 @@ export class KeyboardController implements Device {
         break;
       default:
         // Bits 3:0 that are clear pulse lines of the output port.
-        if (command >= 0xf0 && (command & OUTPUT.running) === 0) this.#options.onReset();
+        if (command >= 0xf0 && (command & OUTPUT.running) === 0) this.#options.onInit();
     }
   }
 
@@ -175,8 +175,8 @@ export class KeyboardController implements Device {
         this.#mode = value & 0x77;
         break;
       case 0xd1:
-        this.#outputPort = value;
-        if ((value & OUTPUT.running) === 0) this.#options.onReset();
+        this.#outputPort = value | OUTPUT.running;
+        if ((value & OUTPUT.running) === 0) this.#options.onInit();
         break;
       case 0xd2:
       case 0xd3:

@@ -4,25 +4,33 @@ import type { Device } from "./device.js";
 
 const STATE_VERSION = 1;
 const RESET_CPU = 4;
-const KEPT = 2;
+const SYSTEM = 2;
 
 /** Where the register is behind the address register of PCI's configuration mechanism 1. */
 const OFFSET = 1;
 
+/** What the registers of this file do. */
+export interface ResetLines {
+  /** INIT of the processors: memory and devices stay as they are. */
+  readonly onInit: () => void;
+  /** Reset of everything. */
+  readonly onReset: () => void;
+}
+
 /**
- * The reset control register of Intel's chip sets at port 0xcf9 (82371SB data sheet): a rise of bit 2 resets. Accesses of
- * 4 bytes are PCI's, of which there is none: they find nothing.
+ * The reset control register of Intel's chip sets at port 0xcf9 (82371SB data sheet): a rise of bit 2 resets, the whole
+ * system if bit 1 is set. Accesses of 4 bytes are PCI's, of which there is none: they find nothing.
  */
 export class ResetControl implements Device {
   /** Where PCs have it and PCI's address register, as a `DeviceSpec`. */
   static readonly ports = { space: "ports", base: 0xcf8, size: 4, widest: 4 } as const;
   /** The register itself. */
   static readonly port: number = ResetControl.ports.base + OFFSET;
-  readonly #onReset: () => void;
+  readonly #lines: ResetLines;
   #value = 0;
 
-  constructor(onReset: () => void) {
-    this.#onReset = onReset;
+  constructor(lines: ResetLines) {
+    this.#lines = lines;
   }
 
   reset(): void {
@@ -36,8 +44,10 @@ export class ResetControl implements Device {
   write(offset: number, width: DeviceWidth, value: number): void {
     if (offset !== OFFSET || width !== 1) return;
     const rises = (value & ~this.#value & RESET_CPU) !== 0;
-    this.#value = value & (KEPT | RESET_CPU);
-    if (rises) this.#onReset();
+    this.#value = value & (SYSTEM | RESET_CPU);
+    if (!rises) return;
+    if ((value & SYSTEM) !== 0) this.#lines.onReset();
+    else this.#lines.onInit();
   }
 
   state(): ComponentState {
@@ -52,15 +62,17 @@ export class ResetControl implements Device {
 const FAST_RESET = 1;
 const A20 = 2;
 
-/** System control port A of the PS/2, 0x92: fast reset in bit 0, the gate of address line 20 in bit 1. */
+/**
+ * System control port A of the PS/2, 0x92: a rise of bit 0 is INIT of the processors, bit 1 the gate of address line 20.
+ */
 export class SystemControlPort implements Device {
   /** Where PCs have it, as a `DeviceSpec`. */
   static readonly ports = { space: "ports", base: 0x92, size: 1 } as const;
-  readonly #onReset: () => void;
+  readonly #onInit: () => void;
   #value = A20;
 
-  constructor(onReset: () => void) {
-    this.#onReset = onReset;
+  constructor({ onInit }: Pick<ResetLines, "onInit">) {
+    this.#onInit = onInit;
   }
 
   reset(): void {
@@ -73,8 +85,9 @@ export class SystemControlPort implements Device {
   }
 
   write(_offset: number, _width: DeviceWidth, value: number): void {
+    const rises = (value & ~this.#value & FAST_RESET) !== 0;
     this.#value = value & (A20 | FAST_RESET);
-    if ((value & FAST_RESET) !== 0) this.#onReset();
+    if (rises) this.#onInit();
   }
 
   state(): ComponentState {

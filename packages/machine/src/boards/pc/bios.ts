@@ -9,10 +9,12 @@ const DATA_AREA = 0x400;
 /** Vectors and data together. */
 const LOW_END = 0x500;
 const SEGMENT = 0xf000;
+const SEGMENT_SIZE = 0x1_0000;
 /** Offset in that segment of the code; it ends with the code of the reset vector. */
 const CODE = 0xfe00;
 const CODE_SIZE = 0x200;
 const RESET = 0xfff0;
+const START_AT = 0xff80;
 /** Extended data: the last KiB below the video memory. */
 const EXTENDED_DATA = 0x9fc0;
 const KIB_OF_MEMORY = 639;
@@ -52,8 +54,26 @@ const TICKS = [
   ...[0x08, 0xe4, 0x75, 0x10, 0x1e, 0x31, 0xc9, 0x8e, 0xd9, 0x8b, 0x16, 0x6c, 0x04],
   ...[0x8b, 0x0e, 0x6e, 0x04, 0x1f, 0x30, 0xc0, ...IRET],
 ];
-/** The keyboard controller resets the machine. mov al, feh; out 64h, al; hlt */
-const RESTART = [0xb0, 0xfe, 0xe6, 0x64, 0xf4];
+
+/**
+ * Where processors start after INIT, and programs by a jump. The code that CMOS memory has for that, which is read and
+ * cleared, says what is wanted (IBM AT Technical Reference, "BIOS", SHUT5 and SHUTA): to go on at the address at 0040:0067,
+ * or else to start the machine anew.
+ */
+const START = [
+  // cli; mov al, 0fh; out 70h, al; in al, 71h; mov bl, al; the same with out 71h, 0
+  ...[0xfa, 0xb0, 0x0f, 0xe6, 0x70, 0xe4, 0x71, 0x88, 0xc3, 0xb0, 0x0f, 0xe6, 0x70, 0xb0, 0, 0xe6, 0x71],
+  // xor ax, ax; mov ds, ax; cmp bl, 0ah; je resume; cmp bl, 5; jne anew
+  ...[0x31, 0xc0, 0x8e, 0xd8, 0x80, 0xfb, 0x0a, 0x74, 11, 0x80, 0xfb, 0x05, 0x75, 10],
+  // The ends of interrupts that were interrupted. mov al, 20h; out a0h, al; out 20h, al
+  ...[0xb0, 0x20, 0xe6, 0xa0, 0xe6, 0x20],
+  // resume: jmp far [467h]
+  ...[0xff, 0x2e, 0x67, 0x04],
+  // anew: the chip set resets the system. mov dx, cf9h; mov al, 2; out dx, al; mov al, 6; out dx, al; hlt
+  ...[0xba, 0xf9, 0x0c, 0xb0, 2, 0xee, 0xb0, 6, 0xee, 0xf4],
+];
+/** jmp START */
+const RESET_CODE = [0xe9, (START_AT - RESET - 3) & 0xff, ((START_AT - RESET - 3) >> 8) & 0xff];
 
 const SERVICES: ReadonlyMap<number, readonly number[]> = new Map([
   [0x10, SHOW],
@@ -90,13 +110,29 @@ export function placeBios(plan: LoadPlan): void {
     low.setUint16(4 * vector, CODE + at, true);
     low.setUint16(4 * vector + 2, SEGMENT, true);
   }
-  code.set(RESTART, RESET - CODE);
+  placeStart(code, SEGMENT_SIZE - CODE_SIZE);
   for (const [i, port] of SERIAL_PORTS.entries()) low.setUint16(DATA_AREA + 2 * i, port, true);
   low.setUint16(DATA_AREA + 0x0e, EXTENDED_DATA, true);
   low.setUint16(DATA_AREA + 0x10, EQUIPMENT, true);
   low.setUint16(DATA_AREA + 0x13, KIB_OF_MEMORY, true);
   plan.place({ name: "the BIOS's vectors and data", address: 0, bytes: new Uint8Array(low.buffer) });
   plan.place({ name: "the BIOS", address: 16 * SEGMENT + CODE, bytes: code });
+}
+
+/** Puts the code that processors start with at its offsets in the segment; `target` is that from `offset` on. */
+function placeStart(target: Uint8Array, offset: number): void {
+  target.set(START, START_AT - offset);
+  target.set(RESET_CODE, RESET - offset);
+}
+
+/** Bytes of the ROM of a board without firmware. */
+export const BIOS_ROM_SIZE = 0x1000;
+
+/** That ROM, which ends at 4 GiB: what processors find after INIT, whose CS is another one, but with the same offsets. */
+export function biosRom(size: number): Uint8Array {
+  const bytes = new Uint8Array(size);
+  placeStart(bytes, SEGMENT_SIZE - size);
+  return bytes;
 }
 
 /** What a BIOS leaves on: timer, keyboard and cascade; of the second one all but clock, mouse and disks. */

@@ -25,10 +25,12 @@ const space = "ports";
 const UART_CLOCK = 1_843_200;
 const TIMER_IRQ = 0;
 
-/** What the board's interrupts go through. */
-export interface BoardInterrupts {
+/** Where what the devices tell goes. */
+export interface BoardLines {
   readonly pic: Pic;
   line(irq: number): IrqLine;
+  /** INIT of all processors. */
+  onInit(): void;
 }
 
 /** Everything on the board but memory, processors and interrupt controllers. */
@@ -36,7 +38,7 @@ export function addDevices(
   builder: MachineBuilder,
   board: BoardContext,
   options: PcOptions,
-  { pic, line }: BoardInterrupts,
+  { pic, line, onInit }: BoardLines,
 ): void {
   const { input, end } = board;
   const { ports, irqs } = PC_MAP;
@@ -60,7 +62,7 @@ export function addDevices(
     { ...CmosRtc.ports, irq: irqs.clock },
     (context) => new CmosRtc({ ...context, irq: hpet.rtc, epochNs, ram }),
   );
-  const onReset = () => end({ kind: "reset" });
+  const resets = { onReset: () => end({ kind: "reset" }), onInit };
   const onPowerOff = () => end({ kind: "shutdown", failure: false, code: 0 });
   builder.device(
     "acpi-pm",
@@ -70,10 +72,10 @@ export function addDevices(
   builder.device(
     "keyboard",
     { ...KeyboardController.ports, irq: irqs.keyboard },
-    ({ irq }) => new KeyboardController({ irq, onReset }),
+    ({ irq }) => new KeyboardController({ irq, onInit }),
   );
-  builder.device("reset", ResetControl.ports, () => new ResetControl(onReset));
-  builder.device("system-control", SystemControlPort.ports, () => new SystemControlPort(onReset));
+  builder.device("reset", ResetControl.ports, () => new ResetControl(resets));
+  builder.device("system-control", SystemControlPort.ports, () => new SystemControlPort(resets));
   builder.device("com1", { ...ports.com1, space }, ({ irq, clock, timers }) => {
     const source = { irq, clock, timers, frequency: UART_CLOCK };
     return new Ns16550a({ ...source, sink: console, source: input, waitForListener: true });

@@ -9,7 +9,7 @@ import type { NamedBytes, VirtHost, VirtOptions } from "../virt/options.js";
 export interface PcOptions extends Omit<VirtOptions, "dtb"> {
   /** Put at 0x8000 and started there in real mode, as small hypervisors do, to enter the kernel at 0x20_0000. */
   readonly guestBios?: NamedBytes;
-  /** Bytes of ROM without firmware, for what comes from a snapshot. */
+  /** Bytes of ROM without firmware, for what comes from a snapshot. Default: as many as the BIOS has. */
   readonly romSize?: number;
   /** Where the second serial port's output goes; default: nowhere. */
   readonly secondConsole?: { write(bytes: Uint8Array): void };
