@@ -87,7 +87,8 @@ export class Contexts {
     const global = this.common * PER_SPACE + KEY_GLOBAL + rights;
     core.setCodeContext(code, this.common === this.space ? code : global);
     core.setDataContexts(keys, barred ? 1 : 0);
-    this.walk.select(this.space, this.paging, user, checked, this.cpu.secondStage);
+    const { secondStage, vmx } = this.cpu;
+    this.walk.select(this.space, this.paging, user, checked, vmx.apicAccess.page, secondStage);
   }
 
   private prepare(): void {
@@ -108,7 +109,7 @@ export class Contexts {
     const { memory } = this.cpu;
     memory.forget();
     const { secondStage } = this.cpu;
-    words.push(secondStage?.key ?? 0);
+    words.push(secondStage?.key ?? 0, this.cpu.vmx.apicAccess.page);
     if ((cr0 & CR0.PG) === 0) {
       this.space = this.identify(NO_PCID);
       this.common = this.space;

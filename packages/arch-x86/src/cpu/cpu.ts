@@ -37,6 +37,7 @@ import { resetState } from "./reset.js";
 import { Segments } from "./segments.js";
 import { CR0, CR4, EFER, GPR, RFLAGS, SEGMENTS, Seg, type SegmentFields, XCR0, x86Layout } from "./state.js";
 import { SystemMemory } from "./system-memory.js";
+import { ApicAccess } from "./vmx/apic/access-page.js";
 import { ExitReason, VmExit } from "./vmx/vm-exit.js";
 import { Vmx } from "./vmx/vmx.js";
 import { X87Helpers } from "./x87/helpers.js";
@@ -303,6 +304,8 @@ export class X86Cpu extends CpuModel implements GuestCpu {
       this.checkFetch(lo, hi);
       const high = this.bits64 ? hi : 0;
       if (!this.walk(Need.fetch, lo, high, this.cpl === 3, false, out)) throw this.secondStage?.refusal;
+      const { apicAccess } = this.vmx;
+      if (apicAccess.has(out.physical)) apicAccess.refuse(out.physical, ApicAccess.fetch);
     } catch (error) {
       return this.failed(error, lo, hi);
     }
@@ -343,6 +346,8 @@ export class X86Cpu extends CpuModel implements GuestCpu {
       const alignmentChecked = (this.core.lo(RFLAGS) & RFLAG.AC) !== 0;
       if (!this.walk(need, lo, this.bits64 ? hi : 0, this.contexts.userAccess, alignmentChecked, out))
         return this.outside(this.secondStage?.refusal, lo, hi, out);
+      const { apicAccess } = this.vmx;
+      if (apicAccess.has(out.physical) && !apicAccess.access(access, size, out)) return Translated.exitBefore;
     } catch (error) {
       return this.failed(error, lo, hi);
     }
@@ -434,6 +439,8 @@ export class X86Cpu extends CpuModel implements GuestCpu {
 
   private readonly locate = (physical: number, write: boolean): number => {
     const at = this.secondStage?.translate(physical, write, false, true) ?? physical;
+    const { apicAccess } = this.vmx;
+    if (apicAccess.has(at)) apicAccess.refuse(at, ApicAccess.physical);
     return this.core.ramOffset(at, write);
   };
 
@@ -442,6 +449,9 @@ export class X86Cpu extends CpuModel implements GuestCpu {
     if (this.longMode && !isCanonical(lo, hi)) throw this.exceptions.nonCanonical(lo, hi);
     try {
       if (!this.walk(need, lo, hi, user, false, out)) throw this.secondStage?.refusal;
+      const { apicAccess } = this.vmx;
+      if (apicAccess.has(out.physical))
+        apicAccess.refuse(out.physical, need === Need.write ? ApicAccess.write : ApicAccess.read);
     } catch (error) {
       this.exceptions.tellPageFault(error, lo, hi);
       if (error instanceof VmExit) error.linear = (BigInt(hi >>> 0) << 32n) | BigInt(lo >>> 0);

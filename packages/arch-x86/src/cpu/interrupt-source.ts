@@ -4,4 +4,6 @@ export interface InterruptSource {
   readonly pending: boolean;
   /** Accept it: its vector. */
   acknowledge(): number;
+  /** End the interrupt in service that has the highest priority; nothing where there is no such register. */
+  endInterrupt?(): void;
 }

@@ -51,7 +51,8 @@ export class Interrupts {
   refresh(): void {
     const { core } = this.cpu;
     const pending = this.source !== undefined || (core.lo(nmiState) & NMI.pending) !== 0;
-    const waiting = pending || this.cpu.vmx.awaitsWindow;
+    const { vmx } = this.cpu;
+    const waiting = pending || vmx.awaitsWindow || (vmx.guest && vmx.apic.waits);
     core.set(interruptsWaiting, waiting ? 1 : 0, 0);
     if (waiting) core.requestDispatch();
   }
@@ -262,7 +263,8 @@ export class Interrupts {
     return true;
   }
 
-  private deliver(vector: number): void {
+  /** Deliver an external interrupt, or what a guest takes for one. */
+  deliver(vector: number): void {
     const { cpu } = this;
     cpu.exceptions.deliver(vector, "external", -1, cpu.ip);
   }

@@ -31,8 +31,10 @@ export const WALK_RECORD = {
   /** i32: EPT, as `SECOND_STAGE`; i64 page number of its root. */
   second: 56,
   secondRoot: 64,
+  /** i64: number of the APIC-access page, accesses to which are JavaScript's; -1 without one. */
+  apicPage: 72,
 } as const;
-const RECORD_BYTES = 72;
+const RECORD_BYTES = 80;
 
 export const WALK_FLAGS = { on: 1, user: 2, writeProtect: 4, largePages: 8 } as const;
 
@@ -246,6 +248,7 @@ function emitWalk(module: wasm.ModuleBuilder): wasm.Callable {
         rights.set(i32.and(rights, WALKED.readable)),
       ]),
     ]),
+    when(i64.eq(page, i64.load(memory, WALK_CACHES.own + WALK_RECORD.apicPage)), [GIVE_UP]),
     window.enter(page),
     i64.or(i64.extend_i32_u(window.host), i64.extend_i32_u(i32.or(i32.shl(shift, WALKED.shift), rights))),
   );

@@ -13,9 +13,16 @@ const ALL = [[0, 2 ** PHYSICAL_BITS]] as const;
 export class WalkRecord extends SpaceRecord {
   /**
    * Loads and stores are of this address space now: an equal number stands for an equal one. `byHand`: each is to be
-   * looked at.
+   * looked at. `apicPage`: accesses to this page are, too; -1 without one.
    */
-  select(space: number, mode: PagingMode, user: boolean, byHand: boolean, second?: SecondStage): void {
+  select(
+    space: number,
+    mode: PagingMode,
+    user: boolean,
+    byHand: boolean,
+    apicPage: number,
+    second?: SecondStage,
+  ): void {
     const { caches } = this;
     if (caches === undefined) return;
     const { own } = caches;
@@ -32,6 +39,8 @@ export class WalkRecord extends SpaceRecord {
     own[WALK_RECORD.second / 4] =
       second === undefined ? 0 : SECOND_STAGE.on | (second.flags ? SECOND_STAGE.flags : 0);
     caches.setWide(WALK_RECORD.secondRoot, Math.floor((second?.root ?? 0) / PAGE));
+    if (apicPage < 0) own.fill(-1, WALK_RECORD.apicPage / 4, WALK_RECORD.apicPage / 4 + 2);
+    else caches.setWide(WALK_RECORD.apicPage, apicPage);
     own[WALK_RECORD.reserved / 4] = 0;
     own[WALK_RECORD.reserved / 4 + 1] = RESERVED_HIGH | (mode.executeDisable ? 0 : NX_HIGH);
     for (const [i, [lo, hi]] of mode.pdptes.entries()) {

@@ -34,7 +34,12 @@ const TEXTS: Readonly<Record<number, string>> = {
   [ExitReason.invalidGuestState]: "VM-entry failure due to invalid guest state",
   [ExitReason.msrLoading]: "VM-entry failure due to MSR loading",
   [ExitReason.monitorTrapFlag]: "monitor trap flag",
+  [ExitReason.mwait]: "MWAIT",
+  [ExitReason.monitor]: "MONITOR",
   [ExitReason.pause]: "PAUSE",
+  [ExitReason.tprBelowThreshold]: "TPR below threshold",
+  [ExitReason.apicAccess]: "APIC access",
+  [ExitReason.endOfInterrupt]: "virtualized EOI",
   [ExitReason.gdtrOrIdtr]: "access to GDTR or IDTR",
   [ExitReason.ldtrOrTr]: "access to LDTR or TR",
   [ExitReason.eptViolation]: "EPT violation",
@@ -45,6 +50,7 @@ const TEXTS: Readonly<Record<number, string>> = {
   [ExitReason.invvpid]: "INVVPID",
   [ExitReason.wbinvd]: "WBINVD",
   [ExitReason.xsetbv]: "XSETBV",
+  [ExitReason.apicWrite]: "APIC write",
   [ExitReason.invpcid]: "INVPCID",
 };
 

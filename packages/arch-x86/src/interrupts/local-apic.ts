@@ -25,6 +25,7 @@ import {
 } from "./local-apic-registers.js";
 import { LocalApicTimer, type LocalApicTimerState, type TimestampCounter } from "./local-apic-timer.js";
 import { DeliveryMode, type InterruptMessage } from "./message.js";
+import { isAbove, processorPriority } from "./priority.js";
 import { VectorSet } from "./vector-set.js";
 
 /** What a local APIC tells its processor. */
@@ -226,7 +227,7 @@ export class LocalApic implements InterruptSource, MmioDevice {
   /** An interrupt waits: one that the priorities let through, or one of the 8259, which are above them. */
   get pending(): boolean {
     if (this.extIntPending) return true;
-    return this.enabled && this.irr.highest >> 4 > this.processorPriority >> 4;
+    return this.enabled && isAbove(this.irr.highest, this.processorPriority);
   }
 
   private get extIntPending(): boolean {
@@ -249,7 +250,7 @@ export class LocalApic implements InterruptSource, MmioDevice {
       if (this.extInt !== undefined) return this.extInt.acknowledge();
     }
     const vector = this.irr.highest;
-    if (vector >> 4 <= this.processorPriority >> 4) return this.svr & SVR.vector;
+    if (!isAbove(vector, this.processorPriority)) return this.svr & SVR.vector;
     this.irr.set(vector, false);
     this.isr.set(vector, true);
     return vector;
@@ -257,8 +258,7 @@ export class LocalApic implements InterruptSource, MmioDevice {
 
   /** PPR (11.8.3.1). */
   get processorPriority(): number {
-    const servicing = Math.max(0, this.isr.highest) >> 4;
-    return this.tpr >> 4 >= servicing ? this.tpr : servicing << 4;
+    return processorPriority(this.tpr, Math.max(0, this.isr.highest));
   }
 
   /** TPR; CR8 is its bits 7:4. */
@@ -334,7 +334,8 @@ export class LocalApic implements InterruptSource, MmioDevice {
     this.signalLocal(Lvt.error);
   }
 
-  private endInterrupt(): void {
+  /** EOI: the interrupt of the highest priority is no longer in service. */
+  endInterrupt(): void {
     const vector = this.isr.highest;
     if (vector < 0) return;
     this.isr.set(vector, false);
@@ -616,9 +617,9 @@ export class LocalApic implements InterruptSource, MmioDevice {
       logicalId: this.logicalId,
       destinationFormat: this.format,
       spurious: this.svr,
-      inService: [...this.isr.words],
-      triggerMode: [...this.tmr.words],
-      request: [...this.irr.words],
+      inService: this.isr.words,
+      triggerMode: this.tmr.words,
+      request: this.irr.words,
       errors: this.errors,
       latchedErrors: this.latchedErrors,
       command: this.command,
@@ -639,9 +640,9 @@ export class LocalApic implements InterruptSource, MmioDevice {
     this.logicalId = state.logicalId;
     this.format = state.destinationFormat;
     this.svr = state.spurious;
-    this.isr.words.set(state.inService);
-    this.tmr.words.set(state.triggerMode);
-    this.irr.words.set(state.request);
+    this.isr.words = state.inService;
+    this.tmr.words = state.triggerMode;
+    this.irr.words = state.request;
     this.errors = state.errors;
     this.latchedErrors = state.latchedErrors;
     this.command = state.command;

@@ -4,7 +4,7 @@ import { Exit, Pin, Primary } from "./controls.js";
 import { VmcsField as F } from "./fields.js";
 import { EventType, ExitReason, eventInformation, VmExit } from "./vm-exit.js";
 import type { Vmx } from "./vmx.js";
-import { initSignal, injectionWaits, preemptionDeadline, startUpSignal } from "./vmx-state.js";
+import { initSignal, injectionWaits, preemptionDeadline, startUpSignal, trapExit } from "./vmx-state.js";
 
 const NMI = 2;
 /** Activity states of a guest. */
@@ -46,15 +46,19 @@ export class BoundaryExits {
   /** A guest that waits leaves. */
   get wakes(): boolean {
     return (
-      this.vmx.cpu.core.lo(injectionWaits) !== 0 || this.signal() !== undefined || this.due(0) !== undefined
+      this.vmx.cpu.core.lo(injectionWaits) !== 0 ||
+      this.vmx.cpu.core.lo(trapExit) !== 0 ||
+      this.signal() !== undefined ||
+      this.due(0) !== undefined ||
+      this.virtualInterrupt
     );
   }
 
   // --- What comes before debug traps -----------------------------------------------------------
 
-  /** INIT, start-up IPIs and the monitor trap flag. True if the guest left. */
+  /** What the instruction before brought, INIT, start-up IPIs and the monitor trap flag. True if the guest left. */
   takeFirst(): boolean {
-    const exit = this.signal() ?? this.trap();
+    const exit = this.vmx.takeTrapExit() ?? this.signal() ?? this.trap();
     if (exit === undefined) return false;
     const { core } = this.vmx.cpu;
     if (exit.reason === ExitReason.init) core.set(initSignal, 0, 0);
@@ -89,9 +93,31 @@ export class BoundaryExits {
    */
   take(shadow: number): boolean {
     const reason = this.due(shadow);
+    const external = reason === ExitReason.externalInterrupt;
+    if ((reason === undefined || external) && shadow === 0 && this.virtualInterrupt) {
+      this.vmx.cpu.interrupts.deliver(this.vmx.apic.acknowledge());
+      return true;
+    }
     if (reason === undefined) return this.tellTimer();
-    this.leave(this.exitOf(reason));
+    if (external) this.externalInterrupt();
+    else this.leave(this.exitOf(reason));
     return true;
+  }
+
+  /** The guest takes an interrupt of its virtual APIC. */
+  private get virtualInterrupt(): boolean {
+    const { vmx } = this;
+    return vmx.apic.waits && vmx.cpu.interrupts.enabled && this.activity <= Activity.hlt;
+  }
+
+  private externalInterrupt(): void {
+    const { vmx } = this;
+    const reason = ExitReason.externalInterrupt;
+    if (((vmx.vmcs?.get(F.EXIT_CONTROLS) ?? 0) & Exit.acknowledgeInterrupt) === 0)
+      return this.leave(new VmExit(reason));
+    const vector = vmx.cpu.interrupts.acknowledge();
+    if (vmx.apic.notified(vector)) return;
+    this.leave(new VmExit(reason, { event: eventInformation(vector, EventType.external, -1) }));
   }
 
   private leave(exit: VmExit): void {
@@ -132,9 +158,7 @@ export class BoundaryExits {
       interrupts.acceptNmi();
       return new VmExit(reason, { event: eventInformation(NMI, EventType.nmi, -1) });
     }
-    const acknowledged = ((vmx.vmcs?.get(F.EXIT_CONTROLS) ?? 0) & Exit.acknowledgeInterrupt) !== 0;
-    if (reason !== ExitReason.externalInterrupt || !acknowledged) return new VmExit(reason);
-    return new VmExit(reason, { event: eventInformation(interrupts.acknowledge(), EventType.external, -1) });
+    return new VmExit(reason);
   }
 
   /** The preemption timer is on, and has reached 0. */

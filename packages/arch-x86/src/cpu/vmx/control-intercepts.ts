@@ -41,6 +41,11 @@ export function controlRead(cpu: X86Cpu, vmcs: Vmcs, number: number): Status | u
     movControl(cpu, number, CrAccess.from);
   if (number === CONTROL_CR8 && (primary & Primary.cr8StoreExiting) !== 0)
     movControl(cpu, number, CrAccess.from);
+  const { page, taskPriority } = cpu.vmx.apic;
+  if (number === CONTROL_CR8 && page !== undefined) {
+    cpu.core.setResult(taskPriority >> 4, 0);
+    return Status.next;
+  }
   if (number !== CONTROL_CR0 && number !== CONTROL_CR4) return undefined;
   const value = shadowed(cpu, vmcs, number);
   cpu.core.setResult(Number(BigInt.asIntN(32, value)), Number(BigInt.asIntN(32, value >> 32n)));
@@ -65,6 +70,7 @@ export function controlWrite(cpu: X86Cpu, number: number, value: bigint): Status
       movControl(cpu, number, CrAccess.to);
     if (number === CONTROL_CR3 && (primary & Primary.cr3LoadExiting) !== 0 && !isCr3Target(vmcs, value))
       movControl(cpu, number, CrAccess.to);
+    if (number === CONTROL_CR8 && cpu.vmx.apic.page !== undefined) return writeShadow(cpu, value);
   }
   if (number !== CONTROL_CR0 && number !== CONTROL_CR4) return undefined;
   let taken = value;
@@ -77,6 +83,13 @@ export function controlWrite(cpu: X86Cpu, number: number, value: bigint): Status
   }
   requireFixed(cpu, number, Number(BigInt.asIntN(32, taken)));
   writeControl(cpu, number, taken);
+  return Status.next;
+}
+
+/** CR8 is the virtual APIC's task priority. */
+function writeShadow({ vmx }: X86Cpu, value: bigint): Status {
+  if (value >> 4n !== 0n) throw generalProtection();
+  vmx.leaveAfter(vmx.apic.writeTaskPriority(Number(value) << 4));
   return Status.next;
 }
 

@@ -1,3 +1,4 @@
+import { APIC_RULES } from "./apic/rules.js";
 import { CR3_TARGETS } from "./capabilities.js";
 import {
   ENTRY_ALLOWED,
@@ -88,6 +89,7 @@ export const CONTROL_RULES: readonly Rule[] = [
       [F.IO_BITMAP_A, F.IO_BITMAP_B].every((field) => isPhysical(v.big(field), PAGE)),
   ],
   ["MSR-bitmap address", (v) => !v.hasPrimary(Primary.msrBitmaps) || isPhysical(v.big(F.MSR_BITMAP), PAGE)],
+  ...APIC_RULES,
   ["virtual NMIs without NMI exiting", (v) => !v.hasPin(Pin.virtualNmis) || v.hasPin(Pin.nmiExiting)],
   [
     "NMI-window exiting without virtual NMIs",

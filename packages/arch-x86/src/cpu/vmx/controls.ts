@@ -1,11 +1,12 @@
 // VM-execution, VM-exit and VM-entry controls: SDM volume 3, 25.6 to 25.8. What is named here exists: the capability
-// MSRs are made from it.
+// MSRs are made from it. MONITOR and MWAIT are #UD, before they could leave a guest.
 
 export const Pin = {
   externalInterruptExiting: 1 << 0,
   nmiExiting: 1 << 3,
   virtualNmis: 1 << 5,
   preemptionTimer: 1 << 6,
+  postedInterrupts: 1 << 7,
 } as const;
 
 export const Primary = {
@@ -13,29 +14,36 @@ export const Primary = {
   tscOffsetting: 1 << 3,
   hltExiting: 1 << 7,
   invlpgExiting: 1 << 9,
+  mwaitExiting: 1 << 10,
   rdpmcExiting: 1 << 11,
   rdtscExiting: 1 << 12,
   cr3LoadExiting: 1 << 15,
   cr3StoreExiting: 1 << 16,
   cr8LoadExiting: 1 << 19,
   cr8StoreExiting: 1 << 20,
+  tprShadow: 1 << 21,
   nmiWindowExiting: 1 << 22,
   movDrExiting: 1 << 23,
   unconditionalIoExiting: 1 << 24,
   ioBitmaps: 1 << 25,
   monitorTrapFlag: 1 << 27,
   msrBitmaps: 1 << 28,
+  monitorExiting: 1 << 29,
   pauseExiting: 1 << 30,
   secondaryControls: 1 << 31,
 } as const;
 
 export const Secondary = {
+  virtualizeApicAccesses: 1 << 0,
   ept: 1 << 1,
   descriptorTableExiting: 1 << 2,
   rdtscp: 1 << 3,
+  virtualizeX2apicMode: 1 << 4,
   vpid: 1 << 5,
   wbinvdExiting: 1 << 6,
   unrestrictedGuest: 1 << 7,
+  apicRegisterVirtualization: 1 << 8,
+  virtualInterruptDelivery: 1 << 9,
   invpcid: 1 << 12,
 } as const;
 

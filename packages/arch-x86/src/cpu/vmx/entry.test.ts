@@ -53,16 +53,47 @@ const ERROR = 0x800;
 const NOT_CANONICAL = 1n << 47n;
 const WIDE = 1n << 40n;
 
+const SHADOWED: Changes = { [F.PROCESSOR_CONTROLS]: primary(Primary.tprShadow) };
+const POSTED: Changes = {
+  ...SHADOWED,
+  [F.SECONDARY_CONTROLS]: Secondary.virtualInterruptDelivery,
+  [F.PIN_CONTROLS]: pin(Pin.postedInterrupts | Pin.externalInterruptExiting),
+  [F.EXIT_CONTROLS]: exit(Exit.acknowledgeInterrupt),
+};
+
 /** Each rule, and changes that break it and, as a rule, no other. */
 const CONTROL_CASES: readonly (readonly [string, Changes, ...string[]])[] = [
   ["pin-based controls", { [F.PIN_CONTROLS]: 0 }],
-  ["pin-based controls", { [F.PIN_CONTROLS]: pin(0x80) }],
+  ["pin-based controls", { [F.PIN_CONTROLS]: pin(0x100) }],
   ["primary processor-based controls", { [F.PROCESSOR_CONTROLS]: primary(1) }],
-  ["secondary processor-based controls", { [F.SECONDARY_CONTROLS]: 1 }],
+  ["secondary processor-based controls", { [F.SECONDARY_CONTROLS]: 1 << 30 }],
   ["CR3-target count", { [F.CR3_TARGET_COUNT]: 5 }],
   ["I/O-bitmap addresses", { [F.PROCESSOR_CONTROLS]: primary(Primary.ioBitmaps), [F.IO_BITMAP_B]: 1 }],
   ["I/O-bitmap addresses", { [F.PROCESSOR_CONTROLS]: primary(Primary.ioBitmaps), [F.IO_BITMAP_A]: WIDE }],
   ["MSR-bitmap address", { [F.PROCESSOR_CONTROLS]: primary(Primary.msrBitmaps), [F.MSR_BITMAP]: 8 }],
+  ["virtual-APIC address", { ...SHADOWED, [F.VIRTUAL_APIC_ADDRESS]: 8 }],
+  ["TPR threshold", { ...SHADOWED, [F.TPR_THRESHOLD]: 0x10 }],
+  ["virtual APIC without TPR shadow", { [F.SECONDARY_CONTROLS]: Secondary.virtualizeX2apicMode }],
+  ["virtual APIC without TPR shadow", { [F.SECONDARY_CONTROLS]: Secondary.apicRegisterVirtualization }],
+  [
+    "APIC-access address",
+    { [F.SECONDARY_CONTROLS]: Secondary.virtualizeApicAccesses, [F.APIC_ACCESS_ADDRESS]: WIDE },
+  ],
+  [
+    "virtual x2APIC mode beside APIC accesses",
+    {
+      ...SHADOWED,
+      [F.SECONDARY_CONTROLS]: Secondary.virtualizeX2apicMode | Secondary.virtualizeApicAccesses,
+    },
+  ],
+  [
+    "virtual-interrupt delivery without external-interrupt exiting",
+    { ...SHADOWED, [F.SECONDARY_CONTROLS]: Secondary.virtualInterruptDelivery },
+  ],
+  ["posted interrupts", { [F.PIN_CONTROLS]: pin(Pin.postedInterrupts) }],
+  ["posted interrupts", { ...POSTED, [F.EXIT_CONTROLS]: exit(0) }],
+  ["posted interrupts", { ...POSTED, [F.POSTED_INTERRUPT_VECTOR]: 0x100 }],
+  ["posted interrupts", { ...POSTED, [F.POSTED_INTERRUPT_DESCRIPTOR]: 32 }],
   ["virtual NMIs without NMI exiting", { [F.PIN_CONTROLS]: pin(Pin.virtualNmis) }],
   ["NMI-window exiting without virtual NMIs", { [F.PROCESSOR_CONTROLS]: primary(Primary.nmiWindowExiting) }],
   ["VPID of 0", { [F.SECONDARY_CONTROLS]: Secondary.vpid }],

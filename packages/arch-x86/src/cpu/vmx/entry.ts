@@ -3,6 +3,7 @@ import type { X86Cpu } from "../cpu.js";
 import { nmiState } from "../state.js";
 import { PREEMPTION_RATE } from "./capabilities.js";
 import { Pin, Secondary } from "./controls.js";
+import type { BrokenRule } from "./entry-checks.js";
 import { EntryView } from "./entry-view.js";
 import { leaveFailedEntry } from "./exit.js";
 import { VmcsField as F } from "./fields.js";
@@ -19,6 +20,9 @@ import { injectionWaits, preemptionDeadline, VmxOperation } from "./vmx-state.js
 const BLOCKED_BY_MOV_SS = 2;
 const NMI_BLOCKED = 2;
 
+/** The one rule about controls that looks at memory. */
+export const TPR_THRESHOLD: BrokenRule = { about: "controls", rule: "TPR threshold above VTPR" };
+
 /** VMLAUNCH and VMRESUME. */
 export function enterGuest(cpu: X86Cpu, launch: boolean): Status {
   const { vmx } = cpu;
@@ -32,7 +36,7 @@ export function enterGuest(cpu: X86Cpu, launch: boolean): Status {
     vmx.fail(error);
     return Status.next;
   }
-  const broken = vmx.checks.broken(vmcs, cpu.longMode);
+  const broken = vmx.apic.refuses(vmcs) ? TPR_THRESHOLD : vmx.checks.broken(vmcs, cpu.longMode);
   if (broken !== undefined && broken.about !== "guest") {
     vmx.fail(broken.about === "controls" ? VmError.entryControls : VmError.entryHostState);
     return Status.next;
@@ -85,6 +89,7 @@ export function enterFitting(vmx: Vmx, view: EntryView): EntryFailure | undefine
   const failed = loadMsrs(cpu, vmcs.read(F.ENTRY_MSR_LOAD_ADDRESS), vmcs.get(F.ENTRY_MSR_LOAD_COUNT));
   if (failed !== 0) return { reason: ExitReason.msrLoading, qualification: failed };
   if (view.event !== 0) cpu.core.set(injectionWaits, 1, 0);
+  vmx.leaveAfter(vmx.apic.entered());
   if (view.hasPin(Pin.preemptionTimer)) {
     const now = cpu.msrs.timestamp >> BigInt(PREEMPTION_RATE);
     const end = (now + BigInt(vmcs.get(F.PREEMPTION_TIMER))) << BigInt(PREEMPTION_RATE);

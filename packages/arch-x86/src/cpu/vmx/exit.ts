@@ -3,6 +3,7 @@ import { RFLAG } from "../control-bits.js";
 import type { X86Cpu } from "../cpu.js";
 import { type FatalExit, TRAP_EXIT } from "../exit.js";
 import { activity, nmiState, RFLAGS, x86Layout } from "../state.js";
+import { inDelivery } from "./apic/access-page.js";
 import { PREEMPTION_RATE } from "./capabilities.js";
 import { Exit, Pin } from "./controls.js";
 import { VmcsField as F } from "./fields.js";
@@ -45,7 +46,11 @@ export function leaveGuest(
   const qualification = details.qualification ?? 0n;
   // The same bit for both.
   const violation = exit.reason === ExitReason.eptViolation;
-  vmcs.write(F.EXIT_QUALIFICATION, violation ? qualification | BigInt(unblocked) : qualification);
+  const told =
+    delivering !== undefined && exit.reason === ExitReason.apicAccess
+      ? inDelivery(qualification)
+      : qualification;
+  vmcs.write(F.EXIT_QUALIFICATION, violation ? told | BigInt(unblocked) : told);
   vmcs.set(F.EXIT_INTERRUPTION_INFORMATION, details.event === undefined ? 0 : details.event | unblocked);
   if (details.errorCode !== undefined) vmcs.set(F.EXIT_INTERRUPTION_ERROR_CODE, details.errorCode);
   vmcs.set(F.IDT_VECTORING_INFORMATION, delivering?.information ?? 0);
@@ -69,9 +74,16 @@ export function leaveGuest(
   return toHost(cpu, vmcs);
 }
 
+/** Exits by an access to memory. */
+const MEMORY_EXITS: readonly number[] = [
+  ExitReason.eptViolation,
+  ExitReason.eptMisconfiguration,
+  ExitReason.apicAccess,
+];
+
 /** RF as it would be in the image that an event pushes; exits of instructions have it clear (28.3.3). */
 function setResumeFlag(core: CoreApi, { reason, details }: VmExit, delivering: boolean): void {
-  const memory = reason === ExitReason.eptViolation || reason === ExitReason.eptMisconfiguration;
+  const memory = MEMORY_EXITS.includes(reason);
   const flags = core.lo(RFLAGS);
   if (details.resume || (memory && !delivering)) core.set(RFLAGS, flags | RFLAG.RF, 0);
   else if (details.length !== undefined && details.event === undefined)

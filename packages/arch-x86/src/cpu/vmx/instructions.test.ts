@@ -171,7 +171,7 @@ describe("VMREAD and VMWRITE", () => {
   });
 
   it("know no others", () => {
-    for (const encoding of [0x0002, 0x0801, 0x4001, 0x1000, 0x8000, 0x6c18])
+    for (const encoding of [0x0006, 0x0801, 0x4001, 0x1000, 0x8000, 0x6c18])
       expectError(rig.vmwrite(encoding, 0n), VmError.unsupportedField);
     const wide = { [Gpr.rcx]: 0x1_0000_0000n | BigInt(VmcsField.GUEST_RIP), [Gpr.rdx]: 5n };
     expectError(rig.step("vmread Eq, Gq", { rm: Gpr.rdx, reg: Gpr.rcx }, wide), VmError.unsupportedField);

@@ -6,6 +6,7 @@ import { invalidOpcode } from "../fault.js";
 import { Helper, Privileged, SystemRegister } from "../helper-ids.js";
 import { CR4, GPR, Gpr } from "../state.js";
 import { giveTimestamp } from "../timestamp.js";
+import { readVirtual, writeVirtual } from "./apic/x2apic.js";
 import {
   CONTROL_CR0,
   CrAccess,
@@ -171,7 +172,21 @@ function accessMsr(cpu: X86Cpu, vmcs: Vmcs, write: boolean): Status | undefined 
   requireRing0(cpu);
   const number = cpu.core.lo(GPR[Gpr.rcx]!) >>> 0;
   if (msrExits(cpu, vmcs, number, write)) return leave(cpu, write ? ExitReason.wrmsr : ExitReason.rdmsr);
-  return !write && number === TSC ? setPair(cpu, guestTimestamp(cpu, vmcs)) : undefined;
+  if (!write && number === TSC) return setPair(cpu, guestTimestamp(cpu, vmcs));
+  return cpu.vmx.hasSecondary(Secondary.virtualizeX2apicMode) ? accessVirtual(cpu, number, write) : undefined;
+}
+
+/** The registers of x2APIC mode are those of the virtual-APIC page. */
+function accessVirtual(cpu: X86Cpu, number: number, write: boolean): Status | undefined {
+  const { core, vmx } = cpu;
+  if (!write) {
+    const value = readVirtual(vmx.apic, number, vmx.hasSecondary(Secondary.apicRegisterVirtualization));
+    return value === undefined ? undefined : setPair(cpu, value);
+  }
+  const exit = writeVirtual(vmx.apic, number, wide(core.lo(GPR[Gpr.rax]!), core.lo(GPR[Gpr.rdx]!)));
+  if (exit === false) return undefined;
+  vmx.leaveAfter(exit);
+  return Status.next;
 }
 
 /** Without bitmaps every access exits; with them those that they say, and all outside their two ranges. */

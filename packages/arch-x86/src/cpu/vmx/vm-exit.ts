@@ -31,8 +31,13 @@ export const ExitReason = {
   wrmsr: 32,
   invalidGuestState: 33,
   msrLoading: 34,
+  mwait: 36,
   monitorTrapFlag: 37,
+  monitor: 39,
   pause: 40,
+  tprBelowThreshold: 43,
+  apicAccess: 44,
+  endOfInterrupt: 45,
   gdtrOrIdtr: 46,
   ldtrOrTr: 47,
   eptViolation: 48,
@@ -43,6 +48,7 @@ export const ExitReason = {
   invvpid: 53,
   wbinvd: 54,
   xsetbv: 55,
+  apicWrite: 56,
   invpcid: 58,
 } as const;
 export type ExitReason = (typeof ExitReason)[keyof typeof ExitReason];

@@ -18,3 +18,9 @@ export const FEATURE_CONTROL = msr("IA32_FEATURE_CONTROL");
 export const initSignal = x86Layout.i32("vmxInit");
 /** A start-up IPI came for a guest that waits for it: its vector, and bit 8. */
 export const startUpSignal = x86Layout.i32("vmxStartUp");
+/** A guest's virtual interrupt waits to be delivered. */
+export const virtualInterruptWaits = x86Layout.i32("vmxVirtualInterrupt");
+/** The instruction that is over has written to the APIC-access page: 1 + the offset there. */
+export const apicPageWritten = x86Layout.i32("vmxApicPageWritten");
+/** The guest leaves before its next instruction: the reason, and from bit 16 on a qualification. */
+export const trapExit = x86Layout.i32("vmxTrapExit");

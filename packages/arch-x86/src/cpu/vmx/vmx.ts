@@ -3,6 +3,8 @@ import { Flag } from "../../isa/flags.js";
 import type { X86Cpu } from "../cpu.js";
 import type { EventSource } from "../exceptions.js";
 import { writeStatusFlags } from "../rflags.js";
+import { ApicAccessPage } from "./apic/access-page.js";
+import { VirtualApic } from "./apic/virtual-apic.js";
 import { BoundaryExits } from "./boundary-exits.js";
 import { capabilityRange, featureControlRange } from "./capabilities.js";
 import { Pin, Primary, Secondary } from "./controls.js";
@@ -15,7 +17,14 @@ import { GuestPages } from "./guest-pages.js";
 import { RootVmcs } from "./root-vmcs.js";
 import { EventType, ExitReason, eventInformation, VmExit } from "./vm-exit.js";
 import { Vmcs } from "./vmcs.js";
-import { currentVmcs, injectionWaits, VmxOperation, vmxOperation, vmxonPointer } from "./vmx-state.js";
+import {
+  currentVmcs,
+  injectionWaits,
+  trapExit,
+  VmxOperation,
+  vmxOperation,
+  vmxonPointer,
+} from "./vmx-state.js";
 
 /** VM-instruction error numbers: SDM volume 3, 31.4. */
 export const VmError = {
@@ -67,6 +76,9 @@ export class Vmx {
   /** The VPID of the guest that runs; 0 is the host's, and that of guests without one. */
   vpid = 0;
   readonly guestPages: GuestPages;
+  /** The guest's local APIC, and the page where it finds that. */
+  readonly apic: VirtualApic;
+  readonly apicAccess: ApicAccessPage;
   /** The last one. */
   private ept: Ept | undefined;
   /** Its exits between instructions. */
@@ -79,6 +91,8 @@ export class Vmx {
     this.exits = new BoundaryExits(this);
     this.root = new RootVmcs(cpu);
     this.guestPages = new GuestPages(cpu.core);
+    this.apic = new VirtualApic(cpu);
+    this.apicAccess = new ApicAccessPage(cpu, this.apic);
     cpu.msrs.ranges.push(capabilityRange(cpu), featureControlRange(cpu));
   }
 
@@ -102,11 +116,17 @@ export class Vmx {
     this.vpid = 0;
     cpu.secondStage = undefined;
     // A hypervisor that is no guest code leaves its guest's state, and translations with it, where they are.
-    if (!(guest || cpu.vm) || vmcs === undefined) return;
+    if (!(guest || cpu.vm) || vmcs === undefined) {
+      this.apic.select(undefined);
+      this.apicAccess.select(undefined);
+      return;
+    }
     const primary = vmcs.get(VmcsField.PROCESSOR_CONTROLS);
     if ((primary & Primary.secondaryControls) !== 0) this.secondary = vmcs.get(VmcsField.SECONDARY_CONTROLS);
     this.stepping = (primary & Primary.monitorTrapFlag) !== 0;
     this.exits.begin();
+    this.apic.select(vmcs);
+    this.apicAccess.select(vmcs);
     if (this.hasSecondary(Secondary.vpid)) this.vpid = vmcs.get(VmcsField.VPID);
     if (this.hasSecondary(Secondary.ept)) cpu.secondStage = this.eptOf(vmcs.address(VmcsField.EPT_POINTER));
   }
@@ -183,6 +203,25 @@ export class Vmx {
     const { cpu, vmcs } = this;
     if (vmcs === undefined) throw new Error("a guest without a VMCS");
     return leaveGuest(cpu, vmcs, exit, ip, delivering);
+  }
+
+  /** Leave the guest once the present instruction is over; not without an exit. */
+  leaveAfter(exit: VmExit | undefined): void {
+    if (exit === undefined) return;
+    const { core } = this.cpu;
+    core.set(trapExit, exit.reason | (Number(exit.details.qualification ?? 0n) << 16), 0);
+    core.requestDispatch();
+  }
+
+  /** Before the next instruction of a guest: the exit that the one before it ends with. */
+  takeTrapExit(): VmExit | undefined {
+    const { core } = this.cpu;
+    const written = this.apicAccess.emulateWrite();
+    if (written !== undefined) return written;
+    const told = core.lo(trapExit);
+    if (told === 0) return undefined;
+    core.set(trapExit, 0, 0);
+    return new VmExit((told & 0xffff) as ExitReason, { qualification: BigInt(told >>> 16) });
   }
 
   /** Before the next instruction of a guest: an event that its entry brought. True if something happened. */
