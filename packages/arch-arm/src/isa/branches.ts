@@ -58,7 +58,7 @@ export const branches = [
   insn("bit[5] 0110111 bit[4:0] offset[15:2] rd:5", "tbnz rd, bit, offset", testBit(true)),
   insn("1101011000011111000000 xn:5 00000", "br xn", (b, { xn }) => b.branchTo(b.x(xn), false)),
   insn("1101011000111111000000 xn:5 00000", "blr xn", (b, { xn }) => b.branchTo(b.x(xn), true)),
-  insn("1101011001011111000000 xn:5 00000", "ret xn", (b, { xn }) => b.branchTo(b.x(xn), false), {
+  insn("1101011001011111000000 xn:5 00000", "ret xn", (b, { xn }) => b.ir.returnTo(b.x(xn)), {
     aliases: [["ret", "xn == 30"]],
   }),
   insn("11010110100111110000001111100000", "eret", (b) => {

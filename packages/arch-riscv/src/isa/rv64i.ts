@@ -34,6 +34,9 @@ export const jal = insn(
   },
 );
 
+/** The registers that calls put return addresses into, by convention of the manual ("Return-address prediction"). */
+const isLink = (register: number): boolean => register === 1 || register === 5;
+
 export const jalr = insn(
   "imm[11:0] rs1:5 000 rd:5 1100111",
   "jalr rd, imm(rs1)",
@@ -41,7 +44,8 @@ export const jalr = insn(
     // The target is read before the link is written: they may be the same register.
     const target = b.i64.and(b.address(rs1, imm), b.i64.const(-2));
     b.setX(rd, b.ir.pc(b.next));
-    b.ir.jumpIndirect(target);
+    if (rd === 0 && isLink(rs1)) b.ir.returnTo(target);
+    else b.ir.jumpIndirect(target);
   },
   {
     aliases: [

@@ -40,7 +40,7 @@ const back = (b: X86Builder): void => {
   b.drop(size);
   if (b.d.instruction?.operands.length === 1)
     b.setStackPointer(b.stackOffset(b.stackPointer(), b.immediate & 0xffff));
-  b.jumpTo(target);
+  b.returnTo(target);
 };
 
 /** LOOP, LOOPE and LOOPNE count rCX down, as wide as addresses; the flags stay. */

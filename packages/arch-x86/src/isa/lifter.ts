@@ -446,9 +446,18 @@ export class X86Builder extends InstructionBuilder<CodeMode> {
 
   /** Go on at an offset in CS, which is zero-extended from the operand size and was checked. */
   jumpTo(ip: Value): void {
+    this.ir.jumpIndirect(this.linearInCode(ip));
+  }
+
+  /** The same, as a near call's return. */
+  returnTo(ip: Value): void {
+    this.ir.returnTo(this.linearInCode(ip));
+  }
+
+  private linearInCode(ip: Value): Value {
     const { ir, i64, mode } = this;
-    if (mode.bits === 64 || mode.flat) return ir.jumpIndirect(ip);
-    ir.jumpIndirect(this.zeroExtended(4, i64.add(ir.get(SEGMENTS[Seg.cs]!.base), ip)));
+    if (mode.bits === 64 || mode.flat) return ip;
+    return this.zeroExtended(4, i64.add(ir.get(SEGMENTS[Seg.cs]!.base), ip));
   }
 
   /** Can a relative branch of this operand size wrap around at 64 KiB? */

@@ -1,5 +1,5 @@
 import type { LoweredBlock } from "../cold/lower.js";
-import { BLOCK_HEADER_BYTES, microOp, STUB_BYTES } from "../cold/micro-ops.js";
+import { BLOCK_HEADER_BYTES, microOp, NOTED_TARGETS, STUB_BYTES } from "../cold/micro-ops.js";
 import { ENGINE_STATE as E } from "../state/layout.js";
 import { HOST_PAGE, type HostPages } from "../tlb/host-pages.js";
 import { type Block, CodePage } from "./block.js";
@@ -232,6 +232,12 @@ export class CodeStore {
   /** Byte address of the micro-op at which an instruction of a block begins. */
   instructionAddress(block: Block, insn: number): number {
     return block.address + (this.halves[(block.starts >> 1) + insn] as number) * 16;
+  }
+
+  /** Low halves of the addresses that the indirect jump at the end of a block led to, as far as it noted them. */
+  notedTargets(block: Block): number[] {
+    const end = (block.address >> 2) + block.length;
+    return [...this.words.subarray(end - NOTED_TARGETS, end)].filter((target) => target !== 0);
   }
 
   /** How often a block was entered, those entries included that had to leave for want of budget. */

@@ -1,4 +1,4 @@
-import type { AccessSize, AtomicSize, IrBlock, Node } from "../ir/node.js";
+import { type AccessSize, type AtomicSize, type IrBlock, isReturn, type Node } from "../ir/node.js";
 import {
   COMPARE_NAMES,
   I32_BINARY_NAMES,
@@ -14,7 +14,15 @@ import { SOFT_FUNCTIONS } from "../ir/soft.js";
 import { ENGINE_STATE as E, type Field, TEMPORARY_COUNT, VECTOR_TEMPORARY_COUNT } from "../state/layout.js";
 import { LANE_OPERATIONS, VECTOR_OPERATION_LIST } from "../wasm/vectors.js";
 import { fuse, isSilent, SIGN_EXTENDED } from "./fuse.js";
-import { CALL_BITS, HAS_RECIPE, LOAD_NAMES, microOp, VECTOR_MICRO_OPS, vectorMicroOp } from "./micro-ops.js";
+import {
+  CALL_BITS,
+  HAS_RECIPE,
+  LOAD_NAMES,
+  microOp,
+  NOTED_TARGETS,
+  VECTOR_MICRO_OPS,
+  vectorMicroOp,
+} from "./micro-ops.js";
 import { SlowAccess } from "./slow-access.js";
 
 /** A delayed state write: what a field holds when the block is left at some point. */
@@ -154,6 +162,7 @@ const SELECT_CONTEXT = microOp("select_context");
 const POLL = microOp("poll");
 const JUMP = microOp("jump");
 const JUMP_INDIRECT = microOp("jump_indirect");
+const JUMP_NOTED = microOp("jump_noted");
 const DISPATCH = microOp("dispatch");
 const LEAVE_AT = microOp("leave_at");
 const LEAVE_INDIRECT = microOp("leave_indirect");
@@ -268,7 +277,7 @@ export class Lowering {
         this.branch(n, i);
         return i;
       case Op.jumpIndirect:
-        this.emit(this.single ? LEAVE_INDIRECT : JUMP_INDIRECT, 0, this.operand(n.a as Node, i), 0, 0, 0);
+        this.jumpIndirect(n, i);
         return i;
       case Op.dispatch:
         this.emit(this.single ? LEAVE_AT : DISPATCH, 0, 0, 0, n.lo, 0);
@@ -533,6 +542,17 @@ export class Lowering {
     const at = this.emit(fused ?? BRANCH_NZ, 0, a, b, 0, 0);
     this.link(n.lo, at + 2);
     this.link(n.hi, at + 3);
+  }
+
+  /** Returns are many, and where they lead is known from the calls. */
+  private jumpIndirect(n: Node, i: number): void {
+    const target = this.operand(n.a as Node, i);
+    if (this.single) this.emit(LEAVE_INDIRECT, 0, target, 0, 0, 0);
+    else if (isReturn(n)) this.emit(JUMP_INDIRECT, 0, target, 0, 0, 0);
+    else {
+      this.emit(JUMP_NOTED, 0, target, 0, 0, 0);
+      for (let words = 0; words < NOTED_TARGETS; words += 4) this.emit(0, 0, 0, 0, 0, 0);
+    }
   }
 
   /** i32.wrap: the low half of the same slot. */

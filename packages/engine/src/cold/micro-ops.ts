@@ -32,6 +32,8 @@ export const BLOCK_HEADER_BYTES = 16;
 /** Of `call_if_any`: how many bits the constant has, and those that are tested. */
 export const CALL_BITS = 12;
 export const CALL_BITS_MASK = 0xfff;
+/** An indirect jump that is no return notes where it led: so many targets, each at the place that its address gives. */
+export const NOTED_TARGETS = 16;
 /** Set in the address a region returns: go on at that micro-op without entering its block again. */
 export const RESUME = 1;
 /** A link stub is a header and a double-length micro-op. */
@@ -102,6 +104,8 @@ const names: string[] = [
   "link",
   "jump_page",
   "jump_indirect",
+  // With NOTED_TARGETS words behind it, where it notes the low halves of the addresses it led to.
+  "jump_noted",
   "dispatch",
   "poll",
   "dead",

@@ -262,7 +262,7 @@ export class Engine {
       translator,
       imports,
       state: window,
-      jumpCache: lookup.address,
+      lookup,
       maxRegions: MAX_REGIONS,
       stopwatch: new Stopwatch(now),
       eager: threshold === EAGER_THRESHOLD,

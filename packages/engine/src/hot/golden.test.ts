@@ -64,6 +64,20 @@ test("exits: what is left to the interpreter, a way out, and an indirect jump th
   await expect(formatListing(indirect, { frame: false })).toMatchFileSnapshot(golden("indirect"));
 });
 
+test("a switch: the targets that an indirect jump had are searched in the region", async () => {
+  // Each of the four targets prepares the next one.
+  const head = [toy("addi", 1, 1, 1), toy("beq", 1, 2, 10), toy("jumpReg", 0, 5)];
+  const cases = [8, 8, 8, -24].flatMap((next, i) => [
+    toy("addi", 5, 5, next),
+    toy("jump", -(head.length + 2 * i + 1) & 0xff, 0xff, 0xff),
+  ]);
+  const listing = compiledToy({
+    code: [...head, ...cases, toy("halt")],
+    registers: { 2: 100n, 5: 0x100cn },
+  });
+  await expect(formatListing(listing, { frame: false })).toMatchFileSnapshot(golden("switch"));
+});
+
 test("a loop over two pages: the link to the other page is checked each time", async () => {
   const listing = compiledToy({
     code: [toy("addi", 1, 1, 1), toy("jump", 0xff, 0x03, 0x00)],

@@ -6,6 +6,7 @@ import type { Stopwatch } from "../core/statistics.js";
 import { listRegion } from "../listing/list-region.js";
 import type { RegionWatch } from "../listing/region-watch.js";
 import { ENGINE_STATE } from "../state/layout.js";
+import type { LookupTables } from "../tlb/lookup-tables.js";
 import { type HotImports, HotModules, MUL_HIGH, REGION_TYPE } from "./compiler.js";
 import { emitRegion } from "./emit.js";
 import type { FunctionWriter } from "./function-writer.js";
@@ -42,7 +43,7 @@ export interface HotTierOptions {
   readonly translator: Translator;
   readonly imports: HotImports;
   readonly state: number;
-  readonly jumpCache: number;
+  readonly lookup: LookupTables;
   readonly maxRegions: number;
   readonly stopwatch: Stopwatch;
   /** Compile at the end of every slice, for tests. */
@@ -90,7 +91,7 @@ export class HotTier {
     this.options = options;
     this.modules = new HotModules(options.imports);
     this.window = new Int32Array(options.imports.memory.buffer, options.state, ENGINE_STATE.temporaries >> 2);
-    this.grower = new RegionGrower(options.code, options.source, options.translator);
+    this.grower = new RegionGrower(options.code, options.lookup, options.source, options.translator);
   }
 
   get statistics(): HotStatistics {
@@ -178,7 +179,7 @@ export class HotTier {
 
   private emit(block: Block, cpu: GuestCpu, page: bigint) {
     const watch = this.options.watch();
-    const region = this.grower.grow(block, cpu);
+    const region = this.grower.grow(block, cpu, page);
     if (region === undefined) {
       watch?.refused(block, page);
       return undefined;
@@ -190,11 +191,11 @@ export class HotTier {
       this.freeIndices.push(index);
       return undefined;
     }
-    const { state, jumpCache, code: store, source } = this.options;
+    const { state, lookup, code: store, source } = this.options;
     const notes = watch?.wants(region, page) ? new RegionNotes() : undefined;
     const plan = {
       state,
-      jumpCache,
+      jumpCache: lookup.address,
       code: store,
       entryCopy: copy.address,
       regionType: REGION_TYPE,

@@ -2,9 +2,11 @@ import type { Block } from "../code/block.js";
 import type { CodeStore } from "../code/store.js";
 import type { PageSource, Translator } from "../code/translator.js";
 import type { GuestCpu } from "../core/guest-cpu.js";
-import type { IrBlock, Node } from "../ir/node.js";
+import { type IrBlock, isReturn, type Node } from "../ir/node.js";
 import { Op } from "../ir/ops.js";
 import { ENGINE_STATE } from "../state/layout.js";
+import type { LookupTables } from "../tlb/lookup-tables.js";
+import { JumpTargets } from "./jump-targets.js";
 
 /** Where control can go from a block of a region. */
 export type Edge =
@@ -19,7 +21,10 @@ export interface RegionBlock {
   readonly ir: IrBlock;
   /** Virtual distance in bytes of its page from the page of the region's entry. */
   readonly delta: number;
-  /** jump: one, branch: taken and other; indirect jump: the call returns it may be; none for other ends. */
+  /**
+   * jump: one, branch: taken and other; return: where calls of the region return to; other indirect jump: where it
+   * led before; none for other ends.
+   */
   edges: Edge[];
   /** The instruction that has to be left to the cold tier, with all that follows; -1 if there is none. */
   readonly stop: number;
@@ -60,20 +65,34 @@ function isLeftToCold(n: Node): boolean {
   return op === Op.call || op === Op.dispatch;
 }
 
+const lastOf = ({ ir }: RegionBlock): Node => ir.nodes.at(-1) as Node;
+
+/** Does the block end with an indirect jump that is no return? */
+function jumpsAnywhere(block: RegionBlock): boolean {
+  const last = lastOf(block);
+  return last.op === Op.jumpIndirect && !isReturn(last);
+}
+
+/** An edge that no link word is for: the jump compares its target. */
+const unlinked = (target: RegionBlock): Edge => ({ kind: "inside", target, stub: 0, word: 0 });
+
 /** Grows a region from a hot block along links that have been followed. */
 export class RegionGrower {
   private readonly code: CodeStore;
   private readonly source: PageSource;
   private readonly translator: Translator;
 
-  constructor(code: CodeStore, source: PageSource, translator: Translator) {
+  private readonly targets: JumpTargets;
+
+  constructor(code: CodeStore, lookup: LookupTables, source: PageSource, translator: Translator) {
     this.code = code;
     this.source = source;
     this.translator = translator;
+    this.targets = new JumpTargets(code, lookup);
   }
 
-  /** Undefined if the entry itself cannot be compiled. */
-  grow(entry: Block, cpu: GuestCpu): Region | undefined {
+  /** `page`: virtual address of the entry's page. Undefined if the entry itself cannot be compiled. */
+  grow(entry: Block, cpu: GuestCpu, page: bigint): Region | undefined {
     const first = this.read(entry, 0, cpu);
     if (first === undefined || first.stop === 0) return undefined;
     const found = new Map<Block, RegionBlock>([[entry, first]]);
@@ -103,16 +122,14 @@ export class RegionGrower {
       const source = queue[i] as RegionBlock;
       if (source.stop >= 0) continue;
       this.addEdges(source, join);
+      if (jumpsAnywhere(source)) this.addTargets(source, entry, page, join);
       const site = this.returnSite(source);
       const joined = site && join(site, source.delta);
       if (joined !== undefined && !returns.includes(joined)) returns.push(joined);
     }
-    for (const block of queue) {
-      if (block.stop >= 0 || block.ir.nodes.at(-1)?.op !== Op.jumpIndirect) continue;
-      block.edges = returns
-        .slice(0, MAX_RETURNS)
-        .map((target) => ({ kind: "inside", target, stub: 0, word: 0 }));
-    }
+    for (const block of queue)
+      if (block.stop < 0 && isReturn(lastOf(block)))
+        block.edges = returns.slice(0, MAX_RETURNS).map(unlinked);
     return { blocks: queue, instructions };
   }
 
@@ -172,20 +189,37 @@ export class RegionGrower {
     source: RegionBlock,
     join: (block: Block, delta: number) => RegionBlock | undefined,
   ): void {
-    const { block, ir, edges } = source;
-    const end = ir.nodes.at(-1) as Node;
+    const { block, edges } = source;
+    const end = lastOf(source);
     const last = block.address + block.length * 4 - 16;
     if (end.op === Op.branch)
       edges.push(this.edge(source, end.lo, last + 8, join), this.edge(source, end.hi, last + 12, join));
     else if (end.op === Op.jump || end.op === Op.poll) edges.push(this.edge(source, end.lo, last + 12, join));
   }
 
+  /** Edges to where an indirect jump led before, what was entered most often first. */
+  private addTargets(
+    source: RegionBlock,
+    entry: Block,
+    page: bigint,
+    join: (block: Block, delta: number) => RegionBlock | undefined,
+  ): void {
+    const { code } = this;
+    const targets = this.targets.of(source.block, entry, page);
+    targets.sort((a, b) => code.entries(b.block) - code.entries(a.block));
+    for (const { block, delta } of targets) {
+      const joined = join(block, delta);
+      if (joined !== undefined) source.edges.push(unlinked(joined));
+    }
+  }
+
   /**
    * The block behind a call, which puts its address into a register or on a stack: the one that is linked to nothing
    * but that the callee returns to.
    */
-  private returnSite({ block, ir }: RegionBlock): Block | undefined {
-    const end = ir.nodes.at(-1) as Node;
+  private returnSite(source: RegionBlock): Block | undefined {
+    const { block, ir } = source;
+    const end = lastOf(source);
     if (end.op !== Op.jump && end.op !== Op.jumpIndirect) return undefined;
     const isNext = (value: Node | null): boolean => value?.op === Op.pc && value.lo === ir.end;
     const isCall = ir.nodes.some(

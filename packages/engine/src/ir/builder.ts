@@ -263,6 +263,11 @@ export class IrBuilder {
     this.end(this.emit(Op.jumpIndirect, address, null, null), 0, 0);
   }
 
+  /** The same, behind a call: wherever it was made, and no sooner known than that. */
+  returnTo(address: Value): void {
+    this.end(this.emit(Op.jumpIndirect, address, null, null), RETURN, 0);
+  }
+
   /** Continue at `offset` by way of the dispatcher, which looks at interrupts, mode and mappings anew. */
   dispatch(offset: number): void {
     this.end(this.emit(Op.dispatch, null, null, null), offset, 0);
@@ -378,3 +383,5 @@ export class IrBuilder {
 }
 
 const ALIGNED: AccessOptions = { aligned: true };
+/** `lo` of an indirect jump that returns from a call. */
+const RETURN = 1;

@@ -22,7 +22,10 @@ export interface Node {
   a: Node | null;
   b: Node | null;
   c: Node | null;
-  /** Constant in two halves; `pc` offset; branch target; helper argument; lane. What it means depends on `op`. */
+  /**
+   * Constant in two halves; `pc` offset; branch target; helper argument; lane; of an indirect jump, whether it is a
+   * return. What it means depends on `op`.
+   */
   lo: number;
   hi: number;
   field: Field | null;
@@ -82,6 +85,9 @@ export interface IrBlock {
   /** State writes were removed because later ones follow: between instructions, fields may hold older values. */
   delayed?: boolean;
 }
+
+/** Does the block end by returning from a call? */
+export const isReturn = ({ op, lo }: Node): boolean => op === Op.jumpIndirect && lo !== 0;
 
 /** Is the value known when a block is built? Its halves are `lo` and, of an i64, `hi`. */
 export const isConstant = ({ op }: Node): boolean => op === Op.const;

@@ -1,6 +1,6 @@
 import { modesOf, roundingOf } from "../softfloat/index.js";
 import { LANE_OPERATIONS } from "../wasm/vectors.js";
-import type { IrBlock, Node } from "./node.js";
+import { type IrBlock, isReturn, type Node } from "./node.js";
 import { Op, opInfo, RMW_NAMES } from "./ops.js";
 import { SOFT_FUNCTIONS } from "./soft.js";
 
@@ -61,6 +61,8 @@ export function printNode(n: Node, page?: bigint): string {
     case Op.jump:
     case Op.dispatch:
       return `${name} ${at(n.lo, page)}`;
+    case Op.jumpIndirect:
+      return isReturn(n) ? "return" : name;
     case Op.branch:
       return `branch ${at(n.lo, page)} else ${at(n.hi, page)}`;
     case Op.constVector:

@@ -49,6 +49,14 @@ export class LookupTables {
     this.jumps++;
   }
 
+  /** What the jump cache knows of an address with this lower half: the upper one, and the block. */
+  jumpTo(lo: number): { readonly hi: number; readonly block: number } | undefined {
+    const index = (lo >>> 1) ^ (lo >>> 12);
+    const w = this.jumpCache + (index & (JUMP_CACHE_ENTRIES - 1)) * ENTRY_WORDS;
+    if (this.words[w] !== lo || this.words[w + 2] === -1) return undefined;
+    return { hi: this.words[w + 1] as number, block: this.words[w + 3] as number };
+  }
+
   /** The fetch context that a page's entry holds for, -1 if there is none. */
   fetchContext(lo: number, hi: number): number {
     const w = this.fetchEntry(lo);

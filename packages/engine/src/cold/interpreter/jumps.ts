@@ -1,6 +1,6 @@
 import { ENGINE_STATE as E } from "../../state/layout.js";
 import { br, type Expr, i32, i64, select, seq, when } from "../../wasm/index.js";
-import { BLOCK_HEADER_BYTES, BRANCH_CONDITIONS, Leave } from "../micro-ops.js";
+import { BLOCK_HEADER_BYTES, BRANCH_CONDITIONS, Leave, MICRO_OP_BYTES, NOTED_TARGETS } from "../micro-ops.js";
 import { forgetJump } from "./look-up.js";
 import type { Handlers, Machine } from "./machine.js";
 
@@ -11,6 +11,7 @@ export function addJumpHandlers(handlers: Handlers): void {
   put("link", (m) => m.leave(Leave.link));
   put("jump_page", jumpPage);
   put("jump_indirect", (m) => m.go(m.a));
+  put("jump_noted", (m) => seq(m.va.set(m.a), noteTarget(m), br(m.going)));
   put("dispatch", (m) =>
     seq(
       m.va.set(target(m)),
@@ -35,6 +36,13 @@ export function addJumpHandlers(handlers: Handlers): void {
     put(`branch64.${name}`, (m) => branch(m, i64[name](m.a, m.b)));
     put(`branch32.${name}`, (m) => branch(m, i32[name](m.a32, m.b32)));
   }
+}
+
+/** Note the low half of `va` behind the micro-op; targets whose addresses look alike displace each other. */
+function noteTarget(m: Machine): Expr {
+  const low = i32.wrap_i64(m.va);
+  const place = i32.and(i32.xor(low, i32.shr_u(low, 4)), 4 * NOTED_TARGETS - 4);
+  return i32.store(i32.add(m.pc, place), low, MICRO_OP_BYTES);
 }
 
 /** What `Machine.enter` branches to: charge the block at `pc`, or leave before it. */

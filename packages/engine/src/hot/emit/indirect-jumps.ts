@@ -6,7 +6,7 @@ import type { Emission } from "./emission.js";
 import type { Exits } from "./exits.js";
 import { pushIsCurrent } from "./links.js";
 
-/** To `va`: behind a call of this region (by `goTo`), or through the jump cache. */
+/** To `va`: to a block of this region that the jump may lead to (by `goTo`), or through the jump cache. */
 export function writeIndirectJump(
   emission: Emission,
   exits: Exits,
@@ -14,27 +14,28 @@ export function writeIndirectJump(
   goTo: (target: RegionBlock) => void,
 ): void {
   const { w, plan, locals } = emission;
-  const sites = block.edges.flatMap((edge) => (edge.kind === "inside" ? [edge.target] : []));
+  const targets = block.edges.flatMap((edge) => (edge.kind === "inside" ? [edge.target] : []));
   // The entry's page is mapped as it was when the region was grown; of another one only the jump cache knows.
   const isNear = ({ delta, block: { secondPage } }: RegionBlock): boolean => delta === 0 && secondPage < 0;
-  for (const site of sites.filter(isNear)) {
-    pushJumpsTo(emission, site);
+  writeChoice(emission, targets.filter(isNear), (target) => {
+    pushJumpsTo(emission, target);
     w.open(W.if);
-    goTo(site);
+    goTo(target);
     w.close();
-  }
+  });
   pushJumpCacheHit(emission);
   w.open(W.if);
-  for (const site of sites.filter((target) => !isNear(target))) {
-    pushJumpsTo(emission, site);
+  const far = targets.filter((target) => !isNear(target));
+  writeChoice(emission, far, (target) => {
+    pushJumpsTo(emission, target);
     pushCachedTarget(emission);
-    w.i32(site.block.address);
+    w.i32(target.block.address);
     w.op(W.i32Eq);
     w.op(W.i32And);
     w.open(W.if);
-    goTo(site);
+    goTo(target);
     w.close();
-  }
+  });
   w.get(locals.va);
   w.i64(-4096, -1);
   w.op(W.i64And);
@@ -49,13 +50,47 @@ export function writeIndirectJump(
   w.br(exits.label);
 }
 
+/** So many targets are compared one after another; more are searched. */
+const FEW = 3;
+
+/** Write `test` for those of the targets that `va` may be: what they do not take goes on behind it. */
+function writeChoice(
+  emission: Emission,
+  targets: readonly RegionBlock[],
+  test: (target: RegionBlock) => void,
+): void {
+  if (targets.length <= FEW) {
+    for (const target of targets) test(target);
+    return;
+  }
+  const { w } = emission;
+  const sorted = targets.toSorted((a, b) => offsetOf(a) - offsetOf(b));
+  const middle = sorted.length >> 1;
+  pushDistance(emission);
+  w.i64Number(offsetOf(sorted[middle] as RegionBlock));
+  w.op(W.i64LtS);
+  w.open(W.if);
+  writeChoice(emission, sorted.slice(0, middle), test);
+  w.else();
+  writeChoice(emission, sorted.slice(middle), test);
+  w.close();
+}
+
+/** Where a block begins, from the entry's page. */
+const offsetOf = ({ delta, block }: RegionBlock): number => delta + block.start;
+
+/** Push the distance of `va` from the entry's page. */
+function pushDistance({ w, locals }: Emission): void {
+  w.get(locals.va);
+  w.get(locals.page);
+  w.op(W.i64Sub);
+}
+
 /** Push whether `va` is the block's virtual address, seen from the region's entry. */
 function pushJumpsTo(emission: Emission, target: RegionBlock): void {
-  const { w, locals } = emission;
-  w.get(locals.va);
-  emission.pushPage(target);
-  w.i64(target.block.start, 0);
-  w.op(W.i64Add);
+  const { w } = emission;
+  pushDistance(emission);
+  w.i64Number(offsetOf(target));
   w.op(W.i64Eq);
 }
 
