@@ -70,7 +70,7 @@ export class Contexts {
 
   /** The privilege level or RFLAGS.AC changed, and nothing else. */
   modeChanged(): void {
-    const { core, cpl } = this.cpu;
+    const { core, cpl, line20 } = this.cpu;
     if (this.spaces.full) this.clear();
     if (!this.valid) this.prepare();
     const first = this.space * PER_SPACE;
@@ -88,7 +88,8 @@ export class Contexts {
     core.setCodeContext(code, this.common === this.space ? code : global);
     core.setDataContexts(keys, barred ? 1 : 0);
     const { secondStage, vmx } = this.cpu;
-    this.walk.select(this.space, this.paging, user, checked, vmx.apicAccess.page, secondStage);
+    const byHand = checked || line20.masked;
+    this.walk.select(this.space, this.paging, user, byHand, vmx.apicAccess.page, secondStage);
   }
 
   private prepare(): void {

@@ -139,7 +139,8 @@ export function loadPdptes(cpu: X86Cpu, cr3: bigint): void {
 }
 
 /** Where the second stage has an address that is read on no linear address's behalf. */
-function guestPhysical({ secondStage }: X86Cpu, physical: number): number {
+function guestPhysical({ secondStage, line20 }: X86Cpu, address: number): number {
+  const physical = line20.masked ? line20.lower(address) : address;
   try {
     return secondStage?.translate(physical, false, false) ?? physical;
   } catch (error) {

@@ -10,6 +10,7 @@ import {
 } from "@hypercraft/engine";
 import type { DecodeMode } from "../isa/decoder.js";
 import type { PortBus, SecondStage } from "./access.js";
+import { AddressLine20 } from "./address-line.js";
 import { Contexts } from "./contexts.js";
 import {
   CR0 as CR0_BIT,
@@ -88,6 +89,7 @@ export class X86Cpu extends CpuModel implements GuestCpu {
   readonly exceptions: Exceptions;
   readonly transfers: FarTransfers;
   readonly interrupts: Interrupts;
+  readonly line20: AddressLine20;
   readonly msrs: Msrs;
   readonly cpuid: Cpuid;
   readonly vmx: Vmx;
@@ -111,6 +113,7 @@ export class X86Cpu extends CpuModel implements GuestCpu {
     this.exceptions = new Exceptions(this);
     this.transfers = new FarTransfers(this);
     this.interrupts = new Interrupts(this);
+    this.line20 = new AddressLine20(this);
     this.msrs = new Msrs(this);
     this.cpuid = new Cpuid(this);
     this.vmx = new Vmx(this);
@@ -428,6 +431,7 @@ export class X86Cpu extends CpuModel implements GuestCpu {
       out.pageShift = 12;
       out.global = false;
     } else this.mmu.translate(paging, need, lo, hi, user, alignmentChecked, this.locate, out);
+    if (this.line20.masked) out.physical = this.line20.lower(out.physical);
     if (this.secondStage === undefined) return true;
     const physical = this.secondStage.attempt(out.physical, need === Need.write, need === Need.fetch);
     if (physical < 0) return false;
@@ -437,7 +441,8 @@ export class X86Cpu extends CpuModel implements GuestCpu {
     return true;
   }
 
-  private readonly locate = (physical: number, write: boolean): number => {
+  private readonly locate = (address: number, write: boolean): number => {
+    const physical = this.line20.masked ? this.line20.lower(address) : address;
     const at = this.secondStage?.translate(physical, write, false, true) ?? physical;
     const { apicAccess } = this.vmx;
     if (apicAccess.has(at)) apicAccess.refuse(at, ApicAccess.physical);

@@ -201,6 +201,7 @@ export class Interrupts {
     // An access that the host has answered is carried out first: to a device it has happened already.
     if (core.hasAnswer) return false;
     if (!vmx.active && releaseInit(cpu)) return true;
+    cpu.line20.settle();
     if (vmx.guest && vmx.takeEvents()) return true;
     const now = core.instructions();
     const shadowed = this.shadowedAt(now);

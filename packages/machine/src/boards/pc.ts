@@ -1,6 +1,7 @@
 import { ApicBus, IoApic, localApicPage } from "@hypercraft/arch-x86";
 import { ept } from "@hypercraft/guest-page-table";
 import { writeAcpiTables } from "../acpi/tables.js";
+import { A20Gate } from "../devices/a20-gate.js";
 import { Pic } from "../devices/i8259.js";
 import { SeededEntropy } from "../devices/seeded-entropy.js";
 import { X86_64 } from "../loaders/architecture.js";
@@ -45,6 +46,9 @@ export async function createPc(options: PcOptions): Promise<PcMachine> {
   // A stream of its own, unlike the entropy device's.
   const entropy = new SeededEntropy((options.seed ?? 1) + 0.5);
   let cpus: BoardCpus | undefined;
+  const a20 = new A20Gate((open) => {
+    for (const { cpu } of cpus?.vcpus ?? []) cpu.line20.mask(!open);
+  });
 
   return assembleVirt<PcVCpu, PcMachine, PcStart>(rest, {
     name: NAME,
@@ -70,8 +74,14 @@ export async function createPc(options: PcOptions): Promise<PcMachine> {
       addDevices(builder, board, options, {
         pic,
         line: (irq) => interrupts.line(irq),
-        onInit: () => apicBus.init(),
+        a20,
+        onInit() {
+          // The reset vector is where the line is high.
+          a20.set(true);
+          apicBus.init();
+        },
       });
+      builder.component("a20", a20);
       builder.component("processors' entropy", entropy);
       for (let id = 0; id < board.cpus; id++) {
         builder.component(`apic${id}`, {

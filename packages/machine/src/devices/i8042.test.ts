@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+import { A20Gate } from "./a20-gate.js";
 import { KeyboardController } from "./i8042.js";
 import { ResetControl, SystemControlPort } from "./pc-reset.js";
 import { TestLine, throughJson } from "./testing/rig.js";
@@ -8,7 +9,9 @@ const [DATA, COMMAND] = [0, 4];
 function rig() {
   const irq = new TestLine();
   let resets = 0;
-  const chip = new KeyboardController({ irq, onInit: () => resets++ });
+  const lines: boolean[] = [];
+  const a20 = new A20Gate((open) => lines.push(open));
+  const chip = new KeyboardController({ irq, onInit: () => resets++, a20 });
   const data = (value: number) => chip.write(DATA, 1, value);
   const command = (value: number) => chip.write(COMMAND, 1, value);
   const status = () => chip.read(COMMAND, 1);
@@ -18,7 +21,7 @@ function rig() {
     while (status() & 1) bytes.push(chip.read(DATA, 1));
     return bytes;
   };
-  return { irq, chip, data, command, status, take, resets: () => resets };
+  return { irq, a20, lines, chip, data, command, status, take, resets: () => resets };
 }
 
 it("tests itself and its lines, and has a command byte", () => {
@@ -136,7 +139,8 @@ it("goes on after a restore", () => {
 
 it("is not alone in resetting: ports 0xcf9 and 0x92", () => {
   const told: string[] = [];
-  const lines = { onInit: () => told.push("init"), onReset: () => told.push("reset") };
+  const a20 = new A20Gate((open) => told.push(open ? "A20" : "no A20"));
+  const lines = { a20, onInit: () => told.push("init"), onReset: () => told.push("reset") };
   const control = new ResetControl(lines);
   control.write(1, 1, 2);
   // PCI's address register.
@@ -158,11 +162,27 @@ it("is not alone in resetting: ports 0xcf9 and 0x92", () => {
   const port = new SystemControlPort(lines);
   expect(port.read(0, 1)).toBe(2);
   port.write(0, 1, 0);
-  expect([port.read(0, 1), told]).toEqual([0, []]);
+  expect([port.read(0, 1), told]).toEqual([0, ["no A20"]]);
   port.write(0, 1, 3);
   port.write(0, 1, 3);
-  expect([port.read(0, 1), told]).toEqual([3, ["init"]]);
+  expect([port.read(0, 1), told]).toEqual([3, ["no A20", "A20", "init"]]);
   const other = new SystemControlPort(lines);
   other.restore(throughJson(port.state()));
-  expect([other.read(0, 1), told]).toEqual([3, ["init"]]);
+  expect([other.read(0, 1), told]).toEqual([3, ["no A20", "A20", "init"]]);
+});
+
+it("has the gate of address line 20 in its output port", () => {
+  const { command, data, lines, a20, chip } = rig();
+  command(0xdd);
+  command(0xdd);
+  command(0xdf);
+  command(0xd1);
+  data(0xdd);
+  expect(lines).toEqual([false, true, false]);
+  const other: boolean[] = [];
+  const copy = new A20Gate((open) => other.push(open));
+  copy.restore(throughJson(a20.state()));
+  expect(other).toEqual([false]);
+  chip.reset();
+  expect(lines).toEqual([false, true, false, true]);
 });

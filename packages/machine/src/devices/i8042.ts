@@ -1,5 +1,6 @@
 import type { ComponentState, DeviceWidth, IrqLine } from "../contracts.js";
 import { StateReader } from "../state-reader.js";
+import type { A20Gate } from "./a20-gate.js";
 import type { Device } from "./device.js";
 
 // The keyboard controller of PCs (IBM Personal System/2 Hardware Interface Technical Reference, "Keyboard and
@@ -26,9 +27,10 @@ export interface KeyboardControllerOptions {
   readonly irq: IrqLine;
   /** The guest reset the processors. */
   readonly onInit: () => void;
+  readonly a20: A20Gate;
 }
 
-/** The 8042 with a keyboard behind it. Address line 20 is never masked: its bit is storage. */
+/** The 8042 with a keyboard behind it. */
 export class KeyboardController implements Device {
   /** Where PCs have it, as a `DeviceSpec`. */
   static readonly ports = {
@@ -57,7 +59,7 @@ export class KeyboardController implements Device {
 
   reset(): void {
     this.#mode = MODE.interrupt | MODE.selfTested;
-    this.#outputPort = OUTPUT.idle | OUTPUT.running | OUTPUT.a20;
+    this.#setOutputPort(OUTPUT.idle | OUTPUT.running | OUTPUT.a20);
     this.#answers = [];
     this.#keys = [];
     this.#lastData = 0;
@@ -156,15 +158,20 @@ export class KeyboardController implements Device {
         this.#answers.push(this.#outputPort);
         break;
       case 0xdd:
-        this.#outputPort &= ~OUTPUT.a20;
+        this.#setOutputPort(this.#outputPort & ~OUTPUT.a20);
         break;
       case 0xdf:
-        this.#outputPort |= OUTPUT.a20;
+        this.#setOutputPort(this.#outputPort | OUTPUT.a20);
         break;
       default:
         // Bits 3:0 that are clear pulse lines of the output port.
         if (command >= 0xf0 && (command & OUTPUT.running) === 0) this.#options.onInit();
     }
+  }
+
+  #setOutputPort(value: number): void {
+    this.#outputPort = value;
+    this.#options.a20.set((value & OUTPUT.a20) !== 0);
   }
 
   #data(value: number): void {
@@ -175,7 +182,7 @@ export class KeyboardController implements Device {
         this.#mode = value & 0x77;
         break;
       case 0xd1:
-        this.#outputPort = value | OUTPUT.running;
+        this.#setOutputPort(value | OUTPUT.running);
         if ((value & OUTPUT.running) === 0) this.#options.onInit();
         break;
       case 0xd2:

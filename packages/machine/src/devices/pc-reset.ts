@@ -1,5 +1,6 @@
 import type { ComponentState, DeviceWidth } from "../contracts.js";
 import { StateReader } from "../state-reader.js";
+import type { A20Gate } from "./a20-gate.js";
 import type { Device } from "./device.js";
 
 const STATE_VERSION = 1;
@@ -69,17 +70,19 @@ export class SystemControlPort implements Device {
   /** Where PCs have it, as a `DeviceSpec`. */
   static readonly ports = { space: "ports", base: 0x92, size: 1 } as const;
   readonly #onInit: () => void;
+  readonly #a20: A20Gate;
   #value = A20;
 
-  constructor({ onInit }: Pick<ResetLines, "onInit">) {
+  constructor({ onInit, a20 }: Pick<ResetLines, "onInit"> & { readonly a20: A20Gate }) {
     this.#onInit = onInit;
+    this.#a20 = a20;
   }
 
   reset(): void {
     this.#value = A20;
+    this.#a20.set(true);
   }
 
-  /** Bit 1 is storage: address line 20 is never masked. */
   read(_offset: number, _width: DeviceWidth): number {
     return this.#value;
   }
@@ -87,6 +90,7 @@ export class SystemControlPort implements Device {
   write(_offset: number, _width: DeviceWidth, value: number): void {
     const rises = (value & ~this.#value & FAST_RESET) !== 0;
     this.#value = value & (A20 | FAST_RESET);
+    this.#a20.set((value & A20) !== 0);
     if (rises) this.#onInit();
   }
 

@@ -65,12 +65,13 @@ function exitDetails(cpu: X86Cpu, instruction: VmxInstruction): ExitDetails {
   }
 }
 
-/** CR0 and CR4 have to be as VMX operation needs them, and the firmware has to allow it. */
+/** CR0, CR4 and A20M# have to be as VMX operation needs them, and the firmware has to allow it. */
 function checkVmxon(cpu: X86Cpu): void {
   const { core } = cpu;
   const allowed = FeatureControl.locked | FeatureControl.vmxOutsideSmx;
   const fixed = fitsFixed(core.lo(CR0), CR0_FIXED0, -1) && cr4Fits(core.lo(CR4));
-  if (!fixed || (core.lo(FEATURE_CONTROL) & allowed) !== allowed) throw generalProtection();
+  if (!fixed || cpu.line20.masked || (core.lo(FEATURE_CONTROL) & allowed) !== allowed)
+    throw generalProtection();
 }
 
 /** Aligned, and no wider than physical addresses are. */

@@ -1,4 +1,5 @@
 import type { IrqLine } from "../../contracts.js";
+import type { A20Gate } from "../../devices/a20-gate.js";
 import { AcpiPm } from "../../devices/acpi-pm.js";
 import { DebugConsole } from "../../devices/debug-console.js";
 import { DebugExit } from "../../devices/debug-exit.js";
@@ -29,6 +30,7 @@ const TIMER_IRQ = 0;
 export interface BoardLines {
   readonly pic: Pic;
   line(irq: number): IrqLine;
+  readonly a20: A20Gate;
   /** INIT of all processors. */
   onInit(): void;
 }
@@ -38,7 +40,7 @@ export function addDevices(
   builder: MachineBuilder,
   board: BoardContext,
   options: PcOptions,
-  { pic, line, onInit }: BoardLines,
+  { pic, line, a20, onInit }: BoardLines,
 ): void {
   const { input, end } = board;
   const { ports, irqs } = PC_MAP;
@@ -62,7 +64,7 @@ export function addDevices(
     { ...CmosRtc.ports, irq: irqs.clock },
     (context) => new CmosRtc({ ...context, irq: hpet.rtc, epochNs, ram }),
   );
-  const resets = { onReset: () => end({ kind: "reset" }), onInit };
+  const resets = { onReset: () => end({ kind: "reset" }), onInit, a20 };
   const onPowerOff = () => end({ kind: "shutdown", failure: false, code: 0 });
   builder.device(
     "acpi-pm",
@@ -72,7 +74,7 @@ export function addDevices(
   builder.device(
     "keyboard",
     { ...KeyboardController.ports, irq: irqs.keyboard },
-    ({ irq }) => new KeyboardController({ irq, onInit }),
+    ({ irq }) => new KeyboardController({ irq, onInit, a20 }),
   );
   builder.device("reset", ResetControl.ports, () => new ResetControl(resets));
   builder.device("system-control", SystemControlPort.ports, () => new SystemControlPort(resets));

@@ -1,64 +1,8 @@
-import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { DeterministicClock } from "../../time/clock.js";
-import { createPc } from "../pc.js";
+import { hasQemu, onOurs, onQemu } from "../testing/qemu-pc.js";
 import { RegisterProgram } from "../testing/register-program.js";
 
 // The devices against QEMU's PC: programs that set registers and read them back have to see the same.
-
-const hasQemu = spawnSync("qemu-system-x86_64", ["--version"], { stdio: "ignore" }).status === 0;
-
-function onQemu(program: RegisterProgram): string[] {
-  const folder = mkdtempSync(join(tmpdir(), "pc-"));
-  try {
-    const [kernel, output] = [join(folder, "kernel"), join(folder, "output")];
-    writeFileSync(kernel, program.kernel());
-    const machine = [
-      "-M",
-      "pc,hpet=on",
-      "-cpu",
-      "max",
-      "-m",
-      "32",
-      "-display",
-      "none",
-      "-no-reboot",
-      "-nodefaults",
-    ];
-    const devices = [
-      "-smp",
-      "2",
-      "-device",
-      "isa-debug-exit,iobase=0xf4,iosize=4",
-      "-debugcon",
-      `file:${output}`,
-    ];
-    spawnSync("qemu-system-x86_64", [...machine, ...devices, "-kernel", kernel], { timeout: 30_000 });
-    // Firmware prints there before.
-    const bytes = readFileSync(output);
-    const length = program.reads.reduce((sum, { size }) => sum + size, 0);
-    return program.values(bytes.subarray(bytes.length - length));
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
-}
-
-async function onOurs(program: RegisterProgram): Promise<string[]> {
-  const bytes: number[] = [];
-  const machine = await createPc({
-    mode: "bare",
-    memory: 32 << 20,
-    cpus: 2,
-    console: { read: () => -1, write: (part: Uint8Array) => void bytes.push(...part) },
-    clock: new DeterministicClock(10, 1),
-    kernel: { name: "kernel", bytes: program.kernel() },
-  });
-  await machine.run({ maxInstructions: 50_000_000 });
-  return program.values(Uint8Array.from(bytes));
-}
 
 const LAPIC = 0xfee0_0000;
 const IOAPIC = 0xfec0_0000;

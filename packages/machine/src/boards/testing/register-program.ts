@@ -1,5 +1,6 @@
 /** Where it is loaded, behind the header; tables that it makes, the log of interrupts, and the stack. */
-const CODE = 0x10_0020;
+const HEADER = 0x20;
+const CODE = 0x10_0000 + HEADER;
 const GDT = 0x9200;
 const POINTERS = 0x9220;
 const LOG = 0x9100;
@@ -132,10 +133,15 @@ export class RegisterProgram {
     return this.add(0xfb, 0x90, 0x90, 0x90, 0xfa).load(LOG, what).store(LOG, 0);
   }
 
-  /** A Multiboot kernel that runs it and ends the machine by isa-debug-exit. */
-  kernel(): Uint8Array {
+  /** Instructions as bytes, for 32 bits. */
+  bytes(...bytes: number[]): this {
+    return this.add(...bytes);
+  }
+
+  /** A Multiboot kernel that runs it and ends the machine by isa-debug-exit. Handlers want it at 1 MiB. */
+  kernel(base = 0x10_0000): Uint8Array {
     const flags = 0x1_0000;
-    const header = [0x1bad_b002, flags, -(0x1bad_b002 + flags), 0x10_0000, 0x10_0000, 0, 0, CODE];
+    const header = [0x1bad_b002, flags, -(0x1bad_b002 + flags), base, base, 0, 0, base + HEADER];
     const end = [0xb0, 0, 0xe6, 0xf4, 0xfa, 0xf4];
     return Uint8Array.from([...header.flatMap(le), ...this.code, ...end]);
   }
