@@ -1,6 +1,7 @@
 import { CR0 as CR0_BIT, RIGHTS } from "./control-bits.js";
 import type { X86Cpu } from "./cpu.js";
 import { writeMxcsr } from "./mxcsr.js";
+import { writeFlagFields } from "./rflags.js";
 import {
   CR0,
   DR6,
@@ -11,7 +12,6 @@ import {
   IDTR,
   LDTR,
   msr,
-  RFLAGS,
   SEGMENTS,
   Seg,
   type SegmentFields,
@@ -33,7 +33,7 @@ export function resetState(cpu: X86Cpu): void {
   core.set(CR0, CR0_BIT.ET | CR0_BIT.CD | CR0_BIT.NW, 0);
   core.set(DR6, 0xffff_0ff0 | 0, 0);
   core.set(DR7, 0x400, 0);
-  core.set(RFLAGS, 0, 0);
+  writeFlagFields(core, 0);
   for (const fields of SEGMENTS) {
     core.set(fields.limit, 0xffff, 0);
     core.set(fields.rights, DATA, 0);

@@ -156,6 +156,15 @@ describe("transcendental instructions are rounded correctly", () => {
     expectRounded(found);
   });
 
+  test("FYL2XP1 beyond its domain", () => {
+    const found = worst((prng) => {
+      const [x, y] = [number(prng, 1, 90, false), number(prng, -20, 20)];
+      const truth = over(times(fixed(y), naturalLogarithm(ONE + fixed(x))), LN2);
+      return error(logarithmOfMore(env(), x, y), truth);
+    });
+    expectRounded(found);
+  });
+
   test("FSIN, FCOS and FPTAN below a quarter of pi", () => {
     const found = worst((prng) => {
       const x = number(prng, -90, -1);

@@ -90,22 +90,27 @@ export function logarithmTimes(env: Environment, x: Float80, y: Float80): Float8
   const sign = order < 0 ? negated(y).sign : y.sign;
   if (kx === "infinity" || ky === "infinity") return infinity(sign);
   if (ky === "zero" || order === 0) return zero(order === 0 ? y.sign : sign);
-  const value = exact(x);
-  let exponent = exponentOf(value);
+  return env.result(sign, product(logarithmOf(exact(x)), exact(y)), 64);
+}
+
+/** |log2|, a little more unless it is an integer. */
+function logarithmOf(value: Exact): Exact {
+  const highest = bitLength(value.m) - 1;
+  let exponent = value.q + highest;
   // The significand from about 0.7 to 1.4.
-  let one = 1n << 63n;
-  if (value.m > 13043817825332782212n) {
+  let one = 1n << BigInt(highest);
+  if (value.m ** 2n > 2n * one ** 2n) {
     exponent++;
     one <<= 1n;
   }
-  if (value.m === one) {
-    const power = { m: BigInt(Math.abs(exponent)), q: 0 };
-    return env.result(sign, product(power, exact(y)), 64);
-  }
+  if (value.m === one) return { m: BigInt(Math.abs(exponent)), q: 0 };
   const fraction = (logarithm(value.m, one, WIDE) << WIDE) / ln2(WIDE);
   const log = (BigInt(exponent) << WIDE) + fraction;
-  const { m, q } = product({ m: log < 0n ? -log : log, q: -BITS }, exact(y));
-  return env.result(sign, above({ m, q }), 64);
+  return above({ m: log < 0n ? -log : log, q: -BITS });
+}
+
+function plusOne({ m, q }: Exact): Exact {
+  return q > 0 ? { m: (m << BigInt(q)) + 1n, q: 0 } : { m: m + (1n << BigInt(-q)), q };
 }
 
 /** FYL2XP1: y log2 (x + 1), for x from about -0.3 to 0.4. */
@@ -126,14 +131,8 @@ export function logarithmOfMore(env: Environment, x: Float80, y: Float80): Float
     const first = quotient(product(value, exact(y)), { m: ln2(WIDE), q: -BITS }, 160);
     return env.result(sign, x.sign === 0 ? below(first) : above(first), 64);
   }
-  if (exponent > 0) {
-    // Not defined; 1 + x is not far from x, if it is not all.
-    return logarithmTimes(env, env.result(0, { m: value.m, q: value.q }, 64), y);
-  }
-  const one = 1n << WIDE;
-  const sum = x.sign === 0 ? one + fixed(value) : one - fixed(value);
-  const log = (logarithm(sum, one, WIDE) << WIDE) / ln2(WIDE);
-  return env.result(sign, above(product({ m: log < 0n ? -log : log, q: -BITS }, exact(y))), 64);
+  const sum = x.sign === 0 ? plusOne(value) : { m: (1n << BigInt(-value.q)) - value.m, q: value.q };
+  return env.result(sign, product(logarithmOf(sum), exact(y)), 64);
 }
 
 /** The processor's pi: 66 significant bits (SDM volume 1, 8.3.8). */

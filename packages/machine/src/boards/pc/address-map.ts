@@ -37,8 +37,9 @@ export const PC_MAP = {
 export const PINS = 24;
 /** The PIT's interrupt is no. 2 of the I/O APIC. */
 export const TIMER_PIN = 2;
-/** The video memory of a PC, which this one has not: no RAM. */
+/** Where a VGA's memory is. All there is here is that of its text modes with colours. */
 const VIDEO = { base: 0xa_0000, size: 0x2_0000 } as const;
+const TEXT = { base: 0xb_8000, size: 0x8000 } as const;
 /** Below 4 GiB, RAM ends here; the rest goes on at 4 GiB. */
 const LOW_RAM_END = 0xc000_0000;
 
@@ -48,12 +49,13 @@ export function splitRam(size: number): { readonly low: number; readonly high: n
   return { low, high: size - low };
 }
 
-/** Where RAM of so many bytes is. The bytes behind the video memory are nobody's. */
+/** Where RAM of so many bytes is. The bytes behind the video memory's addresses are only used for its text. */
 export function pcRam(size: number): readonly RamPiece[] {
   const { low, high } = splitRam(size);
   const upper = VIDEO.base + VIDEO.size;
   const pieces: RamPiece[] = [
     { base: 0, size: VIDEO.base, offset: 0 },
+    { name: "video memory", ...TEXT, offset: TEXT.base },
     { name: "upper memory", base: upper, size: MIB - upper, offset: upper },
     { name: "extended memory", base: MIB, size: low - MIB, offset: MIB },
   ];

@@ -18,8 +18,10 @@ const START_AT = 0xff80;
 /** Extended data: the last KiB below the video memory. */
 const EXTENDED_DATA = 0x9fc0;
 const KIB_OF_MEMORY = 639;
-/** A floating-point unit, two serial ports. */
-const EQUIPMENT = 0x0402;
+/** A floating-point unit, a screen of 80 columns with colours, two serial ports. */
+const EQUIPMENT = 0x0422;
+/** The screen's mode, its columns, and the port of its CRTC. */
+const SCREEN = { mode: 3, columns: 80, port: 0x3d4 } as const;
 const SERIAL_PORTS = [0x3f8, 0x2f8];
 
 /** Vectors of the interrupts of the two 8259s. */
@@ -115,6 +117,9 @@ export function placeBios(plan: LoadPlan): void {
   low.setUint16(DATA_AREA + 0x0e, EXTENDED_DATA, true);
   low.setUint16(DATA_AREA + 0x10, EQUIPMENT, true);
   low.setUint16(DATA_AREA + 0x13, KIB_OF_MEMORY, true);
+  low.setUint8(DATA_AREA + 0x49, SCREEN.mode);
+  low.setUint16(DATA_AREA + 0x4a, SCREEN.columns, true);
+  low.setUint16(DATA_AREA + 0x63, SCREEN.port, true);
   plan.place({ name: "the BIOS's vectors and data", address: 0, bytes: new Uint8Array(low.buffer) });
   plan.place({ name: "the BIOS", address: 16 * SEGMENT + CODE, bytes: code });
 }

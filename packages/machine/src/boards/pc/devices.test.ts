@@ -52,6 +52,26 @@ it("tells kernels by ACPI what it has, in the BIOS area", async () => {
   expect(parts.device("hpet").base).toBe(Number(memory.readU64(tables[2]! + 44)));
 });
 
+it("has a screen's text in memory, and its cursor in registers", async () => {
+  // mov ax, b800h; mov ds, ax; mov word [0], 1f41h; mov ax, a000h; mov ds, ax; mov word [0], 1f41h; the cursor to 0107h
+  const code = [0xb8, 0x00, 0xb8, 0x8e, 0xd8, 0xc7, 0x06, 0, 0, 0x41, 0x1f];
+  const graphics = [0xb8, 0x00, 0xa0, 0x8e, 0xd8, 0xc7, 0x06, 0, 0, 0x41, 0x1f, 0xa1, 0, 0];
+  const { machine } = await run([
+    ...code,
+    ...out(0x3d4, 0x010e, true),
+    ...out(0x3d4, 0x070f, true),
+    ...graphics,
+    0xf4,
+  ]);
+  expect(machine.memory.readU16(0xb_8000)).toBe(0x1f41);
+  const { ports } = machine.machine;
+  ports.write(0x3d4, 1, 0x0e);
+  expect(ports.read(0x3d5, 1)).toBe(1);
+  // There is no graphics memory.
+  expect(machine.memory.contains(0xa_0000, 1)).toBe(false);
+  expect(machine.vcpus[0]!.registers().find(({ name }) => name === "rax")?.value).toBe(0xffffn);
+});
+
 it("tells firmware by fw_cfg where RAM is", async () => {
   const { ports } = (await run([0xf4])).machine.machine;
   const read = (item: number, size: number) => {

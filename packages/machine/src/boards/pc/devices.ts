@@ -13,6 +13,7 @@ import { Ns16550a } from "../../devices/ns16550a.js";
 import { ResetControl, SystemControlPort } from "../../devices/pc-reset.js";
 import { PcTestDevice } from "../../devices/pc-test-device.js";
 import { PostPort } from "../../devices/post-port.js";
+import { VgaText } from "../../devices/vga-text.js";
 import { e820Bytes, MemoryType } from "../../loaders/pc/memory-map.js";
 import type { MachineBuilder } from "../../machine/builder.js";
 import type { BoardContext } from "../virt/assemble.js";
@@ -88,6 +89,7 @@ export function addDevices(
     ({ irq, clock, timers }) =>
       new Ns16550a({ irq, clock, timers, frequency: UART_CLOCK, sink: secondConsole ?? { write() {} } }),
   );
+  builder.device("vga", VgaText.ports, (context) => new VgaText(context));
   builder.device("post", { ...ports.post, space }, () => new PostPort());
   builder.device("debug-console", { ...ports.debugConsole, space }, () => new DebugConsole(console));
   builder.device(
