@@ -6,6 +6,12 @@ const IMAGES: OptionGroup = {
   options: [
     { name: "kernel", argument: "FILE", help: "ELF file, Linux image or flat binary" },
     { name: "initrd", argument: "FILE", help: "initial RAM disk of the kernel" },
+    {
+      name: "module",
+      argument: "FILE[,TEXT]",
+      repeat: true,
+      help: "x86-64: module of a Multiboot or PVH kernel, and its command line; may be repeated",
+    },
     { name: "append", argument: "TEXT", help: "command line of the kernel" },
     {
       name: "bios",

@@ -1,4 +1,4 @@
-import type { Settings } from "../command-line/option.js";
+import type { Setting, Settings } from "../command-line/option.js";
 import {
   type DiskMode,
   parseAddress,
@@ -25,6 +25,11 @@ export interface DiskConfig {
   readonly mode: DiskMode;
 }
 
+export interface ModuleConfig {
+  readonly file: FileRef;
+  readonly text?: string;
+}
+
 /** Which machine is made, and of what. Plain data: a snapshot keeps it. */
 export interface MachineConfig {
   readonly arch: string;
@@ -41,6 +46,8 @@ export interface MachineConfig {
   readonly testConsole: boolean;
   readonly kernel?: FileRef;
   readonly initrd?: FileRef;
+  /** What goes along with the kernel, each with a command line of its own. */
+  readonly modules?: readonly ModuleConfig[];
   readonly append?: string;
   readonly bios?: FileRef;
   /** What enters a flat kernel from real mode: a file's contents, or our own. */
@@ -166,6 +173,7 @@ function machineConfig(reader: SettingReader, guest: GuestChoice | undefined): M
     testConsole: reader.flag("test-console"),
     kernel: reader.file("kernel"),
     initrd: reader.file("initrd"),
+    modules: reader.has("module") ? reader.all("module", moduleConfig) : undefined,
     append: reader.text("append"),
     bios,
     guestBios: reader.text("guest-bios") === "" ? "own" : reader.file("guest-bios"),
@@ -183,6 +191,11 @@ function machineConfig(reader: SettingReader, guest: GuestChoice | undefined): M
     clockRatio: reader.one("clock-ratio", parseRatio) ?? DEFAULT_CLOCK_RATIO,
     seed: reader.one("seed", parseSeed),
   });
+}
+
+function moduleConfig(setting: string, origin: Setting): ModuleConfig {
+  const [, path = "", text] = /^([^,]*)(?:,(.*))?$/s.exec(setting) ?? [];
+  return defined({ file: fileRef(path, origin), text });
 }
 
 /** All of them as one. */
@@ -222,7 +235,7 @@ function checkConflicts(reader: SettingReader): void {
   const refuse = (message: string) => {
     throw new CliError(message);
   };
-  for (const name of ["kernel", "initrd", "load"]) {
+  for (const name of ["kernel", "initrd", "module", "load"]) {
     if (reader.has("guest") && reader.has(name)) refuse(`--guest and --${name} exclude each other`);
   }
   if (reader.has("bios") && reader.has("guest-bios")) refuse("--bios and --guest-bios exclude each other");
@@ -230,6 +243,7 @@ function checkConflicts(reader: SettingReader): void {
     refuse("--guest-bios needs --kernel FILE");
   if (reader.has("initrd") && !reader.has("kernel") && !reader.has("bios"))
     refuse("--initrd needs --kernel FILE");
+  if (reader.has("module") && !reader.has("kernel")) refuse("--module needs --kernel FILE");
   if (reader.has("clock-ratio") && !reader.flag("deterministic"))
     refuse("--clock-ratio needs --deterministic");
   if (reader.has("load") && !["kernel", "bios", "guest-bios", "entry"].some((name) => reader.has(name)))

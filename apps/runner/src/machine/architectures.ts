@@ -3,13 +3,14 @@ import { CliError } from "../errors.js";
 import type { Board } from "./contract.js";
 
 /** Options of the machine that are there for some architectures only. */
-type OwnOption = "gic" | "semihosting" | "dtb" | "guestBios";
+type OwnOption = "gic" | "semihosting" | "dtb" | "guestBios" | "modules";
 /** Their names on the command line. */
 const OWN_OPTIONS = {
   gic: "gic",
   semihosting: "semihosting",
   dtb: "dtb",
   guestBios: "guest-bios",
+  modules: "module",
 } as const satisfies Record<OwnOption, string>;
 
 /** One architecture of `--arch`. */
@@ -66,7 +67,7 @@ export const ARCHITECTURES: ArchitectureTable = [
     aliases: ["x86_64", "amd64"],
     debianName: "amd64",
     maps: ["qemu"],
-    options: ["guestBios"],
+    options: ["guestBios", "modules"],
     needsFirmware: false,
     guestFirmware: true,
     load: async () => {

@@ -47,6 +47,8 @@ export interface MachineParts extends MachineHost {
   readonly testConsole: boolean;
   readonly kernel?: NamedBytes;
   readonly initrd?: NamedBytes;
+  /** x86-64: what goes along with a kernel, each with a command line. */
+  readonly modules?: readonly (NamedBytes & { readonly arguments?: string })[];
   readonly append?: string;
   readonly firmware?: NamedBytes;
   /** x86-64: what enters a flat kernel from real mode. */

@@ -8,6 +8,7 @@ import type { MachineHost, MachineParts } from "./contract.js";
 export interface MachineImages {
   readonly kernel?: NamedBytes;
   readonly initrd?: NamedBytes;
+  readonly modules?: readonly (NamedBytes & { readonly arguments?: string })[];
   readonly firmware?: NamedBytes;
   readonly guestBios?: NamedBytes;
   readonly dtb?: NamedBytes;
@@ -26,6 +27,9 @@ export async function readImages(
   const nothing = config.kernel === undefined && config.bios === undefined && config.loads.length === 0;
   const kernel = nothing ? { name: "embedded guest", bytes: embeddedGuest() } : await read(config.kernel);
   const initrd = await read(config.initrd);
+  const modules = [];
+  for (const { file, text } of config.modules ?? [])
+    modules.push({ ...(await readImage(file)), ...(text !== undefined && { arguments: text }) });
   const firmware = await read(config.bios);
   const guestBios =
     config.guestBios === "own"
@@ -37,6 +41,7 @@ export async function readImages(
   return {
     ...(kernel && { kernel }),
     ...(initrd && { initrd }),
+    ...(config.modules && { modules }),
     ...(firmware && { firmware }),
     ...(guestBios && { guestBios }),
     ...(dtb && { dtb }),

@@ -81,6 +81,28 @@ test("a snapshot knows of the guest BIOS", async () => {
   }
 });
 
+test("modules come with their command lines", async () => {
+  const kernel = join(folder, "with-modules");
+  // The header; mov esi, [ebx + 24]; mov esi, [esi + 24]: the second module's line, which is written to the console.
+  const header = [0x02, 0xb0, 0xad, 0x1b, 0, 0, 1, 0, 0xfe, 0x4f, 0x51, 0xe4];
+  const addresses = [0, 0x10_0000, 0x10_0000, 0, 0, 0x10_0020];
+  const words = new Uint8Array(new Uint32Array(addresses.slice(1)).buffer);
+  const code = [
+    ...[0x8b, 0x73, 24, 0x8b, 0x76, 24, 0x66, 0xba, 0xf8, 0x03, 0xac, 0x84, 0xc0, 0x74, 3, 0xee, 0xeb, 0xf8],
+    ...[0xb0, 1, 0xe6, 0xf4],
+  ];
+  writeFileSync(kernel, Uint8Array.from([...header, ...words, ...code]));
+  const { code: exit, out } = await runPc(
+    "--kernel",
+    kernel,
+    "--module",
+    flat,
+    "--module",
+    `${sector},-x a,b`,
+  );
+  expect([exit, out]).toEqual([3, `${sector} -x a,b`]);
+});
+
 test.each([[[]], [["--mode", "bare"]]])(
   "with nothing to run, it runs the embedded guest, %j",
   async (mode) => {
@@ -98,6 +120,8 @@ test.each([
   [["--guest-bios"], "--guest-bios needs --kernel FILE"],
   [["--guest-bios", "--bios", sector], "--bios and --guest-bios exclude each other"],
   [["--guest-bios", "--kernel", flat, "--append", "x"], "a guest BIOS takes no kernel with a command line"],
+  [["--module", sector], "--module needs --kernel FILE"],
+  [["--kernel", flat, "--module", ",x"], "--module: a file's name is missing"],
   [["--kernel", sector, "--dump-dtb", join(folder, "x")], "this machine has no device tree"],
 ])("%j is refused", async (args, message) => {
   const { code, err } = await runPc(...args);

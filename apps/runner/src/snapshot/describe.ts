@@ -42,11 +42,12 @@ export async function diskIdentity({ file }: DiskConfig): Promise<{ size: number
 
 /** The configuration as it holds in any folder. */
 function absolute(config: MachineConfig): MachineConfig {
-  const { kernel, initrd, bios, guestBios, dtb } = config;
+  const { kernel, initrd, modules, bios, guestBios, dtb } = config;
   return {
     ...config,
     ...(kernel && { kernel: whole(kernel) }),
     ...(initrd && { initrd: whole(initrd) }),
+    ...(modules && { modules: modules.map((module) => ({ ...module, file: whole(module.file) })) }),
     ...(bios && { bios: whole(bios) }),
     ...(guestBios && { guestBios: guestBios === "own" ? guestBios : whole(guestBios) }),
     ...(dtb && { dtb: whole(dtb) }),

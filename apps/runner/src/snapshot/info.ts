@@ -8,9 +8,11 @@ export async function printSnapshotInfo(name: string, io: CliIo): Promise<void> 
   const snapshot = await readSnapshot(state, name);
   const saved = snapshot.ram.flatMap(({ pages }) => pages).reduce((sum, { length }) => sum + length, 0);
   const { arch, mode, cpus, memory, deterministic } = machine;
-  const { bios, guestBios, kernel, initrd, dtb } = machine;
+  const { bios, guestBios, kernel, initrd, modules = [], dtb } = machine;
   const ownBios = guestBios === "own" ? { name: "the guest BIOS" } : guestBios;
-  const images = [bios, ownBios, kernel, initrd, dtb].flatMap((file) => file?.name ?? []);
+  const images = [bios, ownBios, kernel, initrd, ...modules.map(({ file }) => file), dtb].flatMap(
+    (file) => file?.name ?? [],
+  );
   const lines: readonly (readonly [string, string])[] = [
     ["machine", `${arch}, ${snapshot.machine}, ${mode} mode, ${cpus} CPU${cpus === 1 ? "" : "s"}`],
     ["memory", `${bytesText(memory)}, of which ${bytesText(saved)} are not zero`],

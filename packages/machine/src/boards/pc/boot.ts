@@ -38,7 +38,7 @@ export async function planBoot(
   options: PcOptions,
   { memory, map: memoryMap, acpi }: BootSurroundings,
 ): Promise<PcStart> {
-  const { firmware, kernel: file, initrd, append, loads = [], entry } = options;
+  const { firmware, kernel: file, initrd, modules = [], append, loads = [], entry } = options;
   const plan = new LoadPlan(memory);
   for (const { name, address, bytes } of loads) plan.place({ name, address, bytes });
   if (firmware !== undefined)
@@ -53,7 +53,7 @@ export async function planBoot(
     memoryMap,
     rsdp: ACPI_TABLES,
     commandLine: append,
-    modules: initrd && [initrd],
+    modules: initrd === undefined ? modules : [initrd, ...modules],
     address: kernel.format === "flat" ? flatAddress(kernel.bytes) : undefined,
     seed: rngSeed(options.seed ?? 1),
   });

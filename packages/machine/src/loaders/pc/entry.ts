@@ -45,6 +45,8 @@ export interface PcBoot {
 export interface BootModule {
   readonly name: string;
   readonly bytes: Uint8Array;
+  /** What the kernel is told about it. */
+  readonly arguments?: string;
 }
 
 /** What boot protocols tell a kernel. */
@@ -65,6 +67,11 @@ const LOW = { above: 0x1000, below: 0x9_fc00, prefer: "low" } as const;
 /** A place below 640 KiB for what a boot protocol hands over. */
 export function placeLow(plan: LoadPlan, name: string, bytes: Uint8Array, alignment = 4096): number {
   return plan.fit({ name, bytes, alignment, ...LOW }).address;
+}
+
+/** A command line as GRUB makes it: it begins with the file's name. */
+export function lineOf(name: string, rest = ""): string {
+  return rest === "" ? name : `${name} ${rest}`;
 }
 
 /** A zero-terminated string. */

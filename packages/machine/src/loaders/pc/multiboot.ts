@@ -2,7 +2,7 @@ import { bytesText, MachineError } from "../../errors.js";
 import { type ElfFile, looksLikeElf, readElf } from "../elf.js";
 import { placeElf } from "../kernel.js";
 import type { LoadPlan } from "../plan.js";
-import { cString, type PcBoot, type PcBootOptions, placeLow } from "./entry.js";
+import { cString, lineOf, type PcBoot, type PcBootOptions, placeLow } from "./entry.js";
 import { E820_ENTRY_SIZE, e820Bytes, type MemoryMapEntry, MemoryType } from "./memory-map.js";
 
 // Multiboot specification 0.6.96.
@@ -17,13 +17,23 @@ const ADDRESSES_SIZE = 32;
 /** Header flags. */
 const ALIGN_MODULES = 1;
 const ADDRESSES = 1 << 16;
-/** Of those that a loader has to understand, we do: alignment, memory information. */
-const UNDERSTOOD = 0x3;
+/** Of those that a loader has to understand, we do: alignment, memory information, and what the screen shall be like. */
+const UNDERSTOOD = 0x7;
 const REQUIRED = 0xffff;
 
 /** Fields of the information structure, and their flags. */
 const INFO_SIZE = 116;
-const INFO = { memory: 1, commandLine: 4, modules: 8, memoryMap: 0x40, loaderName: 0x200 } as const;
+const INFO = {
+  memory: 1,
+  commandLine: 4,
+  modules: 8,
+  memoryMap: 0x40,
+  loaderName: 0x200,
+  screen: 0x1000,
+} as const;
+
+/** The only mode there is, whatever a kernel would like. */
+const SCREEN = { address: 0xb_8000, pitch: 160, columns: 80, rows: 25, bits: 16, text: 2 } as const;
 
 const STACK_SIZE = 4096;
 
@@ -138,24 +148,21 @@ function placeInformation(
   const info = new Uint8Array(INFO_SIZE);
   const view = new DataView(info.buffer);
   const set = (offset: number, value: number) => view.setUint32(offset, value, true);
-  set(0, INFO.memory | INFO.commandLine | INFO.modules | INFO.memoryMap | INFO.loaderName);
+  set(0, INFO.memory | INFO.commandLine | INFO.modules | INFO.memoryMap | INFO.loaderName | INFO.screen);
   const { lower, upper } = basicMemory(memoryMap);
   set(4, lower / 1024);
   set(8, upper / 1024);
-  // As GRUB does it, the line begins with the kernel's name.
-  set(
-    16,
-    placeString(plan, "the command line", commandLine === "" ? kernel.name : `${kernel.name} ${commandLine}`),
-  );
+  set(16, placeString(plan, "the command line", lineOf(kernel.name, commandLine)));
 
   const list = new Uint8Array(16 * modules.length);
   const listView = new DataView(list.buffer);
-  modules.forEach(({ name, bytes }, index) => {
+  modules.forEach(({ name, bytes, arguments: rest }, index) => {
     const alignment = kernel.alignModules ? 4096 : 16;
     const { address } = plan.fit({ name, bytes, alignment, above });
     listView.setUint32(16 * index, address, true);
     listView.setUint32(16 * index + 4, address + bytes.length, true);
-    listView.setUint32(16 * index + 8, placeString(plan, `the name of ${name}`, name), true);
+    const line = placeString(plan, `the command line of ${name}`, lineOf(name, rest));
+    listView.setUint32(16 * index + 8, line, true);
   });
   set(20, modules.length);
   if (modules.length > 0) set(24, placeLow(plan, "the list of modules", list, 16));
@@ -164,6 +171,11 @@ function placeInformation(
   set(44, map.length);
   set(48, placeLow(plan, "the memory map", map, 16));
   set(64, placeString(plan, "the loader's name", "hypercraft"));
+  set(88, SCREEN.address);
+  set(96, SCREEN.pitch);
+  set(100, SCREEN.columns);
+  set(104, SCREEN.rows);
+  info.set([SCREEN.bits, SCREEN.text], 108);
   return placeLow(plan, "the Multiboot information", info, 16);
 }
 

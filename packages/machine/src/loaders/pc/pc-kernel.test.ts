@@ -245,21 +245,21 @@ describe("Multiboot", () => {
   it("tells of memory, modules and the command line in EBX's structure", async () => {
     const modules = [
       { name: "one", bytes: text("first") },
-      { name: "two", bytes: text("second") },
+      { name: "two", bytes: text("second"), arguments: "-w 2" },
     ];
     const { boot, u32, u64, string, memory } = await load(elf(multibootHeader(3)), {
       modules,
       commandLine: "-v 1",
     });
     const info = boot.entry.kind === "protected" ? boot.entry.registers!.rbx! : 0;
-    expect(u32(info)).toBe(1 | 4 | 8 | 0x40 | 0x200);
+    expect(u32(info)).toBe(1 | 4 | 8 | 0x40 | 0x200 | 0x1000);
     expect([u32(info + 4), u32(info + 8)]).toEqual([639, RAM / 1024 - 2048]);
     expect([string(u32(info + 16)), string(u32(info + 64))]).toEqual(["kernel -v 1", "hypercraft"]);
     expect(u32(info + 20)).toBe(2);
     const list = u32(info + 24);
     for (const [i, name, contents] of [
       [0, "one", "first"],
-      [1, "two", "second"],
+      [1, "two -w 2", "second"],
     ] as const) {
       const [start, end] = [u32(list + 16 * i), u32(list + 16 * i + 4)];
       expect([start % 4096, start >= boot.end]).toEqual([0, true]);
@@ -270,6 +270,16 @@ describe("Multiboot", () => {
     for (let entry = u32(info + 48); entry < u32(info + 48) + u32(info + 44); entry += u32(entry) + 4)
       found.push({ base: u64(entry + 4), size: u64(entry + 12), type: u32(entry + 20) });
     expect(found).toEqual(MAP);
+  });
+
+  it("tells kernels that ask for a screen of the one there is", async () => {
+    const { boot, u32, u64, memory } = await load(elf(multibootHeader(7)));
+    const info = boot.entry.kind === "protected" ? boot.entry.registers!.rbx! : 0;
+    // Text of 80 by 25 characters, 16 bits each.
+    expect([u64(info + 88), u32(info + 96), u32(info + 100), u32(info + 104)]).toEqual([
+      0xb_8000, 160, 80, 25,
+    ]);
+    expect([memory.readU8(info + 108), memory.readU8(info + 109)]).toEqual([16, 2]);
   });
 
   it("is recognized by a checksum, within 8 KiB", async () => {
@@ -284,7 +294,7 @@ describe("Multiboot", () => {
 
   it("is refused in one line", async () => {
     const cases: [Uint8Array, string][] = [
-      [elf(multibootHeader(7)), "its Multiboot header requires 0x4, which is not supported"],
+      [elf(multibootHeader(0xb)), "its Multiboot header requires 0x8, which is not supported"],
       [at(0, multibootHeader(3), 0x100), "its Multiboot header has no addresses, and it is no ELF file"],
       [at(0, multibootHeader(0x1_0000, [0x2000, 0x2000, 0x4000, 0, 0]), 0x100), "kernel: is truncated"],
       [at(0, multibootHeader(0x1_0000, [0x3000, 0x2000, 0, 0, 0]), 0x100), "header make no sense"],
@@ -319,7 +329,10 @@ describe("PVH", () => {
   const entry = Uint8Array.of(0x30, 0, 0x10, 1);
 
   it("is entered where the note says, with the start info in EBX", async () => {
-    const modules = [{ name: "initrd", bytes: text("files") }];
+    const modules = [
+      { name: "initrd", bytes: text("files") },
+      { name: "policy", bytes: text("rules"), arguments: "strict" },
+    ];
     const { kernel, boot, u32, u64, string, memory } = await load(withNote(18, entry), {
       commandLine: "quiet",
       modules,
@@ -329,10 +342,11 @@ describe("PVH", () => {
     if (boot.entry.kind !== "protected") throw new Error(boot.entry.kind);
     expect(boot.entry.pc).toBe(0x110_0030);
     const info = boot.entry.registers!.rbx!;
-    expect([u32(info), u32(info + 4), u32(info + 8), u32(info + 12)]).toEqual([0x336e_c578, 1, 0, 1]);
+    expect([u32(info), u32(info + 4), u32(info + 8), u32(info + 12)]).toEqual([0x336e_c578, 1, 0, 2]);
     expect([string(u64(info + 24)), u64(info + 32), u32(info + 48)]).toEqual(["quiet", 0xe_0000, MAP.length]);
     const module = u64(info + 16);
     expect(memory.read(u64(module), u64(module + 8))).toEqual(text("files"));
+    expect([u64(module + 16), string(u64(module + 32 + 16))]).toEqual([0, "strict"]);
     const map = MAP.map((_, i) => {
       const from = u64(info + 40) + 24 * i;
       return { base: u64(from), size: u64(from + 8), type: u32(from + 16) };

@@ -46,11 +46,14 @@ export function placePvh(plan: LoadPlan, elf: ElfFile, pc: number, options: PcBo
 function placeModules(plan: LoadPlan, modules: NonNullable<PcBootOptions["modules"]>, above: number): number {
   const list = new Uint8Array(MODULE_SIZE * modules.length);
   const view = new DataView(list.buffer);
-  modules.forEach(({ name, bytes }, index) => {
+  modules.forEach(({ name, bytes, arguments: line }, index) => {
     // High, as kernels grow upwards before they know of modules.
     const { address } = plan.fit({ name, bytes, above, prefer: "high", below: 0x1_0000_0000 });
     view.setBigUint64(MODULE_SIZE * index, BigInt(address), true);
     view.setBigUint64(MODULE_SIZE * index + 8, BigInt(bytes.length), true);
+    if (line === undefined) return;
+    const at = placeLow(plan, `the command line of ${name}`, cString(line), 16);
+    view.setBigUint64(MODULE_SIZE * index + 16, BigInt(at), true);
   });
   return placeLow(plan, "the list of modules", list, 16);
 }
