@@ -41,6 +41,7 @@ import { SystemMemory } from "./system-memory.js";
 import { ApicAccess } from "./vmx/apic/access-page.js";
 import { ExitReason, VmExit } from "./vmx/vm-exit.js";
 import { Vmx } from "./vmx/vmx.js";
+import { ErrorLines } from "./x87/error-lines.js";
 import { X87Helpers } from "./x87/helpers.js";
 
 export interface X86CpuOptions extends CpuModelOptions {
@@ -95,6 +96,7 @@ export class X86Cpu extends CpuModel implements GuestCpu {
   readonly vmx: Vmx;
   /** The floating-point unit. */
   readonly x87: X87Helpers;
+  readonly floatErrors: ErrorLines;
   private modeBits = 0;
   /** General registers may have something in their upper halves. */
   private hasUpperHalves = true;
@@ -117,6 +119,7 @@ export class X86Cpu extends CpuModel implements GuestCpu {
     this.msrs = new Msrs(this);
     this.cpuid = new Cpuid(this);
     this.vmx = new Vmx(this);
+    this.floatErrors = new ErrorLines(this);
     this.x87 = new X87Helpers(this);
     this.reset();
   }

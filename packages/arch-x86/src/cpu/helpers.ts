@@ -80,6 +80,7 @@ export function runHelper(
     case Helper.undefined:
       throw invalidOpcode();
     case Helper.raise:
+      if ((constant & 0xff) === Vector.math) return cpu.floatErrors.upon();
       throw new Fault(constant & 0xff, (constant & 0x100) !== 0 ? constant >> 9 : -1);
     case Helper.stringRun:
       return stringRun(cpu, constant);

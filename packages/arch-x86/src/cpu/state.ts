@@ -114,6 +114,8 @@ export const shadowedAddress = layout.i32("shadowedAddress");
 export const nmiState = layout.i32("nmiState");
 /** 0 runs, 1 after HLT, 2 after shutdown, 3 waits for a SIPI: activity states as in a VMCS. */
 export const activity = layout.i32("activity");
+/** 1 while IGNNE# is low: errors of the floating-point unit do not stop the processor. */
+export const ignoresNumericErrors = layout.i32("ignoresNumericErrors");
 /** PAUSE instructions executed, modulo as many as let another processor have its turn. */
 export const pauses = layout.i32("pauses");
 /** 1 while an interrupt is pending for this processor, masked or not: derived from the rest. */

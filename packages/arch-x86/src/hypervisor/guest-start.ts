@@ -11,6 +11,7 @@ import { Seg } from "../cpu/state.js";
 import { Entry } from "../cpu/vmx/controls.js";
 import { VmcsField as F } from "../cpu/vmx/fields.js";
 import type { RootVmcs } from "../cpu/vmx/root-vmcs.js";
+import { writeCr0Shadow } from "./exits/control-register.js";
 import { CR0_MASK } from "./vmcs-setup.js";
 
 // Where guests begin: fields of the guest-state area. SDM volume 3, table 9-1, and the boot protocols.
@@ -43,7 +44,7 @@ function setSegment(
 
 /** CR0 as the guest means it: what is the host's bits goes to the shadow. */
 function setCr0(root: RootVmcs, value: number): void {
-  root.write(F.CR0_SHADOW, BigInt(value >>> 0));
+  writeCr0Shadow(root, BigInt(value >>> 0));
   root.write(F.GUEST_CR0, BigInt(((value & ~CR0_MASK) | CR0_BIT.NE) >>> 0));
 }
 

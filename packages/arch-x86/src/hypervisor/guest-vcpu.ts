@@ -38,7 +38,12 @@ export interface X86GuestState extends EmulatedVCpuState<CoreState> {
 }
 
 /** What of the control fields depends on what the guest did. */
-const GUEST_CONTROLS = { cr0Shadow: F.CR0_SHADOW, cr4Shadow: F.CR4_SHADOW, tscOffset: F.TSC_OFFSET } as const;
+const GUEST_CONTROLS = {
+  cr0Shadow: F.CR0_SHADOW,
+  exceptions: F.EXCEPTION_BITMAP,
+  cr4Shadow: F.CR4_SHADOW,
+  tscOffset: F.TSC_OFFSET,
+} as const;
 /** Where on this host the VM is, and whether its processor is in it. */
 const HOST_FIELDS = ["vmxOperation", "vmxonPointer", "currentVmcs", "IA32_FEATURE_CONTROL"] as const;
 

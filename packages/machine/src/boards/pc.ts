@@ -2,6 +2,7 @@ import { ApicBus, IoApic, localApicPage } from "@hypercraft/arch-x86";
 import { ept } from "@hypercraft/guest-page-table";
 import { writeAcpiTables } from "../acpi/tables.js";
 import { A20Gate } from "../devices/a20-gate.js";
+import { CoprocessorError } from "../devices/coprocessor-error.js";
 import { Pic } from "../devices/i8259.js";
 import { SeededEntropy } from "../devices/seeded-entropy.js";
 import { X86_64 } from "../loaders/architecture.js";
@@ -46,6 +47,7 @@ export async function createPc(options: PcOptions): Promise<PcMachine> {
   // A stream of its own, unlike the entropy device's.
   const entropy = new SeededEntropy((options.seed ?? 1) + 0.5);
   let cpus: BoardCpus | undefined;
+  let coprocessor: CoprocessorError | undefined;
   const a20 = new A20Gate((open) => {
     for (const { cpu } of cpus?.vcpus ?? []) cpu.line20.mask(!open);
   });
@@ -75,6 +77,13 @@ export async function createPc(options: PcOptions): Promise<PcMachine> {
         pic,
         line: (irq) => interrupts.line(irq),
         a20,
+        coprocessor({ irq }) {
+          const onIgnore = () => {
+            for (const { cpu } of cpus!.vcpus) cpu.floatErrors.ignore();
+          };
+          coprocessor = new CoprocessorError({ irq, onIgnore });
+          return coprocessor;
+        },
         onInit() {
           // The reset vector is where the line is high.
           a20.set(true);
@@ -94,6 +103,7 @@ export async function createPc(options: PcOptions): Promise<PcMachine> {
     createCpus(wiring, { mode }) {
       const surroundings = { apicBus, timers: wiring.timers, legacy: pic, entropy };
       cpus = mode === "bare" ? bareCpus(wiring, surroundings) : guestCpus(wiring, surroundings);
+      for (const { cpu } of cpus.vcpus) cpu.floatErrors.errorRaised = () => coprocessor?.raise();
       return cpus;
     },
     planBoot: (_kernel, parts, { memory, cpus: count }) =>

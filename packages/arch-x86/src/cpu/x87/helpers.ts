@@ -1,6 +1,7 @@
 import { Status } from "@hypercraft/engine";
 import { generalProtection, invalidOpcode } from "../fault.js";
 import { Helper } from "../helper-ids.js";
+import type { ErrorLines } from "./error-lines.js";
 import { X87Images } from "./images.js";
 import { Component, unpackRequest, X87Op } from "./operations.js";
 import { QuickX87 } from "./quick.js";
@@ -16,6 +17,8 @@ export interface X87Host {
   extendedControl(): bigint | undefined;
   /** MXCSR was written. */
   modeChanged(): void;
+  /** Where errors are told that are no exceptions. */
+  readonly floatErrors?: ErrorLines;
 }
 
 /** The helpers of floating-point instructions and of FXSAVE, XSAVE and their like. */
@@ -73,20 +76,26 @@ export class X87Helpers {
     switch (request.op) {
       case X87Op.initialize:
         images.initialize();
-        return Status.next;
+        return this.settled();
       case X87Op.restoreImage:
         images.restore(request.register);
-        return Status.next;
+        return this.settled();
       case X87Op.restoreComponent:
         if (a === BigInt(Component.restore)) images.restore(request.register);
         else if (a === BigInt(Component.initialize)) images.initializeAll();
-        return Status.next;
+        return this.settled();
       case X87Op.savedImage:
         images.saved(request.register);
-        return Status.next;
+        return this.settled();
     }
     const { value, ended } = this.unit.run(request, a, b);
+    this.host.floatErrors?.settle();
     return ended ? this.host.skip(request.length) : this.give(value);
+  }
+
+  private settled(): typeof Status.next {
+    this.host.floatErrors?.settle();
+    return Status.next;
   }
 
   /** The first word is asked for first. */

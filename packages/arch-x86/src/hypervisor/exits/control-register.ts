@@ -1,4 +1,5 @@
 import { CR0 as CR0_BIT, CR4 as CR4_BIT } from "../../cpu/control-bits.js";
+import { Vector } from "../../cpu/fault.js";
 import { VmcsField as F } from "../../cpu/vmx/fields.js";
 import type { RootVmcs } from "../../cpu/vmx/root-vmcs.js";
 import { CR0_MASK } from "../vmcs-setup.js";
@@ -21,6 +22,12 @@ export function controlAccess(qualification: number): ControlAccess {
   };
 }
 
+/** CR0 as the guest reads it. Without NE, errors of the floating-point unit are no exceptions of the guest's. */
+export function writeCr0Shadow(root: RootVmcs, value: bigint): void {
+  root.write(F.CR0_SHADOW, value);
+  root.write(F.EXCEPTION_BITMAP, (value & BigInt(CR0_BIT.NE)) === 0n ? 1n << BigInt(Vector.math) : 0n);
+}
+
 /** What becomes of a MOV: "again": it is executed anew and does not leave this time. */
 export type ControlOutcome = "again" | "fault";
 
@@ -32,7 +39,7 @@ export function moveToCr0(root: RootVmcs, value: bigint): ControlOutcome {
   const low = Number(BigInt.asIntN(32, value));
   if ((low & CR0_BIT.NW) !== 0 && (low & CR0_BIT.CD) === 0) return "fault";
   const kept = root.read(F.CR0_SHADOW) & BigInt(~CR0_MASK >>> 0);
-  root.write(F.CR0_SHADOW, kept | (value & BigInt(CR0_MASK)));
+  writeCr0Shadow(root, kept | (value & BigInt(CR0_MASK)));
   return "again";
 }
 

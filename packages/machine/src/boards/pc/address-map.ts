@@ -21,8 +21,8 @@ export const PC_MAP = {
   /** Transport `i` is at `base + i * stride` with the I/O APIC's pin `irq + i`. */
   virtio: { base: 0xfeb0_0000, stride: 0x200, size: 0x200, count: 8, irq: 16, version: 2 },
   hpet: { base: 0xfed0_0000 },
-  /** SCI, the clock's interrupt and the keyboard's: lines of the ISA bus. */
-  irqs: { keyboard: 1, clock: 8, sci: 9 },
+  /** SCI, the interrupts of clock, keyboard and floating-point errors: lines of the ISA bus. */
+  irqs: { keyboard: 1, clock: 8, sci: 9, coprocessor: 13 },
   ports: {
     com1: { base: 0x3f8, size: 8, irq: 4 } as InterruptingBlock,
     com2: { base: 0x2f8, size: 8, irq: 3 } as InterruptingBlock,

@@ -1,6 +1,7 @@
 import type { IrqLine } from "../../contracts.js";
 import type { A20Gate } from "../../devices/a20-gate.js";
 import { AcpiPm } from "../../devices/acpi-pm.js";
+import { CoprocessorError } from "../../devices/coprocessor-error.js";
 import { DebugConsole } from "../../devices/debug-console.js";
 import { DebugExit } from "../../devices/debug-exit.js";
 import { FwCfg } from "../../devices/fw-cfg.js";
@@ -15,7 +16,7 @@ import { PcTestDevice } from "../../devices/pc-test-device.js";
 import { PostPort } from "../../devices/post-port.js";
 import { VgaText } from "../../devices/vga-text.js";
 import { e820Bytes, MemoryType } from "../../loaders/pc/memory-map.js";
-import type { MachineBuilder } from "../../machine/builder.js";
+import type { DeviceContext, MachineBuilder } from "../../machine/builder.js";
 import type { BoardContext } from "../virt/assemble.js";
 import { DEFAULT_EPOCH_NS } from "../virt/options.js";
 import { addVirtio } from "../virt/virtio.js";
@@ -34,6 +35,8 @@ export interface BoardLines {
   readonly a20: A20Gate;
   /** INIT of all processors. */
   onInit(): void;
+  /** What hears of the processors' floating-point errors. */
+  coprocessor(context: DeviceContext): CoprocessorError;
 }
 
 /** Everything on the board but memory, processors and interrupt controllers. */
@@ -41,7 +44,7 @@ export function addDevices(
   builder: MachineBuilder,
   board: BoardContext,
   options: PcOptions,
-  { pic, line, a20, onInit }: BoardLines,
+  { pic, line, a20, onInit, coprocessor }: BoardLines,
 ): void {
   const { input, end } = board;
   const { ports, irqs } = PC_MAP;
@@ -77,6 +80,7 @@ export function addDevices(
     { ...KeyboardController.ports, irq: irqs.keyboard },
     ({ irq }) => new KeyboardController({ irq, onInit, a20 }),
   );
+  builder.device("coprocessor-error", { ...CoprocessorError.ports, irq: irqs.coprocessor }, coprocessor);
   builder.device("reset", ResetControl.ports, () => new ResetControl(resets));
   builder.device("system-control", SystemControlPort.ports, () => new SystemControlPort(resets));
   builder.device("com1", { ...ports.com1, space }, ({ irq, clock, timers }) => {
