@@ -3,7 +3,9 @@ import { CR0, CR4, EFER as E, RFLAG } from "./control-bits.js";
 import type { X86Cpu } from "./cpu.js";
 import type { PagingMode } from "./mmu.js";
 import { tableAddress } from "./mmu.js";
-import { CR0 as CR0_FIELD, CR3, CR4 as CR4_FIELD, EFER, PDPTES, RFLAGS } from "./state.js";
+import { PACKED, packedModeNumber } from "./mode.js";
+import { CODE_CONTEXT, DATA_CONTEXT } from "./selectable-contexts.js";
+import { CR0 as CR0_FIELD, CR3, CR4 as CR4_FIELD, EFER, PDPTES, quickCalls, RFLAGS } from "./state.js";
 import { WalkRecord } from "./walk-record.js";
 
 // Context keys: address space * 16 + whose rights apply.
@@ -15,6 +17,12 @@ const KEY_FETCH = 4;
 const KEY_GLOBAL = 8;
 /** User accesses whose alignment is checked: nothing is remembered for it. */
 const KEY_CHECKED = 6;
+
+/** In packed modes (mode.ts): code and stack of 64 bits, without segments; the privilege. */
+const PACKED_BITS = 0xf | PACKED.flat;
+const PACKED_64 = 0xa | PACKED.flat;
+const PACKED_CPL = 3 << PACKED.cpl;
+
 /** Not behind EPT. */
 const NO_ROOT = -1;
 /** No root: what all address spaces of a mode have in common. */
@@ -45,12 +53,16 @@ export class Contexts {
   private readonly words: number[] = [];
   /** Root of the second stage by number of the address space. */
   private readonly roots: number[] = [];
-  private readonly keys = [0, 0];
+  /** Modes of code by context, as `mode.ts` packs them, -1 before the first one; and by their numbers. */
+  private readonly packed: number[] = [-1, -1];
+  private readonly modes: number[] = [0, 0];
   /** CR0.AM, RFLAGS.AC and ring 3: data accesses have to be aligned. */
   alignmentChecked = false;
   private space = 0;
   private common = 0;
   private valid = false;
+  /** The engine knows of the contexts. */
+  private told = false;
 
   constructor(cpu: X86Cpu) {
     this.cpu = cpu;
@@ -65,31 +77,70 @@ export class Contexts {
   /** A register that translation depends on changed. */
   refresh(): void {
     this.invalidate();
-    this.modeChanged();
+    this.cpu.modeChanged();
   }
 
-  /** The privilege level or RFLAGS.AC changed, and nothing else. */
-  modeChanged(): void {
-    const { core, cpl, line20 } = this.cpu;
+  /** The privilege level, RFLAGS.AC or the mode of code changed, and nothing else. */
+  modeChanged(packed: number): void {
+    const { core, cpl } = this.cpu;
     if (this.spaces.full) this.clear();
     if (!this.valid) this.prepare();
-    const first = this.space * PER_SPACE;
-    const { keys } = this;
     const user = cpl === 3;
-    const rights = user ? 0 : KEY_SUPERVISOR;
-    const barred = !user && this.paging.smap && (core.lo(RFLAGS) & RFLAG.AC) === 0;
-    // STAC and CLAC switch between the two in translated code.
-    const checked = user && (core.lo(RFLAGS) & RFLAG.AC) !== 0 && (core.lo(CR0_FIELD) & CR0.AM) !== 0;
-    this.alignmentChecked = checked;
-    keys[0] = first + (checked ? KEY_CHECKED : rights);
-    keys[1] = user || !this.paging.smap ? keys[0] : first + rights + KEY_PROTECTED;
-    const code = first + KEY_FETCH + rights;
-    const global = this.common * PER_SPACE + KEY_GLOBAL + rights;
-    core.setCodeContext(code, this.common === this.space ? code : global);
-    core.setDataContexts(keys, barred ? 1 : 0);
-    const { secondStage, vmx } = this.cpu;
-    const byHand = checked || line20.masked;
-    this.walk.select(this.space, this.paging, user, byHand, vmx.apicAccess.page, secondStage);
+    const code = user ? CODE_CONTEXT.user : CODE_CONTEXT.supervisor;
+    if (!this.told || this.packed[code] !== packed) this.tell(code, packed);
+    const open = (core.lo(RFLAGS) & RFLAG.AC) !== 0;
+    this.alignmentChecked = user && open && (core.lo(CR0_FIELD) & CR0.AM) !== 0;
+    const { supervisor, barred, user: own, checked } = DATA_CONTEXT;
+    // STAC and CLAC switch between the first two in translated code.
+    core.selectContexts(user ? (this.alignmentChecked ? checked : own) : open ? supervisor : barred, code);
+  }
+
+  /** Tell the engine of the contexts that code of this address space chooses from. */
+  private tell(code: number, packed: number): void {
+    const { core } = this.cpu;
+    this.told = true;
+    this.packed[code] = packed;
+    const quick = this.prepareCalls(packed);
+    core.set(quickCalls, quick ? 1 : 0, 0);
+    const first = this.space * PER_SPACE;
+    const supervisor = first + KEY_SUPERVISOR;
+    const barred = this.paging.smap ? supervisor + KEY_PROTECTED : supervisor;
+    const checked = (core.lo(CR0_FIELD) & CR0.AM) !== 0 ? first + KEY_CHECKED : first;
+    core.setDataContexts([supervisor, barred, first, checked], DATA_CONTEXT.supervisor);
+    const contextOf = (which: number, rights: number) => {
+      const key = first + KEY_FETCH + rights;
+      const global = this.common * PER_SPACE + KEY_GLOBAL + rights;
+      const known = this.packed[which] as number;
+      const mode = packedModeNumber(known < 0 ? packed : known);
+      this.modes[which] = mode;
+      return { key, globalKey: this.common === this.space ? key : global, mode };
+    };
+    core.setCodeContexts(
+      [contextOf(CODE_CONTEXT.supervisor, KEY_SUPERVISOR), contextOf(CODE_CONTEXT.user, 0)],
+      code,
+    );
+    const { secondStage, line20, vmx } = this.cpu;
+    this.walk.select(this.space, this.paging, line20.masked, vmx.apicAccess.page, secondStage);
+  }
+
+  /**
+   * Can SYSCALL and SYSRET change between 64-bit code of the two rings by themselves? Then the other's mode is known:
+   * all but the privilege is as now.
+   */
+  private prepareCalls(packed: number): boolean {
+    const { packed: modes } = this;
+    if ((packed & PACKED_BITS) !== PACKED_64) return false;
+    const common = packed & ~(PACKED_CPL | PACKED.interruptsAllowed);
+    const [supervisor, user] = [common | PACKED.interruptsAllowed, common | PACKED_CPL];
+    if (packed === supervisor) modes[CODE_CONTEXT.user] = user;
+    else if (packed === user) modes[CODE_CONTEXT.supervisor] = supervisor;
+    else return false;
+    return (this.cpu.core.lo(EFER) & E.SCE) !== 0;
+  }
+
+  /** Mode bits of the code that is executed, for the engine. */
+  get codeMode(): number {
+    return this.modes[this.cpu.core.selectedCode] as number;
   }
 
   private prepare(): void {
@@ -100,6 +151,7 @@ export class Contexts {
     const { paging: p, words } = this;
     words.length = 0;
     this.valid = true;
+    this.told = false;
     p.writeProtect = (cr0 & CR0.WP) !== 0;
     p.largePages = (cr4 & CR4.PSE) !== 0;
     p.globalPages = (cr4 & CR4.PGE) !== 0;

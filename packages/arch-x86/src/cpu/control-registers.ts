@@ -109,7 +109,6 @@ export function writeCr0(cpu: X86Cpu, value: bigint): void {
   // In real mode everything is ring 0; into protected mode one comes as ring 0.
   if (((bits ^ old) & CR0_BIT.PE) !== 0) cpu.setPrivilege(0);
   cpu.contexts.refresh();
-  cpu.modeChanged();
 }
 
 /** MOV to CR3 forgets translations, unless it is told not to. */
@@ -166,7 +165,6 @@ export function writeCr4(cpu: X86Cpu, value: bigint): void {
   if ((changed & CR4_BIT.DE) !== 0) cpu.debugRegistersChanged();
   if ((changed & CR4_FLUSHING) !== 0) cpu.contexts.dropAll();
   cpu.contexts.refresh();
-  cpu.modeChanged();
 }
 
 /** LMSW: PE can be set, not cleared. */

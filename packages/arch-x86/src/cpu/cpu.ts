@@ -30,13 +30,25 @@ import { TSC_HZ } from "./frequencies.js";
 import { runHelper } from "./helpers.js";
 import { Interrupts } from "./interrupts.js";
 import { Mmu, Need } from "./mmu.js";
-import { PACKED, packedModeNumber } from "./mode.js";
+import { PACKED } from "./mode.js";
 import { Msrs } from "./msrs.js";
 import { packedSimdMode } from "./mxcsr.js";
 import { type FindOwn, withOwn } from "./own-device.js";
 import { resetState } from "./reset.js";
 import { Segments } from "./segments.js";
-import { CR0, CR4, EFER, GPR, RFLAGS, SEGMENTS, Seg, type SegmentFields, XCR0, x86Layout } from "./state.js";
+import {
+  CR0,
+  CR4,
+  EFER,
+  GPR,
+  privilege,
+  RFLAGS,
+  SEGMENTS,
+  Seg,
+  type SegmentFields,
+  XCR0,
+  x86Layout,
+} from "./state.js";
 import { SystemMemory } from "./system-memory.js";
 import { ApicAccess } from "./vmx/apic/access-page.js";
 import { ExitReason, VmExit } from "./vmx/vm-exit.js";
@@ -71,8 +83,6 @@ export class X86Cpu extends CpuModel implements GuestCpu {
   readonly vm: boolean;
   readonly tscHz: number;
   ports: PortBus;
-  /** Current privilege level. */
-  cpl = 0;
   /** CR8: the task priority of the local APIC, bits 7:4. */
   taskPriority: { read(): number; write(value: number): void } | undefined;
   /** What this processor alone has at a physical address where there is no RAM: a local APIC that was moved there. */
@@ -97,7 +107,6 @@ export class X86Cpu extends CpuModel implements GuestCpu {
   /** The floating-point unit. */
   readonly x87: X87Helpers;
   readonly floatErrors: ErrorLines;
-  private modeBits = 0;
   /** General registers may have something in their upper halves. */
   private hasUpperHalves = true;
 
@@ -155,7 +164,7 @@ export class X86Cpu extends CpuModel implements GuestCpu {
 
   /** Take the privilege level from the segments and flags. */
   derivePrivilege(): void {
-    this.cpl = this.privilegeNow();
+    this.setPrivilege(this.privilegeNow());
   }
 
   private privilegeNow(): number {
@@ -164,6 +173,11 @@ export class X86Cpu extends CpuModel implements GuestCpu {
     if ((core.lo(RFLAGS) & RFLAG.VM) !== 0) return 3;
     // The DPL of SS is the CPL, in every mode.
     return (core.lo((SEGMENTS[Seg.ss] as SegmentFields).rights) & RIGHTS.dpl) >> RIGHTS.dplShift;
+  }
+
+  /** Current privilege level. */
+  get cpl(): number {
+    return this.core.lo(privilege);
   }
 
   /** CR0.PE. */
@@ -233,13 +247,12 @@ export class X86Cpu extends CpuModel implements GuestCpu {
     this.hasUpperHalves = this.longMode;
     // The lifter counts on there being none; the manual leaves them undefined (volume 1, 3.4.1.1).
     if (had && !this.hasUpperHalves) for (const field of GPR) this.core.set(field, this.core.lo(field), 0);
-    this.modeBits = packedModeNumber(this.packedMode());
-    this.contexts.modeChanged();
+    this.contexts.modeChanged(this.packedMode());
   }
 
   /** Change the privilege level; `modeChanged` has to follow. */
   setPrivilege(cpl: number): void {
-    this.cpl = cpl;
+    this.core.set(privilege, cpl, 0);
   }
 
   private packedMode(): number {
@@ -298,7 +311,7 @@ export class X86Cpu extends CpuModel implements GuestCpu {
   // --- The engine's questions ----------------------------------------------------------------
 
   codeMode(): number {
-    return this.modeBits;
+    return this.contexts.codeMode;
   }
 
   takeInterrupt(): boolean {

@@ -3,6 +3,7 @@ import { requireRing0 } from "./control-registers.js";
 import { isCanonical, type X86Cpu } from "./cpu.js";
 import { isCanonicalAddress } from "./exceptions.js";
 import { generalProtection, invalidOpcode } from "./fault.js";
+import { FLAT_CODE, FLAT_STACK } from "./flat-segments.js";
 import { readFlags, writeFlagFields } from "./rflags.js";
 import { EFER, GPR, Gpr, msr, Seg } from "./state.js";
 
@@ -11,16 +12,12 @@ import { EFER, GPR, Gpr, msr, Seg } from "./state.js";
 const [STAR, LSTAR, CSTAR] = [msr("IA32_STAR"), msr("IA32_LSTAR"), msr("IA32_CSTAR")];
 const FMASK = msr("IA32_FMASK");
 const SYSCALL_LENGTH = 2;
-const CODE =
-  RIGHTS.granularity | RIGHTS.present | RIGHTS.segment | RIGHTS.code | RIGHTS.writable | RIGHTS.accessed;
-const DATA =
-  RIGHTS.granularity | RIGHTS.big | RIGHTS.present | RIGHTS.segment | RIGHTS.writable | RIGHTS.accessed;
 
 /** Flat code and stack segments of a privilege level. */
 function loadFlat(cpu: X86Cpu, cs: number, ss: number, cpl: number, long: boolean): void {
   const dpl = cpl << RIGHTS.dplShift;
-  cpu.segments.loadFlat(Seg.cs, cs, CODE | dpl | (long ? RIGHTS.long : RIGHTS.big));
-  cpu.segments.loadFlat(Seg.ss, ss, DATA | dpl);
+  cpu.segments.loadFlat(Seg.cs, cs, FLAT_CODE | dpl | (long ? RIGHTS.long : RIGHTS.big));
+  cpu.segments.loadFlat(Seg.ss, ss, FLAT_STACK | dpl);
   cpu.setPrivilege(cpl);
 }
 

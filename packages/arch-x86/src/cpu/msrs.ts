@@ -194,7 +194,6 @@ export class Msrs extends MsrTable {
     core.set(EFER, (bits & ~EFER_BIT.LMA) | (old & EFER_BIT.LMA), 0);
     if (((bits ^ old) & EFER_BIT.NXE) !== 0) cpu.contexts.dropAll();
     cpu.contexts.refresh();
-    cpu.modeChanged();
   }
 }
 

@@ -7,6 +7,7 @@ import {
   wasm,
 } from "@hypercraft/engine";
 import { ENTRY, LARGE_RESERVED, LARGE_RESERVED_GIB, PSE_RESERVED } from "./paging-entry.js";
+import { DATA_CONTEXT } from "./selectable-contexts.js";
 import { emitEpt, SECOND_STAGE } from "./vmx/ept-walker.js";
 import { GUEST_PAGE } from "./vmx/guest-pages.js";
 
@@ -36,10 +37,8 @@ export const WALK_RECORD = {
 } as const;
 const RECORD_BYTES = 80;
 
-export const WALK_FLAGS = { on: 1, user: 2, writeProtect: 4, largePages: 8 } as const;
+export const WALK_FLAGS = { on: 1, writeProtect: 2, largePages: 4 } as const;
 
-/** The data context that SMAP keeps out of user pages (contexts.ts). */
-const PROTECTED = 1;
 /** log2 of what a table of level 2 is for. */
 const GIB = 30;
 const GIVE_UP = ret(i64.const(-1n));
@@ -204,20 +203,23 @@ function emitWalk(module: wasm.ModuleBuilder): wasm.Callable {
     shift.set(i32.const(12)),
     rights.set(i32.const(WALKED.readable | WALKED.writable)),
   );
+  const user = i32.eq(selected, DATA_CONTEXT.user);
   const permitted = either(
     "i32",
     i32.and(rights, US),
     // SMAP keeps the supervisor out.
-    [i32.or(flag(WALK_FLAGS.user), i32.ne(selected, PROTECTED))],
-    [i32.eqz(flag(WALK_FLAGS.user))],
+    [i32.ne(selected, DATA_CONTEXT.barred)],
+    [i32.eqz(user)],
   );
   const writable = i32.and(
-    i32.or(i32.ne(i32.and(rights, RW), 0), i32.eqz(flag(WALK_FLAGS.user | WALK_FLAGS.writeProtect))),
+    i32.or(i32.ne(i32.and(rights, RW), 0), i32.eqz(i32.or(user, flag(WALK_FLAGS.writeProtect)))),
     i32.ne(has(D), 0),
   );
 
   return f.body(
     when(i32.eqz(word("flags")), [GIVE_UP]),
+    // Each of these is to be looked at.
+    when(i32.eq(selected, DATA_CONTEXT.checked), [GIVE_UP]),
     rights.set(i32.const(RW | US)),
     when(
       i32.eqz(word("levels")),

@@ -34,6 +34,11 @@ export const FLAGS = {
 /** The rest of RFLAGS, each bit where it is there: TF, IF, IOPL, NT, RF, VM, AC, VIF, VIP, ID. */
 export const RFLAGS = layout.i32("rflags");
 
+/** Current privilege level. */
+export const privilege = layout.i32("cpl");
+/** 1 while SYSCALL and SYSRET have a quick way: derived from the rest (contexts.ts). */
+export const quickCalls = layout.i32("quickCalls");
+
 /** Segment registers by their numbers in encodings. */
 export const SEGMENT_NAMES = ["es", "cs", "ss", "ds", "fs", "gs"] as const;
 export const Seg = { es: 0, cs: 1, ss: 2, ds: 3, fs: 4, gs: 5 } as const;

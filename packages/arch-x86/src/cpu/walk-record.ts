@@ -15,21 +15,13 @@ export class WalkRecord extends SpaceRecord {
    * Loads and stores are of this address space now: an equal number stands for an equal one. `byHand`: each is to be
    * looked at. `apicPage`: accesses to this page are, too; -1 without one.
    */
-  select(
-    space: number,
-    mode: PagingMode,
-    user: boolean,
-    byHand: boolean,
-    apicPage: number,
-    second?: SecondStage,
-  ): void {
+  select(space: number, mode: PagingMode, byHand: boolean, apicPage: number, second?: SecondStage): void {
     const { caches } = this;
     if (caches === undefined) return;
     const { own } = caches;
     const on = (mode.levels !== 0 || second !== undefined) && !byHand;
     const flags =
       WALK_FLAGS.on |
-      (user ? WALK_FLAGS.user : 0) |
       (mode.writeProtect ? WALK_FLAGS.writeProtect : 0) |
       (mode.largePages ? WALK_FLAGS.largePages : 0);
     own[WALK_RECORD.flags / 4] = on ? flags : 0;

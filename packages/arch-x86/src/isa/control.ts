@@ -1,7 +1,7 @@
 import type { Value } from "@hypercraft/engine";
-import { Helper } from "../cpu/helper-ids.js";
 import { GPR, Gpr } from "../cpu/state.js";
 import type { InstructionOptions, X86Declaration } from "./declaration.js";
+import { syscall } from "./fast-calls.js";
 import { type X86Builder, x86 } from "./lifter.js";
 
 // Near branches, calls and returns; loops.
@@ -90,5 +90,5 @@ export const control: readonly X86Declaration<X86Builder>[] = [
   insn("loope Jb", "E1", loop("zero"), F64),
   insn("loop Jb", "E2", loop("any"), F64),
   insn("jrcxz Jb", "E3", jumpIfZero, { ...F64, textByAddress: "jcxz/jecxz/jrcxz" }),
-  insn("syscall", "0F 05", (b) => b.callAndDispatch(Helper.syscall)),
+  insn("syscall", "0F 05", syscall),
 ];

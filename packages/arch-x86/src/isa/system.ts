@@ -14,6 +14,7 @@ import {
   shadowedAddress,
 } from "../cpu/state.js";
 import type { InstructionOptions, X86Declaration } from "./declaration.js";
+import { sysret } from "./fast-calls.js";
 import { Vector, type X86Builder, x86 } from "./lifter.js";
 
 // System instructions: SDM volume 2. Their work is the CPU model's; most end the block, as they change what the next
@@ -251,7 +252,7 @@ export const system: readonly X86Declaration<X86Builder>[] = [
   insn("rdtsc", "0F 31", calling(Helper.timestamp, 0)),
   insn("rdtscp", "0F 01 F9", calling(Helper.timestamp, 1)),
   insn("rdpmc", "0F 33", calling(Helper.performanceCounter)),
-  insn("sysret", "0F 07", (b) => b.callAndDispatch(Helper.sysret, b.d.wide ? 8 : 4), LONG),
+  insn("sysret", "0F 07", sysret, LONG),
   insn("sysenter", "0F 34", calling(Helper.sysenter)),
   insn("sysexit", "0F 35", (b) => b.callAndDispatch(Helper.sysexit, b.d.wide ? 8 : 4)),
   // Nothing is fetched or executed ahead of its time.

@@ -159,6 +159,7 @@ const CALL = microOp("call");
 const CALL_IF = microOp("call_if");
 const CALL_IF_ANY = microOp("call_if_any");
 const SELECT_CONTEXT = microOp("select_context");
+const SELECT_CODE = microOp("select_code");
 const POLL = microOp("poll");
 const JUMP = microOp("jump");
 const JUMP_INDIRECT = microOp("jump_indirect");
@@ -300,6 +301,9 @@ export class Lowering {
         return i;
       case Op.selectContext:
         this.emit(SELECT_CONTEXT, 0, this.operand(n.a as Node, i), 0, 0, 0);
+        return i;
+      case Op.selectCode:
+        this.emit(SELECT_CODE, 0, this.operand(n.a as Node, i), 0, 0, 0);
         return i;
       default: {
         const lane = LANES[n.op];

@@ -95,6 +95,7 @@ const names: string[] = [
   // If any of some bits is set: the bits stand above the constant, in its upper half.
   "call_if_any",
   "select_context",
+  "select_code",
   "flags_out",
   "flags_in",
   ...SOFT_FUNCTIONS.map((f) => `fp.${f.name}`),

@@ -1,6 +1,14 @@
 import type { Field } from "../state/layout.js";
 import type { RamRange } from "./engine.js";
 
+/** A code context as architectures name it: see `setCodeContext`. */
+export interface CodeContextKeys {
+  readonly key: number;
+  readonly globalKey: number;
+  /** Mode bits under which code is looked up; part of the generation. */
+  readonly mode: number;
+}
+
 /** What the engine offers to an architecture's CPU model. Implemented by `Core`. */
 export interface CoreApi {
   // State by field. Halves are int32 (signed), those of a v128 are of its low 64 bits; `big` is all of it, unsigned, for
@@ -57,6 +65,15 @@ export interface CoreApi {
    * alone, for pages whose translation said `global`; without it there are none.
    */
   setCodeContext(key: number, globalKey?: number): void;
+  /**
+   * The same with a choice of two, each with its `GuestCpu.codeMode`: guest code changes between them by itself
+   * (`IrBuilder.selectCode`), as system calls and returns from them do.
+   */
+  setCodeContexts(contexts: readonly [CodeContextKeys, CodeContextKeys], selected: number): void;
+  /** Go on with other ones of the data and code contexts that guest code chooses from, by their indices. */
+  selectContexts(data: number, code: number): void;
+  /** Index of the code context that applies now. */
+  readonly selectedCode: number;
   /** Forget every translation of the contexts whose key satisfies the predicate (all without one). */
   dropContexts(predicate?: (key: number) => boolean): void;
   /** Forget every translation of the contexts with `count` keys from `first`: as `dropContexts`, without a search. */

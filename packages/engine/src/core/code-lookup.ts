@@ -47,7 +47,7 @@ export abstract class CoreCode extends CoreContexts {
     const lo = this.word(W.pc);
     const hi = this.word(W.pc + 1);
     this.refreshMode();
-    const mode = this.codeMode;
+    const { mode } = this.code;
     const page = this.fetchPage(lo, hi);
     if (page === MOVED) return this.lookup(step);
     if (page < 0) return undefined;
@@ -76,9 +76,10 @@ export abstract class CoreCode extends CoreContexts {
    */
   private holdsLocally(lo: number, hi: number): void {
     const page = pageNumber(lo, hi, 12);
-    const { codeContexts, codeKey } = this;
-    while (codeContexts.fetchedFrom(page, codeKey) || codeContexts.fetchedFrom(page + 1, codeKey))
-      this.takeCodeContext();
+    const { codeContexts } = this;
+    const { key } = this.code;
+    while (codeContexts.fetchedFrom(page, key) || codeContexts.fetchedFrom(page + 1, key))
+      this.takeCodeContexts();
   }
 
   private translate(
@@ -125,13 +126,13 @@ export abstract class CoreCode extends CoreContexts {
 
   /** Host page number of a virtual page for execution, -1 after a trap was taken, `MOVED` if the pc is another now. */
   private fetchPage(lo: number, hi: number): number {
-    const { codeContext, globalContext } = this;
+    const { context: own, global } = this.code;
     const { lookup } = this.engine;
     const out = this.fetched;
     const context = lookup.fetchContext(lo, hi);
-    if (context === codeContext.id || context === globalContext.id) {
+    if (context === own.id || context === global.id) {
       out.cacheable = true;
-      this.fetchedGlobally = context !== codeContext.id;
+      this.fetchedGlobally = context !== own.id;
       return lookup.fetchPage(lo);
     }
     this.pcKnown = true;
@@ -147,20 +148,21 @@ export abstract class CoreCode extends CoreContexts {
     const page = Math.floor(offset / 4096);
     if (out.cacheable) {
       if (out.pageShift > 12) this.rememberLarge(lo, hi, out.pageShift);
-      const holder = this.fetchedGlobally ? this.globalContext : this.codeContext;
+      const holder = this.fetchedGlobally ? this.code.global : this.code.context;
       lookup.fillFetch(lo, hi, holder.id, page);
     }
     // One page too many: everything was dropped, and this page is the first one of the new contexts.
-    const key = this.fetchedGlobally ? this.globalKey : this.codeKey;
-    while (this.codeContexts.fetchedFrom(pageNumber(lo, hi, 12), key)) this.takeCodeContext();
+    const key = this.fetchedGlobally ? this.code.globalKey : this.code.key;
+    while (this.codeContexts.fetchedFrom(pageNumber(lo, hi, 12), key)) this.takeCodeContexts();
     return page;
   }
 
   /** The mode bits of code are part of the generation under which it is found. */
   protected refreshMode(): void {
     const mode = this.cpu.codeMode();
-    if (mode === this.codeMode) return;
-    this.codeMode = mode;
-    this.setGenerations();
+    if (mode === this.code.mode) return;
+    this.code.mode = mode;
+    this.writeCode(this.selectedCode);
+    this.selectCode(this.selectedCode);
   }
 }

@@ -1,14 +1,26 @@
-import { DATA_CONTEXTS } from "../state/layout.js";
+import { CODE_CONTEXT_BYTES, CODE_CONTEXTS, DATA_CONTEXTS } from "../state/layout.js";
 import { MAX_CONTEXT } from "../tlb/geometry.js";
 import { ContextIds, SoftTlb } from "../tlb/tlb.js";
 import { pageNumber, VirtualPages } from "../tlb/virtual-pages.js";
 import type { WalkMemory } from "../walk/walk-memory.js";
+import type { CodeContextKeys } from "./api.js";
 import { type CodeContext, CodeContexts } from "./code-contexts.js";
 import type { Engine } from "./engine.js";
 import { CoreWords, W } from "./words.js";
 
 /** No architecture's key of a context. */
 const NO_KEY = -1;
+const CODE_CONTEXT_WORDS = CODE_CONTEXT_BYTES / 4;
+
+/** One that guest code can choose. */
+interface SelectableCode {
+  key: number;
+  globalKey: number;
+  mode: number;
+  /** The address space of `key`, and what it shares with the others (`globalKey`). */
+  context: CodeContext;
+  global: CodeContext;
+}
 
 /** A core's address spaces: which translations its loads, stores and fetches use, and when they are forgotten. */
 export abstract class CoreContexts extends CoreWords {
@@ -17,18 +29,13 @@ export abstract class CoreContexts extends CoreWords {
   private readonly dataKeys = new Array<number>(DATA_CONTEXTS).fill(NO_KEY);
   /** The only key of `setDataContext`. */
   private readonly oneKey = [NO_KEY];
-  protected codeKey = NO_KEY;
-  protected globalKey = NO_KEY;
   private lastDataId = 0;
   private readonly dataIds = new ContextIds(() => this.nextDataId());
   protected readonly codeContexts: CodeContexts;
-  /** The address space of `codeKey`, and what it shares with the others (`globalKey`). */
-  protected codeContext: CodeContext;
-  protected globalContext: CodeContext;
+  /** Those that guest code chooses from. */
+  private readonly choices: readonly SelectableCode[];
   /** Large mappings that TLB or fetch entries were made from; where walks fill the TLB, they are in `walk` instead. */
   private readonly large = new VirtualPages();
-  /** Mode bits under which code is being looked up; part of the generation. */
-  protected codeMode = 0;
   protected readonly walk: WalkMemory | undefined;
 
   constructor(engine: Engine, home: number, tlbAddress: number, walk: WalkMemory | undefined) {
@@ -38,8 +45,10 @@ export abstract class CoreContexts extends CoreWords {
     this.walk = walk;
     this.allowWalks(true);
     this.codeContexts = new CodeContexts(() => engine.nextGeneration());
-    this.codeContext = this.codeContexts.get(0);
-    this.globalContext = this.codeContext;
+    const none = this.codeContexts.get(0);
+    this.choices = Array.from({ length: CODE_CONTEXTS }, () => ({
+      ...{ key: NO_KEY, globalKey: NO_KEY, mode: 0, context: none, global: none },
+    }));
     this.setDataContext(0);
     this.setCodeContext(0);
   }
@@ -99,26 +108,69 @@ export abstract class CoreContexts extends CoreWords {
     const selected = this.selectedContext;
     this.setDataIds();
     this.selectContext(selected);
-    this.takeCodeContext();
+    this.takeCodeContexts();
   }
   setCodeContext(key: number, globalKey: number = key): void {
-    if (key === this.codeKey && globalKey === this.globalKey) return;
-    this.codeKey = key;
-    this.globalKey = globalKey;
-    this.takeCodeContext();
+    const choice = this.choices[0] as SelectableCode;
+    if (key !== choice.key || globalKey !== choice.globalKey) {
+      this.takeCodeKeys(choice, key, globalKey);
+      this.writeCode(0);
+    } else if (this.selectedCode === 0) return;
+    this.selectCode(0);
   }
-  protected takeCodeContext(): void {
-    const { codeKey: key, globalKey } = this;
-    this.codeContext = this.codeContexts.get(key);
-    this.globalContext = this.codeContexts.get(globalKey);
-    this.setWord(W.fetchContext, this.codeContext.id);
-    this.setWord(W.globalFetchContext, this.globalContext.id);
-    this.setGenerations();
+  setCodeContexts(contexts: readonly [CodeContextKeys, CodeContextKeys], selected: number): void {
+    for (const [i, { key, globalKey, mode }] of contexts.entries()) {
+      const choice = this.choices[i] as SelectableCode;
+      choice.mode = mode;
+      this.takeCodeKeys(choice, key, globalKey);
+      this.writeCode(i);
+    }
+    this.selectCode(selected);
   }
-  protected setGenerations(): void {
-    this.setWord(W.codeMode, this.codeMode << 12);
-    this.setWord(W.generation, this.codeContext.generation(this.codeMode));
-    this.setWord(W.globalGeneration, this.globalContext.generation(this.codeMode));
+  selectContexts(data: number, code: number): void {
+    this.selectContext(data);
+    if (code !== this.selectedCode) this.selectCode(code);
+  }
+
+  /** The code context that applies. */
+  protected get code(): SelectableCode {
+    return this.choices[this.selectedCode] as SelectableCode;
+  }
+  get selectedCode(): number {
+    return this.word(W.codeContext);
+  }
+  protected selectCode(index: number): void {
+    const { words } = this;
+    const to = this.base + W.codeMode;
+    const from = this.base + W.codeContexts + index * CODE_CONTEXT_WORDS;
+    for (let i = 0; i < CODE_CONTEXT_WORDS; i++) words[to + i] = words[from + i] as number;
+  }
+  private takeCodeKeys(choice: SelectableCode, key: number, globalKey: number): void {
+    choice.key = key;
+    choice.globalKey = globalKey;
+    choice.context = this.codeContexts.get(key);
+    choice.global = this.codeContexts.get(globalKey);
+  }
+  /** The contexts of the keys, or some of them, are others now. */
+  protected takeCodeContexts(): void {
+    for (const [i, choice] of this.choices.entries()) {
+      if (choice.key === NO_KEY) continue;
+      this.takeCodeKeys(choice, choice.key, choice.globalKey);
+      this.writeCode(i);
+    }
+    this.selectCode(this.selectedCode);
+  }
+  /** Tell guest code of the context that it may choose. */
+  protected writeCode(index: number): void {
+    const { mode, context, global } = this.choices[index] as SelectableCode;
+    const { words } = this;
+    const at = this.base + W.codeContexts + index * CODE_CONTEXT_WORDS;
+    words[at] = mode << 12;
+    words[at + 1] = context.generation(mode);
+    words[at + 2] = global.generation(mode);
+    words[at + 3] = context.id;
+    words[at + 4] = global.id;
+    words[at + 5] = index;
   }
 
   dropContexts(predicate?: (key: number) => boolean): void {
@@ -140,7 +192,7 @@ export abstract class CoreContexts extends CoreWords {
     // One address of a large mapping stands for all of it.
     if ((this.walk ?? this.large).holdsLarge(vaLo, vaHi)) return this.dropContexts();
     this.tlb.dropPage(vaLo);
-    if (this.codeContexts.dropPage(pageNumber(vaLo, vaHi, 12))) this.takeCodeContext();
+    if (this.codeContexts.dropPage(pageNumber(vaLo, vaHi, 12))) this.takeCodeContexts();
   }
 
   /** An entry is about to be made from a mapping of 2^shift bytes. All others may be dropped for it. */

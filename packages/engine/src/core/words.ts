@@ -12,6 +12,8 @@ export const W = {
   fetchContext: E.fetchContext >> 2,
   globalFetchContext: E.globalFetchContext >> 2,
   codeMode: E.codeMode >> 2,
+  codeContext: E.codeContext >> 2,
+  codeContexts: E.codeContexts >> 2,
   dataContext: E.dataContext >> 2,
   contexts: E.contexts >> 2,
   reservation: E.reservation >> 2,

@@ -53,6 +53,7 @@ export const W = {
   i32Xor: 0x73,
   i32Add: 0x6a,
   i32Sub: 0x6b,
+  i32Mul: 0x6c,
   i32Shl: 0x74,
   i32ShrU: 0x76,
   i32GtU: 0x4b,

@@ -70,8 +70,11 @@ const lastOf = ({ ir }: RegionBlock): Node => ir.nodes.at(-1) as Node;
 /** Does the block end with an indirect jump that is no return? */
 function jumpsAnywhere(block: RegionBlock): boolean {
   const last = lastOf(block);
-  return last.op === Op.jumpIndirect && !isReturn(last);
+  return last.op === Op.jumpIndirect && !isReturn(last) && !changesCode(block);
 }
+
+/** Does the jump at its end lead to another code context? All of a region is code of one. */
+const changesCode = ({ ir }: RegionBlock): boolean => ir.nodes.some((n) => n.op === Op.selectCode);
 
 /** An edge that no link word is for: the jump compares its target. */
 const unlinked = (target: RegionBlock): Edge => ({ kind: "inside", target, stub: 0, word: 0 });
@@ -220,7 +223,7 @@ export class RegionGrower {
   private returnSite(source: RegionBlock): Block | undefined {
     const { block, ir } = source;
     const end = lastOf(source);
-    if (end.op !== Op.jump && end.op !== Op.jumpIndirect) return undefined;
+    if ((end.op !== Op.jump && end.op !== Op.jumpIndirect) || changesCode(source)) return undefined;
     const isNext = (value: Node | null): boolean => value?.op === Op.pc && value.lo === ir.end;
     const isCall = ir.nodes.some(
       (n) => n.insn === end.insn && ((n.op === Op.set && isNext(n.a)) || (n.op === Op.store && isNext(n.b))),

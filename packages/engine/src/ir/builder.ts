@@ -248,6 +248,11 @@ export class IrBuilder {
     this.emit(Op.selectContext, which, null, null);
   }
 
+  /** `jumpIndirect`, which has to follow, leads to the core's code context with that i32 index, 0 or 1 (`CoreApi.setCodeContexts`). */
+  selectCode(which: Value): void {
+    this.emit(Op.selectCode, which, null, null);
+  }
+
   /** Continue at `offset` bytes from the start of this block's page (any signed 32-bit distance). */
   jump(offset: number): void {
     this.end(this.emit(Op.jump, null, null, null), offset, 0);

@@ -151,6 +151,8 @@ export const Op = {
   callIf: define("call_if", "exit", "void", 2),
   /** Loads and stores go on in one of the core's data contexts: the i32 0..3. */
   selectContext: define("select_context", "state", "void", 1),
+  /** The jump that follows, which is indirect, leads to code in one of the core's code contexts: the i32 0 or 1. */
+  selectCode: define("select_code", "state", "void", 1),
   /** A vector from the node's immediate. */
   constVector: define("v128.const", "pure", "v128", 0),
   /** Lanes of two vectors by the numbers in the node's immediate. */

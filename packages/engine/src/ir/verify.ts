@@ -21,6 +21,7 @@ const OPERANDS: Record<number, readonly IrType[]> = {
   [Op.storeConditional]: ["i64", "i64"],
   [Op.callIf]: ["i32", "i64"],
   [Op.selectContext]: ["i32"],
+  [Op.selectCode]: ["i32"],
   [Op.shuffle]: ["v128", "v128"],
 };
 
@@ -46,6 +47,7 @@ const WRITES: ReadonlySet<number> = new Set([
   Op.fp,
   Op.call,
   Op.selectContext,
+  Op.selectCode,
 ]);
 
 /**
@@ -67,6 +69,8 @@ export function verify(block: IrBlock): void {
     checkTypes(n, fail);
     if (n.op === Op.callIf && block.nodes.some((o, k) => k < i && o.insn === n.insn && WRITES.has(o.op)))
       fail("its instruction has written something already");
+    if (n.op === Op.selectCode && block.nodes.at(-1)?.op !== Op.jumpIndirect)
+      fail("no indirect jump follows");
     if (n.insn < lastInsn || n.insn >= block.offsets.length) fail("instruction index out of order");
     lastInsn = n.insn;
     for (const p of n.pending ?? []) {

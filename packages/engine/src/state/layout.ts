@@ -31,15 +31,6 @@ export const ENGINE_STATE = {
   microOp: 44,
   /** i32: address of the block that `microOp` is in. */
   block: 52,
-  /** i32: mapping generation under which code may be linked. */
-  generation: 48,
-  /** i32: the same for pages that are mapped alike in every address space of the regime. */
-  globalGeneration: 108,
-  /** i32: id of the address space code is fetched from, and of what is alike in all of its regime. */
-  fetchContext: 88,
-  globalFetchContext: 92,
-  /** i32: mode bits of code, shifted left by 12. */
-  codeMode: 112,
   /** i32: address of the TLB bank of the current data context. */
   tlb: 56,
   /** i32: address of what refills of the TLB without JavaScript need, 0 where there are none. */
@@ -64,13 +55,30 @@ export const ENGINE_STATE = {
   /** Temporaries of the running block: 64 of 8 bytes, and 32 of 16 bytes. */
   temporaries: 208,
   vectorTemporaries: 720,
+  // The code context that is selected: `CODE_CONTEXT_BYTES` from `codeMode` on.
+  /** i32: mode bits of code, shifted left by 12. */
+  codeMode: 1232,
+  /** i32: mapping generation under which code may be linked. */
+  generation: 1236,
+  /** i32: the same for pages that are mapped alike in every address space of the regime. */
+  globalGeneration: 1240,
+  /** i32: id of the address space code is fetched from, and of what is alike in all of its regime. */
+  fetchContext: 1244,
+  globalFetchContext: 1248,
+  /** i32: which of `codeContexts` it is. */
+  codeContext: 1252,
+  /** The code contexts that guest code chooses from (`select_code`), `CODE_CONTEXTS` of them in the same form. */
+  codeContexts: 1256,
 } as const;
 
 /** Data contexts that guest code can choose from. */
 export const DATA_CONTEXTS = 4;
+/** The same of code contexts. */
+export const CODE_CONTEXTS = 2;
+export const CODE_CONTEXT_BYTES = 24;
 export const TEMPORARY_COUNT = 64;
 export const VECTOR_TEMPORARY_COUNT = 32;
-const FIRST_ARCH_OFFSET = ENGINE_STATE.vectorTemporaries + VECTOR_TEMPORARY_COUNT * 16;
+const FIRST_ARCH_OFFSET = ENGINE_STATE.codeContexts + CODE_CONTEXTS * CODE_CONTEXT_BYTES;
 /** Micro-op operands are 16-bit byte offsets. */
 export const MAX_STATE_BYTES = 65536;
 

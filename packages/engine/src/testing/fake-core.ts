@@ -119,6 +119,9 @@ export class FakeCore implements CoreApi {
   setCodeContext(key: number): void {
     this.codeContext = key;
   }
+  readonly selectedCode = 0;
+  setCodeContexts(): void {}
+  selectContexts(): void {}
   dropContexts(predicate?: (key: number) => boolean): void {
     this.drops++;
     this.lastDrop = predicate;

@@ -324,6 +324,7 @@ class Evaluation {
         if (this.of(n.a) !== 0n) machine.call(n.sub, n.lo, this.of(n.a), this.of(n.b));
         return 0n;
       case Op.selectContext:
+      case Op.selectCode:
         // Memory is flat here.
         return 0n;
       default:

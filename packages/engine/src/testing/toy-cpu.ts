@@ -42,6 +42,10 @@ export const Toy = {
   /** Data context `a` & `imm` from here on, `a` & 1 if that is 0. */
   select: 17,
   poll: 18,
+  /** Go on at the address in `a`, in code context `imm`. */
+  enter: 19,
+  /** d becomes the mode of code. */
+  mode: 20,
 } as const;
 
 /** What the helper of `guard` does. */
@@ -79,17 +83,18 @@ export class ToyCpu implements GuestCpu {
   readonly guarded: bigint[][] = [];
   /** Interrupts go to 0xe00 with the pc in r13; here is where each came. */
   readonly interrupts: number[] = [];
-  mode = 0;
+  /** Modes of code by context. */
+  readonly modes = [0, 0];
 
   constructor(core: Core) {
     this.core = core;
   }
 
   codeMode(): number {
-    return this.mode;
+    return this.modes[this.core.selectedCode] as number;
   }
 
-  lift(b: IrBuilder, source: CodeSource, offset: number): number {
+  lift(b: IrBuilder, source: CodeSource, offset: number, mode: number): number {
     const lowHalf = source.u16(offset);
     const highHalf = source.u16(offset + 2);
     if (lowHalf < 0 || highHalf < 0) return 0;
@@ -153,6 +158,13 @@ export class ToyCpu implements GuestCpu {
         b.selectContext(which);
         break;
       }
+      case Toy.enter:
+        b.selectCode(b.i32.const(imm));
+        b.jumpIndirect(r(a));
+        break;
+      case Toy.mode:
+        set(d, b.i64.const(mode));
+        break;
       case Toy.poll:
         b.poll(offset + 4, toyWaiting);
         break;

@@ -47,7 +47,7 @@ describe("filled here, found by the interpreter", () => {
     [0x2aa, -0x8000],
   ])("mode %d, upper half of addresses %d", (mode, hi) => {
     const { engine, core, cpu } = createToy({ tier: "cold" });
-    cpu.mode = mode;
+    cpu.modes[0] = mode;
     const list = places(new Prng(3 + mode), mode, 100);
     const high = BigInt.asUintN(64, BigInt(hi) << 32n);
     for (const [i, at] of list.entries()) {

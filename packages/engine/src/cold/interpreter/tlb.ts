@@ -1,4 +1,4 @@
-import { ENGINE_STATE as E } from "../../state/layout.js";
+import { CODE_CONTEXT_BYTES, ENGINE_STATE as E } from "../../state/layout.js";
 import { TLB_ENTRIES } from "../../tlb/geometry.js";
 import { type Expr, i32, i64, seq } from "../../wasm/index.js";
 import type { Handlers, Machine } from "./machine.js";
@@ -22,7 +22,10 @@ export function host(m: Machine): Expr {
   return i32.add(i32.wrap_i64(m.va), i32.load(m.entry, 16));
 }
 
-/** The data context is what TLB entries are tagged with, and chooses a bank of them. */
+/**
+ * The data context is what TLB entries are tagged with, and chooses a bank of them; the code context is what the next
+ * jump looks for code with.
+ */
 export function addContextHandlers(handlers: Handlers): void {
   handlers.set("select_context", (m) =>
     m.done(
@@ -31,6 +34,15 @@ export function addContextHandlers(handlers: Handlers): void {
       m.tlb.set(i32.load(m.entry, m.plan.state + E.contexts + 8)),
       m.setEngine64(E.dataContext, m.context),
       m.setEngine32(E.tlb, m.tlb),
+    ),
+  );
+  const words = [0, 8, 16] as const;
+  handlers.set("select_code", (m) =>
+    m.done(
+      m.entry.set(i32.mul(m.a32, CODE_CONTEXT_BYTES)),
+      ...words.map((at) =>
+        m.setEngine64(E.codeMode + at, i64.load(m.entry, m.plan.state + E.codeContexts + at)),
+      ),
     ),
   );
 }

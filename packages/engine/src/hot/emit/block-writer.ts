@@ -7,6 +7,7 @@ import type { RegionBlock } from "../region.js";
 import type { Emission } from "./emission.js";
 import type { Exits } from "./exits.js";
 import { findLastUses, NO_LOCAL, READ_NOW } from "./last-uses.js";
+import { selectCode } from "./links.js";
 import type { Memory } from "./memory.js";
 import type { Values } from "./values.js";
 
@@ -78,6 +79,7 @@ export class BlockWriter {
       if (n.slot === READ_NOW) values.save(n);
     } else if (n.op === Op.set) values.setRegister(n.field as Field, n.a as Node);
     else if (n.op === Op.selectContext) this.memory.selectContext(n.a as Node);
+    else if (n.op === Op.selectCode) selectCode(this.emission, values, n.a as Node);
     // Floating point: its flags are an effect, so it is computed where it stands.
     else n.slot = (this.floats as RegionFloats).emit(values, n);
   }

@@ -1,7 +1,9 @@
-import { ENGINE_STATE as E } from "../../state/layout.js";
+import type { Node } from "../../ir/node.js";
+import { CODE_CONTEXT_BYTES, ENGINE_STATE as E } from "../../state/layout.js";
 import { W } from "../function-writer.js";
 import type { RegionBlock } from "../region.js";
 import type { Emission } from "./emission.js";
+import type { Values } from "./values.js";
 
 /** Push whether something made under a generation holds under the current mappings. */
 export function pushIsCurrent({ w, plan }: Emission, pushGeneration: () => void): void {
@@ -30,4 +32,18 @@ export function pushLinkHolds(
   w.i32(target.block.address);
   w.op(W.i32Eq);
   w.op(W.i32And);
+}
+
+/** The jump behind leads to code in the code context that a value names. */
+export function selectCode({ w, plan, locals }: Emission, values: Values, which: Node): void {
+  values.push(which);
+  w.i32(CODE_CONTEXT_BYTES);
+  w.op(W.i32Mul);
+  w.set(locals.entry);
+  for (let at = 0; at < CODE_CONTEXT_BYTES; at += 8) {
+    w.i32(0);
+    w.get(locals.entry);
+    w.memory(W.i64Load, plan.state + E.codeContexts + at);
+    w.memory(W.i64Store, plan.state + E.codeMode + at);
+  }
 }
