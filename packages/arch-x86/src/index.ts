@@ -7,6 +7,7 @@ export type { InterruptSource } from "./cpu/interrupt-source.js";
 export { X86_PAGE_WALKER } from "./cpu/page-walker.js";
 export { registerReport } from "./cpu/report.js";
 export { x86Layout } from "./cpu/state.js";
+export { X87_SHORTCUTS } from "./cpu/x87/shortcuts/index.js";
 export { BareCpu } from "./hypervisor/bare-cpu.js";
 export { hasVmx } from "./hypervisor/detect.js";
 export type { X86ExitCause } from "./hypervisor/exit-cause.js";

@@ -21,6 +21,7 @@ export {
   Translated,
   type Translation,
 } from "./core/guest-cpu.js";
+export type { Shortcuts } from "./core/shortcuts.js";
 export type { ColdStatistics, EngineStatistics } from "./core/statistics.js";
 export type { Watchpoint } from "./core/watchpoints.js";
 export type { HotStatistics } from "./hot/hot-tier.js";
@@ -40,5 +41,5 @@ export { SpaceRecord } from "./walk/space-record.js";
 export { TableCacheReader } from "./walk/table-cache.js";
 export { WALK_CACHES, WalkCaches } from "./walk/walk-caches.js";
 export { type PhysicalRange, type WalkWindow, WindowReader } from "./walk/window.js";
-/** The language that a page walker is written in. */
+/** The language that page walkers and shortcuts are written in. */
 export * as wasm from "./wasm/index.js";

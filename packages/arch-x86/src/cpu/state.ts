@@ -109,6 +109,11 @@ export const X87 = {
   data: layout.i64("fpuData"),
   instructionSegment: layout.i32("fpuCs"),
   dataSegment: layout.i32("fpuDs"),
+  /** What the unit gives an instruction: to be stored, its upper 16 bits apart, or RFLAGS. */
+  result: layout.i64("fpuResult"),
+  resultHigh: layout.i64("fpuResultHigh"),
+  /** What a store will raise when it has its memory, with bit 0 set; 0 if cpu/x87/unit.ts knows. */
+  storing: layout.i32("fpuStoring"),
 } as const;
 
 /** Interrupts are held back for the next instruction: 1 by STI, 2 by MOV SS and POP SS, as in a VMCS. Bit 2: seen. */

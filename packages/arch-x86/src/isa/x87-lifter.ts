@@ -1,7 +1,8 @@
 import type { Value } from "@hypercraft/engine";
 import { Helper } from "../cpu/helper-ids.js";
 import { SEGMENTS, Seg, X87 } from "../cpu/state.js";
-import { packRequest, REAL_MODE_IMAGE, type X87Request } from "../cpu/x87/operations.js";
+import { packRequest, REAL_MODE_IMAGE, type X87Request, X87Source } from "../cpu/x87/operations.js";
+import { shortcutNumber } from "../cpu/x87/shortcuts/index.js";
 import type { InstructionOptions, X86Declaration } from "./declaration.js";
 import { Vector, type X86Builder, x86 } from "./lifter.js";
 
@@ -68,8 +69,11 @@ export function operate(
   request: Partial<X87Request> & Pick<X87Request, "op">,
   x?: Value,
   y?: Value,
-): Value {
-  return b.ir.call(Helper.x87, packRequest({ ...request, length: b.d.length }), x, y);
+): void {
+  const packed = packRequest({ ...request, length: b.d.length });
+  const shortcut = shortcutNumber(request.op, request.source ?? X87Source.register);
+  if (shortcut === undefined) b.ir.call(Helper.x87, packed, x, y);
+  else b.ir.shortcut(shortcut, Helper.x87, packed, x, y);
 }
 
 /** As real mode has images. */

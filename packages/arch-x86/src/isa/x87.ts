@@ -1,4 +1,5 @@
 import { Gpr, X87 } from "../cpu/state.js";
+import { loadable } from "../cpu/x87/constants.js";
 import { X87Image, X87Op, X87Source } from "../cpu/x87/operations.js";
 import type { InstructionOptions, X86Declaration } from "./declaration.js";
 import { type X86Builder, x86 } from "./lifter.js";
@@ -61,13 +62,13 @@ const store =
     const address = b.address(0, true);
     b.probe(address, bytes);
     note(b, true);
-    const value = operate(b, { op, source, pops });
+    operate(b, { op, source, pops });
+    const value = b.ir.get(X87.result);
     if (bytes === 10) {
-      const high = operate(b, { op: X87Op.storeHigh });
       b.store(8, address, value);
-      b.store(2, b.i64.add(address, b.i64.const(8)), high);
+      b.store(2, b.i64.add(address, b.i64.const(8)), b.ir.get(X87.resultHigh));
     } else b.store(bytes, address, value);
-    operate(b, { op: X87Op.stored });
+    operate(b, { op: X87Op.stored, pops });
   };
 
 /** FCMOVcc: below, equal, below or equal, unordered, as condition codes; `negated`: not so. */
@@ -85,7 +86,8 @@ const compareFlags =
   (op: number, pops: number): Lift =>
   (b) => {
     note(b, false);
-    b.flags.explicit(operate(b, { op, register: b.d.rm & 7, pops }));
+    operate(b, { op, register: b.d.rm & 7, pops });
+    b.flags.explicit(b.ir.get(X87.result));
   };
 
 /** Environment (`whole` false) or state: sizes with operands of 16 bits, and otherwise. */
@@ -113,6 +115,20 @@ const restoreImage =
     const { kind, bytes } = image(b, whole);
     putImage(b, wholeAddress(b, bytes, false), bytes);
     operate(b, { op: X87Op.restoreImage, register: kind });
+  };
+
+/** FNCLEX: the exceptions, the stack fault, and their summary. */
+const clearExceptions: Lift = ({ ir, i32 }) =>
+  ir.set(X87.status, i32.and(ir.get(X87.status), i32.const(0x7f00)));
+
+/** A constant, which is given as rounded to nearest. */
+const constant =
+  (number: number): Lift =>
+  (b) => {
+    const { i64 } = b;
+    const { exponent, significand } = loadable(number, 0);
+    note(b, false);
+    operate(b, { op: X87Op.loadConstant, register: number }, i64.const(significand), i64.const(exponent));
   };
 
 const simple =
@@ -221,7 +237,7 @@ const transfers: readonly X86Declaration<X86Builder>[] = [
     waiting(`fcmovn${name} st, STi`, `DB /${reg}`, moveIf(code, true), REGISTER),
   ]),
   ...["fld1", "fldl2t", "fldl2e", "fldpi", "fldlg2", "fldln2", "fldz"].map((name, i) =>
-    waiting(name, `D9 ${hex(0xe8 + i)}`, onRegisters(X87Op.loadConstant)),
+    waiting(name, `D9 ${hex(0xe8 + i)}`, constant(i)),
   ),
 ];
 
@@ -265,7 +281,7 @@ const control: readonly X86Declaration<X86Builder>[] = [
   nonWaiting("fnstcw Mw", "D9 /7", (b) => b.write(0, b.i64.extend_i32_u(b.ir.get(X87.control)))),
   nonWaiting("fnstsw Mw", "DD /7", (b) => b.write(0, b.i64.extend_i32_u(b.ir.get(X87.status)))),
   nonWaiting("fnstsw ax", "DF E0", (b) => b.setGpr(Gpr.rax, 2, b.i64.extend_i32_u(b.ir.get(X87.status)))),
-  nonWaiting("fnclex", "DB E2", simple(X87Op.clearExceptions)),
+  nonWaiting("fnclex", "DB E2", clearExceptions),
   nonWaiting("fninit", "DB E3", simple(X87Op.initialize)),
   // Of coprocessors before the 80387.
   nonWaiting("fneni", "DB E0", nothing),

@@ -10,6 +10,7 @@ import { settleSimdExceptions } from "../cpu/simd-exceptions.js";
 import { GPR, Gpr, RFLAGS, x86Layout } from "../cpu/state.js";
 import { stringRun } from "../cpu/string-runs.js";
 import { X87Helpers } from "../cpu/x87/helpers.js";
+import { X87_SHORTCUTS } from "../cpu/x87/shortcuts/index.js";
 import { disassembleAt, liftInstruction } from "../isa/lift.js";
 import { userPrograms, userPrograms32 } from "./user-program.js";
 
@@ -132,10 +133,12 @@ function wide(low: number, high: number): bigint {
 export const runOnTier32 = tierExecutor(userPrograms32, {
   cpu: (core) => new UserCpu(core, USER_32),
   floatingPoint: FLOATING_POINT,
+  shortcuts: X87_SHORTCUTS,
 });
 
 /** Runs all cases in one go on one of the engine's execution tiers. */
 export const runOnTier = tierExecutor(userPrograms, {
   cpu: (core) => new UserCpu(core),
   floatingPoint: FLOATING_POINT,
+  shortcuts: X87_SHORTCUTS,
 });

@@ -1,3 +1,4 @@
+import type { Shortcuts } from "../core/shortcuts.js";
 import { emitSoftFloat } from "../softfloat/index.js";
 import type { PageWalker } from "../walk/page-walker.js";
 import { emitRefill } from "../walk/refill.js";
@@ -13,9 +14,17 @@ import { lookUp } from "./interpreter/look-up.js";
 import { type Handlers, type InterpreterPlan, Machine } from "./interpreter/machine.js";
 import { emitMulHigh } from "./interpreter/mul-high.js";
 import { addRegionHandler } from "./interpreter/regions.js";
+import { emitShortcutCalls } from "./interpreter/shortcuts.js";
 import { slowPath } from "./interpreter/slow-path.js";
 import { addContextHandlers } from "./interpreter/tlb.js";
 import { addVectorHandlers, emitVectors } from "./interpreter/vectors.js";
+
+/** What an architecture adds to the interpreter. */
+export interface InterpreterParts {
+  readonly floatingPoint?: FloatingPoint | undefined;
+  readonly pageWalker?: PageWalker | undefined;
+  readonly shortcuts?: Shortcuts | undefined;
+}
 
 /**
  * The cold tier: one function `run(block)`, a loop over a br_table with a handler per micro-op.
@@ -24,8 +33,7 @@ import { addVectorHandlers, emitVectors } from "./interpreter/vectors.js";
  */
 export function buildInterpreter(
   plan: InterpreterPlan,
-  floatingPoint?: FloatingPoint,
-  walker?: PageWalker,
+  { floatingPoint, pageWalker: walker, shortcuts }: InterpreterParts = {},
 ): Uint8Array<ArrayBuffer> {
   const module = new ModuleBuilder();
   module.importMemory("env", "memory", plan.memoryPages, plan.memoryPages, plan.sharedMemory);
@@ -45,7 +53,7 @@ export function buildInterpreter(
   addLoadStoreHandlers(handlers);
   addAtomicHandlers(handlers, emitCombine(module));
   addContextHandlers(handlers);
-  addHelperHandlers(handlers, helper);
+  addHelperHandlers(handlers, helper, shortcuts && emitShortcutCalls(module, shortcuts, plan.state));
   addJumpHandlers(handlers);
   addRegionHandler(handlers, module, regions);
   addVectorHandlers(handlers, emitVectors(module, plan.state));

@@ -158,6 +158,7 @@ const FLAGS_IN = microOp("flags_in");
 const CALL = microOp("call");
 const CALL_IF = microOp("call_if");
 const CALL_IF_ANY = microOp("call_if_any");
+const SHORTCUT = microOp("shortcut");
 const SELECT_CONTEXT = microOp("select_context");
 const SELECT_CODE = microOp("select_code");
 const POLL = microOp("poll");
@@ -298,6 +299,9 @@ export class Lowering {
         return i;
       case Op.callIf:
         this.callIf(n, i);
+        return i;
+      case Op.shortcut:
+        this.shortcut(n, i);
         return i;
       case Op.selectContext:
         this.emit(SELECT_CONTEXT, 0, this.operand(n.a as Node, i), 0, 0, 0);
@@ -481,6 +485,13 @@ export class Lowering {
     const b = this.operand(n.b as Node, i);
     const [op, what] = n.hi === 0 ? [CALL_IF, n.lo & 0xffffff] : [CALL_IF_ANY, n.lo | (n.hi << CALL_BITS)];
     this.exit(n, this.emit(op, E.accessValue, a, b, (n.sub << 24) | what, this.meta(n)));
+    this.forgetConstants();
+  }
+
+  private shortcut(n: Node, i: number): void {
+    const a = this.optional(n.a, i);
+    const b = this.optional(n.b, i);
+    this.exit(n, this.emit(SHORTCUT, n.hi, a, b, (n.sub << 24) | (n.lo & 0xffffff), this.meta(n)));
     this.forgetConstants();
   }
 

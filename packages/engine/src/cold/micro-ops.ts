@@ -94,6 +94,8 @@ const names: string[] = [
   "call_if",
   // If any of some bits is set: the bits stand above the constant, in its upper half.
   "call_if_any",
+  // With the number of the shortcut in d.
+  "shortcut",
   "select_context",
   "select_code",
   "flags_out",

@@ -6,7 +6,7 @@ import type { HostFloats } from "../hot/float-calls.js";
 import { hostFuses } from "../hot/host-fuses.js";
 import { HotTier } from "../hot/hot-tier.js";
 import type { RegionWatch } from "../listing/region-watch.js";
-import { resolvePolicy, type SoftFloatOptions } from "../softfloat/index.js";
+import { resolvePolicy } from "../softfloat/index.js";
 import { HOST_PAGE, HostPages } from "../tlb/host-pages.js";
 import { LookupTables } from "../tlb/lookup-tables.js";
 import { SoftTlb } from "../tlb/tlb.js";
@@ -14,6 +14,7 @@ import type { PageWalker } from "../walk/page-walker.js";
 import { WalkMemory } from "../walk/walk-memory.js";
 import { Core } from "./core.js";
 import type { Refill } from "./locate.js";
+import type { Shortcuts } from "./shortcuts.js";
 import { type EngineStatistics, Stopwatch } from "./statistics.js";
 
 /** A range of physical RAM: `size` bytes from a physical address lie at `offset` in host memory. */
@@ -52,6 +53,8 @@ export interface EngineOptions {
   readonly floatingPoint?: FloatingPoint;
   /** The architecture's page walk in WebAssembly; without it, JavaScript fills the TLB. */
   readonly pageWalker?: PageWalker;
+  /** The usual cases of helpers in WebAssembly. */
+  readonly shortcuts?: Shortcuts;
   /** Milliseconds by any monotonic clock: measures how long translation takes, and is asked for nothing else. */
   readonly now?: () => number;
 }
@@ -134,19 +137,14 @@ export class Engine {
       if (!this.hostPages.take(page, HOST_PAGE.writable)) return;
       for (const core of this.cores) core.tlb.protectHostPage(page * 4096);
     };
-    const interpreter = this.instantiate(options.floatingPoint);
+    const interpreter = this.instantiate(options);
     this.interpret = interpreter["run"] as (address: number) => number;
     this.refill = interpreter["refill"] as Refill | undefined;
     this.compiledCount = interpreter["compiled"] as WebAssembly.Global<"i64">;
     this.hot =
       options.tier === "cold"
         ? undefined
-        : this.createHotTier(
-            interpreter,
-            options.floatingPoint,
-            options.tier === "hot" ? EAGER_THRESHOLD : HOT_THRESHOLD,
-            options.now,
-          );
+        : this.createHotTier(interpreter, options, options.tier === "hot" ? EAGER_THRESHOLD : HOT_THRESHOLD);
     this.code.onKill = (block) => {
       this.lookup.dropBlock(block);
       this.hot?.killed(block);
@@ -240,9 +238,8 @@ export class Engine {
 
   private createHotTier(
     interpreter: WebAssembly.Exports,
-    rules: SoftFloatOptions | undefined,
+    { floatingPoint: rules, shortcuts, now }: EngineOptions,
     threshold: number,
-    now: (() => number) | undefined,
   ): HotTier {
     const { code, source, translator, memory, regions, memoryPages, sharedMemory, window, lookup } = this;
     code.hotThreshold = threshold;
@@ -255,6 +252,7 @@ export class Engine {
       interpreter,
       hostFloats: rules !== undefined && hostFloats,
       denormalFlag: rules !== undefined && resolvePolicy(rules).denormal === "operand",
+      shortcuts,
     };
     const hot = new HotTier({
       code,
@@ -271,7 +269,7 @@ export class Engine {
     return hot;
   }
 
-  private instantiate(floatingPoint?: FloatingPoint): WebAssembly.Exports {
+  private instantiate({ floatingPoint, pageWalker, shortcuts }: EngineOptions): WebAssembly.Exports {
     const { memoryPages, sharedMemory, hostPages } = this;
     const bytes = buildInterpreter(
       {
@@ -281,8 +279,7 @@ export class Engine {
         memoryPages,
         sharedMemory,
       },
-      floatingPoint,
-      this.walker,
+      { floatingPoint, pageWalker, shortcuts },
     );
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
       env: {

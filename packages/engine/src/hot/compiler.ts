@@ -1,4 +1,6 @@
+import { type Shortcuts, shortcutExport } from "../core/shortcuts.js";
 import { SOFT_FUNCTIONS } from "../ir/soft.js";
+import type { Field } from "../state/layout.js";
 import { ByteWriter } from "../wasm/bytes.js";
 import { VALTYPE_BYTE, type ValType } from "../wasm/opcodes.js";
 import { type FloatEmitter, NO_FLOATS } from "./float.js";
@@ -15,13 +17,22 @@ export interface HotImports {
   readonly interpreter: WebAssembly.Exports;
   /** Host floating point may stand in where it is exact. */
   readonly hostFloats: HostFloats | false;
+  /** What the interpreter has of them is exported. */
+  readonly shortcuts?: Shortcuts | undefined;
   /** The guest has a flag for denormal operands that are not flushed. */
   readonly denormalFlag: boolean;
 }
 
+/** How a region calls shortcuts. */
+export interface ShortcutCalls {
+  readonly fields: ReadonlySet<Field>;
+  /** Function index of number 0. */
+  readonly first: number;
+}
+
 /** Type 0 is that of regions. */
 export const REGION_TYPE = 0;
-/** Function 0 is the high product; the floating-point functions follow. */
+/** Function 0 is the high product; the floating-point functions and the shortcuts follow. */
 export const MUL_HIGH = 0;
 
 interface ImportedFunction {
@@ -35,6 +46,8 @@ export class HotModules {
   readonly float: FloatEmitter;
   private readonly imports: HotImports;
   private readonly functions: readonly ImportedFunction[];
+  /** How many of them are not shortcuts. */
+  private readonly firstShortcut: number;
   /** Globals that modules with floating point import, all of them i32. */
   private readonly globals: readonly string[];
 
@@ -54,6 +67,9 @@ export class HotModules {
       indexes[f.index] = functions.length;
       functions.push({ name, params: [...f.args, ...(rounds ? (["i32"] as const) : [])], result: f.result });
     }
+    this.firstShortcut = functions.length;
+    for (const name of imports.shortcuts?.names ?? [])
+      functions.push({ name: shortcutExport(name), params: ["i32", "i64", "i64"], result: "i32" });
     this.functions = functions;
     this.globals = ["flags", "modes"].filter((name) => name in imports.interpreter);
     this.float = floats
@@ -86,9 +102,17 @@ export class HotModules {
     return this.functionsFor(list).map(({ name }) => name);
   }
 
-  /** Imports cost time with every module, and few need the floating-point functions. */
+  /** What regions call; undefined without shortcuts. */
+  get shortcuts(): ShortcutCalls | undefined {
+    const { shortcuts } = this.imports;
+    return shortcuts && { fields: new Set(shortcuts.fields), first: this.firstShortcut };
+  }
+
+  /** Imports cost time with every module, and few need the floating-point functions, or even the shortcuts. */
   private functionsFor(list: readonly FunctionWriter[]): readonly ImportedFunction[] {
-    return list.some((code) => code.usesFloats) ? this.functions : this.functions.slice(0, 1);
+    const { functions, firstShortcut } = this;
+    if (list.some((code) => code.usesShortcuts)) return functions;
+    return functions.slice(0, list.some((code) => code.usesFloats) ? firstShortcut : 1);
   }
 
   /** A module of these functions. */

@@ -26,7 +26,7 @@ const words = new BigInt64Array(memory.buffer);
 const regions = new WebAssembly.Table({ element: "anyfunc", initial: 1 });
 const plan = { state: 4096, lookup: 65536, hostPages: 0, memoryPages: 4, sharedMemory: false };
 const interpreter = (rules: SoftFloatOptions): WebAssembly.Exports =>
-  new WebAssembly.Instance(new WebAssembly.Module(buildInterpreter(plan, rules)), {
+  new WebAssembly.Instance(new WebAssembly.Module(buildInterpreter(plan, { floatingPoint: rules })), {
     env: { memory, regions, access: () => 0, helper: () => 0 },
   }).exports;
 /** One NaN, no modes; and with all that can be switched. */

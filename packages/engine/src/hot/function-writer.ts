@@ -99,6 +99,8 @@ export class FunctionWriter {
   readonly out = new ByteWriter(CODE_BYTES);
   /** It uses the floating-point functions and flags. */
   usesFloats = false;
+  /** It calls shortcuts. */
+  usesShortcuts = false;
   /** Offsets of hinted branches in `out`, ascending, each with 1 if it is likely taken, else 0. */
   private readonly hints: { readonly at: number; readonly taken: 0 | 1 }[] = [];
   private readonly types: ValType[] = [];

@@ -91,7 +91,8 @@ export class HotTier {
     this.options = options;
     this.modules = new HotModules(options.imports);
     this.window = new Int32Array(options.imports.memory.buffer, options.state, ENGINE_STATE.temporaries >> 2);
-    this.grower = new RegionGrower(options.code, options.lookup, options.source, options.translator);
+    const { code, lookup, source, translator, imports } = options;
+    this.grower = new RegionGrower(code, lookup, source, translator, imports.shortcuts !== undefined);
   }
 
   get statistics(): HotStatistics {
@@ -200,6 +201,7 @@ export class HotTier {
       entryCopy: copy.address,
       regionType: REGION_TYPE,
       mulHigh: MUL_HIGH,
+      shortcuts: this.modules.shortcuts,
       unmerged: (b: Block) => this.unmerged.has(b),
       notes,
     };

@@ -58,11 +58,11 @@ const MAX_BLOCKS = 48;
 const COLD_FRACTION = 8;
 const MAX_RETURNS = 4;
 
-/** Operations that the hot tier leaves to the cold one, with the rest of their block. */
-function isLeftToCold(n: Node): boolean {
+/** Operations that the hot tier leaves to the cold one, with the rest of their block; `shortcuts`: there are any. */
+function isLeftToCold(n: Node, shortcuts: boolean): boolean {
   const { op } = n;
   if (op === Op.get || op === Op.set) return n.field?.offset === ENGINE_STATE.fpFlags;
-  return op === Op.call || op === Op.dispatch;
+  return op === Op.call || op === Op.dispatch || (op === Op.shortcut && !shortcuts);
 }
 
 const lastOf = ({ ir }: RegionBlock): Node => ir.nodes.at(-1) as Node;
@@ -84,10 +84,18 @@ export class RegionGrower {
   private readonly code: CodeStore;
   private readonly source: PageSource;
   private readonly translator: Translator;
-
+  private readonly shortcuts: boolean;
   private readonly targets: JumpTargets;
 
-  constructor(code: CodeStore, lookup: LookupTables, source: PageSource, translator: Translator) {
+  /** `shortcuts`: the engine has them. */
+  constructor(
+    code: CodeStore,
+    lookup: LookupTables,
+    source: PageSource,
+    translator: Translator,
+    shortcuts: boolean,
+  ) {
+    this.shortcuts = shortcuts;
     this.code = code;
     this.source = source;
     this.translator = translator;
@@ -161,7 +169,7 @@ export class RegionGrower {
     let hasFloats = false;
     for (const n of ir.nodes) {
       if (n.op === Op.fp) hasFloats = true;
-      if (!isLeftToCold(n)) continue;
+      if (!isLeftToCold(n, this.shortcuts)) continue;
       stop = n.insn;
       break;
     }

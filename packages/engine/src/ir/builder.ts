@@ -243,6 +243,19 @@ export class IrBuilder {
     n.lo = constant;
   }
 
+  /**
+   * Have a shortcut (`EngineOptions.shortcuts`) do what a helper does, or the helper if it cannot, with up to two i64
+   * values and a 24-bit constant. There is no result: it is in a state field. Nothing may have been set by this
+   * instruction yet, and the helper writes no fields but those of the shortcuts, or does not answer `Status.next`.
+   */
+  shortcut(shortcut: number, helper: number, constant: number, a?: Value, b?: Value): void {
+    const n = this.emit(Op.shortcut, a ?? null, b ?? null, null);
+    this.known.clear();
+    n.sub = helper;
+    n.lo = constant;
+    n.hi = shortcut;
+  }
+
   /** Loads and stores from here on use the data context of the core with that i32 index, 0..3 (`CoreApi.setDataContexts`). */
   selectContext(which: Value): void {
     this.emit(Op.selectContext, which, null, null);

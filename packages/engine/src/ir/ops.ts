@@ -149,6 +149,11 @@ export const Op = {
    * the hot tier does the instruction again in the cold one when the condition holds.
    */
   callIf: define("call_if", "exit", "void", 2),
+  /**
+   * Call of a shortcut, whose number is in `hi`, and of the registered helper if it did nothing. What its instruction
+   * writes stands behind it, but for stores: the hot tier does the instruction again in the cold one if it did nothing.
+   */
+  shortcut: define("shortcut", "exit", "void", 2),
   /** Loads and stores go on in one of the core's data contexts: the i32 0..3. */
   selectContext: define("select_context", "state", "void", 1),
   /** The jump that follows, which is indirect, leads to code in one of the core's code contexts: the i32 0 or 1. */

@@ -56,6 +56,8 @@ export function printNode(n: Node, page?: bigint): string {
     case Op.call:
     case Op.callIf:
       return `${name} ${n.sub} (0x${n.lo.toString(16)})`;
+    case Op.shortcut:
+      return `${name} ${n.hi} or ${n.sub} (0x${n.lo.toString(16)})`;
     case Op.poll:
       return `poll ${n.field?.name} ${at(n.lo)}`;
     case Op.jump:

@@ -67,7 +67,10 @@ export function verify(block: IrBlock): void {
     for (const operand of [n.a, n.b, n.c])
       if (operand !== null && !seen.has(operand)) fail("an operand is not defined before its use");
     checkTypes(n, fail);
-    if (n.op === Op.callIf && block.nodes.some((o, k) => k < i && o.insn === n.insn && WRITES.has(o.op)))
+    const repeats = n.op === Op.callIf || n.op === Op.shortcut;
+    // A shortcut may have something to do when its instruction has stored: that would be stored again.
+    const writes = (o: Node) => WRITES.has(o.op) && !(n.op === Op.shortcut && o.op === Op.store);
+    if (repeats && block.nodes.some((o, k) => k < i && o.insn === n.insn && writes(o)))
       fail("its instruction has written something already");
     if (n.op === Op.selectCode && block.nodes.at(-1)?.op !== Op.jumpIndirect)
       fail("no indirect jump follows");

@@ -37,7 +37,7 @@ export function removeDeadWrites(block: IrBlock): void {
       since[slot] = epoch;
     } else if (op === Op.get) {
       if (n.uses > 0) since[(n.field as Field).offset >> 3] = 0;
-    } else if (op === Op.call || op === Op.callIf || IS_END[op]) {
+    } else if (op === Op.call || op === Op.callIf || op === Op.shortcut || IS_END[op]) {
       // Helpers, and whatever comes behind the block, may read anything.
       epoch++;
       exitCount = 0;

@@ -87,6 +87,7 @@ export interface FlatUser {
 export interface FlatUserOptions {
   readonly cpu: (core: Core) => FlatUserCpu;
   readonly floatingPoint: NonNullable<EngineOptions["floatingPoint"]>;
+  readonly shortcuts?: NonNullable<EngineOptions["shortcuts"]>;
   readonly tier?: Tier;
   /** A small arena has little room for code. */
   readonly arenaSize?: number;
@@ -95,7 +96,7 @@ export interface FlatUserOptions {
 /** Load a program. Throws a RangeError if it is too large for the memory. */
 export function createFlatUser(
   { image, base }: FlatProgram,
-  { cpu, floatingPoint, tier = "auto", arenaSize = ARENA }: FlatUserOptions,
+  { cpu, floatingPoint, shortcuts, tier = "auto", arenaSize = ARENA }: FlatUserOptions,
 ): FlatUser {
   const pages = (ARENA + RAM) / PAGE;
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
@@ -104,6 +105,7 @@ export function createFlatUser(
     arena: { offset: 0, size: arenaSize },
     ram: { ramOffset: (physical) => (physical < RAM ? ARENA + physical : -1) },
     floatingPoint,
+    ...(shortcuts !== undefined && { shortcuts }),
     tier,
   });
   if (base + image.length > RAM) throw new RangeError("too many cases for the memory");

@@ -323,6 +323,9 @@ class Evaluation {
       case Op.callIf:
         if (this.of(n.a) !== 0n) machine.call(n.sub, n.lo, this.of(n.a), this.of(n.b));
         return 0n;
+      case Op.shortcut:
+        machine.call(n.sub, n.lo, this.of(n.a), this.of(n.b));
+        return 0n;
       case Op.selectContext:
       case Op.selectCode:
         // Memory is flat here.

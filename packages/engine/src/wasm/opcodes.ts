@@ -99,7 +99,12 @@ export const FLOAT_BASE = {
 /** Conversions: opcode, operand type. The result type is the namespace the function is found in. */
 export const CONVERSIONS = {
   i32: { wrap_i64: [0xa7, "i64"], reinterpret_f32: [0xbc, "f32"] },
-  i64: { extend_i32_s: [0xac, "i32"], extend_i32_u: [0xad, "i32"], reinterpret_f64: [0xbd, "f64"] },
+  i64: {
+    extend_i32_s: [0xac, "i32"],
+    extend_i32_u: [0xad, "i32"],
+    trunc_f64_s: [0xb0, "f64"],
+    reinterpret_f64: [0xbd, "f64"],
+  },
   f32: {
     convert_i32_s: [0xb2, "i32"],
     convert_i32_u: [0xb3, "i32"],

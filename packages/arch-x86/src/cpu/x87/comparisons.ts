@@ -75,7 +75,8 @@ export function compareFlags(
     if (order !== undefined) flags = order === 0 ? FLAGS_EQUAL : order < 0 ? FLAGS_LESS : 0;
   }
   for (let i = 0; i < pops; i++) stack.pop();
-  return { value: BigInt(flags), ended: false };
+  x87.give(BigInt(flags));
+  return DONE;
 }
 
 export function examine(x87: Execution): Outcome {

@@ -1,3 +1,4 @@
+import { X87 } from "../state.js";
 import { DOUBLE, fromDecimal, fromExtended, fromInteger, isDenormal, SINGLE, widen } from "./formats.js";
 import { type Float80, isNaN80, kindOf } from "./number.js";
 import { type X87Request, X87Source } from "./operations.js";
@@ -6,20 +7,14 @@ import { RegisterStack, StatusBit, type X87Core } from "./stack.js";
 
 const { c1: C1 } = StatusBit;
 
-/** What an operation gives. */
-export interface Outcome {
-  /** 64 bits for the lifter. */
-  readonly value: bigint;
-  /** The instruction is over: an exception that is not masked keeps its result from being delivered. */
-  readonly ended: boolean;
-}
+/** How an operation went: with "ended", an exception that is not masked keeps the instruction from going on. */
+export type Outcome = "done" | "ended";
 
-export const DONE: Outcome = { value: 0n, ended: false };
-export const ENDED: Outcome = { value: 0n, ended: true };
+export const DONE: Outcome = "done";
+export const ENDED: Outcome = "ended";
 
 /** A store that waits for its memory. */
 export interface PendingStore {
-  readonly value: bigint;
   readonly env: Environment;
   readonly pops: number;
 }
@@ -27,7 +22,7 @@ export interface PendingStore {
 /** What instructions of the floating-point unit have in common: operands, exceptions, the delivery of results. */
 export class Execution {
   readonly stack: RegisterStack;
-  pending: PendingStore = { value: 0n, env: new Environment(0x37f), pops: 0 };
+  pending: PendingStore = { env: new Environment(0x37f), pops: 0 };
   /** Raised by the conversion of a memory operand. */
   private readonly conversion = new Environment(0x37f);
 
@@ -92,6 +87,13 @@ export class Execution {
     conversion.flags = 0;
     if ((env.flags & (Exception.invalid | Exception.zeroDivide)) !== 0) return;
     if (!isNaN80(kindOf(other))) env.raise(raised);
+  }
+
+  /** Give the instruction a value of up to 80 bits. */
+  give(value: bigint): void {
+    const { core } = this.stack;
+    core.setBig(X87.result, BigInt.asUintN(64, value));
+    core.setBig(X87.resultHigh, value >> 64n);
   }
 
   deliver(target: number, value: Float80, pops: number): void {

@@ -4,7 +4,6 @@ import { Helper } from "../helper-ids.js";
 import type { ErrorLines } from "./error-lines.js";
 import { X87Images } from "./images.js";
 import { Component, unpackRequest, X87Op } from "./operations.js";
-import { QuickX87 } from "./quick.js";
 import type { X87Core } from "./stack.js";
 import { X87Unit } from "./unit.js";
 
@@ -25,13 +24,11 @@ export interface X87Host {
 export class X87Helpers {
   readonly unit: X87Unit;
   private readonly host: X87Host;
-  private readonly quick: QuickX87;
   private readonly images: X87Images;
 
   constructor(host: X87Host) {
     this.host = host;
     this.unit = new X87Unit(host.core);
-    this.quick = new QuickX87(host.core);
     this.images = new X87Images(this.unit.stack);
   }
 
@@ -40,7 +37,6 @@ export class X87Helpers {
     const { images } = this;
     switch (id) {
       case Helper.x87:
-        if (this.quick.run(constant, aLo, aHi)) return Status.next;
         return this.operate(constant, wide(aLo, aHi), wide(bLo, bHi));
       case Helper.x87ImageWord:
         return this.imageWord(constant & 15, constant >> 4);
@@ -88,9 +84,9 @@ export class X87Helpers {
         images.saved(request.register);
         return this.settled();
     }
-    const { value, ended } = this.unit.run(request, a, b);
+    const outcome = this.unit.run(request, a, b);
     this.host.floatErrors?.settle();
-    return ended ? this.host.skip(request.length) : this.give(value);
+    return outcome === "ended" ? this.host.skip(request.length) : Status.next;
   }
 
   private settled(): typeof Status.next {

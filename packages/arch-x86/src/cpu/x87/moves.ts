@@ -1,3 +1,4 @@
+import { X87 } from "../state.js";
 import { loadable } from "./constants.js";
 import { DONE, ENDED, type Execution, type Outcome } from "./execution.js";
 import { DOUBLE, narrow, SINGLE, toDecimal, toExtended, toInteger } from "./formats.js";
@@ -101,8 +102,12 @@ export function store(
     x = INDEFINITE;
   }
   const value = formatted(env, x, source, truncate);
-  x87.pending = { value: value ?? 0n, env, pops };
-  if (value !== undefined && !env.blocked) return { value: BigInt.asUintN(64, value), ended: false };
+  x87.pending = { env, pops };
+  stack.core.set(X87.storing, 0, 0);
+  if (value !== undefined && !env.blocked) {
+    x87.give(value);
+    return DONE;
+  }
   if ((env.flags & Exception.stackFault) !== 0) stack.setCodes(C1, 0);
   x87.settle(env);
   return ENDED;

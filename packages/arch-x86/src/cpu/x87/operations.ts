@@ -9,21 +9,19 @@ export const X87Op = {
   subtractReversed: 5,
   divide: 6,
   divideReversed: 7,
-  /** FUCOM; FCOMI and FUCOMI, which give RFLAGS. */
+  /** FUCOM; FCOMI and FUCOMI, which give RFLAGS in X87.result. */
   compareQuiet: 8,
   compareFlags: 9,
   compareFlagsQuiet: 10,
-  /** Push a memory operand, a constant by its number, a register. */
+  /** Push a memory operand, a constant by its number (in `a` and `b` as rounded to nearest), a register. */
   load: 11,
   loadConstant: 12,
   loadRegister: 13,
   storeRegister: 14,
-  /** The low 64 bits of what a store is to store; nothing changes yet. */
+  /** What a store is to store (X87.result, X87.resultHigh); nothing else changes yet. */
   store: 15,
   /** The same, truncated: FISTTP. */
   storeTruncated: 16,
-  /** The other 16 bits. */
-  storeHigh: 17,
   /** It is stored: raise exceptions, pop. */
   stored: 18,
   exchange: 19,
@@ -51,7 +49,6 @@ export const X87Op = {
   decrement: 40,
   free: 41,
   initialize: 42,
-  clearExceptions: 43,
   loadControl: 44,
   /** Take an image in (`X87Image`, in the register's place). */
   restoreImage: 45,

@@ -80,8 +80,6 @@ export class X87Unit {
       case X87Op.store:
       case X87Op.storeTruncated:
         return store(x87, env, request, op === X87Op.storeTruncated);
-      case X87Op.storeHigh:
-        return { value: x87.pending.value >> 64n, ended: false };
       case X87Op.stored:
         return stored(x87);
       case X87Op.exchange:
@@ -123,9 +121,6 @@ export class X87Unit {
         stack.free(register);
         stack.setCodes(C1, 0);
         if (pops !== 0) stack.pop();
-        break;
-      case X87Op.clearExceptions:
-        stack.status &= 0x7f00;
         break;
       case X87Op.loadControl:
         this.setControl(Number(a & 0xffffn));

@@ -11,6 +11,7 @@ import {
 import { createCpu as createProcessor, X86_FLOATING_POINT } from "../../cpu/create-cpu.js";
 import type { EntryState } from "../../cpu/entry.js";
 import { X86_PAGE_WALKER } from "../../cpu/page-walker.js";
+import { X87_SHORTCUTS } from "../../cpu/x87/shortcuts/index.js";
 import type { X86GuestVCpu } from "../../hypervisor/guest-vcpu.js";
 import { X86PerCpu } from "../../hypervisor/per-cpu.js";
 import { ApicBus } from "../../interrupts/apic-bus.js";
@@ -40,9 +41,9 @@ export type X86Vm = Vm<X86GuestVCpu>;
 /** A new host with deterministic time of 10 ns an instruction, or another clock. */
 export function createRig(clock?: Clock, tier: Tier = "auto"): Rig {
   // The reference does all in JavaScript.
-  const walker = tier !== "cold" && { pageWalker: X86_PAGE_WALKER };
+  const additions = tier !== "cold" && { pageWalker: X86_PAGE_WALKER, shortcuts: X87_SHORTCUTS };
   return makeRig(
-    (parts) => new Engine({ ...parts, floatingPoint: X86_FLOATING_POINT, tier, ...walker }),
+    (parts) => new Engine({ ...parts, floatingPoint: X86_FLOATING_POINT, tier, ...additions }),
     clock,
   );
 }

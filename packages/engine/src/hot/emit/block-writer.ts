@@ -9,6 +9,7 @@ import type { Exits } from "./exits.js";
 import { findLastUses, NO_LOCAL, READ_NOW } from "./last-uses.js";
 import { selectCode } from "./links.js";
 import type { Memory } from "./memory.js";
+import { ShortcutWriter } from "./shortcuts.js";
 import type { Values } from "./values.js";
 
 /** Writes what blocks do, up to their ends. */
@@ -18,6 +19,7 @@ export class BlockWriter {
   private readonly exits: Exits;
   private readonly memory: Memory;
   private readonly floats: RegionFloats | undefined;
+  private readonly shortcuts: ShortcutWriter;
 
   /** `floats` is there if the region has floating-point operations. */
   constructor(
@@ -32,6 +34,7 @@ export class BlockWriter {
     this.exits = exits;
     this.memory = memory;
     this.floats = floats;
+    this.shortcuts = new ShortcutWriter(emission, values, exits);
   }
 
   /** Charge the block, and write its instructions; what its end needs is left in `values`. */
@@ -44,7 +47,7 @@ export class BlockWriter {
     w.op(W.i32Sub);
     w.set(locals.budget);
     this.values.begin(block.delta);
-    const count = findLastUses(block);
+    const count = findLastUses(block, emission.plan.shortcuts?.fields);
     for (let i = 0; i < count; i++) {
       emission.place(block, (nodes[i] as Node).insn);
       i = this.node(block, nodes, i);
@@ -62,6 +65,10 @@ export class BlockWriter {
           this.values.save(n);
         return i;
       case "exit":
+        if (n.op === Op.shortcut) {
+          this.shortcuts.write(block, n);
+          return i;
+        }
         if (n.op !== Op.callIf) return this.memory.access(block, nodes, i);
         this.values.push(n.a as Node);
         this.exits.resumeIf(block, n);

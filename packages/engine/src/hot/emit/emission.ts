@@ -1,6 +1,7 @@
 import type { Block } from "../../code/block.js";
 import type { CodeStore } from "../../code/store.js";
 import type { Field } from "../../state/layout.js";
+import type { ShortcutCalls } from "../compiler.js";
 import { FunctionWriter, W } from "../function-writer.js";
 import type { RegionNotes } from "../notes.js";
 import type { RegionBlock } from "../region.js";
@@ -20,6 +21,7 @@ export interface EmitPlan {
   readonly regionType: number;
   /** Function index of the unsigned high product. */
   readonly mulHigh: number;
+  readonly shortcuts: ShortcutCalls | undefined;
   /** Filled in for those who want to read the code. */
   readonly notes?: RegionNotes | undefined;
 }

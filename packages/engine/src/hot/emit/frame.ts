@@ -77,5 +77,5 @@ const STORES = {
   f64: W.f64Store,
   v128: W.v128Store,
 } as const;
-const loadOf = (type: ValType): number => LOADS[type];
-const storeOf = (type: ValType): number => STORES[type];
+export const loadOf = (type: ValType): number => LOADS[type];
+export const storeOf = (type: ValType): number => STORES[type];

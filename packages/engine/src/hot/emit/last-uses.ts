@@ -8,11 +8,13 @@ export const NO_LOCAL = -1;
 /** Slot of a `get` that has to be read where it stands, since its field changes before the value is used. */
 export const READ_NOW = -2;
 
+const NO_FIELDS: ReadonlySet<Field> = new Set();
+
 /**
  * Find for every value of a block where it is needed last: a value used once is computed where it is used, and so
- * are the values in it. Gives the number of nodes to write.
+ * are the values in it. Gives the number of nodes to write. Shortcuts may set the fields named.
  */
-export function findLastUses({ ir: { nodes }, stop }: RegionBlock): number {
+export function findLastUses({ ir: { nodes }, stop }: RegionBlock, shortcutFields = NO_FIELDS): number {
   let count = nodes.length;
   while (stop >= 0 && count > 0 && (nodes[count - 1] as Node).insn >= stop) count--;
   for (let i = 0; i < count; i++) {
@@ -30,6 +32,7 @@ export function findLastUses({ ir: { nodes }, stop }: RegionBlock): number {
       continue;
     }
     if (n.op === Op.set) nextSet.set(n.field as Field, i);
+    else if (n.op === Op.shortcut) for (const field of shortcutFields) nextSet.set(field, i);
     else if (opInfo(n.op).effect === "pure") {
       if (n.last < 0) continue;
       if (n.uses === 1) at = n.last;

@@ -12,6 +12,7 @@ import {
   X86_PAGE_WALKER,
   type X86GuestVCpu,
   X86PerCpu,
+  X87_SHORTCUTS,
 } from "@hypercraft/arch-x86";
 import type { DeviceBus, Engine } from "@hypercraft/engine";
 import { guestPhysAddr, PerCpuArea, type TimerQueue } from "@hypercraft/hypercraft";
@@ -26,7 +27,11 @@ import {
 } from "../virt/engine.js";
 
 const RESET_ENTRY = guestPhysAddr(0xffff_fff0);
-const RULES: EngineRules = { floatingPoint: X86_FLOATING_POINT, pageWalker: X86_PAGE_WALKER };
+const RULES: EngineRules = {
+  floatingPoint: X86_FLOATING_POINT,
+  pageWalker: X86_PAGE_WALKER,
+  shortcuts: X87_SHORTCUTS,
+};
 
 /** What the processors of a PC share. */
 export interface CpuSurroundings {

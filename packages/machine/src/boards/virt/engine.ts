@@ -22,7 +22,7 @@ export interface CpuWiring {
 }
 
 /** What an architecture tells the engine. */
-export type EngineRules = Pick<EngineOptions, "floatingPoint" | "pageWalker">;
+export type EngineRules = Pick<EngineOptions, "floatingPoint" | "pageWalker" | "shortcuts">;
 
 /** An engine for CPUs that own the board: their RAM is the bus's. */
 export function bareEngine(wiring: CpuWiring, rules: EngineRules): Engine {

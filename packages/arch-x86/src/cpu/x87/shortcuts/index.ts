@@ -1,0 +1,121 @@
+import { type Field, type Shortcuts, wasm } from "@hypercraft/engine";
+import { X87 } from "../../state.js";
+import { X87Op, X87Source } from "../operations.js";
+import { type Arithmetic, product, quotient, squareRoot, sum } from "./arithmetic.js";
+import { compareCodes, compareFlags, register, zero } from "./comparisons.js";
+import { Frame, type Operand } from "./frame.js";
+import { double, int16, int32, int64, type Source, single } from "./memory-operands.js";
+import {
+  absolute,
+  changeSign,
+  examine,
+  exchange,
+  load,
+  loadConstant,
+  loadControl,
+  loadExtended,
+  loadRegister,
+  moveIf,
+  negated,
+  storeRegister,
+} from "./moves.js";
+import { arithmeticOn } from "./operands.js";
+import { DOUBLE, roundToInteger, SINGLE, stored, storeExtended, storeFloat, storeInteger } from "./stores.js";
+
+// What programs do with the floating-point unit nearly always, in WebAssembly: normal numbers and zeros, results that
+// are neither denormal nor infinite, by all rounding and precision controls, with all exceptions masked; no register
+// empty or full at the wrong time. Whatever is not of this kind is left to unit.ts, which knows all of the manual.
+
+/** Writes a function's body: it gives up before it has changed anything, or ends it. */
+type Body = (frame: Frame) => wasm.Expr;
+
+const MEMORY: readonly (readonly [source: number, read: Source])[] = [
+  [X87Source.single, single],
+  [X87Source.double, double],
+  [X87Source.int16, int16],
+  [X87Source.int32, int32],
+];
+
+const reversed =
+  (arithmetic: Arithmetic): Arithmetic =>
+  (frame, x: Operand, y: Operand, place) =>
+    arithmetic(frame, y, x, place);
+
+const ARITHMETIC: readonly (readonly [op: number, arithmetic: Arithmetic])[] = [
+  [X87Op.add, sum(false, false)],
+  [X87Op.multiply, product],
+  [X87Op.subtract, sum(false, true)],
+  [X87Op.subtractReversed, sum(true, false)],
+  [X87Op.divide, quotient],
+  [X87Op.divideReversed, reversed(quotient)],
+];
+
+const { register: REGISTER } = X87Source;
+const COMPARISONS: readonly (readonly [source: number, read: Source])[] = [[REGISTER, register], ...MEMORY];
+
+/** By operation and source. */
+const BODIES: readonly (readonly [op: number, source: number, body: Body])[] = [
+  ...ARITHMETIC.flatMap(([op, arithmetic]) =>
+    [[REGISTER, undefined] as const, ...MEMORY].map(
+      ([source, read]) => [op, source, arithmeticOn(arithmetic, read)] as const,
+    ),
+  ),
+  ...COMPARISONS.map(([source, read]) => [X87Op.compare, source, compareCodes(read)] as const),
+  [X87Op.compareQuiet, REGISTER, compareCodes(register)],
+  [X87Op.compareFlags, REGISTER, compareFlags],
+  [X87Op.compareFlagsQuiet, REGISTER, compareFlags],
+  [X87Op.test, REGISTER, compareCodes(zero)],
+  [X87Op.examine, REGISTER, examine],
+  ...[...MEMORY, [X87Source.int64, int64] as const].map(
+    ([source, read]) => [X87Op.load, source, load(read)] as const,
+  ),
+  [X87Op.load, X87Source.extended, loadExtended],
+  [X87Op.loadConstant, REGISTER, loadConstant],
+  [X87Op.loadRegister, REGISTER, loadRegister],
+  [X87Op.storeRegister, REGISTER, storeRegister],
+  [X87Op.exchange, REGISTER, exchange],
+  [X87Op.moveIf, REGISTER, moveIf],
+  [X87Op.changeSign, REGISTER, changeSign(negated)],
+  [X87Op.absolute, REGISTER, changeSign(absolute)],
+  [X87Op.squareRoot, REGISTER, squareRoot],
+  [X87Op.roundToInteger, REGISTER, roundToInteger],
+  [X87Op.store, X87Source.single, storeFloat(SINGLE)],
+  [X87Op.store, X87Source.double, storeFloat(DOUBLE)],
+  [X87Op.store, X87Source.extended, storeExtended],
+  [X87Op.store, X87Source.int16, storeInteger(16, false)],
+  [X87Op.store, X87Source.int32, storeInteger(32, false)],
+  [X87Op.store, X87Source.int64, storeInteger(64, false)],
+  [X87Op.storeTruncated, X87Source.int16, storeInteger(16, true)],
+  [X87Op.storeTruncated, X87Source.int32, storeInteger(32, true)],
+  [X87Op.storeTruncated, X87Source.int64, storeInteger(64, true)],
+  [X87Op.stored, REGISTER, stored],
+  [X87Op.loadControl, REGISTER, loadControl],
+];
+
+const nameIn = (names: Readonly<Record<string, number>>, value: number): string =>
+  Object.keys(names).find((name) => names[name] === value) as string;
+
+const key = (op: number, source: number): number => (op << 3) | source;
+const NUMBERS = new Map(BODIES.map(([op, source], number) => [key(op, source), number]));
+
+/** Number of the shortcut of an operation; undefined if it has none. */
+export const shortcutNumber = (op: number, source: number): number | undefined =>
+  NUMBERS.get(key(op, source));
+
+const FIELDS: readonly Field[] = [
+  ...X87.significand,
+  ...X87.exponent,
+  ...[X87.control, X87.status, X87.used, X87.result, X87.resultHigh, X87.storing],
+];
+
+export const X87_SHORTCUTS: Shortcuts = {
+  names: BODIES.map(([op, source]) => `${nameIn(X87Op, op)}.${nameIn(X87Source, source)}`),
+  fields: FIELDS,
+  emit: (module, state) =>
+    BODIES.map(([op, source, body]) => {
+      const f = module.func(`x87.${op}.${source}`, ["i32", "i64", "i64"], "i32");
+      const frame = new Frame(f, state);
+      const written = body(frame);
+      return f.body(frame.begin(), written, wasm.unreachable());
+    }),
+};
