@@ -113,7 +113,7 @@ const SPECIAL_32 = [0, 1, 0x7f_ffff, 0x80_0000, 0x7f80_0000, 0x7f80_0001, 0x7fc0
 );
 
 /** Eight bytes of memory: a double, two singles, integers. */
-function number64(prng: Prng): bigint {
+export function number64(prng: Prng): bigint {
   const single = () =>
     prng.oneIn(3)
       ? (prng.pick(SPECIAL_32) as bigint) | (prng.oneIn(2) ? 0x8000_0000n : 0n)

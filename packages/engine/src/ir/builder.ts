@@ -245,8 +245,9 @@ export class IrBuilder {
 
   /**
    * Have a shortcut (`EngineOptions.shortcuts`) do what a helper does, or the helper if it cannot, with up to two i64
-   * values and a 24-bit constant. There is no result: it is in a state field. Nothing may have been set by this
-   * instruction yet, and the helper writes no fields but those of the shortcuts, or does not answer `Status.next`.
+   * values and a 24-bit constant. There is no result: it is in a state field. What a `get` gave before is not to be used
+   * behind it. Where it is compiled and gives up, the instruction is done again from its start in the cold tier: what it
+   * has set or stored by then has to come out the same, and must change nothing about what it does.
    */
   shortcut(shortcut: number, helper: number, constant: number, a?: Value, b?: Value): void {
     const n = this.emit(Op.shortcut, a ?? null, b ?? null, null);

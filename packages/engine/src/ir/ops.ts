@@ -150,8 +150,8 @@ export const Op = {
    */
   callIf: define("call_if", "exit", "void", 2),
   /**
-   * Call of a shortcut, whose number is in `hi`, and of the registered helper if it did nothing. What its instruction
-   * writes stands behind it, but for stores: the hot tier does the instruction again in the cold one if it did nothing.
+   * Call of a shortcut, whose number is in `hi`, and of the registered helper if it did nothing: then the hot tier does
+   * the instruction again in the cold one.
    */
   shortcut: define("shortcut", "exit", "void", 2),
   /** Loads and stores go on in one of the core's data contexts: the i32 0..3. */

@@ -68,8 +68,9 @@ export function verify(block: IrBlock): void {
       if (operand !== null && !seen.has(operand)) fail("an operand is not defined before its use");
     checkTypes(n, fail);
     const repeats = n.op === Op.callIf || n.op === Op.shortcut;
-    // A shortcut may have something to do when its instruction has stored: that would be stored again.
-    const writes = (o: Node) => WRITES.has(o.op) && !(n.op === Op.shortcut && o.op === Op.store);
+    // In front of a shortcut, what is written can be written again.
+    const again = (o: Node) => n.op === Op.shortcut && (o.op === Op.store || o.op === Op.set);
+    const writes = (o: Node) => WRITES.has(o.op) && !again(o);
     if (repeats && block.nodes.some((o, k) => k < i && o.insn === n.insn && writes(o)))
       fail("its instruction has written something already");
     if (n.op === Op.selectCode && block.nodes.at(-1)?.op !== Op.jumpIndirect)

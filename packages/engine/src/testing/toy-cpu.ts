@@ -7,8 +7,10 @@ import {
   Translated,
   type Translation,
 } from "../core/guest-cpu.js";
+import type { Shortcuts } from "../core/shortcuts.js";
 import type { IrBuilder } from "../ir/builder.js";
-import { StateLayout } from "../state/layout.js";
+import { type Field, StateLayout } from "../state/layout.js";
+import { i32, i64, ret, when } from "../wasm/index.js";
 
 // A tiny instruction set that exercises every path of the engine without being any real one.
 // Instructions are 4 bytes: operation, d, a, immediate (signed) or register b.
@@ -46,6 +48,8 @@ export const Toy = {
   enter: 19,
   /** d becomes the mode of code. */
   mode: 20,
+  /** r14 += `a`, by a helper or its shortcut (`TOY_SHORTCUTS`); d = r14 + imm. */
+  accumulate: 21,
 } as const;
 
 /** What the helper of `guard` does. */
@@ -67,7 +71,26 @@ export function toy(op: keyof typeof Toy, d = 0, a = 0, imm = 0): number {
   return Toy[op] | (d << 8) | (a << 16) | ((imm & 0xff) << 24);
 }
 
-const Helpers = { halt: 1, count: 2, guard: 3 };
+const Helpers = { halt: 1, count: 2, guard: 3, accumulate: 4 };
+
+const TOTAL = 14;
+
+/** What the helper of `accumulate` does with even numbers. */
+export const TOY_SHORTCUTS: Shortcuts = {
+  names: ["accumulate"],
+  fields: [toyRegisters[TOTAL] as Field],
+  emit(module, state) {
+    const f = module.func("accumulate", ["i32", "i64", "i64"], "i32");
+    const at = state + (toyRegisters[TOTAL] as Field).offset;
+    return [
+      f.body(
+        when(i64.ne(i64.and(f.arg(1), 1), 0), [ret(i32.const(0))]),
+        i64.store(0, i64.add(i64.load(0, at), f.arg(1)), at),
+        i32.const(1),
+      ),
+    ];
+  },
+};
 
 /** Bytes from here on are a device whose reads give the address, and whose writes are recorded. */
 export const TOY_DEVICE = 0x10_0000;
@@ -85,6 +108,8 @@ export class ToyCpu implements GuestCpu {
   readonly interrupts: number[] = [];
   /** Modes of code by context. */
   readonly modes = [0, 0];
+  /** Calls of the helper of `accumulate`. */
+  accumulated = 0;
 
   constructor(core: Core) {
     this.core = core;
@@ -168,6 +193,10 @@ export class ToyCpu implements GuestCpu {
       case Toy.poll:
         b.poll(offset + 4, toyWaiting);
         break;
+      case Toy.accumulate:
+        b.shortcut(0, Helpers.accumulate, 0, r(a));
+        set(d, b.i64.add(r(TOTAL), b.i64.const(imm)));
+        break;
       default:
         b.call(Helpers.halt, 0);
         b.dispatch(offset + 4);
@@ -248,7 +277,13 @@ export class ToyCpu implements GuestCpu {
     return Status.next;
   }
 
-  helper(id: number, constant: number, _aLo: number, _aHi: number, bLo: number, bHi: number): Status {
+  helper(id: number, constant: number, aLo: number, aHi: number, bLo: number, bHi: number): Status {
+    if (id === Helpers.accumulate) {
+      const total = toyRegisters[TOTAL] as never;
+      this.core.setBig(total, this.core.big(total) + ((BigInt(aHi) << 32n) | BigInt(aLo >>> 0)));
+      this.accumulated++;
+      return Status.next;
+    }
     if (id === Helpers.guard) return this.guard(constant, (BigInt(bHi) << 32n) | BigInt(bLo >>> 0));
     if (id === Helpers.count) {
       this.core.setResult(this.core.instructions(), 0);

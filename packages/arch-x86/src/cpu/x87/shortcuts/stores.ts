@@ -130,7 +130,7 @@ export const storeInteger =
       giveUpIf(i64.gt_u(wide.high, i64.add(sign, largest))),
       give(
         frame,
-        i64.sub(i64.xor(wide.high, i64.sub(0, sign)), i64.sub(0, sign)),
+        i64.and(i64.sub(i64.xor(wide.high, i64.sub(0, sign)), i64.sub(0, sign)), 2n * largest + 1n),
         raisedBy(isInexact(wide), up),
       ),
     );
