@@ -117,10 +117,6 @@ const restoreImage =
     operate(b, { op: X87Op.restoreImage, register: kind });
   };
 
-/** FNCLEX: the exceptions, the stack fault, and their summary. */
-const clearExceptions: Lift = ({ ir, i32 }) =>
-  ir.set(X87.status, i32.and(ir.get(X87.status), i32.const(0x7f00)));
-
 /** A constant, which is given as rounded to nearest. */
 const constant =
   (number: number): Lift =>
@@ -281,7 +277,7 @@ const control: readonly X86Declaration<X86Builder>[] = [
   nonWaiting("fnstcw Mw", "D9 /7", (b) => b.write(0, b.i64.extend_i32_u(b.ir.get(X87.control)))),
   nonWaiting("fnstsw Mw", "DD /7", (b) => b.write(0, b.i64.extend_i32_u(b.ir.get(X87.status)))),
   nonWaiting("fnstsw ax", "DF E0", (b) => b.setGpr(Gpr.rax, 2, b.i64.extend_i32_u(b.ir.get(X87.status)))),
-  nonWaiting("fnclex", "DB E2", clearExceptions),
+  nonWaiting("fnclex", "DB E2", simple(X87Op.clearExceptions)),
   nonWaiting("fninit", "DB E3", simple(X87Op.initialize)),
   // Of coprocessors before the 80387.
   nonWaiting("fneni", "DB E0", nothing),

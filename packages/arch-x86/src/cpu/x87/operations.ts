@@ -49,6 +49,7 @@ export const X87Op = {
   decrement: 40,
   free: 41,
   initialize: 42,
+  clearExceptions: 43,
   loadControl: 44,
   /** Take an image in (`X87Image`, in the register's place). */
   restoreImage: 45,

@@ -122,6 +122,9 @@ export class X87Unit {
         stack.setCodes(C1, 0);
         if (pops !== 0) stack.pop();
         break;
+      case X87Op.clearExceptions:
+        stack.status &= 0x7f00;
+        break;
       case X87Op.loadControl:
         this.setControl(Number(a & 0xffffn));
         stack.summarize();

@@ -8,6 +8,7 @@ import { double, int16, int32, int64, type Source, single } from "./memory-opera
 import {
   absolute,
   changeSign,
+  clearExceptions,
   examine,
   exchange,
   load,
@@ -90,6 +91,7 @@ const BODIES: readonly (readonly [op: number, source: number, body: Body])[] = [
   [X87Op.storeTruncated, X87Source.int64, storeInteger(64, true)],
   [X87Op.stored, REGISTER, stored],
   [X87Op.loadControl, REGISTER, loadControl],
+  [X87Op.clearExceptions, REGISTER, clearExceptions],
 ];
 
 const nameIn = (names: Readonly<Record<string, number>>, value: number): string =>

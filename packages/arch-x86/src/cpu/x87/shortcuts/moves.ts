@@ -9,6 +9,9 @@ const { i32, i64, seq, when } = wasm;
 type Expr = wasm.Expr;
 type Local = wasm.Local;
 
+/** ES and B. */
+const SUMMARY = 0x8080;
+
 /** Push a memory operand. */
 export const load =
   (source: Source) =>
@@ -109,13 +112,17 @@ export function examine(frame: Frame): Expr {
   );
 }
 
+/** FNCLEX, where no exception waits to be raised. */
+export const clearExceptions = (frame: Frame): Expr =>
+  seq(giveUpIf(i32.and(frame.status, SUMMARY)), frame.set32(X87.status, i32.and(frame.status, 0x7f00)), DONE);
+
 /** FLDCW, where no exception that is flagged becomes one that is not masked. */
 export function loadControl(frame: Frame): Expr {
   const control = frame.f.local("i32");
   return seq(
     control.set(i32.or(i32.and(i32.wrap_i64(frame.a), 0x1f3f), 0x40)),
     giveUpIf(i32.and(i32.and(frame.status, 0x3f), i32.xor(control, -1))),
-    giveUpIf(i32.and(frame.status, 0x8080)),
+    giveUpIf(i32.and(frame.status, SUMMARY)),
     frame.set32(X87.control, control),
     DONE,
   );
