@@ -39,9 +39,12 @@ export interface ElfFile {
   readonly segments: readonly ElfSegment[];
   readonly symbols: ElfSymbols;
   readonly notes: readonly ElfNote[];
+  /** What the file asks for to be loaded by: programs that are linked dynamically, and some kernels. */
+  readonly interpreter: string | undefined;
 }
 
 const PT_LOAD = 1;
+const PT_INTERP = 3;
 const PT_NOTE = 4;
 const SHT_SYMTAB = 2;
 const STT_FUNC = 2;
@@ -172,6 +175,9 @@ class ElfReader {
     }
     const type = this.#view.getUint16(16, true);
     if (type !== 2 && type !== 3) throw this.#bad(`ELF file of type ${type} is not an executable`);
+    const interpreter = this.#interpreter();
+    // Some kernels name one as well, but they are not linked for any address.
+    if (type === 3 && interpreter !== undefined) throw this.#bad(dynamicallyLinked(interpreter));
     const entry = this.#word(24);
     const segments = this.#segments();
     return {
@@ -183,6 +189,7 @@ class ElfReader {
       segments,
       symbols: new ElfSymbols(() => this.#symbols()),
       notes: this.#notes(),
+      interpreter,
     };
   }
 
@@ -238,23 +245,37 @@ class ElfReader {
     };
   }
 
-  /** Notes are an extra, as symbols are: what is damaged is left out. */
   #notes(): ElfNote[] {
+    const notes: ElfNote[] = [];
+    for (const { bytes, alignment } of this.#extras(PT_NOTE))
+      readNotes(bytes, alignment === 8 ? 8 : 4, notes);
+    return notes;
+  }
+
+  #interpreter(): string | undefined {
+    for (const { bytes } of this.#extras(PT_INTERP)) {
+      const end = bytes.indexOf(0);
+      return new TextDecoder().decode(end < 0 ? bytes : bytes.subarray(0, end));
+    }
+    return undefined;
+  }
+
+  /** Segments that are not loaded, of a type. They are extras, as symbols are: what is damaged is left out. */
+  *#extras(type: number): Generator<{ readonly bytes: Uint8Array; readonly alignment: number }> {
     const wide = this.#class.bits === 64;
     const tableAt = Number(this.#word(wide ? 32 : 28));
     const entrySize = this.#view.getUint16(wide ? 54 : 42, true);
     const count = this.#view.getUint16(wide ? 56 : 44, true);
-    const notes: ElfNote[] = [];
     for (let index = 0; index < count; index++) {
       const at = tableAt + index * entrySize;
-      if (this.#view.getUint32(at, true) !== PT_NOTE) continue;
+      if (at + this.#class.programSize > this.#bytes.length) return;
+      if (this.#view.getUint32(at, true) !== type) continue;
       const from = Number(this.#word(at + (wide ? 8 : 4)));
       const size = Number(this.#word(at + (wide ? 32 : 16)));
       const alignment = Number(this.#word(at + (wide ? 48 : 28)));
       if (from + size <= this.#bytes.length)
-        readNotes(this.#bytes.subarray(from, from + size), alignment === 8 ? 8 : 4, notes);
+        yield { bytes: this.#bytes.subarray(from, from + size), alignment };
     }
-    return notes;
   }
 
   #symbols(): ElfSymbol[] {
@@ -329,6 +350,11 @@ class ElfReader {
   #bad(what: string): MachineError {
     return new MachineError("BadImage", `${this.#name}: ${what}`);
   }
+}
+
+/** What is wrong with such a file as a kernel. */
+export function dynamicallyLinked(interpreter: string): string {
+  return `is a dynamically linked program, which ${interpreter} loads, and no kernel`;
 }
 
 /** Notes of a segment: sizes of name and contents, type, and both, each aligned. */

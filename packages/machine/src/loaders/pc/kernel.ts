@@ -1,7 +1,7 @@
-import { MachineError } from "../../errors.js";
+import { hex, MachineError, range } from "../../errors.js";
 import { X86_64 } from "../architecture.js";
 import { decompress } from "../decompress.js";
-import { type ElfFile, elfIs, looksLikeElf, readElf } from "../elf.js";
+import { dynamicallyLinked, type ElfFile, elfIs, looksLikeElf, readElf } from "../elf.js";
 import { placeElf, refuseOthers } from "../kernel.js";
 import { linuxImageArchitecture, readLinuxImage } from "../linux-image.js";
 import type { LoadPlan } from "../plan.js";
@@ -14,7 +14,13 @@ import {
   placeBootGdt,
   placeIdentityMap,
 } from "./entry.js";
-import { looksLikeMultiboot, type MultibootKernel, placeMultiboot, readMultiboot } from "./multiboot.js";
+import {
+  hasDamagedMultiboot,
+  looksLikeMultiboot,
+  type MultibootKernel,
+  placeMultiboot,
+  readMultiboot,
+} from "./multiboot.js";
 import { placePvh, pvhEntry } from "./pvh.js";
 import { placeRealMode } from "./rom.js";
 
@@ -41,6 +47,8 @@ export async function readPcKernel(file: Uint8Array, name: string): Promise<PcKe
   if (looksLikeMultiboot(bytes)) return { format: "multiboot", name, kernel: readMultiboot(bytes, name) };
   if (linuxImageArchitecture(bytes) !== undefined) readLinuxImage(bytes, name, X86_64);
   refuseOthers(bytes, name, X86_64);
+  if (hasDamagedMultiboot(bytes))
+    throw new MachineError("BadImage", `${name}: its Multiboot header has a wrong checksum`);
   return { format: "flat", name, bytes };
 }
 
@@ -51,7 +59,10 @@ function readPcElf(bytes: Uint8Array, name: string): PcKernel {
   // Kernels of 32 bits are for PCs as well; of others, the error is about x86-64.
   const elf = readElf(bytes, name, elfIs(bytes, EM_386, 32) ? undefined : X86_64);
   const entry = pvhEntry(elf);
-  return entry === undefined ? { format: "elf", name, elf } : { format: "pvh", name, elf, entry };
+  if (entry !== undefined) return { format: "pvh", name, elf, entry };
+  if (elf.interpreter !== undefined)
+    throw new MachineError("BadImage", `${name}: ${dynamicallyLinked(elf.interpreter)}`);
+  return { format: "elf", name, elf };
 }
 
 export interface PcKernelOptions extends PcBootOptions {
@@ -64,6 +75,19 @@ export interface PcKernelOptions extends PcBootOptions {
  * @throws MachineError `Overlap`, `OutOfRange`, `NoMemory`, `InvalidParam`.
  */
 export function placePcKernel(plan: LoadPlan, kernel: PcKernel, options: PcKernelOptions): PcBoot {
+  const boot = place(plan, kernel, options);
+  const { entry, start, end } = boot;
+  if ("pc" in entry && (entry.pc < start || entry.pc >= end)) {
+    const loaded = range(start, end - start);
+    throw new MachineError(
+      "BadImage",
+      `${kernel.name}: its entry ${hex(entry.pc)} is not in what is loaded, ${loaded}`,
+    );
+  }
+  return boot;
+}
+
+function place(plan: LoadPlan, kernel: PcKernel, options: PcKernelOptions): PcBoot {
   switch (kernel.format) {
     case "bzImage":
       return placeBzImage(plan, kernel.image, options);

@@ -57,16 +57,25 @@ export interface MultibootKernel {
   readonly elf: ElfFile | undefined;
 }
 
-/** Offset of the header, -1 if there is none. */
-function findHeader(bytes: Uint8Array): number {
+/** Offset of the header, -1 if there is none. `isHeader`: what its flags and checksum have to be. */
+function findHeader(bytes: Uint8Array, isHeader = isRight): number {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const end = Math.min(bytes.length, SEARCHED) - HEADER_SIZE;
   for (let at = 0; at <= end; at += 4) {
     if (view.getUint32(at, true) !== HEADER_MAGIC) continue;
-    const sum = HEADER_MAGIC + view.getUint32(at + 4, true) + view.getUint32(at + 8, true);
-    if (sum % 0x1_0000_0000 === 0) return at;
+    if (isHeader(view.getUint32(at + 4, true), view.getUint32(at + 8, true))) return at;
   }
   return -1;
+}
+
+const isRight = (flags: number, checksum: number): boolean =>
+  (HEADER_MAGIC + flags + checksum) % 0x1_0000_0000 === 0;
+/** Flags that any kernel may have, so that this is no number in some loader's code. */
+const isPlausible = (flags: number): boolean => (flags & ~(UNDERSTOOD | ADDRESSES)) === 0;
+
+/** Whether a file that has no Multiboot header seems to have been meant to have one. */
+export function hasDamagedMultiboot(bytes: Uint8Array): boolean {
+  return findHeader(bytes, isPlausible) >= 0;
 }
 
 /** Whether a file has a Multiboot header. */

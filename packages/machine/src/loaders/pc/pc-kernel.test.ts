@@ -288,7 +288,11 @@ describe("Multiboot", () => {
     expect(await format(at(8192 - 12, header.slice(0, 12), 0x3000))).toBe("multiboot");
     expect(await format(at(8192 - 8, header, 0x3000))).toBe("flat");
     expect(await format(at(2, header, 0x3000))).toBe("flat");
-    expect(await format(at(4, multibootHeader(0, [], 0), 0x3000))).toBe("flat");
+    // A number in some code.
+    expect(await format(at(4, multibootHeader(0x5074_0000, [], 0), 0x3000))).toBe("flat");
+    await expect(format(at(4, multibootHeader(0, [], 0), 0x3000))).rejects.toThrow(
+      "kernel: its Multiboot header has a wrong checksum",
+    );
     expect(await format(await gzip(at(4, header, 0x3000)))).toBe("multiboot");
   });
 
@@ -299,6 +303,10 @@ describe("Multiboot", () => {
       [at(0, multibootHeader(0x1_0000, [0x2000, 0x2000, 0x4000, 0, 0]), 0x100), "kernel: is truncated"],
       [at(0, multibootHeader(0x1_0000, [0x3000, 0x2000, 0, 0, 0]), 0x100), "header make no sense"],
       [multibootHeader(0x1_0000), "its Multiboot header is truncated"],
+      [
+        at(0, multibootHeader(0x1_0000, [0x2000, 0x2000, 0, 0, 0x2100]), 0x100),
+        "kernel: its entry 0x2100 is not in what is loaded, 0x2000..0x2100",
+      ],
     ];
     for (const [file, message] of cases) await expect(load(file)).rejects.toThrow(message);
   });
@@ -402,6 +410,8 @@ describe("other images", () => {
       [new Uint8Array(0), "kernel: is empty"],
       [elfFile(), "kernel: ELF file is for riscv64, this machine is x86-64"],
       [linuxKernel(), "kernel: Linux kernel is for riscv64, this machine is x86-64"],
+      [program(3), "kernel: is a dynamically linked program, which /lib/ld.so loads, and no kernel"],
+      [program(2), "kernel: is a dynamically linked program, which /lib/ld.so loads, and no kernel"],
       [text("#!/bin/sh\n"), "kernel: is a script, not a kernel"],
       [text("070701000"), "kernel: is a cpio archive (an initrd?), not a kernel"],
     ];
@@ -415,6 +425,18 @@ describe("other images", () => {
     ).toThrow("overlaps something");
   });
 });
+
+/** A program for Linux, of a type of ELF file. */
+const program = (type: number) =>
+  elfFile({
+    machine: 62,
+    type,
+    entry: 0x10_0000,
+    segments: [
+      { type: 3, paddr: 0, bytes: text("/lib/ld.so\0") },
+      { paddr: 0x10_0000, bytes: Uint8Array.of(0xf4) },
+    ],
+  });
 
 describe("the memory map", () => {
   it("has holes for BIOS and video memory, and what else there is", () => {

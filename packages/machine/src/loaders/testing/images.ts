@@ -6,6 +6,8 @@ export interface SegmentSpec {
   readonly bytes: Uint8Array;
   readonly memorySize?: number;
   readonly flags?: number;
+  /** Default PT_LOAD. */
+  readonly type?: number;
 }
 
 export interface ElfSpec {
@@ -38,9 +40,9 @@ export function elfFile(spec: ElfSpec = {}): Uint8Array {
   view.setUint16(wide ? 54 : 42, programSize, true);
   view.setUint16(wide ? 56 : 44, segments.length, true);
   let offset = dataAt;
-  segments.forEach(({ paddr, vaddr, bytes, memorySize, flags }, index) => {
+  segments.forEach(({ paddr, vaddr, bytes, memorySize, flags, type = 1 }, index) => {
     const at = headerSize + programSize * index;
-    view.setUint32(at, 1, true);
+    view.setUint32(at, type, true);
     view.setUint32(at + (wide ? 4 : 24), flags ?? 7, true);
     word(at + (wide ? 8 : 4), offset);
     word(at + (wide ? 16 : 8), vaddr ?? paddr);
