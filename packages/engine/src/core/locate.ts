@@ -1,5 +1,5 @@
 import { SlowAccess } from "../cold/slow-access.js";
-import { TLB_ENTRIES, TLB_ENTRY_BYTES } from "../tlb/geometry.js";
+import { tlbEntry } from "../tlb/geometry.js";
 import { type CoreWords, W } from "./words.js";
 
 /** The interpreter's `refill`: makes the TLB's entry for a virtual address, and gives 0 if it did not. */
@@ -27,7 +27,7 @@ export function locate(
 
 function probe({ words, base }: CoreWords, write: boolean, lo: number, hi: number): number {
   const bank = words[base + W.tlb] as number;
-  const entry = (bank + ((lo >>> 12) & (TLB_ENTRIES - 1)) * TLB_ENTRY_BYTES) >> 2;
+  const entry = (bank + tlbEntry(lo)) >> 2;
   const tag = (lo & ~0xfff) | (words[base + W.dataContext] as number);
   const at = write ? entry + 2 : entry;
   if (words[at] !== tag || words[at + 1] !== (hi | 0)) return -1;

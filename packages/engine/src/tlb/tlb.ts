@@ -1,4 +1,4 @@
-import { TLB_BANKS, TLB_ENTRIES, TLB_ENTRY_BYTES } from "./geometry.js";
+import { TLB_BANKS, TLB_ENTRIES, TLB_ENTRY_BYTES, tlbEntry } from "./geometry.js";
 import { HOST_PAGE, type HostPages } from "./host-pages.js";
 
 const ENTRY_WORDS = TLB_ENTRY_BYTES / 4;
@@ -80,7 +80,7 @@ export class SoftTlb {
   }
 
   private entry(vaLo: number): number {
-    return this.base + ((vaLo >>> 12) & (TLB_ENTRIES - 1)) * ENTRY_WORDS;
+    return this.base + (tlbEntry(vaLo) >>> 2);
   }
 }
 

@@ -1,6 +1,6 @@
+import { tlbEntryOf } from "../cold/interpreter/tlb.js";
 import { SlowAccess } from "../cold/slow-access.js";
 import { DATA_CONTEXTS, ENGINE_STATE as E } from "../state/layout.js";
-import { TLB_ENTRIES } from "../tlb/geometry.js";
 import { HOST_PAGE } from "../tlb/host-pages.js";
 import {
   block,
@@ -118,7 +118,7 @@ export function emitRefill(module: ModuleBuilder, plan: RefillPlan, walker: Page
     shift.set(i64.and(i64.shr_u(found, WALKED.shift), 63n)),
     when(i64.gt_u(shift, 12n), [remembered]),
     key.set(i64.or(i64.and(va, -4096n), context)),
-    entry.set(i32.add(state32(E.tlb), i32.and(i32.wrap_i64(i64.shr_u(va, 7)), (TLB_ENTRIES - 1) << 5))),
+    entry.set(i32.add(state32(E.tlb), tlbEntryOf(va))),
     i64.store(entry, tag(WALKED.readable)),
     i64.store(entry, tag(WALKED.writable), 8),
     i32.store(entry, i32.sub(i32.and(i32.wrap_i64(found), -4096), i32.and(i32.wrap_i64(va), -4096)), 16),

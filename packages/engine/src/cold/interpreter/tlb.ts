@@ -1,6 +1,6 @@
 import { CODE_CONTEXT_BYTES, ENGINE_STATE as E } from "../../state/layout.js";
-import { TLB_ENTRIES } from "../../tlb/geometry.js";
-import { type Expr, i32, i64, seq } from "../../wasm/index.js";
+import { TLB_FOLD, TLB_MASK, TLB_SHIFT } from "../../tlb/geometry.js";
+import { type Expr, i32, i64, type Local, seq } from "../../wasm/index.js";
 import type { Handlers, Machine } from "./machine.js";
 
 /**
@@ -10,11 +10,17 @@ import type { Handlers, Machine } from "./machine.js";
 export function probe(m: Machine, size: number, tag: "read" | "write"): Expr {
   const lastByte = size === 1 ? m.va : i64.add(m.va, size - 1);
   return seq(
-    m.entry.set(i32.add(m.tlb, i32.and(i32.wrap_i64(i64.shr_u(m.va, 7)), (TLB_ENTRIES - 1) << 5))),
+    m.entry.set(i32.add(m.tlb, tlbEntryOf(m.va))),
     m.status.set(
       i64.ne(i64.load(m.entry, tag === "read" ? 0 : 8), i64.or(i64.and(lastByte, -4096), m.context)),
     ),
   );
+}
+
+/** Byte offset of an address's entry in a bank, as `tlbEntry`. */
+export function tlbEntryOf(va: Local): Expr {
+  const low = i32.wrap_i64(va);
+  return i32.and(i32.xor(i32.shr_u(low, TLB_SHIFT), i32.shr_u(low, TLB_FOLD)), TLB_MASK);
 }
 
 /** Host address of `va` after a TLB hit. */

@@ -1,6 +1,6 @@
 import type { Node } from "../../ir/node.js";
 import { Op } from "../../ir/ops.js";
-import { TLB_ENTRIES } from "../../tlb/geometry.js";
+import { TLB_FOLD, TLB_MASK, TLB_SHIFT } from "../../tlb/geometry.js";
 import { W } from "../function-writer.js";
 import type { RegionBlock } from "../region.js";
 import type { Emission } from "./emission.js";
@@ -29,11 +29,10 @@ export class TlbProbe {
   /** Find the TLB entry for `size` bytes at `va`, or leave to the cold tier before the instruction of `n`. */
   find(block: RegionBlock, n: Node, size: number): void {
     const { w, locals } = this.emission;
-    w.get(locals.va);
-    w.i64(7, 0);
-    w.op(W.i64ShrU);
-    w.op(W.wrap);
-    w.i32((TLB_ENTRIES - 1) << 5);
+    this.pushShifted(TLB_SHIFT);
+    this.pushShifted(TLB_FOLD);
+    w.op(W.i32Xor);
+    w.i32(TLB_MASK);
     w.op(W.i32And);
     w.get(locals.tlb);
     w.op(W.i32Add);
@@ -57,6 +56,15 @@ export class TlbProbe {
       w.op(W.i32Or);
     }
     this.exits.resumeIf(block, n, size > n.size ? this.exits.groupLabel : this.exits.label);
+  }
+
+  /** Push the low half of `va`, shifted to the right. */
+  private pushShifted(by: number): void {
+    const { w, locals } = this.emission;
+    w.get(locals.va);
+    w.op(W.wrap);
+    w.i32(by);
+    w.op(W.i32ShrU);
   }
 
   /** Push the host address of `va`, of which `entry` is the TLB entry. */
