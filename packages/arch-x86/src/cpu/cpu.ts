@@ -226,7 +226,11 @@ export class X86Cpu extends CpuModel implements GuestCpu {
 
   /** The instruction of some bytes is done: go on behind it. */
   skip(bytes: number): Status {
-    this.setIp(this.currentIp + BigInt(bytes));
+    const { core } = this;
+    if (this.bits64) {
+      const next = (core.pcLo() >>> 0) + bytes;
+      core.setPc(next | 0, next > 0xffff_ffff ? core.pcHi() + 1 : core.pcHi());
+    } else this.setIp(this.currentIp + BigInt(bytes));
     return Status.redispatch;
   }
 

@@ -121,6 +121,8 @@ export const Helper = {
   extendedMask: 69,
   /** #GP unless an image has only components that XCR0 has, `a`, and no reserved bits, `b`. */
   checkComponents: 70,
+  /** FXSAVE, FXRSTOR, XSAVE or XRSTOR (`packStateMove`) of the image at `a`, where it can be done at once. */
+  moveState: 71,
 } as const;
 
 /** Tables, task and status registers: operands of LGDT, SGDT, LIDT, SIDT, LLDT, SLDT, LTR, STR, LMSW, SMSW. */

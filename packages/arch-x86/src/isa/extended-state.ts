@@ -2,6 +2,7 @@ import type { Value } from "@hypercraft/engine";
 import { Helper } from "../cpu/helper-ids.js";
 import { GPR, Gpr, XMM } from "../cpu/state.js";
 import { Component, X87Image, X87Op } from "../cpu/x87/operations.js";
+import { packStateMove } from "../cpu/x87/quick-images.js";
 import type { X86Declaration } from "./declaration.js";
 import { Vector, type X86Builder, x86 } from "./lifter.js";
 import { zeroVector } from "./vector-lifter.js";
@@ -30,6 +31,21 @@ function imageAddress(b: X86Builder, bytes: number, alignment: number, write: bo
   return address;
 }
 
+/**
+ * Have everything moved at once, and be done, where that can be: 64-bit mode has no segments whose faults would go
+ * first.
+ */
+function moveAtOnce(b: X86Builder, restores: boolean, extended: boolean): void {
+  const { ir, d, mode } = b;
+  if (mode.bits !== 64) return;
+  const move = { restores, extended, wide: d.wide, registers: vectors(b).length, length: d.length };
+  ir.call(
+    Helper.moveState,
+    packStateMove(move),
+    wholeAddress(b, extended ? XSAVE_BYTES : FXSAVE_BYTES, !restores),
+  );
+}
+
 const at = (b: X86Builder, address: Value, offset: number): Value => b.i64.add(address, b.i64.const(offset));
 
 /** The image's registers XMM0 and on, 8 or 16 of them. */
@@ -40,6 +56,7 @@ const vectors = ({ mode }: X86Builder): readonly number[] =>
 
 const save: Lift = (b) => {
   const { ir } = b;
+  moveAtOnce(b, false, false);
   const address = imageAddress(b, FXSAVE_BYTES, 16, true);
   const image = imageOf(b);
   for (let word = 0; 8 * word < VECTORS; word++)
@@ -49,6 +66,7 @@ const save: Lift = (b) => {
 
 const restore: Lift = (b) => {
   const { ir, i64 } = b;
+  moveAtOnce(b, true, false);
   const address = imageAddress(b, FXSAVE_BYTES, 16, false);
   putImage(b, address, VECTORS);
   ir.call(Helper.checkMxcsr, 0, i64.const(1));
@@ -74,6 +92,7 @@ const has = ({ i32 }: X86Builder, components: Value, component: number): Value =
 /** XSAVE: what is not asked for is stored as it is. */
 const saveComponents: Lift = (b) => {
   const { ir, i64 } = b;
+  moveAtOnce(b, false, true);
   const asked = requested(b);
   const address = imageAddress(b, XSAVE_BYTES, 64, true);
   const image = imageOf(b);
@@ -94,6 +113,7 @@ const saveComponents: Lift = (b) => {
 /** XRSTOR: what is asked for and not in the image is initialized. */
 const restoreComponents: Lift = (b) => {
   const { ir, i32, i64 } = b;
+  moveAtOnce(b, true, true);
   const asked = requested(b);
   const address = imageAddress(b, XSAVE_BYTES, 64, false);
   const present = b.load(8, false, at(b, address, HEADER));

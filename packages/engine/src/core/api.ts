@@ -18,6 +18,9 @@ export interface CoreApi {
   set(field: Field, lo: number, hi: number): void;
   big(field: Field): bigint;
   setBig(field: Field, value: bigint): void;
+  /** Copy a v128 to four words from an index on, or from there. */
+  storeVector(field: Field, words: Int32Array, at: number): void;
+  loadVector(field: Field, words: Int32Array, at: number): void;
 
   /**
    * Virtual pc of the instruction being executed. Precise inside helpers, translate, misaligned and

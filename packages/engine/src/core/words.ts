@@ -75,6 +75,15 @@ export class CoreWords {
     if (field.type === "v128") this.setWide((field.offset >> 2) + 2, value >> 64n);
   }
 
+  storeVector(field: Field, words: Int32Array, at: number): void {
+    const w = this.base + (field.offset >> 2);
+    for (let i = 0; i < 4; i++) words[at + i] = this.words[w + i] as number;
+  }
+  loadVector(field: Field, words: Int32Array, at: number): void {
+    const w = this.base + (field.offset >> 2);
+    for (let i = 0; i < 4; i++) this.words[w + i] = words[at + i] as number;
+  }
+
   /** Word `index` (`W`) of the state. */
   word(index: number): number {
     return this.words[this.base + index] as number;

@@ -76,6 +76,12 @@ export class FakeCore implements CoreApi {
   setBig(field: Field, value: bigint): void {
     this.set(field, Number(BigInt.asIntN(32, value)), Number(BigInt.asIntN(32, value >> 32n)));
   }
+  storeVector(field: Field, words: Int32Array, at: number): void {
+    words.set(this.state.subarray(field.offset >> 2, (field.offset >> 2) + 4), at);
+  }
+  loadVector(field: Field, words: Int32Array, at: number): void {
+    this.state.set(words.subarray(at, at + 4), field.offset >> 2);
+  }
 
   pcLo(): number {
     return this.lo(PC);

@@ -4,18 +4,13 @@ import { Helper } from "../helper-ids.js";
 import type { ErrorLines } from "./error-lines.js";
 import { X87Images } from "./images.js";
 import { Component, unpackRequest, X87Op } from "./operations.js";
+import { QuickImages, type QuickImagesHost } from "./quick-images.js";
 import type { X87Core } from "./stack.js";
 import { X87Unit } from "./unit.js";
 
 /** What the unit is part of. */
-export interface X87Host {
-  readonly core: X87Core & { setResult(lo: number, hi: number): void };
-  /** The instruction of some bytes is done: go on behind it. */
-  skip(bytes: number): Status;
-  /** XCR0; undefined if CR4.OSXSAVE is clear. */
-  extendedControl(): bigint | undefined;
-  /** MXCSR was written. */
-  modeChanged(): void;
+export interface X87Host extends QuickImagesHost {
+  readonly core: X87Core & QuickImagesHost["core"] & { setResult(lo: number, hi: number): void };
   /** Where errors are told that are no exceptions. */
   readonly floatErrors?: ErrorLines;
 }
@@ -25,11 +20,13 @@ export class X87Helpers {
   readonly unit: X87Unit;
   private readonly host: X87Host;
   private readonly images: X87Images;
+  private readonly quickImages: QuickImages;
 
   constructor(host: X87Host) {
     this.host = host;
     this.unit = new X87Unit(host.core);
     this.images = new X87Images(this.unit.stack);
+    this.quickImages = new QuickImages(host, this.images);
   }
 
   /** Run a helper (helper-ids.ts); undefined if it is none of these. Faults are thrown. */
@@ -43,6 +40,8 @@ export class X87Helpers {
       case Helper.x87PutImageWord:
         images.put(constant >> 4, aLo, aHi);
         return Status.next;
+      case Helper.moveState:
+        return this.moveState(constant, aLo, aHi);
       case Helper.checkMxcsr:
         if (aLo !== 0 && !images.mxcsrValid) throw generalProtection();
         return Status.next;
@@ -87,6 +86,12 @@ export class X87Helpers {
     const outcome = this.unit.run(request, a, b);
     this.host.floatErrors?.settle();
     return outcome === "ended" ? this.host.skip(request.length) : Status.next;
+  }
+
+  private moveState(constant: number, lo: number, hi: number): Status {
+    const status = this.quickImages.move(constant, lo, hi);
+    if (status !== Status.next) this.host.floatErrors?.settle();
+    return status;
   }
 
   private settled(): typeof Status.next {

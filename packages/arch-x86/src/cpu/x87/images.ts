@@ -79,16 +79,16 @@ export class X87Images {
 
   private write(image: number): void {
     const kind = image & ~REAL_MODE_IMAGE;
-    if (kind >= X87Image.extended) return this.writeExtended(kind === extended64);
+    if (kind >= X87Image.extended) return this.writeExtended(kind === extended64, this.bytes, 0);
     const wide = kind === environment32 || kind === state32;
     this.writeEnvironment(wide, (image & REAL_MODE_IMAGE) !== 0);
     if (kind === state32 || kind === state16) {
-      for (let i = 0; i < 8; i++) this.writeRegister(i, (wide ? 28 : 14) + 10 * i);
+      for (let i = 0; i < 8; i++) this.writeRegister(i, this.bytes, (wide ? 28 : 14) + 10 * i);
     }
   }
 
-  private writeRegister(index: number, offset: number): void {
-    const { bytes, stack } = this;
+  private writeRegister(index: number, bytes: DataView, offset: number): void {
+    const { stack } = this;
     const { core } = stack;
     const number = stack.physical(index);
     const significand = X87.significand[number]!;
@@ -97,8 +97,8 @@ export class X87Images {
     bytes.setUint16(offset + 8, core.lo(X87.exponent[number]!), true);
   }
 
-  private readRegister(index: number, offset: number): void {
-    const { bytes, stack } = this;
+  private readRegister(index: number, bytes: DataView, offset: number): void {
+    const { stack } = this;
     const { core } = stack;
     const number = stack.physical(index);
     core.set(X87.significand[number]!, bytes.getInt32(offset, true), bytes.getInt32(offset + 4, true));
@@ -163,49 +163,53 @@ export class X87Images {
   /** FLDENV, FRSTOR, FXRSTOR. */
   restore(image: number): void {
     const kind = image & ~REAL_MODE_IMAGE;
-    if (kind >= X87Image.extended) return this.readExtended(kind === extended64);
+    if (kind >= X87Image.extended) return this.readExtended(kind === extended64, this.bytes, 0);
     const wide = kind === environment32 || kind === state32;
     this.readEnvironment(wide, (image & REAL_MODE_IMAGE) !== 0);
     if (kind === state32 || kind === state16) {
-      for (let i = 0; i < 8; i++) this.readRegister(i, (wide ? 28 : 14) + 10 * i);
+      for (let i = 0; i < 8; i++) this.readRegister(i, this.bytes, (wide ? 28 : 14) + 10 * i);
     }
   }
 
-  private writeExtended(long: boolean): void {
-    const { stack, bytes } = this;
+  /** The part of FXSAVE's image that is the unit's, and MXCSR. */
+  writeExtended(long: boolean, bytes: DataView, at: number): void {
+    const { stack } = this;
     const { core } = stack;
-    for (let i = 0; i < 20; i++) this.put(i, 0, 0);
-    bytes.setUint16(0, stack.control, true);
-    bytes.setUint16(2, stack.status, true);
-    bytes.setUint8(4, stack.used);
-    bytes.setUint16(6, core.lo(X87.opcode) & 0x7ff, true);
-    for (const [offset, pointer, segment] of [
-      [8, X87.instruction, X87.instructionSegment],
-      [16, X87.data, X87.dataSegment],
-    ] as const) {
-      bytes.setInt32(offset, core.lo(pointer), true);
-      bytes.setInt32(offset + 4, long ? core.hi(pointer) : core.lo(segment) & 0xffff, true);
+    const { status } = stack;
+    bytes.setInt32(at, (stack.control & 0xffff) | (status << 16), true);
+    bytes.setInt32(at + 4, stack.used | ((core.lo(X87.opcode) & 0x7ff) << 16), true);
+    bytes.setInt32(at + 8, core.lo(X87.instruction), true);
+    const code = long ? core.hi(X87.instruction) : core.lo(X87.instructionSegment) & 0xffff;
+    bytes.setInt32(at + 12, code, true);
+    bytes.setInt32(at + 16, core.lo(X87.data), true);
+    bytes.setInt32(at + 20, long ? core.hi(X87.data) : core.lo(X87.dataSegment) & 0xffff, true);
+    bytes.setUint32(at + MXCSR_OFFSET, readMxcsr(core), true);
+    bytes.setUint32(at + MXCSR_OFFSET + 4, MXCSR_MASK, true);
+    for (let i = 0; i < 8; i++) {
+      const register = at + REGISTERS_OFFSET + 16 * i;
+      // Behind the ten bytes of a register are zeros.
+      bytes.setInt32(register + 8, 0, true);
+      bytes.setInt32(register + 12, 0, true);
+      this.writeRegister(i, bytes, register);
     }
-    bytes.setUint32(MXCSR_OFFSET, readMxcsr(core), true);
-    bytes.setUint32(MXCSR_OFFSET + 4, MXCSR_MASK, true);
-    for (let i = 0; i < 8; i++) this.writeRegister(i, REGISTERS_OFFSET + 16 * i);
   }
 
-  private readExtended(long: boolean): void {
-    const { stack, bytes } = this;
+  /** Take the unit's part of FXSAVE's image, without MXCSR. */
+  readExtended(long: boolean, bytes: DataView, at: number): void {
+    const { stack } = this;
     const { core } = stack;
-    core.set(X87.control, (bytes.getUint16(0, true) & 0x1f3f) | 0x40, 0);
-    stack.status = bytes.getUint16(2, true) & 0x7fff;
-    stack.used = bytes.getUint8(4);
-    core.set(X87.opcode, bytes.getUint16(6, true) & 0x7ff, 0);
-    for (const [offset, pointer, segment] of [
-      [8, X87.instruction, X87.instructionSegment],
-      [16, X87.data, X87.dataSegment],
-    ] as const) {
-      core.set(pointer, bytes.getInt32(offset, true), long ? bytes.getInt32(offset + 4, true) : 0);
-      if (!long) core.set(segment, bytes.getUint16(offset + 4, true), 0);
+    core.set(X87.control, (bytes.getUint16(at, true) & 0x1f3f) | 0x40, 0);
+    stack.status = bytes.getUint16(at + 2, true) & 0x7fff;
+    stack.used = bytes.getUint8(at + 4);
+    core.set(X87.opcode, bytes.getUint16(at + 6, true) & 0x7ff, 0);
+    const [code, data] = [bytes.getInt32(at + 12, true), bytes.getInt32(at + 20, true)];
+    core.set(X87.instruction, bytes.getInt32(at + 8, true), long ? code : 0);
+    core.set(X87.data, bytes.getInt32(at + 16, true), long ? data : 0);
+    if (!long) {
+      core.set(X87.instructionSegment, code & 0xffff, 0);
+      core.set(X87.dataSegment, data & 0xffff, 0);
     }
-    for (let i = 0; i < 8; i++) this.readRegister(i, REGISTERS_OFFSET + 16 * i);
+    for (let i = 0; i < 8; i++) this.readRegister(i, bytes, at + REGISTERS_OFFSET + 16 * i);
     stack.summarize();
   }
 
