@@ -77,9 +77,14 @@ const MACHINE: OptionGroup = {
       help: "add a display, a keyboard and a mouse, for guests that insist; nothing shows them (always there with a flat kernel image)",
     },
     {
+      name: "virtio",
+      argument: "mmio|pci",
+      help: "x86-64: where the virtio devices are, at addresses of their own, which ACPI tells of, or on the PCI bus, which is there in any case; default: pci with a multiboot kernel or --bios, else mmio",
+    },
+    {
       name: "virtio-version",
       argument: "1|2",
-      help: "register layout of the virtio devices, 1 is the legacy one; default: 1 with a flat kernel image or the hchyper map, else 2",
+      help: "register layout of virtio devices outside of PCI, 1 is the legacy one; default: 1 with a flat kernel image or the hchyper map, else 2",
     },
     {
       name: "virtio-slots",

@@ -39,6 +39,7 @@ export interface MachineConfig {
   readonly cpus: number;
   readonly map: string;
   readonly graphics?: boolean;
+  readonly virtio?: "mmio" | "pci";
   readonly virtioVersion?: 1 | 2;
   readonly virtioSlots?: "first" | "last" | "both";
   readonly gic?: 2 | 3;
@@ -166,6 +167,7 @@ function machineConfig(reader: SettingReader, guest: GuestChoice | undefined): M
     cpus: reader.one("cpus", parseCount) ?? 1,
     map: reader.one("map", (text) => parseChoice(text, ["qemu", "hchyper"])) ?? "qemu",
     graphics: reader.has("graphics") ? reader.flag("graphics") : undefined,
+    virtio: reader.one("virtio", (text) => parseChoice(text, ["mmio", "pci"])),
     virtioVersion: reader.one("virtio-version", (text) => (parseChoice(text, ["1", "2"]) === "1" ? 1 : 2)),
     virtioSlots: reader.one("virtio-slots", (text) => parseChoice(text, ["first", "last", "both"])),
     gic: reader.one("gic", (text) => (parseChoice(text, ["2", "3"]) === "3" ? 3 : 2)),

@@ -35,8 +35,9 @@ export interface MachineParts extends MachineHost {
   readonly memory: number;
   readonly cpus: number;
   readonly map: string;
-  /** These three without a value: what suits the kernel. */
+  /** These four without a value: what suits the kernel. */
   readonly graphics?: boolean;
+  readonly virtio?: "mmio" | "pci";
   readonly virtioVersion?: 1 | 2;
   readonly virtioSlots?: "first" | "last" | "both";
   /** AArch64: version of the interrupt controller; without a value the board's own. */

@@ -52,12 +52,13 @@ export async function readImages(
 /** Everything a board asks for. The date of a machine in real time is today's, its seed a fresh one. */
 export function machineParts(config: MachineConfig, images: MachineImages, host: MachineHost): MachineParts {
   const { mode, memory, cpus, map, append, entry, deterministic } = config;
-  const { graphics, virtioVersion, virtioSlots, gic, semihosting, testConsole } = config;
+  const { graphics, virtio, virtioVersion, virtioSlots, gic, semihosting, testConsole } = config;
   return {
     ...host,
     ...images,
     ...{ mode, memory, cpus, map },
     ...(graphics !== undefined && { graphics }),
+    ...(virtio !== undefined && { virtio }),
     ...(virtioSlots !== undefined && { virtioSlots }),
     ...(virtioVersion !== undefined && { virtioVersion }),
     ...(gic !== undefined && { gic }),

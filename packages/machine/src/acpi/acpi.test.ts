@@ -18,7 +18,17 @@ const MACHINE: AcpiMachine = {
   pm: { base: 0x600, sci: 9, offType: 0 },
   reset: { port: 0xcf9, value: 6 },
   hpet: 0xfed0_0000,
-  pci: { base: 0xb000_0000, buses: 256 },
+  pci: {
+    base: 0xb000_0000,
+    buses: 256,
+    resources: [
+      { kind: "ports", base: 0xcf8, size: 8 },
+      { kind: "portWindow", base: 0xc000, size: 0x4000 },
+      { kind: "memoryWindow", base: 0xc000_0000, size: 0x3eb0_0000 },
+    ],
+    devices: 32,
+    interruptOf: (device, pin) => 10 + ((device + pin) & 1),
+  },
   devices: [
     {
       name: "COM1",

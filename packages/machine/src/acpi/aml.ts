@@ -15,10 +15,13 @@ const Op = {
   scope: 0x10,
   buffer: 0x11,
   package: 0x12,
+  method: 0x14,
   dualName: 0x2e,
   multiName: 0x2f,
   extended: 0x5b,
   device: 0x82,
+  argument: 0x68,
+  returns: 0xa4,
 } as const;
 
 /** A number in so many bytes, little endian. */
@@ -88,6 +91,11 @@ export function device(at: string, ...contents: readonly Aml[]): Aml {
   return sized([Op.extended, Op.device], [...path(at), ...contents.flat()]);
 }
 
+/** A method of so many arguments that returns one of them, counted from 0. */
+export function returningArgument(at: string, count: number, which: number): Aml {
+  return sized([Op.method], [...path(at), count, Op.returns, Op.argument + which]);
+}
+
 /** A package of up to 255 elements. */
 export function pack(...elements: readonly Aml[]): Aml {
   return sized([Op.package], [elements.length, ...elements.flat()]);
@@ -106,7 +114,10 @@ export type Resource =
   /** Addresses below 4 GiB. */
   | { readonly kind: "memory"; readonly base: number; readonly size: number }
   /** A global system interrupt: level-triggered, active high. */
-  | { readonly kind: "interrupt"; readonly input: number };
+  | { readonly kind: "interrupt"; readonly input: number }
+  /** What a host bridge produces: its buses, counted from 0, and the ports and addresses that it forwards. */
+  | { readonly kind: "buses"; readonly count: number }
+  | { readonly kind: "portWindow" | "memoryWindow"; readonly base: number; readonly size: number };
 
 function resource(it: Resource): Aml {
   switch (it.kind) {
@@ -118,7 +129,34 @@ function resource(it: Resource): Aml {
       return [0x86, 9, 0, 1, ...le(it.base, 4), ...le(it.size, 4)];
     case "interrupt":
       return [0x89, 6, 0, 1, 1, ...le(it.input, 4)];
+    case "buses":
+      return range(WINDOW.buses, 0, it.count);
+    case "portWindow":
+      return range(WINDOW.ports, it.base, it.size);
+    case "memoryWindow":
+      return range(WINDOW.memory, it.base, it.size);
   }
+}
+
+/** Address space descriptors (6.4.3.5): tag, bytes of a field, resource type, flags of that type. */
+const WINDOW = {
+  buses: { tag: 0x88, bytes: 2, type: 2, flags: 0 },
+  /** ISA and other addresses. */
+  ports: { tag: 0x88, bytes: 2, type: 1, flags: 3 },
+  /** Read and written, not cached. */
+  memory: { tag: 0x87, bytes: 4, type: 0, flags: 1 },
+} as const;
+/** Minimum and maximum are fixed; what the device decodes positively. */
+const FIXED = 0x0c;
+
+function range(
+  { tag, bytes, type, flags }: (typeof WINDOW)[keyof typeof WINDOW],
+  base: number,
+  size: number,
+): Aml {
+  // Granularity, first and last, translation, length.
+  const fields = [0, base, base + size - 1, 0, size].flatMap((field) => le(field, bytes));
+  return [tag, ...le(3 + fields.length, 2), type, FIXED, flags, ...fields];
 }
 
 const END_TAG: Aml = [0x79, 0];

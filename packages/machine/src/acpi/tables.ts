@@ -8,6 +8,7 @@ import {
   pack,
   type Resource,
   resources,
+  returningArgument,
   scope,
   string,
 } from "./aml.js";
@@ -34,6 +35,18 @@ export interface InterruptOverride {
   readonly level?: boolean;
 }
 
+/** A PCI host bridge. */
+export interface AcpiPci {
+  /** Configuration space in memory, from bus 0 on. */
+  readonly base: number;
+  readonly buses: number;
+  /** What it takes and forwards besides its buses. */
+  readonly resources: readonly Resource[];
+  /** Devices of bus 0 that have interrupt pins, and the global system interrupt of a pin (1 to 4). */
+  readonly devices: number;
+  readonly interruptOf: (device: number, pin: number) => number;
+}
+
 /** What the tables tell of. */
 export interface AcpiMachine {
   /** APIC IDs of the processors, the first one's first. */
@@ -46,8 +59,7 @@ export interface AcpiMachine {
   /** A port and what resets the machine when it is written there. */
   readonly reset: { readonly port: number; readonly value: number };
   readonly hpet?: number;
-  /** PCI's configuration space in memory, from bus 0 on. */
-  readonly pci?: { readonly base: number; readonly buses: number };
+  readonly pci?: AcpiPci;
   readonly devices: readonly AcpiDevice[];
 }
 
@@ -182,7 +194,7 @@ function hpet(base: number): Uint8Array {
 }
 
 /** PCI's memory-mapped configuration (PCI firmware specification 3.3, 4.1.2). */
-function mcfg({ base, buses }: { readonly base: number; readonly buses: number }): Uint8Array {
+function mcfg({ base, buses }: AcpiPci): Uint8Array {
   return table("MCFG", 1, HEADER_SIZE + 8 + 16, (writer) => {
     writer
       .u64(44, base)
@@ -192,9 +204,10 @@ function mcfg({ base, buses }: { readonly base: number; readonly buses: number }
 }
 
 /** Differentiated system description table: devices, and how to go off. */
-function dsdt({ devices, processors, pm }: AcpiMachine): Uint8Array {
+function dsdt({ devices, processors, pm, pci }: AcpiMachine): Uint8Array {
+  const bridge = pci === undefined ? [] : [hostBridge(pci), configurationSpace(pci)];
   const body = [
-    ...scope("_SB", ...processors.map((_, uid) => processor(uid)), ...devices.map(describe)),
+    ...scope("_SB", ...processors.map((_, uid) => processor(uid)), ...bridge, ...devices.map(describe)),
     // SLP_TYP of PM1a and PM1b, and two that are reserved.
     ...name("_S5", pack(integer(pm.offType), integer(0), integer(0), integer(0))),
   ];
@@ -204,6 +217,42 @@ function dsdt({ devices, processors, pm }: AcpiMachine): Uint8Array {
 function processor(uid: number): Aml {
   const digits = uid.toString(16).toUpperCase().padStart(3, "0");
   return device(`C${digits}`, name("_HID", string("ACPI0007")), name("_UID", integer(uid)));
+}
+
+const ECAM_BUS_SIZE = 0x10_0000;
+const PINS = 4;
+
+/** PCI firmware specification 3.3, 4.5; ACPI 6.5, 6.2.13. */
+function hostBridge({ buses, resources: list, devices, interruptOf }: AcpiPci): Aml {
+  const routes = Array.from({ length: devices * PINS }, (_, i) => {
+    const [device, pin] = [Math.floor(i / PINS), i % PINS];
+    // All functions of the device; the pin from 0 on; no link device, but an input of the I/O APIC.
+    const address = device * 0x1_0000 + 0xffff;
+    return pack(integer(address), integer(pin), integer(0), integer(interruptOf(device, pin + 1)));
+  });
+  return device(
+    "PCI0",
+    name("_HID", eisaId("PNP0A08")),
+    name("_CID", eisaId("PNP0A03")),
+    name("_UID", integer(0)),
+    name("_SEG", integer(0)),
+    name("_BBN", integer(0)),
+    name("_CCA", integer(1)),
+    name("_CRS", resources([{ kind: "buses", count: buses }, ...list])),
+    name("_PRT", pack(...routes)),
+    // The operating system may control whatever it asks for: nobody else does.
+    returningArgument("_OSC", 4, 3),
+  );
+}
+
+/** Says that the addresses of configuration space are taken. */
+function configurationSpace({ base, buses }: AcpiPci): Aml {
+  return device(
+    "MRES",
+    name("_HID", eisaId("PNP0C02")),
+    name("_UID", integer(1)),
+    name("_CRS", resources([{ kind: "memory", base, size: buses * ECAM_BUS_SIZE }])),
+  );
 }
 
 function describe({ name: at, id, unique, resources: list, coherent }: AcpiDevice): Aml {

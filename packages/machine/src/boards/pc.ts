@@ -4,9 +4,11 @@ import { writeAcpiTables } from "../acpi/tables.js";
 import { A20Gate } from "../devices/a20-gate.js";
 import { CoprocessorError } from "../devices/coprocessor-error.js";
 import { Pic } from "../devices/i8259.js";
+import type { PciHost } from "../devices/pci/host.js";
 import { SeededEntropy } from "../devices/seeded-entropy.js";
 import { X86_64 } from "../loaders/architecture.js";
-import { pcMemoryMap } from "../loaders/pc/memory-map.js";
+import { type PcKernel, readPcKernel } from "../loaders/pc/kernel.js";
+import { MemoryType, pcMemoryMap } from "../loaders/pc/memory-map.js";
 import { romRange } from "../loaders/pc/rom.js";
 import { ACPI_TABLES, acpiDescription } from "./pc/acpi.js";
 import { PC_MAP, PINS, pcRam, splitRam } from "./pc/address-map.js";
@@ -17,6 +19,7 @@ import { addDevices } from "./pc/devices.js";
 import { pcInterrupts } from "./pc/interrupts.js";
 import { PcMachine } from "./pc/machine.js";
 import type { PcHost, PcOptions } from "./pc/options.js";
+import { startPci } from "./pc/pci.js";
 import { assembleVirt, restoreVirt } from "./virt/assemble.js";
 import type { NamedBytes } from "./virt/options.js";
 
@@ -33,8 +36,12 @@ const NAME = "pc";
  * Throws MachineError or HyperError with one line that names what was wrong.
  */
 export async function createPc(options: PcOptions): Promise<PcMachine> {
-  const { kernel: _, ...rest } = options;
+  const { kernel: file, ...rest } = options;
   const { firmware } = options;
+  const kernel =
+    file && options.guestBios === undefined ? await readPcKernel(file.bytes, file.name) : undefined;
+  const virtio = options.virtio ?? defaultVirtio(firmware, kernel);
+  const given = { ...rest, virtio };
   const rom = romRange(
     firmware?.name ?? "the BIOS",
     firmware?.bytes.length ?? options.romSize ?? BIOS_ROM_SIZE,
@@ -48,11 +55,12 @@ export async function createPc(options: PcOptions): Promise<PcMachine> {
   const entropy = new SeededEntropy((options.seed ?? 1) + 0.5);
   let cpus: BoardCpus | undefined;
   let coprocessor: CoprocessorError | undefined;
+  let pci: PciHost;
   const a20 = new A20Gate((open) => {
     for (const { cpu } of cpus?.vcpus ?? []) cpu.line20.mask(!open);
   });
 
-  return assembleVirt<PcVCpu, PcMachine, PcStart>(rest, {
+  return assembleVirt<PcVCpu, PcMachine, PcStart>(given, {
     name: NAME,
     architecture: X86_64,
     ram: pcRam,
@@ -73,8 +81,9 @@ export async function createPc(options: PcOptions): Promise<PcMachine> {
         read: (...access) => page().read(...access),
         write: (...access) => page().write(...access),
       }));
-      addDevices(builder, board, options, {
+      pci = addDevices(builder, board, options, {
         pic,
+        apicBus,
         line: (irq) => interrupts.line(irq),
         a20,
         coprocessor({ irq }) {
@@ -107,16 +116,22 @@ export async function createPc(options: PcOptions): Promise<PcMachine> {
       return cpus;
     },
     planBoot: (_kernel, parts, { memory, cpus: count }) =>
-      planBoot(options, {
+      planBoot(options, kernel, {
         memory: parts.ram.filter(({ readOnly }) => firmware !== undefined || !readOnly),
-        map: pcMemoryMap(splitRam(memory)),
-        acpi: writeAcpiTables(acpiDescription(count), ACPI_TABLES).bytes,
+        map: pcMemoryMap({
+          ...splitRam(memory),
+          others: [{ ...PC_MAP.pci.ecam, type: MemoryType.reserved }],
+        }),
+        acpi: writeAcpiTables(acpiDescription(count, virtio), ACPI_TABLES).bytes,
       }),
     start(vm, { state, afterBios = false }, { ports, memory }) {
       if (firmware === undefined) memory.write(rom.base, biosRom(rom.size));
       for (const { vcpuId } of vm.vcpus) vm.initVcpu(vcpuId, "on");
       // What comes after firmware finds the 8259 behind the local APIC.
-      if (state.kind !== "reset") cpus!.apics[0]!.enterVirtualWireMode();
+      if (state.kind !== "reset") {
+        cpus!.apics[0]!.enterVirtualWireMode();
+        startPci(pci, ports);
+      }
       if (afterBios) startLegacyInterrupts(ports);
       for (const vcpu of cpus!.vcpus) vcpu.start(vcpu.vcpuId === 0 ? state : { kind: "waiting" });
     },
@@ -130,4 +145,9 @@ export async function createPc(options: PcOptions): Promise<PcMachine> {
  */
 export async function restorePc(file: NamedBytes, host: PcHost): Promise<PcMachine> {
   return restoreVirt(NAME, createPc, file, host);
+}
+
+/** Firmware and Multiboot kernels are made for PCs with PCI; Linux finds its devices wherever ACPI says. */
+function defaultVirtio(firmware: NamedBytes | undefined, kernel: PcKernel | undefined): "mmio" | "pci" {
+  return firmware !== undefined || kernel?.format === "multiboot" ? "pci" : "mmio";
 }

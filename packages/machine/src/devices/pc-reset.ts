@@ -20,13 +20,10 @@ export interface ResetLines {
 
 /**
  * The reset control register of Intel's chip sets at port 0xcf9 (82371SB data sheet): a rise of bit 2 resets, the whole
- * system if bit 1 is set. Accesses of 4 bytes are PCI's, of which there is none: they find nothing.
+ * system if bit 1 is set. It is beside PCI's address register at 0xcf8, from where its offset counts.
  */
 export class ResetControl implements Device {
-  /** Where PCs have it and PCI's address register, as a `DeviceSpec`. */
-  static readonly ports = { space: "ports", base: 0xcf8, size: 4, widest: 4 } as const;
-  /** The register itself. */
-  static readonly port: number = ResetControl.ports.base + OFFSET;
+  static readonly port = 0xcf9;
   readonly #lines: ResetLines;
   #value = 0;
 

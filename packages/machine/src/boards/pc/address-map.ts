@@ -21,8 +21,22 @@ export const PC_MAP = {
   /** Transport `i` is at `base + i * stride` with the I/O APIC's pin `irq + i`. */
   virtio: { base: 0xfeb0_0000, stride: 0x200, size: 0x200, count: 8, irq: 16, version: 2 },
   hpet: { base: 0xfed0_0000 },
-  /** SCI, the interrupts of clock, keyboard and floating-point errors: lines of the ISA bus. */
-  irqs: { keyboard: 1, clock: 8, sci: 9, coprocessor: 13 },
+  /**
+   * Configuration space for 256 buses where firmware of Q35 puts it; and what of memory and ports the bridge forwards:
+   * from the end of low RAM to the I/O APIC, but for virtio's transports. Kernels expect devices at the upper end.
+   */
+  pci: {
+    ecam: { base: 0xb000_0000, size: 0x1000_0000 },
+    memory: [
+      { base: 0xc000_0000, size: 0x3eb0_0000 },
+      { base: 0xfeb0_1000, size: 0x000f_f000 },
+    ],
+    ports: [{ base: 0xc000, size: 0x4000 }],
+    /** Where devices are put in these before a kernel starts. */
+    assigned: { memory: { base: 0xfe00_0000, size: 0xb0_0000 }, ports: { base: 0xc000, size: 0x4000 } },
+  },
+  /** SCI, PCI's two, the interrupts of clock, keyboard and floating-point errors: lines of the ISA bus. */
+  irqs: { keyboard: 1, clock: 8, sci: 9, pci: [10, 11], coprocessor: 13 },
   ports: {
     com1: { base: 0x3f8, size: 8, irq: 4 } as InterruptingBlock,
     com2: { base: 0x2f8, size: 8, irq: 3 } as InterruptingBlock,
@@ -41,7 +55,7 @@ export const TIMER_PIN = 2;
 const VIDEO = { base: 0xa_0000, size: 0x2_0000 } as const;
 const TEXT = { base: 0xb_8000, size: 0x8000 } as const;
 /** Below 4 GiB, RAM ends here; the rest goes on at 4 GiB. */
-const LOW_RAM_END = 0xc000_0000;
+const LOW_RAM_END: number = PC_MAP.pci.ecam.base;
 
 /** Bytes of RAM below 4 GiB, and from there on. */
 export function splitRam(size: number): { readonly low: number; readonly high: number } {

@@ -43,9 +43,9 @@ it("counts 18.2 ticks a second, as programs find them", async () => {
 });
 
 it("has handlers for interrupts of both 8259s", async () => {
-  // The test device's line 11: mov byte [0x200], 0 ... unmask it; sti; mov dx, 200bh; mov al, 1; out dx, al; nop; hlt
+  // The test device's line 13: mov byte [0x200], 0 ... unmask it; sti; mov dx, 200dh; mov al, 1; out dx, al; nop; hlt
   const code = [
-    ...[0xe4, 0xa1, 0x24, 0xf7, 0xe6, 0xa1, 0xfb, 0xba, 0x0b, 0x20, 0xb0, 1, 0xee, 0x90],
+    ...[0xe4, 0xa1, 0x24, 0xdf, 0xe6, 0xa1, 0xfb, 0xba, 0x0d, 0x20, 0xb0, 1, 0xee, 0x90],
     // Nothing is in service any more: mov al, 0bh; out a0h, al; in al, a0h; out f4h, al
     ...[0xb0, 0x0b, 0xe6, 0xa0, 0xe4, 0xa0, ...EXIT],
   ];

@@ -2,7 +2,7 @@ import { MachineError } from "../../errors.js";
 import { decompress } from "../../loaders/decompress.js";
 import { looksLikeElf } from "../../loaders/elf.js";
 import type { PcEntry } from "../../loaders/pc/entry.js";
-import { type PcKernel, placePcKernel, readPcKernel } from "../../loaders/pc/kernel.js";
+import { type PcKernel, placePcKernel } from "../../loaders/pc/kernel.js";
 import type { MemoryMapEntry } from "../../loaders/pc/memory-map.js";
 import { placeRealMode, placeRom } from "../../loaders/pc/rom.js";
 import { LoadPlan, type RamRange } from "../../loaders/plan.js";
@@ -33,19 +33,19 @@ export interface BootSurroundings {
   readonly acpi: Uint8Array;
 }
 
-/** Place what a PC starts with. Throws MachineError naming what does not fit. */
+/** Place what a PC starts with: `kernel` is the one of the options, read. Throws MachineError naming what does not fit. */
 export async function planBoot(
   options: PcOptions,
+  kernel: PcKernel | undefined,
   { memory, map: memoryMap, acpi }: BootSurroundings,
 ): Promise<PcStart> {
-  const { firmware, kernel: file, initrd, modules = [], append, loads = [], entry } = options;
+  const { firmware, initrd, modules = [], append, loads = [], entry } = options;
   const plan = new LoadPlan(memory);
   for (const { name, address, bytes } of loads) plan.place({ name, address, bytes });
   if (firmware !== undefined)
     return { plan, state: placeRom(plan, firmware.name, firmware.bytes).entry, elf: undefined };
   if (options.guestBios !== undefined) return planGuestBios(plan, options.guestBios, options);
-  if (file === undefined) return { plan, state: stateAt(entry ?? firstLoad(loads)), elf: undefined };
-  const kernel = await readPcKernel(file.bytes, file.name);
+  if (kernel === undefined) return { plan, state: stateAt(entry ?? firstLoad(loads)), elf: undefined };
   plan.place({ name: "the ACPI tables", address: ACPI_TABLES, bytes: acpi });
   const afterBios = kernel.format === "multiboot" || kernel.format === "flat";
   if (afterBios) placeBios(plan);

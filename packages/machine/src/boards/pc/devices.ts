@@ -1,7 +1,8 @@
+import type { ApicBus } from "@hypercraft/arch-x86";
 import type { IrqLine } from "../../contracts.js";
 import type { A20Gate } from "../../devices/a20-gate.js";
 import { AcpiPm } from "../../devices/acpi-pm.js";
-import { CoprocessorError } from "../../devices/coprocessor-error.js";
+import type { CoprocessorError } from "../../devices/coprocessor-error.js";
 import { DebugConsole } from "../../devices/debug-console.js";
 import { DebugExit } from "../../devices/debug-exit.js";
 import { FwCfg } from "../../devices/fw-cfg.js";
@@ -13,15 +14,17 @@ import { CmosRtc, cmosMemory } from "../../devices/mc146818.js";
 import { Ns16550a } from "../../devices/ns16550a.js";
 import { ResetControl, SystemControlPort } from "../../devices/pc-reset.js";
 import { PcTestDevice } from "../../devices/pc-test-device.js";
+import type { PciHost } from "../../devices/pci/host.js";
 import { PostPort } from "../../devices/post-port.js";
 import { VgaText } from "../../devices/vga-text.js";
 import { e820Bytes, MemoryType } from "../../loaders/pc/memory-map.js";
 import type { DeviceContext, MachineBuilder } from "../../machine/builder.js";
 import type { BoardContext } from "../virt/assemble.js";
 import { DEFAULT_EPOCH_NS } from "../virt/options.js";
-import { addVirtio } from "../virt/virtio.js";
+import { addVirtioMmio, virtioDevices } from "../virt/virtio.js";
 import { HIGH_RAM, PC_MAP, splitRam } from "./address-map.js";
 import type { PcOptions } from "./options.js";
+import { addPcPci } from "./pci.js";
 
 const space = "ports";
 /** Input clock of a PC's serial ports in Hz. */
@@ -31,6 +34,7 @@ const TIMER_IRQ = 0;
 /** Where what the devices tell goes. */
 export interface BoardLines {
   readonly pic: Pic;
+  readonly apicBus: ApicBus;
   line(irq: number): IrqLine;
   readonly a20: A20Gate;
   /** INIT of all processors. */
@@ -39,13 +43,14 @@ export interface BoardLines {
   coprocessor(context: DeviceContext): CoprocessorError;
 }
 
-/** Everything on the board but memory, processors and interrupt controllers. */
+/** Everything on the board but memory, processors and interrupt controllers. @returns its PCI bus. */
 export function addDevices(
   builder: MachineBuilder,
   board: BoardContext,
   options: PcOptions,
-  { pic, line, a20, onInit, coprocessor }: BoardLines,
-): void {
+  lines: BoardLines,
+): PciHost {
+  const { pic, line, a20, onInit, coprocessor } = lines;
   const { input, end } = board;
   const { ports, irqs } = PC_MAP;
   const { console, secondConsole } = options;
@@ -80,8 +85,6 @@ export function addDevices(
     { ...KeyboardController.ports, irq: irqs.keyboard },
     ({ irq }) => new KeyboardController({ irq, onInit, a20 }),
   );
-  builder.device("coprocessor-error", { ...CoprocessorError.ports, irq: irqs.coprocessor }, coprocessor);
-  builder.device("reset", ResetControl.ports, () => new ResetControl(resets));
   builder.device("system-control", SystemControlPort.ports, () => new SystemControlPort(resets));
   builder.device("com1", { ...ports.com1, space }, ({ irq, clock, timers }) => {
     const source = { irq, clock, timers, frequency: UART_CLOCK };
@@ -110,7 +113,14 @@ export function addDevices(
   const tests = new PcTestDevice(line);
   builder.device("test", PcTestDevice.ports, () => tests);
   builder.device("test-memory", PcTestDevice.memory, () => tests.region);
-  addVirtio(builder, options, PC_MAP.virtio, board);
+  const { variant } = board;
+  const virtio = virtioDevices(builder, options, board);
+  if (variant.virtio === "mmio")
+    addVirtioMmio(builder, virtio, PC_MAP.virtio, { variant, disks: options.disks?.length ?? 0 });
+  return addPcPci(builder, lines, {
+    virtio: variant.virtio === "pci" ? virtio : [],
+    reset: new ResetControl(resets),
+  });
 }
 
 /** What QEMU's firmware looks for: RAM, before it reserves any. */

@@ -43,7 +43,12 @@ export interface VirtOptions {
   readonly now?: () => number;
   /** Tells of compiled regions as they are made; see `Engine.regionWatch`. */
   readonly regionWatch?: RegionWatch;
-  /** Virtio register layout of all transports; see `VirtioMmio`. Default: the map's; 1 with a flat kernel image. */
+  /**
+   * Where virtio devices are: `mmio` at addresses of their own, `pci` on the PCI bus of boards that have one. Default:
+   * `mmio`; on a PC, `pci` for firmware and for Multiboot kernels, which look nowhere else.
+   */
+  readonly virtio?: "mmio" | "pci";
+  /** Virtio register layout of all transports in memory; see `VirtioMmio`. Default: the map's; 1 with a flat kernel image. */
   readonly virtioVersion?: 1 | 2;
   /**
    * Where virtio devices go: `first` fills the transports from the first one up; `last` from the last one

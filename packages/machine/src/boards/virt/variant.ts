@@ -3,7 +3,7 @@ import type { VirtOptions } from "./options.js";
 
 /** What of the board depends on what it is for. */
 export type BoardVariant = Required<
-  Pick<VirtOptions, "graphics" | "virtioVersion" | "virtioSlots" | "testConsole">
+  Pick<VirtOptions, "graphics" | "virtio" | "virtioVersion" | "virtioSlots" | "testConsole">
 >;
 
 /**
@@ -18,6 +18,7 @@ export function boardVariant(
   const flat = kernel?.format === "flat";
   return {
     graphics: options.graphics ?? flat,
+    virtio: options.virtio ?? "mmio",
     virtioVersion: options.virtioVersion ?? (flat ? 1 : version),
     virtioSlots: options.virtioSlots ?? (flat ? "both" : "first"),
     testConsole: options.testConsole ?? false,

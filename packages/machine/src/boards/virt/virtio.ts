@@ -25,16 +25,15 @@ export interface VirtioPlaces {
 const DISPLAY = { width: 1280, height: 800 };
 
 /** Makes what is behind a virtio transport. */
-type Behind = (context: DeviceContext) => VirtioDevice;
+export type Behind = (context: DeviceContext) => VirtioDevice;
 
-/** Disks, then display, keyboard and mouse, then test console and entropy device; the other slots are empty. */
-export function addVirtio(
+/** A board's virtio devices: disks, then display, keyboard and mouse, then test console and entropy device. */
+export function virtioDevices(
   builder: MachineBuilder,
   options: VirtOptions,
-  virtio: VirtioPlaces,
   { variant, end }: Pick<BoardContext, "variant" | "end">,
-): void {
-  const { graphics, virtioSlots, virtioVersion: version, testConsole } = variant;
+): Behind[] {
+  const { graphics, testConsole } = variant;
   const disks = options.disks ?? [];
   const entropy = new SeededEntropy(options.seed ?? 1);
   builder.component("entropy", entropy);
@@ -49,12 +48,6 @@ export function addVirtio(
     devices.push(() => new VirtioConsole({ sink }));
   }
   devices.push(() => new VirtioEntropy(entropy));
-  if (devices.length > virtio.count) {
-    throw new MachineError(
-      "OutOfRange",
-      `the board has ${virtio.count} virtio slots, not enough for ${disks.length} disks`,
-    );
-  }
   disks.forEach((disk, i) => {
     const { state, restore } = disk;
     if (state === undefined || restore === undefined) return;
@@ -63,9 +56,26 @@ export function addVirtio(
       restore: (saved) => restore.call(disk, saved),
     });
   });
+  return devices;
+}
+
+/** Puts the devices behind transports in memory; the transports that are left are empty. */
+export function addVirtioMmio(
+  builder: MachineBuilder,
+  devices: readonly Behind[],
+  virtio: VirtioPlaces,
+  { variant, disks }: { readonly variant: BoardContext["variant"]; readonly disks: number },
+): void {
+  const { virtioSlots, virtioVersion: version } = variant;
+  if (devices.length > virtio.count) {
+    throw new MachineError(
+      "OutOfRange",
+      `the board has ${virtio.count} virtio slots, not enough for ${disks} disks`,
+    );
+  }
   const slots: (Behind | undefined)[] = Array.from({ length: virtio.count }, (_, slot) => devices[slot]);
   if (virtioSlots !== "first") slots.reverse();
-  if (virtioSlots === "both" && disks.length > 0) slots[0] ??= devices[0];
+  if (virtioSlots === "both" && disks > 0) slots[0] ??= devices[0];
   for (let slot = 0; slot < virtio.count; slot++) {
     const place = { base: virtio.base + slot * virtio.stride, size: virtio.size, irq: virtio.irq + slot };
     builder.device(
@@ -75,4 +85,15 @@ export function addVirtio(
         new VirtioMmio({ irq: context.irq, memory: context.memory, device: slots[slot]?.(context), version }),
     );
   }
+}
+
+/** A board's virtio devices in memory, on boards where they are nowhere else. */
+export function addVirtio(
+  builder: MachineBuilder,
+  options: VirtOptions,
+  virtio: VirtioPlaces,
+  board: Pick<BoardContext, "variant" | "end">,
+): void {
+  const disks = options.disks?.length ?? 0;
+  addVirtioMmio(builder, virtioDevices(builder, options, board), virtio, { variant: board.variant, disks });
 }

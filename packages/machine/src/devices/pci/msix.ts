@@ -1,0 +1,154 @@
+import type { DeviceWidth, MmioDevice } from "../../contracts.js";
+import { MachineError } from "../../errors.js";
+import { allOnes, type ConfigSpace } from "./config-space.js";
+
+/** A write to memory that means an interrupt. */
+export type MessageSink = (address: number, data: number) => void;
+
+const ENTRY_SIZE = 16;
+/** Where the pending bits are behind the table, in the same BAR. */
+const PENDING = 0x800;
+/** Bytes of the BAR that holds both. */
+export const MSIX_BAR_SIZE = 0x1000;
+/** Bytes of the capability. */
+export const MSIX_CAPABILITY_SIZE = 12;
+
+const CONTROL = 2;
+const FUNCTION_MASK = 0x40;
+const ENABLE = 0x80;
+/** Of an entry: the word with the mask bit. */
+const VECTOR_CONTROL = 12;
+
+export interface MsiXOptions {
+  readonly config: ConfigSpace;
+  /** Offset of the capability in it. */
+  readonly capability: number;
+  /** The BAR where table and pending bits are. */
+  readonly bar: number;
+  /** 1 to 128. */
+  readonly vectors: number;
+  readonly send: MessageSink;
+}
+
+/** Message-signalled interrupts with a table (PCI local bus specification 3.0, 6.8.2). */
+export class MsiX {
+  readonly vectors: number;
+  readonly #config: ConfigSpace;
+  readonly #capability: number;
+  readonly #send: MessageSink;
+  readonly #table: DataView;
+  readonly #pending: Uint8Array;
+
+  constructor({ config, capability, bar, vectors, send }: MsiXOptions) {
+    this.vectors = vectors;
+    this.#config = config;
+    this.#capability = capability;
+    this.#send = send;
+    this.#table = new DataView(new ArrayBuffer(ENTRY_SIZE * vectors));
+    this.#pending = new Uint8Array(8 * Math.ceil(vectors / 64));
+    config.define({
+      offset: capability + CONTROL,
+      width: 2,
+      value: vectors - 1,
+      writable: (ENABLE | FUNCTION_MASK) << 8,
+    });
+    config.define({ offset: capability + 4, width: 4, value: bar });
+    config.define({ offset: capability + 8, width: 4, value: PENDING | bar });
+    this.reset();
+  }
+
+  /** The function interrupts by messages, and by nothing else. */
+  get enabled(): boolean {
+    return (this.#control & ENABLE) !== 0;
+  }
+
+  /** Table and pending bits, for the BAR. */
+  readonly registers: MmioDevice = {
+    read: (offset, width) => this.#read(offset, width),
+    write: (offset, width, value) => {
+      // Only words and their pairs are defined; pending bits cannot be written.
+      if (width !== 4 || offset + 4 > this.#table.byteLength) return;
+      this.#table.setUint32(offset, value, true);
+      this.update();
+    },
+  };
+
+  reset(): void {
+    for (let vector = 0; vector < this.vectors; vector++) {
+      for (let word = 0; word < VECTOR_CONTROL; word += 4)
+        this.#table.setUint32(ENTRY_SIZE * vector + word, 0);
+      this.#table.setUint32(ENTRY_SIZE * vector + VECTOR_CONTROL, 1, true);
+    }
+    this.#pending.fill(0);
+  }
+
+  /** Interrupts by a vector: now, or when it is masked no more. */
+  signal(vector: number): void {
+    if (!this.enabled || vector >= this.vectors) return;
+    if (this.#masked(vector)) this.#setPending(vector, true);
+    else this.#message(vector);
+  }
+
+  /** Masks may have changed: sends what waited for that. */
+  update(): void {
+    if (!this.enabled) return;
+    for (let vector = 0; vector < this.vectors; vector++) {
+      if (!this.#isPending(vector) || this.#masked(vector)) continue;
+      this.#setPending(vector, false);
+      this.#message(vector);
+    }
+  }
+
+  /** A vector will not be used any more. */
+  forget(vector: number): void {
+    if (vector < this.vectors) this.#setPending(vector, false);
+  }
+
+  state(): { table: number[]; pending: number[] } {
+    return { table: [...new Uint8Array(this.#table.buffer)], pending: [...this.#pending] };
+  }
+
+  restore(table: readonly number[], pending: readonly number[]): void {
+    if (table.length !== this.#table.byteLength || pending.length !== this.#pending.length)
+      throw new MachineError("BadSnapshot", "the snapshot has MSI-X tables of other sizes");
+    new Uint8Array(this.#table.buffer).set(table);
+    this.#pending.set(pending);
+  }
+
+  get #control(): number {
+    return this.#config.bytes[this.#capability + CONTROL + 1]!;
+  }
+
+  #read(offset: number, width: DeviceWidth): number {
+    if (offset + width <= this.#table.byteLength) {
+      if (width === 1) return this.#table.getUint8(offset);
+      return width === 2 ? this.#table.getUint16(offset, true) : this.#table.getUint32(offset, true);
+    }
+    const at = offset - PENDING;
+    if (at < 0 || at + width > this.#pending.length) return 0;
+    let value = 0;
+    for (let i = width - 1; i >= 0; i--) value = value * 256 + this.#pending[at + i]!;
+    return value % (allOnes(width) + 1);
+  }
+
+  #masked(vector: number): boolean {
+    if ((this.#control & FUNCTION_MASK) !== 0) return true;
+    return (this.#table.getUint32(ENTRY_SIZE * vector + VECTOR_CONTROL, true) & 1) !== 0;
+  }
+
+  #message(vector: number): void {
+    const at = ENTRY_SIZE * vector;
+    const address = this.#table.getUint32(at, true) + this.#table.getUint32(at + 4, true) * 2 ** 32;
+    this.#send(address, this.#table.getUint32(at + 8, true));
+  }
+
+  #isPending(vector: number): boolean {
+    return ((this.#pending[vector >> 3]! >> (vector & 7)) & 1) === 1;
+  }
+
+  #setPending(vector: number, on: boolean): void {
+    const bit = 1 << (vector & 7);
+    const old = this.#pending[vector >> 3]!;
+    this.#pending[vector >> 3] = on ? old | bit : old & ~bit;
+  }
+}
