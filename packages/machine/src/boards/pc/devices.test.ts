@@ -43,13 +43,14 @@ it("tells kernels by ACPI what it has, in the BIOS area", async () => {
   const tables = Array.from({ length: (memory.readU32(xsdt + 4) - 36) / 8 }, (_, i) =>
     Number(memory.readU64(xsdt + 36 + 8 * i)),
   );
-  expect(tables.map((at) => text(at, 4))).toEqual(["FACP", "APIC", "HPET"]);
+  expect(tables.map((at) => text(at, 4))).toEqual(["FACP", "APIC", "HPET", "MCFG"]);
   // What the tables say is where the devices are.
   const fadt = tables[0]!;
   expect(parts.device("acpi-pm").base).toBe(memory.readU32(fadt + 56));
   expect(parts.device("acpi-pm").irq).toBe(memory.readU16(fadt + 46));
-  expect(parts.device("reset").base + 1).toBe(Number(memory.readU64(fadt + 120)));
+  expect(parts.device("pci-config").base + 1).toBe(Number(memory.readU64(fadt + 120)));
   expect(parts.device("hpet").base).toBe(Number(memory.readU64(tables[2]! + 44)));
+  expect(parts.device("pci").base).toBe(Number(memory.readU64(tables[3]! + 44)));
 });
 
 it("has a screen's text in memory, and its cursor in registers", async () => {

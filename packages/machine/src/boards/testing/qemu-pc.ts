@@ -9,17 +9,18 @@ import type { RegisterProgram } from "./register-program.js";
 export const hasQemu: boolean =
   spawnSync("qemu-system-x86_64", ["--version"], { stdio: "ignore" }).status === 0;
 
-const MACHINE = ["-M", "pc,hpet=on", "-cpu", "max", "-m", "32", "-display", "none", "-no-reboot"];
+const MACHINE = ["-M", "pc,hpet=on"];
+const COMMON = ["-cpu", "max", "-m", "32", "-display", "none", "-no-reboot"];
 const DEVICES = ["-nodefaults", "-smp", "2", "-device", "isa-debug-exit,iobase=0xf4,iosize=4"];
 
-/** What a program reads on QEMU's PC. `base`: where it is in memory. */
-export function onQemu(program: RegisterProgram, base?: number): string[] {
+/** What a program reads on QEMU's PC. `base`: where it is in memory; `machine`: which PC, and more devices. */
+export function onQemu(program: RegisterProgram, base?: number, machine = MACHINE): string[] {
   const folder = mkdtempSync(join(tmpdir(), "pc-"));
   try {
     const [kernel, output] = [join(folder, "kernel"), join(folder, "output")];
     writeFileSync(kernel, program.kernel(base));
     const files = ["-debugcon", `file:${output}`, "-kernel", kernel];
-    spawnSync("qemu-system-x86_64", [...MACHINE, ...DEVICES, ...files], { timeout: 30_000 });
+    spawnSync("qemu-system-x86_64", [...machine, ...COMMON, ...DEVICES, ...files], { timeout: 30_000 });
     // Firmware prints there before.
     const bytes = readFileSync(output);
     const length = program.reads.reduce((sum, { size }) => sum + size, 0);

@@ -57,8 +57,24 @@ export class RegisterProgram {
     return this.add(0xba, ...le(port), 0x66, 0xed).emit(2, what);
   }
 
+  out32(port: number, value: number): this {
+    return this.add(0xba, ...le(port), 0xb8, ...le(value), 0xef);
+  }
+
+  in32(port: number, what = `port 0x${port.toString(16)}`): this {
+    return this.add(0xba, ...le(port), 0xed).emit(4, what);
+  }
+
   store(address: number, value: number): this {
     return this.add(0xc7, 0x05, ...le(address), ...le(value));
+  }
+
+  store16(address: number, value: number): this {
+    return this.add(0x66, 0xc7, 0x05, ...le(address), value & 0xff, value >> 8);
+  }
+
+  load16(address: number, what = `0x${address.toString(16)}`): this {
+    return this.add(0x66, 0xa1, ...le(address)).emit(2, what);
   }
 
   load(address: number, what = `0x${address.toString(16)}`, size: 1 | 2 | 4 = 4): this {

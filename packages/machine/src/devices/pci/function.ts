@@ -39,8 +39,8 @@ const FIRST_CAPABILITY = 0x40;
 const COMMAND_PORTS = 0x0001;
 const COMMAND_MEMORY = 0x0002;
 const COMMAND_MASTER = 0x0004;
-/** Those three, parity errors, SERR# and interrupt disable. */
-const COMMAND_WRITABLE = 0x0547;
+/** Those three, SERR# and interrupt disable. */
+const COMMAND_WRITABLE = 0x0507;
 /** Interrupt disable, in the upper byte. */
 const INTERRUPT_DISABLE = 0x04;
 const STATUS_INTERRUPT = 0x08;

@@ -29,9 +29,35 @@ export interface DriverOptions {
   readonly queueSize?: number;
 }
 
+/** Who has queues: RAM to put them in, and a way to tell the device of new buffers. */
+export interface QueueOwner {
+  readonly ram: BusMemory;
+  alloc(size: number, alignment: number): number;
+  kick(queue: number): void;
+}
+
+/** A guest's RAM, given away from below. */
+export class GuestRam {
+  readonly ram: BusMemory;
+  #next = RAM_BASE + 0x1000;
+
+  constructor() {
+    const bus = new SystemBus(new HostMemory({ size: 0x50_0000, arenaSize: 0x1_0000 }));
+    bus.addRam({ name: "ram", base: RAM_BASE, size: RAM_SIZE, offset: 0x1_0000 });
+    this.ram = new BusMemory(bus);
+  }
+
+  alloc(size: number, alignment: number): number {
+    const address = Math.ceil(this.#next / alignment) * alignment;
+    this.#next = address + size;
+    if (this.#next > RAM_BASE + RAM_SIZE) throw new Error("the driver is out of memory");
+    return address;
+  }
+}
+
 /** A guest's side of one queue, written from the specification and knowing nothing of the device's code. */
 export class DriverQueue {
-  readonly #driver: VirtioDriver;
+  readonly #driver: QueueOwner;
   readonly index: number;
   readonly size: number;
   readonly descriptors: number;
@@ -42,7 +68,7 @@ export class DriverQueue {
   #usedIndex = 0;
   readonly #buffers = new Map<number, Buffer>();
 
-  constructor(driver: VirtioDriver, index: number, size: number) {
+  constructor(driver: QueueOwner, index: number, size: number) {
     this.#driver = driver;
     this.index = index;
     this.size = size;
@@ -105,7 +131,7 @@ export class DriverQueue {
   }
 
   kick(): void {
-    this.#driver.set(0x50, this.index);
+    this.#driver.kick(this.index);
   }
 
   /** Adds a buffer, notifies, and takes the answer that must be there. */
@@ -149,22 +175,18 @@ export class DriverQueue {
 }
 
 /** A guest with RAM, one virtio-mmio device and the driver for it. */
-export class VirtioDriver {
+export class VirtioDriver extends GuestRam implements QueueOwner {
   readonly rig: Rig;
-  readonly ram: BusMemory;
   readonly transport: VirtioMmio;
   readonly faults: string[] = [];
   readonly queues: DriverQueue[] = [];
-  #next = RAM_BASE + 0x1000;
 
   constructor(
     device: VirtioDevice | undefined,
     options: { readonly version?: 1 | 2; readonly rig?: Rig } = {},
   ) {
+    super();
     this.rig = options.rig ?? new Rig();
-    const bus = new SystemBus(new HostMemory({ size: 0x50_0000, arenaSize: 0x1_0000 }));
-    bus.addRam({ name: "ram", base: RAM_BASE, size: RAM_SIZE, offset: 0x1_0000 });
-    this.ram = new BusMemory(bus);
     this.transport = new VirtioMmio({
       irq: this.rig.irq,
       memory: this.ram,
@@ -174,11 +196,8 @@ export class VirtioDriver {
     });
   }
 
-  alloc(size: number, alignment: number): number {
-    const address = Math.ceil(this.#next / alignment) * alignment;
-    this.#next = address + size;
-    if (this.#next > RAM_BASE + RAM_SIZE) throw new Error("the driver is out of memory");
-    return address;
+  kick(queue: number): void {
+    this.set(0x50, queue);
   }
 
   get(offset: number, width: DeviceWidth = 4): number {

@@ -144,7 +144,7 @@ export class VirtioPciRegisters extends VirtioTransport {
         return (queue?.size ?? 0) + this.#queueVector * 0x1_0000;
       case QUEUE_ENABLE:
         // The queue's notification register is that of its number.
-        return Number(queue?.ready ?? false) + (queue?.index ?? 0) * 0x1_0000;
+        return Number(queue?.ready ?? false) + (this.queueSel & 0xffff) * 0x1_0000;
       default:
         return queue === undefined ? 0 : this.#addressWord(queue, offset);
     }

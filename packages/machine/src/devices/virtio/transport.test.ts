@@ -1,49 +1,13 @@
 import { describe, expect, it } from "vitest";
 import type { ComponentState } from "../../contracts.js";
+import { Echo } from "../testing/echo-device.js";
 import { throughJson } from "../testing/rig.js";
 import { RAM_BASE, RAM_SIZE, VirtioDriver } from "../testing/virtio-driver.js";
-import type { VirtioDevice, VirtioHost } from "./device.js";
 import { VirtioMmio } from "./mmio.js";
 
 const INDIRECT = 1n << 28n;
 const EVENT_IDX = 1n << 29n;
 const NEEDS_RESET = 64;
-
-/** Answers each buffer with the bytes it got, reversed. Feature 3 is its own. */
-class Echo implements VirtioDevice {
-  readonly name = "echo";
-  readonly deviceId = 42;
-  readonly features = 1n << 3n;
-  readonly queueSizes = [16, 4];
-  readonly config = Uint8Array.of(1, 2, 3, 4, 5, 6);
-  host!: VirtioHost;
-  resets = 0;
-  written: [number, number, number][] = [];
-  notified: number[] = [];
-
-  attach(host: VirtioHost): void {
-    this.host = host;
-  }
-  notify(index: number): void {
-    this.notified.push(index);
-    const queue = this.host.queues[index]!;
-    for (let chain = queue.pop(); chain !== undefined; chain = queue.pop()) {
-      chain.write(chain.read(1 << 20).reverse());
-      queue.push(chain);
-    }
-    queue.signal();
-  }
-  writeConfig(offset: number, width: number, value: number): void {
-    this.written.push([offset, width, value]);
-  }
-  reset(): void {
-    this.resets++;
-  }
-  state(): ComponentState {
-    return { version: 1 };
-  }
-  restore(): void {}
-}
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 const text = (data: Uint8Array) => new TextDecoder().decode(data);
