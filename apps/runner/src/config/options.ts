@@ -89,7 +89,7 @@ const MACHINE: OptionGroup = {
     {
       name: "virtio-slots",
       argument: "first|last|both",
-      help: "where virtio devices go: from the first transport up, or from the last one down as QEMU's -device does, or so with the first disk at both ends; default: both with a flat kernel image, else first",
+      help: "where virtio devices outside of PCI go: from the first transport up, or from the last one down as QEMU's -device does, or so with the first disk at both ends; default: both with a flat kernel image, else first",
     },
     {
       name: "test-console",

@@ -2,7 +2,7 @@ import type { ApicBus } from "@hypercraft/arch-x86";
 import type { IrqLine } from "../../contracts.js";
 import type { A20Gate } from "../../devices/a20-gate.js";
 import { AcpiPm } from "../../devices/acpi-pm.js";
-import type { CoprocessorError } from "../../devices/coprocessor-error.js";
+import { CoprocessorError } from "../../devices/coprocessor-error.js";
 import { DebugConsole } from "../../devices/debug-console.js";
 import { DebugExit } from "../../devices/debug-exit.js";
 import { FwCfg } from "../../devices/fw-cfg.js";
@@ -85,6 +85,7 @@ export function addDevices(
     { ...KeyboardController.ports, irq: irqs.keyboard },
     ({ irq }) => new KeyboardController({ irq, onInit, a20 }),
   );
+  builder.device("coprocessor-error", { ...CoprocessorError.ports, irq: irqs.coprocessor }, coprocessor);
   builder.device("system-control", SystemControlPort.ports, () => new SystemControlPort(resets));
   builder.device("com1", { ...ports.com1, space }, ({ irq, clock, timers }) => {
     const source = { irq, clock, timers, frequency: UART_CLOCK };

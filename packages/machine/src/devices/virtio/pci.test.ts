@@ -61,7 +61,7 @@ describe("virtio-pci's modern registers", () => {
     expect(sizes).toEqual([
       [16, 0, 0],
       [4, 1, 0],
-      [0, 0, 0],
+      [0, 2, 0],
     ]);
     const { address } = driver.region(4);
     expect([driver.memory.read(address, 4), driver.memory.read(address + 4, 2)]).toEqual([
