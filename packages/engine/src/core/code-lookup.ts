@@ -59,11 +59,15 @@ export abstract class CoreCode extends CoreContexts {
     this.setWord(W.pcBase + 1, hi);
     const start = lo & 0xfff;
     const key = start | (mode << 12);
-    const found = this.engine.code.find(page, key, step);
-    const block =
-      found !== undefined && (found.secondPage < 0 || this.secondPage(lo, hi) === found.secondPage)
-        ? found
-        : this.translate(page, start, mode, step, lo, hi);
+    let block = this.engine.code.find(page, key, step);
+    if (block !== undefined && block.secondPage >= 0) {
+      const second = this.secondPage(lo, hi);
+      if (second === MOVED) return this.lookup(step);
+      // The fetch trapped, once.
+      if (second < 0) return undefined;
+      if (second !== block.secondPage) block = undefined;
+    }
+    block ??= this.translate(page, start, mode, step, lo, hi);
     if (block === undefined) return undefined;
     if (block.secondPage >= 0) this.holdsLocally(lo, hi);
     else if (!step) this.engine.lookup.setBlock(page, key, block.address);

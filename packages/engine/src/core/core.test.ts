@@ -3,6 +3,7 @@ import { TOY_DEVICE, ToyCpu, toy, toyRegisters } from "../testing/toy-cpu.js";
 import { ARENA, createToy } from "../testing/toy-machine.js";
 import type { Core } from "./core.js";
 import type { Engine } from "./engine.js";
+import { Access } from "./guest-cpu.js";
 
 let engine: Engine;
 let core: Core;
@@ -237,6 +238,21 @@ test("an instruction that crosses a page is one block, and follows changes of ei
   engine.ramWritten(ARENA + 0x2000, 2);
   start(0x1ffe);
   expect(r(1)).toBe(19n);
+});
+
+test("the fetch of a second page that went away traps once", () => {
+  const bytes = new DataView(engine.memory.buffer);
+  bytes.setInt32(ARENA + 0x1ffe, toy("addi", 1, 1, 3), true);
+  bytes.setInt32(ARENA + 0x2002, toy("halt"), true);
+  program(0xf00, toy("halt"));
+  start(0x1ffe);
+  expect(r(1)).toBe(3n);
+  cpu.unmapped.add(2);
+  core.dropContexts();
+  const before = cpu.faults.length;
+  start(0x1ffe);
+  expect(r(1)).toBe(3n);
+  expect(cpu.faults.slice(before)).toEqual([[Access.fetch, 0x2000]]);
 });
 
 test("indirect jumps, and jumps between pages both ways", () => {
