@@ -5,6 +5,8 @@ import { READ_LIMITS, SEGMENTS, Seg, type SegmentFields, WRITE_LIMITS } from "./
 
 const LIMIT_4G = -1;
 const ACCESSED_DATA = RIGHTS.present | RIGHTS.segment | RIGHTS.writable | RIGHTS.accessed;
+/** What goes with the limit and the code's size. */
+const SIZES = RIGHTS.available | RIGHTS.big | RIGHTS.granularity;
 /** Rights of every segment in virtual-8086 mode. */
 const VIRTUAL_8086 = ACCESSED_DATA | RIGHTS.dpl;
 
@@ -16,7 +18,10 @@ export class Segments {
     this.core = core;
   }
 
-  /** Load a register in real or virtual-8086 mode. Real mode keeps limit and rights as they are ("unreal mode"). */
+  /**
+   * Load a register in real or virtual-8086 mode. Real mode keeps limit and rights as they are ("unreal mode"); of CS it
+   * makes data.
+   */
   loadReal(number: number, selector: number, virtual8086: boolean): void {
     const { core } = this;
     const fields = SEGMENTS[number] as SegmentFields;
@@ -25,8 +30,9 @@ export class Segments {
     if (virtual8086) {
       core.set(fields.limit, 0xffff, 0);
       core.set(fields.rights, VIRTUAL_8086, 0);
-    } else if (number === Seg.cs || (core.lo(fields.rights) & RIGHTS.unusable) !== 0)
-      core.set(fields.rights, ACCESSED_DATA, 0);
+    } else if (number === Seg.cs)
+      core.set(fields.rights, ACCESSED_DATA | (core.lo(fields.rights) & SIZES), 0);
+    else if ((core.lo(fields.rights) & RIGHTS.unusable) !== 0) core.set(fields.rights, ACCESSED_DATA, 0);
     this.derive(number);
   }
 

@@ -1,0 +1,20 @@
+import { expect, test } from "vitest";
+import { createBareMachine } from "../testing/cpu/bare-machine.js";
+import { RIGHTS } from "./control-bits.js";
+import { SEGMENTS, Seg, type SegmentFields } from "./state.js";
+
+test("real mode keeps a segment's limit, and with it what the limit is counted in", () => {
+  const { core, cpu } = createBareMachine();
+  for (const number of [Seg.cs, Seg.ds]) {
+    const fields = SEGMENTS[number] as SegmentFields;
+    cpu.segments.load(number, 8, {
+      base: 0,
+      limit: -1,
+      rights: RIGHTS.granularity | RIGHTS.present | RIGHTS.segment | RIGHTS.writable | RIGHTS.accessed,
+    } as never);
+    cpu.segments.loadReal(number, 0xf000, false);
+    expect(core.lo(fields.base)).toBe(0xf_0000);
+    expect(core.lo(fields.limit)).toBe(-1);
+    expect(core.lo(fields.rights)).toBe(0x8093);
+  }
+});
