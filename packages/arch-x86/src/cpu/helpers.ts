@@ -43,7 +43,7 @@ import {
   XCR0,
 } from "./state.js";
 import { stringRun } from "./string-runs.js";
-import { giveTimestamp } from "./timestamp.js";
+import { readTimestamp } from "./timestamp.js";
 import { enterGuest } from "./vmx/entry.js";
 import { checkVmxInstruction, executeVmxInstruction } from "./vmx/instructions.js";
 import { intercept } from "./vmx/intercepts.js";
@@ -171,7 +171,7 @@ export function runHelper(
     case Helper.cpuid:
       return cpuid(cpu);
     case Helper.timestamp:
-      return timestamp(cpu, constant === 1);
+      return readTimestamp(cpu, constant === 1);
     case Helper.performanceCounter:
       // There are no counters.
       throw generalProtection();
@@ -367,13 +367,6 @@ function cpuid(cpu: X86Cpu): Status {
     [Gpr.rdx, edx],
   ] as const)
     core.set(GPR[register]!, value | 0, 0);
-  return Status.next;
-}
-
-function timestamp(cpu: X86Cpu, withProcessor: boolean): Status {
-  const { core } = cpu;
-  if ((core.lo(CR4) & CR4_BIT.TSD) !== 0 && cpu.cpl !== 0) throw generalProtection();
-  giveTimestamp(cpu, withProcessor);
   return Status.next;
 }
 

@@ -35,6 +35,15 @@ const calling =
   (b) =>
     b.callAndDispatch(helper, constant);
 
+/** The same where nothing that decides how to go on can have changed, unless the helper itself asks for the dispatcher. */
+const reading =
+  (helper: number, constant = 0): Lift =>
+  (b) => {
+    b.ir.call(helper, constant);
+    b.flags.forget();
+    b.ir.poll(b.next, interruptsWaiting);
+  };
+
 /** CLI and STI: inline where the privilege is there, as kernels use them all the time. */
 const disableInterrupts: Lift = (b) => {
   const { ir, i32, mode } = b;
@@ -249,8 +258,8 @@ export const system: readonly X86Declaration<X86Builder>[] = [
   insn("rdmsr", "0F 32", calling(Helper.readMsr)),
   insn("wrmsr", "0F 30", calling(Helper.writeMsr)),
   insn("cpuid", "0F A2", calling(Helper.cpuid)),
-  insn("rdtsc", "0F 31", calling(Helper.timestamp, 0)),
-  insn("rdtscp", "0F 01 F9", calling(Helper.timestamp, 1)),
+  insn("rdtsc", "0F 31", reading(Helper.timestamp, 0)),
+  insn("rdtscp", "0F 01 F9", reading(Helper.timestamp, 1)),
   insn("rdpmc", "0F 33", calling(Helper.performanceCounter)),
   insn("sysret", "0F 07", sysret, LONG),
   insn("sysenter", "0F 34", calling(Helper.sysenter)),

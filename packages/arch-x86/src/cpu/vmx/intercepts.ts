@@ -5,7 +5,6 @@ import type { X86Cpu } from "../cpu.js";
 import { invalidOpcode } from "../fault.js";
 import { Helper, Privileged, SystemRegister } from "../helper-ids.js";
 import { CR4, GPR, Gpr } from "../state.js";
-import { giveTimestamp } from "../timestamp.js";
 import { readVirtual, writeVirtual } from "./apic/x2apic.js";
 import {
   CONTROL_CR0,
@@ -17,7 +16,7 @@ import {
   shadowed,
 } from "./control-intercepts.js";
 import { Primary, Secondary } from "./controls.js";
-import { currentInstruction } from "./current-instruction.js";
+import { currentInstruction, leaveFor } from "./current-instruction.js";
 import { VmcsField as F } from "./fields.js";
 import { displacementOf, operandInformation } from "./instruction-information.js";
 import { interceptPort } from "./io-intercept.js";
@@ -29,12 +28,6 @@ import type { Vmcs } from "./vmcs.js";
 const TSC = 0x10;
 
 const wide = (lo: number, hi: number): bigint => (BigInt(hi >>> 0) << 32n) | BigInt(lo >>> 0);
-
-/** Not thrown, as these exits are frequent. */
-function leave(cpu: X86Cpu, reason: ExitReason, qualification = 0n): Status {
-  const { length } = currentInstruction(cpu);
-  return cpu.vmx.leave(new VmExit(reason, { length, qualification }), cpu.currentIp);
-}
 
 /** What a helper does differently in VMX operation. Undefined: nothing. Throws faults and exits. */
 export function intercept(
@@ -48,30 +41,28 @@ export function intercept(
   if (id === Helper.writeControl) return controlWrite(cpu, constant, wide(aLo, aHi));
   if (id === Helper.writeSystem && constant === SystemRegister.machineStatus) return lmsw(cpu, aLo & 0xffff);
   if (!guest || vmcs === undefined) return undefined;
-  const primary = vmcs.get(F.PROCESSOR_CONTROLS);
+  const primary = vmcs.processorControls;
   const exits = (control: number) => (primary & control) !== 0;
   switch (id) {
     case Helper.cpuid:
-      return leave(cpu, ExitReason.cpuid);
+      return leaveFor(cpu, ExitReason.cpuid);
     case Helper.halt:
       requireRing0(cpu);
-      return exits(Primary.hltExiting) ? leave(cpu, ExitReason.hlt) : undefined;
+      return exits(Primary.hltExiting) ? leaveFor(cpu, ExitReason.hlt) : undefined;
     case Helper.pause:
-      return exits(Primary.pauseExiting) ? leave(cpu, ExitReason.pause) : undefined;
+      return exits(Primary.pauseExiting) ? leaveFor(cpu, ExitReason.pause) : undefined;
     case Helper.privileged:
       return privileged(cpu, vmcs, constant);
     case Helper.invalidatePage:
       requireRing0(cpu);
-      return exits(Primary.invlpgExiting) ? leave(cpu, ExitReason.invlpg, wide(aLo, aHi)) : undefined;
+      return exits(Primary.invlpgExiting) ? leaveFor(cpu, ExitReason.invlpg, wide(aLo, aHi)) : undefined;
     case Helper.invalidatePcid:
       if (!cpu.vmx.hasSecondary(Secondary.invpcid)) throw invalidOpcode();
       requireRing0(cpu);
       return exits(Primary.invlpgExiting) ? withOperand(cpu, ExitReason.invpcid) : undefined;
     case Helper.performanceCounter:
       if ((cpu.core.lo(CR4) & CR4_BIT.PCE) === 0) requireRing0(cpu);
-      return exits(Primary.rdpmcExiting) ? leave(cpu, ExitReason.rdpmc) : undefined;
-    case Helper.timestamp:
-      return timestamp(cpu, vmcs, constant === 1, exits(Primary.rdtscExiting));
+      return exits(Primary.rdpmcExiting) ? leaveFor(cpu, ExitReason.rdpmc) : undefined;
     case Helper.readMsr:
     case Helper.writeMsr:
       return accessMsr(cpu, vmcs, id === Helper.writeMsr);
@@ -95,7 +86,7 @@ export function intercept(
     case Helper.xsetbv:
       if ((cpu.core.lo(CR4) & CR4_BIT.OSXSAVE) === 0) throw invalidOpcode();
       requireRing0(cpu);
-      return leave(cpu, ExitReason.xsetbv);
+      return leaveFor(cpu, ExitReason.xsetbv);
     case Helper.softwareInterrupt:
       return softwareInterrupt(cpu, constant);
     default:
@@ -115,7 +106,7 @@ function privileged(cpu: X86Cpu, vmcs: Vmcs, which: number): Status | undefined 
   if (which === Privileged.clearTaskSwitched) {
     if ((vmcs.get(F.CR0_MASK) & CR0_BIT.TS) === 0) return undefined;
     if ((vmcs.get(F.CR0_SHADOW) & CR0_BIT.TS) !== 0)
-      return leave(cpu, ExitReason.controlRegister, BigInt(CrAccess.clts << 4));
+      return leaveFor(cpu, ExitReason.controlRegister, BigInt(CrAccess.clts << 4));
     return Status.next;
   }
   const { opcode, length } = currentInstruction(cpu);
@@ -144,25 +135,8 @@ function setPair(cpu: X86Cpu, value: bigint): typeof Status.next {
 
 /** The time-stamp counter as the guest sees it. */
 function guestTimestamp(cpu: X86Cpu, vmcs: Vmcs): bigint {
-  const offsetting = (vmcs.get(F.PROCESSOR_CONTROLS) & Primary.tscOffsetting) !== 0;
+  const offsetting = (vmcs.processorControls & Primary.tscOffsetting) !== 0;
   return BigInt.asUintN(64, cpu.msrs.timestamp + (offsetting ? vmcs.read(F.TSC_OFFSET) : 0n));
-}
-
-function timestamp(cpu: X86Cpu, vmcs: Vmcs, withProcessor: boolean, exits: boolean): Status {
-  const { core } = cpu;
-  if (withProcessor && !cpu.vmx.hasSecondary(Secondary.rdtscp)) throw invalidOpcode();
-  if ((core.lo(CR4) & CR4_BIT.TSD) !== 0) requireRing0(cpu);
-  if (exits) return leave(cpu, withProcessor ? ExitReason.rdtscp : ExitReason.rdtsc);
-  const offsetting = (vmcs.get(F.PROCESSOR_CONTROLS) & Primary.tscOffsetting) !== 0;
-  giveTimestamp(
-    cpu,
-    withProcessor,
-    offsetting ? vmcs.lo(F.TSC_OFFSET) : 0,
-    offsetting ? vmcs.hi(F.TSC_OFFSET) : 0,
-  );
-  // Who reads that the preemption timer has ended leaves before the next instruction.
-  if (cpu.vmx.exits.timerEnded) core.requestDispatch();
-  return Status.next;
 }
 
 const HIGH_MSRS = 0xc000_0000;
@@ -171,7 +145,7 @@ const BITMAP_MSRS = 0x2000;
 function accessMsr(cpu: X86Cpu, vmcs: Vmcs, write: boolean): Status | undefined {
   requireRing0(cpu);
   const number = cpu.core.lo(GPR[Gpr.rcx]!) >>> 0;
-  if (msrExits(cpu, vmcs, number, write)) return leave(cpu, write ? ExitReason.wrmsr : ExitReason.rdmsr);
+  if (msrExits(cpu, vmcs, number, write)) return leaveFor(cpu, write ? ExitReason.wrmsr : ExitReason.rdmsr);
   if (!write && number === TSC) return setPair(cpu, guestTimestamp(cpu, vmcs));
   return cpu.vmx.hasSecondary(Secondary.virtualizeX2apicMode) ? accessVirtual(cpu, number, write) : undefined;
 }
@@ -191,7 +165,7 @@ function accessVirtual(cpu: X86Cpu, number: number, write: boolean): Status | un
 
 /** Without bitmaps every access exits; with them those that they say, and all outside their two ranges. */
 function msrExits(cpu: X86Cpu, vmcs: Vmcs, number: number, write: boolean): boolean {
-  if ((vmcs.get(F.PROCESSOR_CONTROLS) & Primary.msrBitmaps) === 0) return true;
+  if ((vmcs.processorControls & Primary.msrBitmaps) === 0) return true;
   const high = number >= HIGH_MSRS;
   const index = high ? number - HIGH_MSRS : number;
   if (index >= BITMAP_MSRS) return true;

@@ -1,4 +1,4 @@
-import { ENCODINGS, isHighHalf, Kind, kindOf, Width, widthOf } from "./fields.js";
+import { ENCODINGS, VmcsField as F, isHighHalf, Kind, kindOf, Width, widthOf } from "./fields.js";
 
 /** Bytes of a VMCS region, as IA32_VMX_BASIC tells them. */
 export const VMCS_SIZE = 4096;
@@ -79,6 +79,20 @@ export class Vmcs {
     this.words[at + 1] = width === Width.word || width === Width.double ? 0 : hi;
   }
 
+  // Those that are asked for all the time.
+  get pinControls(): number {
+    return this.words[PIN_CONTROLS] as number;
+  }
+  get processorControls(): number {
+    return this.words[PROCESSOR_CONTROLS] as number;
+  }
+  get tscOffsetLo(): number {
+    return this.words[TSC_OFFSET] as number;
+  }
+  get tscOffsetHi(): number {
+    return this.words[TSC_OFFSET + 1] as number;
+  }
+
   /** The low 32 bits of a field, unsigned: all of it but for 64-bit and natural ones. */
   get(encoding: number): number {
     return (this.words[wordOf(encoding)] as number) >>> 0;
@@ -115,3 +129,9 @@ export function wordOf(encoding: number): number {
   if (at === undefined || at === 0) throw new RangeError(`a VMCS has no field 0x${encoding.toString(16)}`);
   return at;
 }
+
+const [PIN_CONTROLS, PROCESSOR_CONTROLS, TSC_OFFSET] = [
+  wordOf(F.PIN_CONTROLS),
+  wordOf(F.PROCESSOR_CONTROLS),
+  wordOf(F.TSC_OFFSET),
+];

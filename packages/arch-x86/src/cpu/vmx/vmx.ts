@@ -155,13 +155,13 @@ export class Vmx {
   /** A pin-based control of the guest that runs. */
   hasPin(control: number): boolean {
     const { vmcs, guest } = this;
-    return guest && vmcs !== undefined && (vmcs.get(VmcsField.PIN_CONTROLS) & control) !== 0;
+    return guest && vmcs !== undefined && (vmcs.pinControls & control) !== 0;
   }
 
   /** A primary control of the guest that runs. */
   hasPrimary(control: number): boolean {
     const { vmcs, guest } = this;
-    return guest && vmcs !== undefined && (vmcs.get(VmcsField.PROCESSOR_CONTROLS) & control) !== 0;
+    return guest && vmcs !== undefined && (vmcs.processorControls & control) !== 0;
   }
 
   /** Change between root and non-root operation, or leave VMX operation. */
