@@ -83,7 +83,7 @@ export function runHelper(
       if ((constant & 0xff) === Vector.math) return cpu.floatErrors.upon();
       throw new Fault(constant & 0xff, (constant & 0x100) !== 0 ? constant >> 9 : -1);
     case Helper.stringRun:
-      return stringRun(cpu, constant);
+      return stringRun(core, constant);
     case Helper.segmentLimit:
       return segmentLimit(cpu, constant, bLo >>> 0);
     case Helper.storeWord:

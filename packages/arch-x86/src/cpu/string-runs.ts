@@ -2,7 +2,8 @@ import { type CoreApi, type Field, Status } from "@hypercraft/engine";
 import { FLAGS, GPR, Gpr } from "./state.js";
 
 // REP MOVS and REP STOS where nobody could tell single elements from a run of them: all that lie in the present pages
-// are moved at once. Each still counts as an instruction.
+// are moved at once. Each still counts as an instruction. The last one is left to the instruction itself, which so ends
+// and goes on as always.
 
 /** What the lifter packs into the helper's constant. */
 export interface StringRun {
@@ -12,17 +13,14 @@ export interface StringRun {
   readonly moves: boolean;
   /** Addresses have 64 bits rather than 32. */
   readonly wide: boolean;
-  /** Bytes of the instruction. */
-  readonly length: number;
 }
 
 const MOVES = 0x10;
 const WIDE = 0x20;
-const LENGTH_SHIFT = 8;
 const PAGE = 4096;
 
-export function packStringRun({ bytes, moves, wide, length }: StringRun): number {
-  return bytes | (moves ? MOVES : 0) | (wide ? WIDE : 0) | (length << LENGTH_SHIFT);
+export function packStringRun({ bytes, moves, wide }: StringRun): number {
+  return bytes | (moves ? MOVES : 0) | (wide ? WIDE : 0);
 }
 
 const [RCX, RSI, RDI, RAX] = [Gpr.rcx, Gpr.rsi, Gpr.rdi, Gpr.rax].map((index) => GPR[index] as Field) as [
@@ -44,43 +42,36 @@ function untilOverlap(ahead: number, bytes: number): number {
   return ahead > 0 ? Math.floor(ahead / bytes) : PAGE;
 }
 
-/** What a run needs of a processor. */
-interface StringProcessor {
-  readonly core: CoreApi;
-  /** The instruction of some bytes is done. */
-  skip(bytes: number): Status;
+/** Carry out what there is of a run, but for its last element: that one and whatever is left are the instruction's. */
+export function stringRun(core: CoreApi, constant: number): Status {
+  if (!core.singleStep) moveRun(core, constant);
+  return Status.next;
 }
 
-/** Carry out a run if there is one; `Status.next`: the lifter does a single element. */
-export function stringRun(cpu: StringProcessor, constant: number): Status {
-  const { core } = cpu;
+function moveRun(core: CoreApi, constant: number): void {
   const bytes = constant & 15;
   const moves = (constant & MOVES) !== 0;
   const wide = (constant & WIDE) !== 0;
   const backwards = core.lo(FLAGS.direction) !== 0;
   const high = (field: Field): number => (wide ? core.hi(field) : 0);
-  if (core.singleStep) return Status.next;
   const left = (high(RCX) >>> 0) * 2 ** 32 + (core.lo(RCX) >>> 0);
-  let count = Math.min(left, core.budget + 1, withinPage(core.lo(RDI), bytes, backwards));
+  let count = Math.min(left - 1, core.budget, withinPage(core.lo(RDI), bytes, backwards));
   if (moves) count = Math.min(count, withinPage(core.lo(RSI), bytes, backwards));
-  if (count < 2) return Status.next;
+  if (count < 1) return;
   const target = core.locate(true, core.lo(RDI), high(RDI));
-  if (target < 0) return Status.next;
+  if (target < 0) return;
   if (moves) {
     const source = core.locate(false, core.lo(RSI), high(RSI));
-    if (source < 0) return Status.next;
+    if (source < 0) return;
     const ahead = backwards ? source - target : target - source;
     count = Math.min(count, untilOverlap(ahead, bytes));
-    if (count < 2) return Status.next;
+    if (count < 1) return;
     move(core, target, source, count * bytes, backwards ? (count - 1) * bytes : 0);
     advance(core, RSI, wide, backwards ? -count * bytes : count * bytes);
   } else fill(core, target - (backwards ? (count - 1) * bytes : 0), bytes, count);
   advance(core, RDI, wide, backwards ? -count * bytes : count * bytes);
   advance(core, RCX, wide, -count);
-  core.charge(count - 1);
-  if (left === count) return cpu.skip(constant >> LENGTH_SHIFT);
-  core.setPc(core.pcLo(), core.pcHi());
-  return Status.redispatch;
+  core.charge(count);
 }
 
 /** `before`: bytes of the run in front of the present elements. */

@@ -80,7 +80,7 @@ const scan: Element = (b, bytes) => {
 
 const REPE = 0xf3;
 /** For so few elements, a run does not pay. */
-const SHORT_RUN = 31;
+const SHORT_RUN = 47;
 
 /** The instruction once, or again and again while rCX and, for comparisons, ZF allow it. */
 const repeated =
@@ -92,12 +92,13 @@ const repeated =
     const count = b.zeroExtended(d.addressSize, ir.get(GPR[Gpr.rcx]!));
     ir.callIf(i64.eqz(count), Helper.skip, d.length, i64.const(0));
     if ((element === move || element === store) && b.plainStrings) {
-      const run = { bytes, moves: element === move, wide: d.addressSize === 8, length: d.length };
+      const run = { bytes, moves: element === move, wide: d.addressSize === 8 };
       ir.callIf(i64.gt_u(count, i64.const(SHORT_RUN)), Helper.stringRun, packStringRun(run), i64.const(0));
     }
     const finish = element(b, bytes);
     finish();
-    const left = b.zeroExtended(d.addressSize, i64.sub(count, i64.const(1)));
+    // Read again: a run may have changed it.
+    const left = b.zeroExtended(d.addressSize, i64.sub(ir.get(GPR[Gpr.rcx]!), i64.const(1)));
     b.setGpr(Gpr.rcx, d.addressSize, left);
     const more = i32.eqz(i64.eqz(left));
     if (!compares) return ir.branch(more, b.offset, b.next);

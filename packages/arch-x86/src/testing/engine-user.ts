@@ -75,7 +75,7 @@ export class UserCpu extends FlatUserCpu {
         return Status.next;
       }
       case Helper.stringRun:
-        return stringRun({ core, skip: (bytes) => this.skip(bytes) }, constant);
+        return stringRun(core, constant);
       case Helper.divideWide: {
         const divide = (constant & 0x100) !== 0 ? divideSigned : divideUnsigned;
         const result = divide(core.big(GPR[Gpr.rdx]!), core.big(GPR[Gpr.rax]!), wide(bLow, bHigh));
