@@ -64,8 +64,11 @@ test.each<[string, readonly string[]]>([
 });
 
 // The same in 32-bit code, whose segments are flat: no more than addresses of 32 bits.
-test("32-bit", async () => {
+test.each<[string, readonly string[]]>([
   // MOV EAX, [EBX+EBP*4+8]; ADD EAX, EDX; MOV [EBX], EAX; PUSH EAX; POP ECX.
-  const lines = ["8b 44 ab 08", "01 d0", "89 03", "50", "59"];
-  await expect(compiled(lines, USER_32)).toMatchFileSnapshot("compiled/32-bit.golden.txt");
+  ["32-bit", ["8b 44 ab 08", "01 d0", "89 03", "50", "59"]],
+  // CALL over a RET, which leads back within the region.
+  ["32-bit-call", ["e8 02 00 00 00", "eb 01", "c3"]],
+])("%s", async (name, lines) => {
+  await expect(compiled(lines, USER_32)).toMatchFileSnapshot(`compiled/${name}.golden.txt`);
 });

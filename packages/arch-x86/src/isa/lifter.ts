@@ -24,6 +24,7 @@ export const Vector = {
 
 /** 32 bits set. */
 const LOW_32 = -1;
+const PAGE = 4096;
 /** How far from a pointer a displacement leads: further away it is the address of a table, and the register an index. */
 const NEAR = 1 << 16;
 const GENERAL: ReadonlySet<unknown> = new Set(GPR);
@@ -424,7 +425,8 @@ export class X86Builder extends InstructionBuilder<CodeMode> {
   nextIp(): Value {
     const { ir, i64, mode } = this;
     const linear = ir.pc(this.next);
-    if (mode.bits === 64) return linear;
+    // In flat code as well, a place in the page of the instruction is where it is.
+    if (mode.bits === 64 || (mode.bits === 32 && mode.flat && this.next < PAGE)) return linear;
     const ip = mode.flat ? linear : i64.sub(linear, ir.get(SEGMENTS[Seg.cs]!.base));
     return this.zeroExtended(mode.bits === 16 ? 2 : 4, ip);
   }
