@@ -4,14 +4,12 @@ import { RIGHTS } from "./control-bits.js";
 import { SEGMENTS, Seg, type SegmentFields } from "./state.js";
 
 test("real mode keeps a segment's limit, and with it what the limit is counted in", () => {
-  const { core, cpu } = createBareMachine();
+  const { core, cpu } = createBareMachine("cold");
   for (const number of [Seg.cs, Seg.ds]) {
     const fields = SEGMENTS[number] as SegmentFields;
-    cpu.segments.load(number, 8, {
-      base: 0,
-      limit: -1,
-      rights: RIGHTS.granularity | RIGHTS.present | RIGHTS.segment | RIGHTS.writable | RIGHTS.accessed,
-    } as never);
+    const { granularity, present, segment, writable, accessed } = RIGHTS;
+    const rights = granularity | present | segment | writable | accessed;
+    cpu.segments.set(fields, 8, 0, 0, -1, rights);
     cpu.segments.loadReal(number, 0xf000, false);
     expect(core.lo(fields.base)).toBe(0xf_0000);
     expect(core.lo(fields.limit)).toBe(-1);
