@@ -51,6 +51,12 @@ function isContributory(vector: number): boolean {
   return vector === Vector.divide || (vector >= Vector.invalidTss && vector <= Vector.generalProtection);
 }
 
+/** Whether an exception that the delivery of another one comes upon is a double fault with it. */
+export function makesDoubleFault(first: number, second: number): boolean {
+  if (isContributory(second)) return isContributory(first) || first === Vector.page;
+  return first === Vector.page && second === Vector.page;
+}
+
 /** Exceptions and interrupts: from the event to its handler's first instruction. SDM volume 3, chapter 6. */
 export class Exceptions {
   /** Does the instruction at the pc access an address through the stack segment? Set by whoever can decode it. */
@@ -120,9 +126,7 @@ export class Exceptions {
         if (from === "software") back = before;
         if (error.at !== undefined) back = error.at;
         const first = from === "exception" ? number : -1;
-        const serious = isContributory(error.vector) || error.vector === Vector.page;
-        const doubled =
-          (isContributory(first) && isContributory(error.vector)) || (first === Vector.page && serious);
+        const doubled = makesDoubleFault(first, error.vector);
         if (doubled) delivering = undefined;
         [number, code] = doubled ? [Vector.doubleFault, 0] : [error.vector, error.errorCode];
         from = "exception";

@@ -19,7 +19,7 @@ import { find } from "./quick-tables.js";
 import { readFlags, writeFlagFields } from "./rflags.js";
 import { StackTarget } from "./stack-target.js";
 import { GDTR, GPR, Gpr, interruptShadow, LDTR, SEGMENTS, Seg, type SegmentFields, TR } from "./state.js";
-import { TaskSwitch } from "./task-switch.js";
+import { type SwitchKind, TaskSwitch } from "./task-switch.js";
 
 const RSP = GPR[Gpr.rsp]!;
 /** In the upper word of a task-state segment's descriptor. */
@@ -231,19 +231,33 @@ export class FarTransfers {
     if (dplOf(d) < Math.max(cpl, selector & 3)) throw generalProtection(selector & ~3);
     if (!isPresent(d)) throw notPresent(selector & ~3);
     const task = gated ? gate(d).selector : selector;
-    this.tasks.switchTo(task, this.tasks.target(task, false, generalProtection), kind, next);
+    this.switchTask(task, kind, next);
     return true;
   }
 
   /** An exception or interrupt through a task gate. `ext`: bit 0 of error codes. */
   taskGate(d: Descriptor, ip: bigint, errorCode: number, ext: number): void {
-    const task = gate(d).selector;
+    this.interruptTask(gate(d).selector, ip, errorCode, ext);
+  }
+
+  /** The same by the task's selector. */
+  interruptTask(task: number, ip: bigint, errorCode: number, ext: number): void {
     const found = this.tasks.target(task, false, (error) => generalProtection(error | ext));
     const wide = (systemType(found) & SystemType.tss) === SystemType.tss;
     this.tasks.switchTo(task, found, "call", ip, ext, true);
     if (errorCode < 0) return;
     const stack = this.currentStack();
     stack.install(stack.push([BigInt(errorCode)], wide ? 4 : 2, stackFault));
+  }
+
+  /**
+   * JMP, CALL or IRET to another task, of which the gate's or the segment's rights were checked: the present one goes on at
+   * `next`. A hypervisor does so for a guest that left by it.
+   */
+  switchTask(selector: number, kind: SwitchKind, next: bigint): void {
+    const leaves = kind === "return";
+    const d = this.tasks.target(selector, leaves, leaves ? invalidTss : generalProtection);
+    this.tasks.switchTo(selector, d, kind, next);
   }
 
   // --- JMP and CALL --------------------------------------------------------------------------
@@ -503,7 +517,7 @@ export class FarTransfers {
     if ((flags & RFLAG.NT) !== 0) {
       if (cpu.longMode) throw generalProtection();
       const link = Number(cpu.memory.read(core.big(TR.base), 2));
-      return this.tasks.switchTo(link, this.tasks.target(link, true, invalidTss), "return", next);
+      return this.switchTask(link, "return", next);
     }
     const ip = stack.peek(0, size, stackFault);
     const selector = Number(stack.peek(1, size, stackFault) & 0xffffn);

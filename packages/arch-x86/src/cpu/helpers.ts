@@ -72,7 +72,7 @@ export function runHelper(
 ): Status {
   const { core, transfers } = cpu;
   if (cpu.vmx.active) {
-    const done = intercept(cpu, id, constant, aLo, aHi);
+    const done = intercept(cpu, id, constant, aLo, aHi, bLo);
     if (done !== undefined) return done;
   }
   const size = (constant & 15) as 2 | 4 | 8;

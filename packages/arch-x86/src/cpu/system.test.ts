@@ -4,6 +4,7 @@ import { dumpsOf } from "../testing/cpu/programs/case.js";
 import { assembleForCpu, haveQemuSystem, runOnQemu } from "../testing/cpu/qemu-system.js";
 import { comparable, groups as groupsOfModes, program } from "../testing/cpu/system-cases.js";
 import { taskCases } from "../testing/cpu/task-cases.js";
+import { runAsGuest } from "../testing/vm/program-guest.js";
 
 const groups = { ...groupsOfModes, "task switches": { list: taskCases, program } } as typeof groupsOfModes;
 
@@ -27,6 +28,8 @@ describe.skipIf(!haveQemuSystem())("against QEMU's processor", () => {
       const program = assembleForCpu(source);
       expect(compared(list, runOnCpu(program, "cold"))).toEqual(theirs);
       expect(compared(list, runOnCpu(program, "hot"))).toEqual(theirs);
+      // Under the hypervisor there is nothing else to be seen.
+      expect(compared(list, runAsGuest(program, "hot"))).toEqual(theirs);
     },
     60_000,
   );

@@ -1,5 +1,7 @@
 import { RFLAG } from "../cpu/control-bits.js";
 import type { X86Cpu } from "../cpu/cpu.js";
+import { makesDoubleFault } from "../cpu/exceptions.js";
+import { Vector } from "../cpu/fault.js";
 import type { InterruptSource } from "../cpu/interrupt-source.js";
 import { Primary } from "../cpu/vmx/controls.js";
 import { VmcsField as F } from "../cpu/vmx/fields.js";
@@ -26,7 +28,9 @@ const BLOCKED_BY_STI = 1;
 const BLOCKED_BY_MOV_SS = 2;
 const BLOCKED_NMI = 8;
 
-const typeOf = ({ information }: GuestEvent): number => (information >> 8) & 7;
+/** An `EventType`. */
+export const eventType = ({ information }: GuestEvent): number => (information >> 8) & 7;
+const vectorOf = ({ information }: GuestEvent): number => information & 0xff;
 
 /**
  * What a guest is to be told of: one event an entry, the others in order. What was being delivered when the guest left
@@ -38,35 +42,73 @@ export class GuestEvents {
   source: InterruptSource | undefined;
   private readonly cpu: X86Cpu;
   private waiting: GuestEvent[] = [];
+  /** What the guest was leaving for its delivery at the last exit: the first that waits. */
+  private interrupted: GuestEvent | undefined;
 
   constructor(cpu: X86Cpu) {
     this.cpu = cpu;
   }
 
-  /** An exception of the instruction at the pc, -1 for no error code. In real mode there never is one. */
-  raise(vector: number, errorCode = -1): void {
-    const code = this.cpu.protectedMode ? errorCode : -1;
-    const information = eventInformation(vector, EventType.exception, code);
+  /**
+   * An exception of the instruction at the pc, or of the event whose delivery was interrupted; -1 for no error code. In real
+   * mode there never is one. False: it came upon a double fault, and the guest shuts down.
+   */
+  raise(vector: number, errorCode = -1): boolean {
+    const first = this.endInterrupted();
+    if (first === Vector.doubleFault) return false;
+    const doubled = makesDoubleFault(first, vector);
+    const [number, told] = doubled ? [Vector.doubleFault, 0] : [vector, errorCode];
+    const code = this.cpu.protectedMode ? told : -1;
+    const information = eventInformation(number, EventType.exception, code);
     this.waiting.unshift({ information, errorCode: Math.max(0, code), length: 0 });
+    return true;
+  }
+
+  /**
+   * The delivery of an event came upon an exception: an interrupt is delivered after that, as it is not sent twice, and
+   * another exception or software's event comes again when its instruction does. Gives the vector of an exception, or -1.
+   */
+  private endInterrupted(): number {
+    const event = this.interrupted;
+    this.interrupted = undefined;
+    if (event === undefined) return -1;
+    const type = eventType(event);
+    if (type === EventType.external || type === EventType.nmi) return -1;
+    this.waiting.splice(this.waiting.indexOf(event), 1);
+    return type === EventType.exception ? vectorOf(event) : -1;
+  }
+
+  /** The event whose delivery the last exit interrupted, if there was one. */
+  get inDelivery(): GuestEvent | undefined {
+    return this.interrupted;
+  }
+
+  /** It has been delivered by other means. */
+  delivered(): void {
+    const event = this.interrupted;
+    this.interrupted = undefined;
+    if (event !== undefined) this.waiting.splice(this.waiting.indexOf(event), 1);
   }
 
   /** One NMI can wait. */
   raiseNmi(): void {
-    if (this.waiting.some((event) => typeOf(event) === EventType.nmi)) return;
+    if (this.waiting.some((event) => eventType(event) === EventType.nmi)) return;
     this.waiting.push({ information: eventInformation(NMI, EventType.nmi, -1), errorCode: 0, length: 0 });
   }
 
   /** After an exit: what it interrupted the delivery of is to be delivered again. False if there was nothing. */
   takeUp(): boolean {
     const { root } = this.cpu.vmx;
+    this.interrupted = undefined;
     const vectoring = root.get(F.IDT_VECTORING_INFORMATION) | 0;
     if ((vectoring & EVENT_VALID) === 0) return false;
     const information = vectoring & ~EVENT_NMI_UNBLOCKED;
     const errorCode = (vectoring & EVENT_HAS_ERROR) !== 0 ? root.get(F.IDT_VECTORING_ERROR_CODE) : 0;
     const event = { information, errorCode, length: root.get(F.EXIT_INSTRUCTION_LENGTH) };
     this.waiting.unshift(event);
+    this.interrupted = event;
     // Its delivery blocked further ones.
-    if (typeOf(event) === EventType.nmi) this.unblockNmi();
+    if (eventType(event) === EventType.nmi) this.unblockNmi();
     return true;
   }
 
@@ -108,7 +150,7 @@ export class GuestEvents {
 
   /** Whether the guest can take an event now. */
   private isTaken(event: GuestEvent): boolean {
-    const type = typeOf(event);
+    const type = eventType(event);
     if (type === EventType.external) return this.takesExternal;
     if (type !== EventType.nmi) return true;
     const held = BLOCKED_BY_STI | BLOCKED_BY_MOV_SS | BLOCKED_NMI;
@@ -144,8 +186,8 @@ export class GuestEvents {
     const { root } = this.cpu.vmx;
     const { waiting, source } = this;
     const external =
-      source?.pending === true || waiting.some((event) => typeOf(event) === EventType.external);
-    const nmi = waiting.some((event) => typeOf(event) === EventType.nmi);
+      source?.pending === true || waiting.some((event) => eventType(event) === EventType.external);
+    const nmi = waiting.some((event) => eventType(event) === EventType.nmi);
     const windows = (external ? Primary.interruptWindowExiting : 0) | (nmi ? Primary.nmiWindowExiting : 0);
     const controls = root.get(F.PROCESSOR_CONTROLS);
     const wanted = (controls & ~(Primary.interruptWindowExiting | Primary.nmiWindowExiting)) | windows;
@@ -154,6 +196,7 @@ export class GuestEvents {
 
   /** INIT, or power-off: nothing of before comes any more. */
   clear(): void {
+    this.interrupted = undefined;
     this.waiting = [];
   }
 
@@ -162,6 +205,7 @@ export class GuestEvents {
   }
 
   restore(events: readonly GuestEvent[]): void {
+    this.interrupted = undefined;
     this.waiting = events.map((event) => ({ ...event }));
   }
 }

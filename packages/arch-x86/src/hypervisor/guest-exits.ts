@@ -1,7 +1,7 @@
 import type { DeviceWidth, ExitAnswer, VmExitInfo } from "@hypercraft/hypercraft";
 import { RFLAG } from "../cpu/control-bits.js";
 import { Fault, Vector } from "../cpu/fault.js";
-import { CR2, Gpr, X87 } from "../cpu/state.js";
+import { CR2, Gpr, RFLAGS, X87 } from "../cpu/state.js";
 import { VmcsField as F } from "../cpu/vmx/fields.js";
 import type { RootVmcs } from "../cpu/vmx/root-vmcs.js";
 import { ExitReason, VmExit } from "../cpu/vmx/vm-exit.js";
@@ -12,6 +12,7 @@ import { controlAccess, moveToCr0, moveToCr4 } from "./exits/control-register.js
 import { guestCpuid } from "./exits/cpuid.js";
 import { type AskedAccess, eptViolationExit } from "./exits/ept-violation.js";
 import { ioQualification } from "./exits/io.js";
+import { switchGuestTask } from "./exits/task-switch.js";
 import type { X86GuestVCpu } from "./guest-vcpu.js";
 import { CALL_ARGUMENTS, CALL_NUMBER, CALL_RESULTS, CALL_STATUS } from "./hypercall.js";
 
@@ -74,8 +75,10 @@ export class GuestExits {
         return this.hypercall();
       case ExitReason.controlRegister:
         return this.controlRegister();
+      case ExitReason.taskSwitch:
+        return this.taskSwitch();
       case ExitReason.io:
-        return this.io();
+        return this.io(asked);
       case ExitReason.rdmsr:
       case ExitReason.wrmsr:
         return this.msr(reason === ExitReason.wrmsr);
@@ -140,6 +143,11 @@ export class GuestExits {
   private skip(): void {
     const { root, vcpu } = this;
     vcpu.core.finishInstruction(root.get(F.EXIT_INSTRUCTION_LENGTH));
+    this.endShadows();
+  }
+
+  private endShadows(): void {
+    const { root } = this;
     const blocking = root.get(F.GUEST_INTERRUPTIBILITY);
     if ((blocking & SHADOWS) !== 0) root.write(F.GUEST_INTERRUPTIBILITY, BigInt(blocking & ~SHADOWS));
   }
@@ -152,12 +160,12 @@ export class GuestExits {
 
   /** An exception of the instruction at the pc, which counts as executed by that. */
   private inject(vector: number, errorCode: number, reason: number): undefined {
-    const { root, vcpu } = this;
+    const { vcpu } = this;
     // What a fault pushes has RF, and an event that is injected pushes the guest's flags.
-    root.write(F.GUEST_RFLAGS, BigInt((root.get(F.GUEST_RFLAGS) | RFLAG.RF) >>> 0));
+    if (vector !== Vector.debug) vcpu.core.set(RFLAGS, vcpu.core.lo(RFLAGS) | RFLAG.RF, 0);
     vcpu.core.finishInstruction(0);
     vcpu.core.traps++;
-    vcpu.events.raise(vector, errorCode);
+    if (!vcpu.events.raise(vector, errorCode)) vcpu.shutDown(vector);
     return this.served("sysRegWrite", reason);
   }
 
@@ -193,6 +201,27 @@ export class GuestExits {
     if (vcpu.events.wakes) return this.served("wait", reason);
     root.write(F.GUEST_ACTIVITY, HLT);
     return { kind: "wait", raw: this.cause() };
+  }
+
+  /** A task switch, which is carried out here. */
+  private taskSwitch(): Exit | undefined {
+    const { root, vcpu } = this;
+    const { cpu, events } = vcpu;
+    const reason = ExitReason.taskSwitch;
+    const event = events.inDelivery;
+    try {
+      switchGuestTask(cpu, root.get(F.EXIT_QUALIFICATION), root.get(F.EXIT_INSTRUCTION_LENGTH), event);
+    } catch (error) {
+      // A task-state segment that is no RAM.
+      if (error instanceof VmExit) return this.unexpected(reason);
+      if (!(error instanceof Fault)) throw error;
+      if (error.at !== undefined) cpu.setIp(error.at);
+      return this.inject(error.vector, error.errorCode, reason);
+    }
+    events.delivered();
+    this.endShadows();
+    vcpu.core.finishInstruction(0);
+    return this.served("sysRegWrite", reason);
   }
 
   private hypercall(): Exit {
@@ -268,33 +297,34 @@ export class GuestExits {
 
   // --- Ports ----------------------------------------------------------------------------------
 
-  private io(): Exit | undefined {
+  private io(asked: AskedAccess | undefined): Exit | undefined {
     const { root, vcpu } = this;
     const { port, width, input, string } = ioQualification(root.get(F.EXIT_QUALIFICATION));
     const raw = this.cause();
     try {
       if (!input) {
-        const value = string ? this.stringElement(width) : vcpu.getGprLo(Gpr.rax);
+        const value = string ? (asked?.lo ?? this.stringElement(width)) : vcpu.getGprLo(Gpr.rax);
         return { kind: "portWrite", port, width, value: (value & (2 ** (8 * width) - 1)) >>> 0, raw };
       }
       if (string) vcpu.cpu.memory.checkWrite(root.read(F.GUEST_LINEAR_ADDRESS), width, vcpu.cpu.cpl === 3);
       return { kind: "portRead", port, width, raw };
     } catch (error) {
-      if (!(error instanceof Fault)) throw error;
-      return this.inject(error.vector, error.errorCode, ExitReason.io);
+      if (error instanceof Fault) return this.inject(error.vector, error.errorCode, ExitReason.io);
+      // OUTS has its element from a device, which is asked by the instruction itself: it leaves again with the value.
+      if (!(error instanceof VmExit)) throw error;
+      return this.readFirst(error, width);
     }
   }
 
-  /** What OUTS writes: the guest has left before it looked. Throws the fault that it would have come upon. */
+  /** What OUTS writes: the guest has left before it looked. Throws the fault or exit that it would have come upon. */
   private stringElement(width: DeviceWidth): number {
     const { cpu } = this.vcpu;
-    try {
-      return Number(cpu.memory.read(this.root.read(F.GUEST_LINEAR_ADDRESS), width, cpu.cpl === 3));
-    } catch (error) {
-      // A device's, which is not to be asked twice.
-      if (error instanceof VmExit) return ONES;
-      throw error;
-    }
+    return Number(cpu.memory.read(this.root.read(F.GUEST_LINEAR_ADDRESS), width, cpu.cpl === 3));
+  }
+
+  private readFirst({ details }: VmExit, width: DeviceWidth): Exit {
+    const gpa = Number(details.physical ?? 0n);
+    return { kind: "mmioRead", gpa, width, reg: -1, signed: false, regWidth: width, raw: this.cause() };
   }
 
   /** IN is carried out here; INS and OUTS are executed again with the answer. */

@@ -189,6 +189,11 @@ export class X86GuestVCpu extends X86VCpu {
     this.apic.accept({ mode: fixed, vector, level: false, ...destination });
   }
 
+  /** A triple fault, by an exception that the hypervisor raised. */
+  shutDown(vector: number): void {
+    this.deadEnd = { kind: "fatal", reason: "triple fault", vector, pc: this.getPc() };
+  }
+
   // --- Entries and exits ----------------------------------------------------------------------
 
   /** It does nothing until something comes: after HLT, or between INIT and a start-up IPI. */
@@ -249,6 +254,7 @@ export class X86GuestVCpu extends X86VCpu {
     const exit = this.exits.handle();
     this.serving = false;
     if (this.heldInit !== undefined) this.init(this.heldInit);
+    if (this.deadEnd !== undefined) return this.fatal(this.deadEnd);
     return exit ?? (this.asleep ? this.waiting() : this.resume());
   }
 

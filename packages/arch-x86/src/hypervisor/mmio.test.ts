@@ -118,6 +118,40 @@ const FORMS: readonly (readonly [string, readonly number[]])[] = [
   ["cmpxchg16b", asm("cmpxchg16b Mdq", { ...at(16), ...WIDE })],
 ];
 
+describe.each<Tier>(["cold", "hot"])("an access that crosses pages (%s tier)", (tier) => {
+  /** RAM ends here. */
+  const BORDER = 0x40_0000;
+  test.each([
+    ["from RAM to a device", BORDER],
+    ["within a device", BORDER + 0x1000],
+  ])("%s has each byte from where it is", (_, border) => {
+    const code = [
+      ...asm("mov Ev, Gv", { rm: { base: RBX, displacement: -3 }, reg: 9, operandSize: 8 }),
+      ...asm("mov Gv, Ev", { rm: { base: RBX, displacement: -4 }, reg: 10, operandSize: 8 }),
+      ...asm("add Ev, Gv", { rm: { base: RBX, displacement: -1 }, reg: 9, operandSize: 4 }),
+    ];
+    const guest = codeGuest([...code, ...STOP], { rig: createRig(undefined, tier) });
+    const { vcpu, vm } = guest;
+    const bytes = new Uint8Array(0x2000);
+    const device = {
+      read: (offset: number, width: number) =>
+        Number(new DataView(bytes.buffer).getBigUint64(offset, true) & ((1n << BigInt(8 * width)) - 1n)),
+      write: (offset: number, width: number, value: number) => {
+        for (let i = 0; i < width; i++) bytes[offset + i] = Math.floor(value / 2 ** (8 * i)) & 0xff;
+      },
+    };
+    vm.mmio.add({ name: "bytes", base: BORDER, size: 0x2000 - 8, device });
+    vcpu.setGpr(RBX, BigInt(border));
+    vcpu.setGpr(9, 0x8877_6655_4433_2211n);
+    runToStop(guest);
+    const byteAt = (at: number) => (at < BORDER ? vm.memory!.readU8(at) : bytes[at - BORDER]);
+    // The store, and the sum of 66554433 and 44332211 in its middle.
+    const sum = [0x11, 0x22, 0x44, 0x66, 0x88, 0xaa, 0x77, 0x88];
+    expect(Array.from({ length: 8 }, (_, i) => byteAt(border - 3 + i))).toEqual(sum);
+    expect(vcpu.getGpr(10)).toBe(0x7766_5544_3322_1100n);
+  });
+});
+
 const CR4_OSFXSR = [0x0f, 0x20, 0xe0, 0x0d, 0, 2, 0, 0, 0x0f, 0x22, 0xe0];
 
 describe.each<Tier>(["cold", "hot"])("an instruction on a device (%s tier)", (tier) => {

@@ -98,6 +98,28 @@ describe.each<Tier>(["cold", "hot"])("I/O instructions (%s tier)", (tier) => {
     expect([accesses, vcpu.getGpr(Gpr.rcx), vcpu.core.big(CR2)]).toEqual([2, 3n, 2n ** 32n]);
   });
 
+  test("rep outsw has its elements from a device, which is asked once for each", () => {
+    const guest = codeGuest([0xf3, 0x66, 0x6f, ...STOP], { rig: createRig(undefined, tier) });
+    const { vm, vcpu } = guest;
+    const seen: (readonly [string, number])[] = [];
+    const device = {
+      read: (offset: number) => {
+        seen.push(["read", offset]);
+        return 0x8000 + offset;
+      },
+      write: (_offset: number, _width: number, value: number) => void seen.push(["out", value]),
+    };
+    vm.mmio.add({ name: "device", base: 0x1000_0000, size: 256, device });
+    vm.ports.add({ name: "port", base: PORT, size: 2, device });
+    vcpu.setGpr(Gpr.rsi, 0x1000_0010n);
+    vcpu.setGpr(Gpr.rdx, BigInt(PORT));
+    vcpu.setGpr(Gpr.rcx, 2n);
+    runToStop(guest);
+    const first = [["read", 16] as const, ["out", 0x8010] as const];
+    expect(seen).toEqual([...first, ["read", 18], ["out", 0x8012]]);
+    expect([vcpu.getGpr(Gpr.rcx), vcpu.getGpr(Gpr.rsi)]).toEqual([0n, 0x1000_0014n]);
+  });
+
   test("nothing behind a port reads ones, and takes what it is given", () => {
     const nowhere = [0x66, 0xba, 0, 4, 0xed, 0xef];
     expect(run(nowhere, tier)).toMatchObject({ result: 0xffff_ffffn, seen: [] });

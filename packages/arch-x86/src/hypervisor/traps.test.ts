@@ -39,6 +39,35 @@ function callOf({ vcpu, vm }: ReturnType<typeof guest>): number {
 }
 const STOPPED = 0x77;
 
+describe("an exception that delivering another one comes upon", () => {
+  /** Nothing is there, and nobody says so: each push is #GP. */
+  const NOWHERE_STACK = [0x48, 0xbc, ...le(0x2000_0000), ...le(0)];
+  const UD2 = [0x0f, 0x0b];
+  const [TSS, STACK] = [0, 0x9_0000];
+  const [IDT, DOUBLE_FAULT] = [0x5000, 8];
+
+  test("makes a double fault with it, which has a stack of its own", () => {
+    const run = guest(NOWHERE_STACK, UD2);
+    run.vm.memory?.writeU64(TSS + 0x24, BigInt(STACK));
+    run.vm.memory?.writeU8(IDT + 16 * DOUBLE_FAULT + 4, 1);
+    expect(callOf(run)).toBe(VECTOR_CALL + DOUBLE_FAULT);
+    // An error code of 0 below the frame.
+    expect(run.vcpu.getGpr(Gpr.rsp)).toBe(BigInt(STACK - 48));
+    expect(run.vm.memory?.readU64(STACK - 48)).toBe(0n);
+  });
+
+  test("makes a triple fault in the end", () => {
+    const { vcpu, vm } = guest(NOWHERE_STACK, UD2);
+    for (let i = 0; i < 100; i++) {
+      const exit: VmExitInfo = vcpu.run(1000);
+      if (exit.kind === "failEntry")
+        return expect(exit.message).toBe("triple fault, which exception 13 began");
+      vm.handleExit(vcpu, exit);
+    }
+    throw new Error("it goes on for ever");
+  });
+});
+
 describe("CPUID", () => {
   test("tells of the hypervisor and not of VMX", () => {
     const run = guest(eax(1), CPUID, KEEP);
@@ -217,15 +246,37 @@ describe("other instructions", () => {
     expect(end).toMatchObject({ kind: "failed", report: { exit: { raw: { reason: "triple fault" } } } });
   });
 
-  test("a task switch ends with a report that names it", async () => {
+  /** A guest of 32 bits that jumps to a task of zeroes but for its first segments, EIP and what `task` says. */
+  function jumpToTask(task: readonly (readonly [at: number, value: number])[]) {
     const run = guest();
+    const { vm, vcpu } = run;
     const gdt = { base: 0x2_0000, limit: 0x1f };
-    run.vcpu.start({ kind: "protected", pc: 0x10_0000, code: 8, data: 16, gdt });
-    run.vm.memory?.writeU64(0x2_0018, 0x0000_8900_0000_0067n);
+    vcpu.start({ kind: "protected", pc: 0x10_0000, code: 8, data: 16, gdt });
+    vm.memory?.writeU64(0x2_0008, 0x00cf_9b00_0000_ffffn);
+    vm.memory?.writeU64(0x2_0010, 0x00cf_9300_0000_ffffn);
+    vm.memory?.writeU64(0x2_0018, 0x0000_8903_0000_0067n);
+    for (const [at, value] of task) vm.memory?.writeU32(0x3_0000 + at, value);
     // jmp 0x18:0
-    run.vm.memory?.write(0x10_0000, Uint8Array.of(0xea, 0, 0, 0, 0, 0x18, 0));
-    const end = await run.vm.run();
-    expect(end).toMatchObject({ kind: "failed", report: { exit: { raw: { reason: "task switch" } } } });
+    vm.memory?.write(0x10_0000, Uint8Array.of(0xea, 0, 0, 0, 0, 0x18, 0));
+    vm.memory?.write(0x10_0100, Uint8Array.from(STOP));
+    return run;
+  }
+
+  test("a task switch is carried out", () => {
+    const segments = [8, 16].map((selector, i) => [0x4c + 4 * i, selector] as const);
+    const run = jumpToTask([...segments, [0x20, 0x10_0100], [0x2c, 0x1234]]);
+    expect(callOf(run)).toBe(STOPPED);
+    expect(run.value(Gpr.rcx)).toBe(0x1234n);
+    expect(run.vm.stats.toJSON().byDetail).toEqual({ "task switch": 1 });
+    // The old one is kept where TR was: EIP behind the jump.
+    expect(run.vm.memory?.readU32(0x20)).toBe(0x10_0007);
+  });
+
+  test("a task switch to nothing ends with the new task's fault", async () => {
+    const { vm } = jumpToTask([]);
+    // There is no IDT.
+    const raw = { reason: "triple fault" };
+    expect(await vm.run()).toMatchObject({ kind: "failed", report: { exit: { raw }, pc: 0n } });
   });
 });
 

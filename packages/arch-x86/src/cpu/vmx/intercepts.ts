@@ -36,6 +36,7 @@ export function intercept(
   constant: number,
   aLo: number,
   aHi: number,
+  bLo: number,
 ): Status | undefined {
   const { vmcs, guest } = cpu.vmx;
   if (id === Helper.writeControl) return controlWrite(cpu, constant, wide(aLo, aHi));
@@ -76,6 +77,8 @@ export function intercept(
     case Helper.portRead:
     case Helper.portWrite:
       if (cpu.core.hasAnswer) return answeredPort(cpu, id === Helper.portRead);
+      // What OUTS had to ask a device for.
+      if (cpu.vm && id === Helper.portWrite) cpu.vmx.asked = { size: constant as 1 | 2 | 4, lo: bLo, hi: 0 };
       return interceptPort(cpu, vmcs, aLo & 0xffff, constant, id === Helper.portRead);
     case Helper.portCheck:
       if (cpu.core.hasAnswer) return undefined;
