@@ -61,8 +61,9 @@ export class Contexts {
   private space = 0;
   private common = 0;
   private valid = false;
-  /** The engine knows of the contexts. */
+  /** The engine knows of the contexts; and of one whose accesses have to be aligned. */
   private told = false;
+  private checks = false;
 
   constructor(cpu: X86Cpu) {
     this.cpu = cpu;
@@ -87,9 +88,11 @@ export class Contexts {
     if (!this.valid) this.prepare();
     const user = cpl === 3;
     const code = user ? CODE_CONTEXT.user : CODE_CONTEXT.supervisor;
-    if (!this.told || this.packed[code] !== packed) this.tell(code, packed);
     const open = (core.lo(RFLAGS) & RFLAG.AC) !== 0;
     this.alignmentChecked = user && open && (core.lo(CR0_FIELD) & CR0.AM) !== 0;
+    // A context that nobody uses would take others' place in the TLB.
+    if (this.alignmentChecked && !this.checks) this.told = false;
+    if (!this.told || this.packed[code] !== packed) this.tell(code, packed);
     const { supervisor, barred, user: own, checked } = DATA_CONTEXT;
     // STAC and CLAC switch between the first two in translated code.
     core.selectContexts(user ? (this.alignmentChecked ? checked : own) : open ? supervisor : barred, code);
@@ -105,7 +108,8 @@ export class Contexts {
     const first = this.space * PER_SPACE;
     const supervisor = first + KEY_SUPERVISOR;
     const barred = this.paging.smap ? supervisor + KEY_PROTECTED : supervisor;
-    const checked = (core.lo(CR0_FIELD) & CR0.AM) !== 0 ? first + KEY_CHECKED : first;
+    this.checks = this.alignmentChecked;
+    const checked = this.checks ? first + KEY_CHECKED : first;
     core.setDataContexts([supervisor, barred, first, checked], DATA_CONTEXT.supervisor);
     const contextOf = (which: number, rights: number) => {
       const key = first + KEY_FETCH + rights;
