@@ -557,6 +557,8 @@ export class Core extends CoreCode implements CoreApi {
     const index = (this.words[(microOp >> 2) + 3] as number) >>> 16;
     this.complete(status, block, index);
     this.inside = false;
+    // As the dispatcher does: what asked for it so far is looked at now.
+    this.setWord(W.attention, 0);
     const interrupted = this.cpu.takeInterrupt();
     this.refreshMode();
     this.inside = true;
