@@ -29,7 +29,7 @@ import { Fault, generalProtection, Vector } from "./fault.js";
 import { TSC_HZ } from "./frequencies.js";
 import { runHelper } from "./helpers.js";
 import { Interrupts } from "./interrupts.js";
-import { Mmu, Need } from "./mmu.js";
+import { Mmu, Need, TRANSLATED } from "./mmu.js";
 import { PACKED } from "./mode.js";
 import { Msrs } from "./msrs.js";
 import { packedSimdMode } from "./mxcsr.js";
@@ -67,6 +67,8 @@ export interface X86CpuOptions extends CpuModelOptions {
 }
 
 const NANOSECONDS = 1_000_000_000;
+/** The second stage does not let an access through. */
+const REFUSED = -2;
 /** A physical address at which there is no RAM. */
 const NOWHERE = 2 ** 52;
 const NO_PORTS: PortBus = { read: (_port, size) => 2 ** (8 * size) - 1, write: () => undefined };
@@ -326,7 +328,9 @@ export class X86Cpu extends CpuModel implements GuestCpu {
     try {
       this.checkFetch(lo, hi);
       const high = this.bits64 ? hi : 0;
-      if (!this.walk(Need.fetch, lo, high, this.cpl === 3, false, out)) throw this.secondStage?.refusal;
+      const code = this.walk(Need.fetch, lo, high, this.cpl === 3, false, out);
+      if (code === REFUSED) throw this.secondStage?.refusal;
+      if (code !== TRANSLATED) return this.pageFault(code, lo, hi);
       const { apicAccess } = this.vmx;
       if (apicAccess.has(out.physical)) apicAccess.refuse(out.physical, ApicAccess.fetch);
     } catch (error) {
@@ -367,8 +371,10 @@ export class X86Cpu extends CpuModel implements GuestCpu {
       if (this.bits64 && !isCanonical(lo, hi)) throw this.exceptions.nonCanonical(lo, hi);
       if (this.contexts.alignmentChecked && unaligned) throw new Fault(Vector.alignment, 0);
       const alignmentChecked = (this.core.lo(RFLAGS) & RFLAG.AC) !== 0;
-      if (!this.walk(need, lo, this.bits64 ? hi : 0, this.contexts.userAccess, alignmentChecked, out))
-        return this.outside(this.secondStage?.refusal, lo, hi, out);
+      const high = this.bits64 ? hi : 0;
+      const code = this.walk(need, lo, high, this.contexts.userAccess, alignmentChecked, out);
+      if (code === REFUSED) return this.outside(this.secondStage?.refusal, lo, hi, out);
+      if (code !== TRANSLATED) return this.pageFault(code, lo, hi);
       const { apicAccess } = this.vmx;
       if (apicAccess.has(out.physical) && !apicAccess.access(access, size, out)) return Translated.exitBefore;
     } catch (error) {
@@ -426,6 +432,11 @@ export class X86Cpu extends CpuModel implements GuestCpu {
     return status === Status.exitBefore ? Translated.exitBefore : Translated.trap;
   }
 
+  private pageFault(errorCode: number, lo: number, hi: number): Translated {
+    if (this.exceptions.quickPageFault(errorCode, lo, hi)) return Translated.trap;
+    return this.failed(new Fault(Vector.page, errorCode), lo, hi);
+  }
+
   private raised(error: unknown, lo: number, hi: number): Status {
     if (error instanceof Fault) return this.exceptions.raise(error, lo, hi);
     if (!(error instanceof VmExit)) throw error;
@@ -433,7 +444,10 @@ export class X86Cpu extends CpuModel implements GuestCpu {
     return this.vmx.leave(error, this.currentIp);
   }
 
-  /** Both stages. Throws faults; false where the second one refuses, which has the exit. */
+  /**
+   * Both stages: gives `TRANSLATED`, the error code of a page fault, or `REFUSED` where the second one refuses, which has
+   * the exit then. Throws what its walk of the first one's tables comes upon.
+   */
   private walk(
     need: Need,
     lo: number,
@@ -441,7 +455,7 @@ export class X86Cpu extends CpuModel implements GuestCpu {
     user: boolean,
     alignmentChecked: boolean,
     out: Translation,
-  ): boolean {
+  ): number {
     const { paging } = this.contexts;
     if (paging.levels === 0) {
       out.physical = (hi & 0xf_ffff) * 0x1_0000_0000 + (lo >>> 0);
@@ -450,15 +464,18 @@ export class X86Cpu extends CpuModel implements GuestCpu {
       out.cacheable = true;
       out.pageShift = 12;
       out.global = false;
-    } else this.mmu.translate(paging, need, lo, hi, user, alignmentChecked, this.locate, out);
+    } else {
+      const code = this.mmu.translate(paging, need, lo, hi, user, alignmentChecked, this.locate, out);
+      if (code !== TRANSLATED) return code;
+    }
     if (this.line20.masked) out.physical = this.line20.lower(out.physical);
-    if (this.secondStage === undefined) return true;
+    if (this.secondStage === undefined) return TRANSLATED;
     const physical = this.secondStage.attempt(out.physical, need === Need.write, need === Need.fetch);
-    if (physical < 0) return false;
+    if (physical < 0) return REFUSED;
     out.physical = physical;
     // Whether a page may be written is asked at the first write.
     if (need !== Need.write) out.writable = false;
-    return true;
+    return TRANSLATED;
   }
 
   private readonly locate = (address: number, write: boolean): number => {
@@ -473,7 +490,9 @@ export class X86Cpu extends CpuModel implements GuestCpu {
   translateSystem(need: Need, lo: number, hi: number, user: boolean, out: Translation): void {
     if (this.longMode && !isCanonical(lo, hi)) throw this.exceptions.nonCanonical(lo, hi);
     try {
-      if (!this.walk(need, lo, hi, user, false, out)) throw this.secondStage?.refusal;
+      const code = this.walk(need, lo, hi, user, false, out);
+      if (code === REFUSED) throw this.secondStage?.refusal;
+      if (code !== TRANSLATED) throw new Fault(Vector.page, code);
       const { apicAccess } = this.vmx;
       if (apicAccess.has(out.physical))
         apicAccess.refuse(out.physical, need === Need.write ? ApicAccess.write : ApicAccess.read);
@@ -496,7 +515,8 @@ export class X86Cpu extends CpuModel implements GuestCpu {
     const { core, mmu, probed } = this;
     mmu.observing = true;
     try {
-      if (!this.walk(Need.fetch, lo, this.bits64 ? hi : 0, this.cpl === 3, false, probed)) return -1;
+      const high = this.bits64 ? hi : 0;
+      if (this.walk(Need.fetch, lo, high, this.cpl === 3, false, probed) !== TRANSLATED) return -1;
     } catch (error) {
       if (error instanceof Fault || error instanceof VmExit) return -1;
       throw error;

@@ -94,6 +94,22 @@ export class Exceptions {
   }
 
   /**
+   * Raise a page fault of 64-bit code as systems have it all the time. False: nothing has been done, and it is to be
+   * raised as any other.
+   */
+  quickPageFault(errorCode: number, lo: number, hi: number): boolean {
+    const { cpu } = this;
+    const { core, vmx } = cpu;
+    if (!cpu.bits64 || vmx.intercepts(Vector.page, errorCode)) return false;
+    if (!quickEvent(cpu, Vector.page, errorCode, core.pcLo(), core.pcHi(), RFLAG.RF)) return false;
+    core.set(CR2, lo, hi);
+    core.set(interruptShadow, 0, 0);
+    this.begin("exception");
+    if (vmx.guest) vmx.exits.delivered();
+    return true;
+  }
+
+  /**
    * Deliver an event to its handler, which returns to `ip`. What delivering it comes upon makes a double fault, or is
    * delivered in its place; after a third one the processor shuts down. A guest of VMX that leaves meanwhile goes on
    * at `injectedAt` if an entry brought the event, else before the instruction.

@@ -1,5 +1,4 @@
 import type { CoreApi, Translation } from "@hypercraft/engine";
-import { Fault, Vector } from "./fault.js";
 import {
   ENTRY,
   LARGE_RESERVED,
@@ -13,6 +12,9 @@ import {
 
 /** Bits of a page-fault error code. */
 export const PageError = { present: 1, write: 2, user: 4, reserved: 8, fetch: 16 } as const;
+
+/** No page fault. */
+export const TRANSLATED = -1;
 
 /** What an access needs. */
 export const Need = { read: 0, write: 1, fetch: 2 } as const;
@@ -56,7 +58,7 @@ export class Mmu {
 
   /**
    * Translate a linear address. `user`: by a user-mode access; `alignmentChecked`: RFLAGS.AC lets supervisor code into
-   * user pages. Throws a `Fault`, with `fault(errorCode)` told first.
+   * user pages. Gives `TRANSLATED`, or the error code of the page fault that the access is to raise.
    */
   translate(
     mode: PagingMode,
@@ -67,12 +69,7 @@ export class Mmu {
     alignmentChecked: boolean,
     locate: Locate,
     out: Translation,
-  ): void {
-    const error = (need === Need.write ? PageError.write : 0) | (user ? PageError.user : 0);
-    const fetched = need === Need.fetch && (mode.smep || mode.executeDisable) ? PageError.fetch : 0;
-    const fail = (code: number): never => {
-      throw new Fault(Vector.page, code | error | fetched);
-    };
+  ): number {
     // Rights of all levels together.
     let rights = RW | US;
     let noExecute = false;
@@ -82,15 +79,16 @@ export class Mmu {
     for (let level: number = mode.levels; ; level--) {
       if (mode.levels === 3 && level === 3) {
         const [pdpteLo, pdpteHi] = mode.pdptes[lo >>> 30] as readonly [number, number];
-        if ((pdpteLo & P) === 0) fail(0);
+        if ((pdpteLo & P) === 0) return errorCode(mode, need, user);
         table = tableAddress(pdpteLo, pdpteHi);
         continue;
       }
       const index = indexOf(mode.levels, level, lo, hi);
       this.read(table + index * entrySize, entrySize, locate);
-      if ((this.lo & P) === 0) fail(0);
+      if ((this.lo & P) === 0) return errorCode(mode, need, user);
       const leaf = level === 1 || ((this.lo & PS) !== 0 && mayBeLarge(mode, level));
-      if (this.reserved(mode, level, leaf)) fail(PageError.present | PageError.reserved);
+      if (this.reserved(mode, level, leaf))
+        return errorCode(mode, need, user) | PageError.present | PageError.reserved;
       rights &= this.lo;
       noExecute ||= entrySize === 8 && this.hi < 0;
       if (!leaf) {
@@ -106,7 +104,7 @@ export class Mmu {
         (need === Need.fetch
           ? !noExecute && !(mode.smep && !user && userPage)
           : !supervisorBarred && (need !== Need.write || writable));
-      if (!allowed) fail(PageError.present);
+      if (!allowed) return errorCode(mode, need, user) | PageError.present;
       this.markUsed(locate, entrySize);
       this.mark(need === Need.write ? A | D : A, locate, table + index * entrySize, entrySize);
       const shift = pageShift(mode.levels, level);
@@ -116,7 +114,7 @@ export class Mmu {
       out.cacheable = true;
       out.pageShift = shift;
       out.global = mode.globalPages && (this.lo & G) !== 0;
-      return;
+      return TRANSLATED;
     }
   }
 
@@ -179,6 +177,16 @@ export class Mmu {
     const base = tableAddress(this.lo, this.hi);
     return base - (base % 2 ** shift);
   }
+}
+
+/** What every page fault of an access tells of it. */
+function errorCode(mode: PagingMode, need: Need, user: boolean): number {
+  const fetched = need === Need.fetch && (mode.smep || mode.executeDisable);
+  return (
+    (need === Need.write ? PageError.write : 0) |
+    (user ? PageError.user : 0) |
+    (fetched ? PageError.fetch : 0)
+  );
 }
 
 /** May an entry of this level map a page? */
