@@ -19,6 +19,8 @@ import { CALL_ARGUMENTS, CALL_NUMBER, CALL_RESULTS, CALL_STATUS } from "./hyperc
 type Exit = VmExitInfo<X86ExitCause>;
 
 const HLT = 1n;
+/** Bytes of a local APIC's registers. */
+const APIC_PAGE = 4096;
 const SHADOWS = 3;
 const ONES = 0xffff_ffff;
 /** Of a page fault's error code. */
@@ -86,7 +88,7 @@ export class GuestExits {
         return this.xsetbv();
       case ExitReason.eptViolation:
         // What delivers an event is no instruction that could be executed again.
-        return eptViolationExit(this.cause(), delivering ? undefined : asked);
+        return this.unlessMovedApic(eptViolationExit(this.cause(), delivering ? undefined : asked));
       case ExitReason.vmclear:
       case ExitReason.vmlaunch:
       case ExitReason.vmptrld:
@@ -103,6 +105,26 @@ export class GuestExits {
       default:
         return this.unexpected(reason);
     }
+  }
+
+  /** The guest's own local APIC is not on the VM's bus where the guest has moved it to. */
+  private unlessMovedApic(exit: Exit): Exit | undefined {
+    const { apic, core } = this.vcpu;
+    if (!apic?.moved || (exit.kind !== "mmioRead" && exit.kind !== "mmioWrite")) return exit;
+    const offset = exit.gpa - apic.address;
+    if (offset < 0 || offset >= APIC_PAGE) return exit;
+    const width = exit.width === 8 ? 4 : exit.width;
+    const deadline = this.vcpu.nextDeadline();
+    if (exit.kind === "mmioRead") {
+      const low = apic.read(offset, width);
+      core.answer(low | 0, exit.width === 8 ? apic.read(offset + 4, 4) | 0 : 0);
+    } else {
+      apic.write(offset, width, exit.lo >>> 0);
+      if (exit.width === 8) apic.write(offset + 4, 4, exit.hi >>> 0);
+      core.answer(0, 0);
+    }
+    if (this.vcpu.nextDeadline() !== deadline) return { kind: "timer", raw: this.cause() };
+    return this.served(exit.kind, ExitReason.eptViolation);
   }
 
   private takeAsked(): AskedAccess | undefined {
@@ -183,7 +205,9 @@ export class GuestExits {
   private halt(): Exit | undefined {
     const { root, vcpu } = this;
     this.skip();
-    if (vcpu.events.wakes) return this.served("wait", ExitReason.hlt);
+    // The trap of a step ends it, too.
+    const steps = (root.get(F.GUEST_RFLAGS) & RFLAG.TF) !== 0;
+    if (steps || vcpu.events.wakes) return this.served("wait", ExitReason.hlt);
     root.write(F.GUEST_ACTIVITY, HLT);
     return { kind: "wait", raw: this.cause() };
   }

@@ -101,6 +101,21 @@ describe("model-specific registers", () => {
   ];
   const read = (number: number) => [...ecx(number), ...RDMSR, ...KEEP];
 
+  test("IA32_APIC_BASE moves the local APIC", () => {
+    const [moved, old] = [0xfed4_0000, 0xfee0_0000];
+    const run = guest(
+      write(0x1b, 0xfed4_0900),
+      // mov ebx, moved; mov eax, [rbx + 30h]; mov r8, rax; mov dword [rbx + 80h], 20h
+      [0xbb, ...le(moved), 0x8b, 0x43, 0x30, ...KEEP, 0xc7, 0x83, ...le(0x80), ...le(0x20)],
+      // mov ecx, old; mov eax, [rcx + 30h]; mov edx, eax
+      [0xb9, ...le(old), 0x8b, 0x41, 0x30, 0x89, 0xc2],
+    );
+    callOf(run);
+    const { apic } = run.vcpu;
+    expect([run.value(R8), run.value(Gpr.rdx)]).toEqual([BigInt(apic!.read(0x30, 4)), 0xffff_ffffn]);
+    expect(apic!.taskPriority).toBe(0x20);
+  });
+
   test.each([
     ["nobody's", 0x1234],
     ["VMX's capabilities", 0x480],
@@ -261,6 +276,15 @@ describe("other instructions", () => {
     vm.memory?.write(0x10_0100, Uint8Array.from(STOP));
     return run;
   }
+
+  test("HLT as a step waits for nothing", () => {
+    // pushfq; or dword [rsp], 100h; popfq; hlt
+    const run = guest([0x9c, 0x81, 0x0c, 0x24, ...le(0x100), 0x9d, 0xf4]);
+    expect(callOf(run)).toBe(VECTOR_CALL + 1);
+    expect(run.vm.memory?.readU64(Number(run.vcpu.getGpr(Gpr.rsp)))).toBe(
+      0x10_0000n + BigInt(LOAD_TABLES.length + 10),
+    );
+  });
 
   test("a task switch is carried out", () => {
     const segments = [8, 16].map((selector, i) => [0x4c + 4 * i, selector] as const);
