@@ -79,7 +79,7 @@ const MACHINE: OptionGroup = {
     {
       name: "virtio",
       argument: "mmio|pci",
-      help: "x86-64: where the virtio devices are, at addresses of their own, which ACPI tells of, or on the PCI bus, which is there in any case; default: pci with a multiboot kernel or --bios, else mmio",
+      help: "where the virtio devices are, at addresses of their own or on a PCI bus; default: with x86-64 pci for a multiboot kernel or --bios, else mmio",
     },
     {
       name: "virtio-version",

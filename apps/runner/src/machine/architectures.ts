@@ -3,7 +3,7 @@ import { CliError } from "../errors.js";
 import type { Board } from "./contract.js";
 
 /** Options of the machine that are there for some architectures only. */
-type OwnOption = "gic" | "semihosting" | "dtb" | "guestBios" | "modules" | "virtio";
+type OwnOption = "gic" | "semihosting" | "dtb" | "guestBios" | "modules";
 /** Their names on the command line. */
 const OWN_OPTIONS = {
   gic: "gic",
@@ -11,7 +11,6 @@ const OWN_OPTIONS = {
   dtb: "dtb",
   guestBios: "guest-bios",
   modules: "module",
-  virtio: "virtio",
 } as const satisfies Record<OwnOption, string>;
 
 /** One architecture of `--arch`. */
@@ -68,7 +67,7 @@ export const ARCHITECTURES: ArchitectureTable = [
     aliases: ["x86_64", "amd64"],
     debianName: "amd64",
     maps: ["qemu"],
-    options: ["guestBios", "modules", "virtio"],
+    options: ["guestBios", "modules"],
     needsFirmware: false,
     guestFirmware: true,
     load: async () => {

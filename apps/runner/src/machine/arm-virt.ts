@@ -5,5 +5,5 @@ import { virtBoard } from "./virt.js";
 export const armVirtBoard = virtBoard({
   create: createArmVirt,
   restore: restoreArmVirt,
-  options: ({ map: _, guestBios: __, modules: ___, virtio: ____, ...parts }, host) => ({ ...parts, ...host }),
+  options: ({ map: _, guestBios: __, modules: ___, ...parts }, host) => ({ ...parts, ...host }),
 });

@@ -9,10 +9,7 @@ import { virtBoard } from "./virt.js";
 export const riscvVirtBoard = virtBoard({
   create: createRiscvVirt,
   restore: restoreRiscvVirt,
-  options: (
-    { map, gic: _, semihosting: __, guestBios: ___, modules: ____, virtio: _____, ...parts },
-    host,
-  ) => ({
+  options: ({ map, gic: _, semihosting: __, guestBios: ___, modules: ____, ...parts }, host) => ({
     ...parts,
     ...host,
     map: map as AddressMapName,

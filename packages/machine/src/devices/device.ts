@@ -18,7 +18,14 @@ export interface FdtContext {
   readonly addressCells: number;
   readonly sizeCells: number;
   /** The controller its interrupt goes to and the specifier there; undefined without an interrupt. */
-  readonly interrupt?: { readonly controller: FdtNode; readonly specifier: readonly FdtCell[] } | undefined;
+  readonly interrupt?:
+    | {
+        readonly controller: FdtNode;
+        readonly specifier: readonly FdtCell[];
+        /** Those of its further inputs. */
+        readonly further: readonly (readonly FdtCell[])[];
+      }
+    | undefined;
 }
 
 /** A node `name@base` with `compatible`, `reg` and, if the device has one, its interrupt. */

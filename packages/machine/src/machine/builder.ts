@@ -41,6 +41,8 @@ export interface DeviceContext {
   readonly name: string;
   /** The device's interrupt; leads nowhere for a device without. */
   readonly irq: IrqLine;
+  /** Those of `furtherIrqs`. */
+  readonly furtherIrqs: readonly IrqLine[];
   /** RAM, for DMA. */
   readonly memory: GuestMemory;
   readonly clock: MachineClock;
@@ -60,6 +62,8 @@ export interface DeviceSpec {
   readonly further?: readonly PortRange[] | undefined;
   /** Input of the interrupt controller, or `auto` for the lowest that no device before it has. */
   readonly irq?: number | "auto" | undefined;
+  /** More inputs, of a device with several interrupts. */
+  readonly furtherIrqs?: readonly number[] | undefined;
 }
 
 interface RamSpec {
@@ -175,12 +179,15 @@ export class MachineBuilder {
       }
       const source = this.#takeSource(deviceName, spec.irq, sources);
       const irq = source === undefined ? noIrq : controller!.controller.line(source);
-      const device = make({ name: deviceName, irq, memory: dma, clock, timers, io });
+      const furtherSources =
+        spec.furtherIrqs?.map((wanted) => this.#takeSource(deviceName, wanted, sources)!) ?? [];
+      const furtherIrqs = furtherSources.map((further) => controller!.controller.line(further));
+      const device = make({ name: deviceName, irq, furtherIrqs, memory: dma, clock, timers, io });
       const { base, size, space = "memory", widest = 1, further = [] } = spec;
       const region = { name: deviceName, base, size, device };
       if (space === "ports") ports.addDevice(deviceName, [{ base, size, widest }, ...further], device);
       else bus.addDevice(region);
-      devices.set(deviceName, { ...region, space, irq: source });
+      devices.set(deviceName, { ...region, space, irq: source, furtherIrqs: furtherSources });
     }
     for (const [componentName, part] of this.#components) components.set(componentName, part);
     return new Machine({ ...given, ports, devices, controller, components });

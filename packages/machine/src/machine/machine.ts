@@ -35,6 +35,8 @@ export interface PlacedDevice {
   readonly device: AnyDevice;
   /** Input of the interrupt controller, undefined without interrupt. */
   readonly irq: number | undefined;
+  /** More of its inputs. */
+  readonly furtherIrqs: readonly number[];
 }
 
 /** A run of frames of host memory: offset and size in bytes. */
@@ -233,19 +235,20 @@ export class Machine implements Omit<MachineParts, "allocated"> {
   #controllerNode(tree: DeviceTree): FdtNode | undefined {
     const { controller } = this;
     if (controller?.fdt === undefined) return undefined;
-    return controller.fdt(this.#fdtContext({ ...controller, irq: undefined }, undefined), tree);
+    const placed = { ...controller, irq: undefined, furtherIrqs: [] };
+    return controller.fdt(this.#fdtContext(placed, undefined), tree);
   }
 
   #fdtContext(
-    placed: { readonly base: number; readonly size: number; readonly irq: number | undefined },
+    placed: Pick<PlacedDevice, "base" | "size" | "irq" | "furtherIrqs">,
     controllerNode: FdtNode | undefined,
   ): FdtContext {
-    const { base, size, irq } = placed;
+    const { base, size, irq, furtherIrqs } = placed;
     const specifier = this.controller?.specifier ?? ((source: number) => [source]);
     const interrupt =
       irq === undefined || controllerNode === undefined
         ? undefined
-        : { controller: controllerNode, specifier: specifier(irq) };
+        : { controller: controllerNode, specifier: specifier(irq), further: furtherIrqs.map(specifier) };
     return { base, size, addressCells: SOC_CELLS, sizeCells: SOC_CELLS, interrupt };
   }
 }

@@ -1,3 +1,5 @@
+import type { GenericPciPlaces } from "../virt/generic-pci.js";
+
 /** A block of registers: bytes of physical address space. */
 interface Block {
   readonly base: number;
@@ -33,6 +35,7 @@ export interface ArmAddressMap {
     /** Register layout unless told otherwise: 2, or the legacy 1. */
     readonly version: 1 | 2;
   };
+  readonly pci: GenericPciPlaces;
   readonly ram: { readonly base: number };
   /** Where a kernel without an address of its own goes, as an offset into RAM. */
   readonly kernelOffset: number;
@@ -64,6 +67,12 @@ export const QEMU_ARM_MAP: ArmAddressMap = {
   uart: { base: 0x0900_0000, size: 0x1000, irq: 33 },
   rtc: { base: 0x0901_0000, size: 0x1000, irq: 34 },
   virtio: { base: 0x0a00_0000, stride: 0x200, size: 0x200, count: 32, irq: 48, version: 2 },
+  pci: {
+    ecam: { base: 0x40_1000_0000, size: 0x1000_0000 },
+    memory: { base: 0x1000_0000, size: 0x2eff_0000 },
+    ports: { base: 0x3eff_0000, size: 0x1_0000 },
+    irq: 35,
+  },
   ram: { base: 0x4000_0000 },
   kernelOffset: 0x8_0000,
 };

@@ -2,8 +2,8 @@ import { Pl011 } from "../../devices/pl011.js";
 import { Pl031 } from "../../devices/pl031.js";
 import type { MachineBuilder } from "../../machine/builder.js";
 import type { BoardContext } from "../virt/assemble.js";
+import { addVirtioOrPci } from "../virt/generic-pci.js";
 import { DEFAULT_EPOCH_NS } from "../virt/options.js";
-import { addVirtio } from "../virt/virtio.js";
 import type { ArmAddressMap } from "./address-map.js";
 import type { ArmVirtOptions } from "./options.js";
 
@@ -27,5 +27,5 @@ export function addDevices(
     ({ irq, clock, timers }) =>
       new Pl031({ irq, clock, timers, epochNs: options.epochNs ?? DEFAULT_EPOCH_NS }),
   );
-  addVirtio(builder, options, map.virtio, board);
+  addVirtioOrPci(builder, options, map, board);
 }

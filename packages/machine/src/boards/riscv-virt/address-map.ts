@@ -1,3 +1,5 @@
+import type { GenericPciPlaces } from "../virt/generic-pci.js";
+
 /** Where the board's parts are, in bytes of physical address space, and which PLIC source each device has. */
 export interface AddressMap {
   readonly name: string;
@@ -17,8 +19,8 @@ export interface AddressMap {
     /** Register layout unless told otherwise: 2, or the legacy 1 that older teaching kernels insist on. */
     readonly version: 1 | 2;
   };
-  /** PCI configuration space, of a bus with nothing on it. */
-  readonly pci: { readonly base: number; readonly size: number };
+  /** A generic PCI host bridge; where it is not wanted, there is a bus with nothing on it. */
+  readonly pci: GenericPciPlaces;
   readonly ram: { readonly base: number };
   /** Where a kernel without an address of its own goes, as an offset into RAM. */
   readonly kernelOffset: number;
@@ -36,7 +38,12 @@ export const QEMU_MAP: AddressMap = {
   plic: { base: 0xc00_0000, size: 0x60_0000, sources: 95 },
   uart: { base: 0x1000_0000, size: 0x100, irq: 10 },
   virtio: { base: 0x1000_1000, stride: 0x1000, size: 0x1000, count: 8, irq: 1, version: 2 },
-  pci: { base: 0x3000_0000, size: 0x1000_0000 },
+  pci: {
+    ecam: { base: 0x3000_0000, size: 0x1000_0000 },
+    memory: { base: 0x4000_0000, size: 0x4000_0000 },
+    ports: { base: 0x0300_0000, size: 0x1_0000 },
+    irq: 32,
+  },
   ram: { base: 0x8000_0000 },
   kernelOffset: 0x20_0000,
   deviceTree: "high",

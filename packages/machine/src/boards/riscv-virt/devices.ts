@@ -5,8 +5,8 @@ import { Ns16550a } from "../../devices/ns16550a.js";
 import { TestFinisher } from "../../devices/test-finisher.js";
 import type { MachineBuilder } from "../../machine/builder.js";
 import type { BoardContext } from "../virt/assemble.js";
+import { addVirtioOrPci } from "../virt/generic-pci.js";
 import { DEFAULT_EPOCH_NS } from "../virt/options.js";
-import { addVirtio } from "../virt/virtio.js";
 import type { AddressMap } from "./address-map.js";
 import type { BoardHarts } from "./harts.js";
 import type { RiscvVirtOptions } from "./options.js";
@@ -64,6 +64,6 @@ export function addDevices(builder: MachineBuilder, board: BoardContext, parts: 
     ({ irq, clock, timers }) =>
       new Ns16550a({ irq, sink: options.console, source: input, clock, timers, waitForListener: true }),
   );
-  addVirtio(builder, options, map.virtio, board);
-  builder.device("pci", map.pci, () => new EmptyPciBus());
+  if (!addVirtioOrPci(builder, options, map, board))
+    builder.device("pci", map.pci.ecam, () => new EmptyPciBus());
 }

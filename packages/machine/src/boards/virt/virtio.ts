@@ -86,14 +86,3 @@ export function addVirtioMmio(
     );
   }
 }
-
-/** A board's virtio devices in memory, on boards where they are nowhere else. */
-export function addVirtio(
-  builder: MachineBuilder,
-  options: VirtOptions,
-  virtio: VirtioPlaces,
-  board: Pick<BoardContext, "variant" | "end">,
-): void {
-  const disks = options.disks?.length ?? 0;
-  addVirtioMmio(builder, virtioDevices(builder, options, board), virtio, { variant: board.variant, disks });
-}

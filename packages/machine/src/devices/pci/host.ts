@@ -1,7 +1,8 @@
 import type { ComponentState, DeviceWidth, IrqLine, MmioDevice } from "../../contracts.js";
 import { MachineError } from "../../errors.js";
+import type { FdtNode } from "../../fdt/node.js";
 import { StateReader } from "../../state-reader.js";
-import type { Device } from "../device.js";
+import type { Device, FdtContext } from "../device.js";
 import type { Bar } from "./bar.js";
 import { allOnes } from "./config-space.js";
 import type { PciFunction } from "./function.js";
@@ -18,6 +19,8 @@ export interface PciHostOptions {
   readonly lines: readonly IrqLine[];
   /** Which of the lines a pin (1 to 4) of a device goes to. */
   readonly lineOf: (device: number, pin: number) => number;
+  /** Its device tree node, of boards that have such. */
+  readonly node?: ((context: FdtContext) => FdtNode) | undefined;
   /** Where messages go, on machines that have such interrupts. */
   readonly message?: MessageSink | undefined;
 }
@@ -47,6 +50,7 @@ export class PciHost implements Device {
   readonly #lines: readonly IrqLine[];
   readonly #lineOf: (device: number, pin: number) => number;
   readonly #message: MessageSink | undefined;
+  readonly #node: ((context: FdtContext) => FdtNode) | undefined;
   readonly #placed: Placed[] = [];
   /** Functions 0 by device. */
   readonly #functions: (PciFunction | undefined)[] = new Array(DEVICES).fill(undefined);
@@ -54,10 +58,11 @@ export class PciHost implements Device {
   #decoded: Record<Space, readonly Decoded[]> | undefined;
   readonly #levels: boolean[];
 
-  constructor({ lines, lineOf, message }: PciHostOptions) {
+  constructor({ lines, lineOf, message, node }: PciHostOptions) {
     this.#lines = lines;
     this.#lineOf = lineOf;
     this.#message = message;
+    this.#node = node;
     this.#levels = lines.map(() => false);
   }
 
@@ -157,6 +162,10 @@ export class PciHost implements Device {
     if (this.#levels[line] === level) return;
     this.#levels[line] = level;
     this.#lines[line]!.set(level);
+  }
+
+  fdt(context: FdtContext): FdtNode | undefined {
+    return this.#node?.(context);
   }
 
   // --- The whole ----------------------------------------------------------------------------------
