@@ -1,6 +1,9 @@
 import { describe, expect, it } from "vitest";
+import { DeterministicClock } from "../../time/clock.js";
+import { createPc, type PcMachine, type PcOptions, restorePc } from "../pc.js";
 import { hasQemu, onOurs, onQemu } from "../testing/qemu-pc.js";
 import { RegisterProgram } from "../testing/register-program.js";
+import { testConsole } from "../testing/test-console.js";
 
 // PCI against QEMU's Q35 with one device, a virtio-rng-pci at device 1.
 
@@ -177,5 +180,56 @@ describe.skipIf(!hasQemu)("PCI does what QEMU's does:", () => {
     const program = new RegisterProgram();
     programs[name]!(program);
     expect(await onOurs(program)).toEqual(onQemu(program, undefined, QEMU));
+  });
+});
+
+describe("virtio devices of a PC", () => {
+  /** A Multiboot kernel, and code for real mode: both wait. */
+  const multiboot = new RegisterProgram().kernel();
+  const flat = Uint8Array.of(0xf4);
+
+  async function pc(options: Partial<PcOptions>) {
+    const clock = new DeterministicClock(10);
+    const machine = await createPc({
+      mode: "bare",
+      memory: 16 << 20,
+      console: testConsole(),
+      clock,
+      kernel: { name: "kernel", bytes: flat },
+      ...options,
+    });
+    const { bus, devices } = machine.machine;
+    const on = { pci: bus.read(ECAM + 0x8000, 4) === 0x1005_1af4, memory: devices.has("virtio0") };
+    return { machine, on };
+  }
+
+  it("are on PCI for Multiboot kernels and firmware, in memory for others, or where they are wanted", async () => {
+    const kernel = { name: "kernel", bytes: multiboot };
+    const rom = { name: "rom", bytes: new Uint8Array(0x1_0000) };
+    const places = [
+      await pc({}),
+      await pc({ kernel }),
+      await pc({ kernel, virtio: "mmio" }),
+      await pc({ virtio: "pci" }),
+      await pc({ firmware: rom }),
+    ].map(({ on }) => (on.pci ? "pci" : "") + (on.memory ? "memory" : ""));
+    expect(places).toEqual(["memory", "pci", "memory", "pci", "pci"]);
+  });
+
+  it("are set up behind a BIOS, and not before firmware", async () => {
+    const command = (machine: PcMachine) => machine.machine.bus.read(ECAM + 0x8004, 2);
+    const rom = { name: "rom", bytes: new Uint8Array(0x1_0000) };
+    expect(command((await pc({ virtio: "pci" })).machine)).toBe(7);
+    expect(command((await pc({ firmware: rom })).machine)).toBe(0);
+  });
+
+  it("stay where they were put in snapshots", async () => {
+    const { machine } = await pc({ virtio: "pci" });
+    machine.machine.bus.write(ECAM + 0x8020, 4, 0xfe90_0000);
+    const file = { name: "snapshot", bytes: await machine.save() };
+    const again = await restorePc(file, { console: testConsole(), clock: new DeterministicClock(10) });
+    const { bus } = again.machine;
+    // What its common configuration says of queues.
+    expect([bus.read(ECAM + 0x8020, 4), bus.read(0xfe90_0012, 2)]).toEqual([0xfe90_000c, 1]);
   });
 });
