@@ -237,28 +237,26 @@ const transfers: readonly X86Declaration<X86Builder>[] = [
   ),
 ];
 
-/** Instructions on ST(0), and ST(1): D9 with a ModRM byte. */
-const OPERATIONS = [
-  ...([
-    ["fchs", 0xe0, X87Op.changeSign],
-    ["fabs", 0xe1, X87Op.absolute],
-    ["ftst", 0xe4, X87Op.test],
-    ["fxam", 0xe5, X87Op.examine],
-    ["f2xm1", 0xf0, X87Op.powerLessOne],
-    ["fyl2x", 0xf1, X87Op.logarithm],
-    ["fptan", 0xf2, X87Op.tangent],
-    ["fpatan", 0xf3, X87Op.arctangent],
-    ["fxtract", 0xf4, X87Op.extract],
-    ["fprem1", 0xf5, X87Op.remainderNearest],
-    ["fprem", 0xf8, X87Op.remainder],
-    ["fyl2xp1", 0xf9, X87Op.logarithmOfMore],
-    ["fsqrt", 0xfa, X87Op.squareRoot],
-    ["fsincos", 0xfb, X87Op.sineAndCosine],
-    ["frndint", 0xfc, X87Op.roundToInteger],
-    ["fscale", 0xfd, X87Op.scale],
-    ["fsin", 0xfe, X87Op.sine],
-    ["fcos", 0xff, X87Op.cosine],
-  ] as const),
+/** Instructions on ST(0), and ST(1): D9 with a ModRM byte; how many registers are popped. */
+const OPERATIONS: readonly (readonly [name: string, modrm: number, op: number, pops?: number])[] = [
+  ["fchs", 0xe0, X87Op.changeSign],
+  ["fabs", 0xe1, X87Op.absolute],
+  ["ftst", 0xe4, X87Op.test],
+  ["fxam", 0xe5, X87Op.examine],
+  ["f2xm1", 0xf0, X87Op.powerLessOne],
+  ["fyl2x", 0xf1, X87Op.logarithm, 1],
+  ["fptan", 0xf2, X87Op.tangent],
+  ["fpatan", 0xf3, X87Op.arctangent, 1],
+  ["fxtract", 0xf4, X87Op.extract],
+  ["fprem1", 0xf5, X87Op.remainderNearest],
+  ["fprem", 0xf8, X87Op.remainder],
+  ["fyl2xp1", 0xf9, X87Op.logarithmOfMore, 1],
+  ["fsqrt", 0xfa, X87Op.squareRoot],
+  ["fsincos", 0xfb, X87Op.sineAndCosine],
+  ["frndint", 0xfc, X87Op.roundToInteger],
+  ["fscale", 0xfd, X87Op.scale],
+  ["fsin", 0xfe, X87Op.sine],
+  ["fcos", 0xff, X87Op.cosine],
 ];
 
 const control: readonly X86Declaration<X86Builder>[] = [
@@ -291,6 +289,8 @@ export const floatingPoint: readonly X86Declaration<X86Builder>[] = [
   ...registerArithmetic,
   ...comparisons,
   ...transfers,
-  ...OPERATIONS.map(([name, modrm, op]) => waiting(name, `D9 ${hex(modrm)}`, onRegisters(op))),
+  ...OPERATIONS.map(([name, modrm, op, pops = 0]) =>
+    waiting(name, `D9 ${hex(modrm)}`, onRegisters(op, { pops })),
+  ),
   ...control,
 ];

@@ -1,16 +1,15 @@
 import { wasm } from "@hypercraft/engine";
 import { X87 } from "../../state.js";
 import { BIAS, exponentOf, type Frame, giveUpIf, isZero, type Operand, SIGN } from "./frame.js";
-import { newWide, Rounding, type Wide } from "./rounding.js";
+import { Rounding } from "./rounding.js";
+import { align, divide, multiplyWide, newWide, normalize, type Wide } from "./wide.js";
 
 // Sums, products, quotients and square roots of normal numbers and zeros.
 
-const { block, brIf, either, f64, i32, i64, loop, select, seq, when } = wasm;
+const { block, brIf, f64, i32, i64, loop, select, seq, when } = wasm;
 type Expr = wasm.Expr;
 type Local = wasm.Local;
 
-const HALF = 32n;
-const LOW_HALF = 0xffff_ffffn;
 const TOP_BIT = -(1n << 63n);
 /** What stands for a rest above half and below it. */
 const ABOVE_HALF = TOP_BIT + 1n;
@@ -48,7 +47,7 @@ export const sum =
     const { f } = frame;
     const [mask, moved] = [f.local("i64"), f.local("i64")];
     const [distance, sign, exponent] = [f.local("i32"), f.local("i32"), f.local("i32")];
-    const wide = newWide(frame);
+    const wide = newWide(frame.f);
     const { high, low } = wide;
     const negate = ({ word }: Operand, doIt: boolean) => (doIt ? word.set(i32.xor(word, SIGN)) : seq());
     const swapped = i32.or(
@@ -80,7 +79,7 @@ export const sum =
       exponent.set(exponentOf(x)),
       sign.set(i32.and(x.word, SIGN)),
       distance.set(i32.sub(exponent, exponentOf(y))),
-      align(frame, y.significand, distance, wide),
+      align(frame.f, y.significand, distance, wide),
       when(
         i32.and(i32.xor(x.word, y.word), SIGN),
         [
@@ -103,62 +102,11 @@ export const sum =
     );
   };
 
-/** A significand shifted right by any distance. */
-function align({ f }: Frame, significand: Local, distance: Local, { high, low }: Wide): Expr {
-  const by = f.local("i64");
-  const left = (value: Expr) => i64.shl(i64.shl(value, 1), i64.xor(i64.and(by, 63), 63));
-  const lost = i64.extend_i32_u(i64.ne(left(significand), 0));
-  return seq(
-    by.set(i64.extend_i32_u(distance)),
-    when(
-      i32.lt_u(distance, 64),
-      [high.set(i64.shr_u(significand, by)), low.set(left(significand))],
-      [
-        high.set(i64.const(0)),
-        low.set(
-          either(
-            "i64",
-            i32.lt_u(distance, 128),
-            [i64.or(i64.shr_u(significand, by), lost)],
-            [i64.extend_i32_u(i64.ne(significand, 0))],
-          ),
-        ),
-      ],
-    ),
-  );
-}
-
-/** Shift left until the highest bit is set; it is not zero. */
-function normalize(f: wasm.FunctionBuilder, { high, low }: Wide, exponent: Local): Expr {
-  const by = f.local("i64");
-  return seq(
-    when(i64.eqz(high), [high.set(low), low.set(i64.const(0)), exponent.set(i32.sub(exponent, 64))]),
-    by.set(i64.clz(high)),
-    high.set(i64.or(i64.shl(high, by), i64.shr_u(i64.shr_u(low, 1), i64.xor(by, 63)))),
-    low.set(i64.shl(low, by)),
-    exponent.set(i32.sub(exponent, i32.wrap_i64(by))),
-  );
-}
-
-/** All 128 bits of x * y. */
-function multiplyWide(f: wasm.FunctionBuilder, x: Expr, y: Expr, { high, low }: Wide): Expr {
-  const [a, b, c, d] = [f.local("i64"), f.local("i64"), f.local("i64"), f.local("i64")];
-  const [lower, upper] = [(v: Expr) => i64.and(v, LOW_HALF), (v: Expr) => i64.shr_u(v, HALF)];
-  return seq(
-    a.set(i64.mul(lower(x), lower(y))),
-    b.set(i64.mul(lower(x), upper(y))),
-    c.set(i64.mul(upper(x), lower(y))),
-    d.set(i64.add(i64.add(upper(a), lower(b)), lower(c))),
-    high.set(i64.add(i64.add(i64.mul(upper(x), upper(y)), upper(d)), i64.add(upper(b), upper(c)))),
-    low.set(i64.or(i64.shl(d, HALF), lower(a))),
-  );
-}
-
 /** x * y. */
 export const product: Arithmetic = (frame, x, y, place) => {
   const { f } = frame;
   const [sign, exponent] = [f.local("i32"), f.local("i32")];
-  const wide = newWide(frame);
+  const wide = newWide(frame.f);
   const { high, low } = wide;
   const by = f.local("i64");
   return seq(
@@ -177,35 +125,6 @@ export const product: Arithmetic = (frame, x, y, place) => {
   );
 };
 
-/**
- * One 32-bit digit of a quotient: `rest` * 2^32 + `next` divided by a divisor with its highest bit set, of which `rest`
- * is less. Leaves the new rest. (Knuth, volume 2, 4.3.1, algorithm D.)
- */
-function digit(f: wasm.FunctionBuilder, divisor: Local, rest: Local, next: Expr, quotient: Local): Expr {
-  const remainder = f.local("i64");
-  const upper = i64.shr_u(divisor, HALF);
-  const lower = i64.and(divisor, LOW_HALF);
-  return seq(
-    quotient.set(i64.div_u(rest, upper)),
-    remainder.set(i64.sub(rest, i64.mul(quotient, upper))),
-    block((right) => [
-      loop((again) => [
-        brIf(
-          right,
-          i32.and(
-            i64.le_u(quotient, LOW_HALF),
-            i64.le_u(i64.mul(quotient, lower), i64.or(i64.shl(remainder, HALF), next)),
-          ),
-        ),
-        quotient.set(i64.sub(quotient, 1)),
-        remainder.set(i64.add(remainder, upper)),
-        brIf(again, i64.le_u(remainder, LOW_HALF)),
-      ]),
-    ]),
-    rest.set(i64.sub(i64.or(i64.shl(rest, HALF), next), i64.mul(quotient, divisor))),
-  );
-}
-
 /** What is left behind a quotient or root, as the bits behind it: none, or below, at or above half. */
 function restBits(rest: Expr, half: Expr): Expr {
   const above = select("i64", i64.gt_u(rest, half), ABOVE_HALF, 1n);
@@ -216,8 +135,9 @@ function restBits(rest: Expr, half: Expr): Expr {
 export const quotient: Arithmetic = (frame, x, y, place) => {
   const { f } = frame;
   const [sign, exponent] = [f.local("i32"), f.local("i32")];
-  const wide = newWide(frame);
-  const [rest, behind, one, other] = [f.local("i64"), f.local("i64"), f.local("i64"), f.local("i64")];
+  const wide = newWide(frame.f);
+  const dividend = newWide(f);
+  const rest = dividend.high;
   const divisor = y.significand;
   return seq(
     sign.set(i32.and(i32.xor(x.word, y.word), SIGN)),
@@ -231,12 +151,10 @@ export const quotient: Arithmetic = (frame, x, y, place) => {
     // The dividend has 128 bits, of which the upper ones are less than the divisor.
     when(
       i64.lt_u(x.significand, divisor),
-      [exponent.set(i32.sub(exponent, 1)), rest.set(x.significand), behind.set(i64.const(0))],
-      [rest.set(i64.shr_u(x.significand, 1)), behind.set(i64.shl(x.significand, 63))],
+      [exponent.set(i32.sub(exponent, 1)), rest.set(x.significand), dividend.low.set(i64.const(0))],
+      [rest.set(i64.shr_u(x.significand, 1)), dividend.low.set(i64.shl(x.significand, 63))],
     ),
-    digit(f, divisor, rest, i64.shr_u(behind, HALF), one),
-    digit(f, divisor, rest, i64.const(0), other),
-    wide.high.set(i64.or(i64.shl(one, HALF), other)),
+    divide(f, dividend, divisor, wide.high),
     // The rest is less than the divisor: twice as much may not fit.
     wide.low.set(
       select("i64", i64.eq(rest, i64.sub(divisor, rest)), TOP_BIT, restBits(rest, i64.sub(divisor, rest))),
@@ -253,7 +171,7 @@ export function squareRoot(frame: Frame): Expr {
   const exponent = f.local("i32");
   const [root, change] = [f.local("i64"), f.local("i64")];
   const zero = f.local("i32");
-  const [radicand, square, wide] = [newWide(frame), newWide(frame), newWide(frame)];
+  const [radicand, square, wide] = [newWide(frame.f), newWide(frame.f), newWide(frame.f)];
   const { high, low } = radicand;
   /** What is left of the radicand: `square` becomes it. */
   const subtractSquare = seq(

@@ -1,6 +1,7 @@
 import { type Field, wasm } from "@hypercraft/engine";
 import { X87 } from "../../state.js";
 import { StatusBit } from "../stack.js";
+import type { Library } from "./library.js";
 
 // What shortcuts of the floating-point unit are written with: the registers, the status word, and ways out.
 
@@ -47,10 +48,12 @@ export class Frame {
   readonly b: Local;
   readonly status: Local;
   readonly used: Local;
+  readonly library: Library;
   private readonly state: number;
 
-  constructor(f: wasm.FunctionBuilder, state: number) {
+  constructor(f: wasm.FunctionBuilder, state: number, library: Library) {
     this.f = f;
+    this.library = library;
     this.state = state;
     this.constant = f.arg(0);
     this.a = f.arg(1);

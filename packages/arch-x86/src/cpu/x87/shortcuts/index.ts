@@ -3,7 +3,10 @@ import { X87 } from "../../state.js";
 import { X87Op, X87Source } from "../operations.js";
 import { type Arithmetic, product, quotient, squareRoot, sum } from "./arithmetic.js";
 import { compareCodes, compareFlags, register, zero } from "./comparisons.js";
+import { exponentialOfTwo } from "./exponential.js";
 import { Frame, type Operand } from "./frame.js";
+import { Library } from "./library.js";
+import { logarithmOfMoreTimes, logarithmTimes } from "./logarithm.js";
 import { double, int16, int32, int64, type Source, single } from "./memory-operands.js";
 import {
   absolute,
@@ -80,6 +83,9 @@ const BODIES: readonly (readonly [op: number, source: number, body: Body])[] = [
   [X87Op.absolute, REGISTER, changeSign(absolute)],
   [X87Op.squareRoot, REGISTER, squareRoot],
   [X87Op.roundToInteger, REGISTER, roundToInteger],
+  [X87Op.powerLessOne, REGISTER, exponentialOfTwo],
+  [X87Op.logarithm, REGISTER, logarithmTimes],
+  [X87Op.logarithmOfMore, REGISTER, logarithmOfMoreTimes],
   [X87Op.store, X87Source.single, storeFloat(SINGLE)],
   [X87Op.store, X87Source.double, storeFloat(DOUBLE)],
   [X87Op.store, X87Source.extended, storeExtended],
@@ -113,11 +119,13 @@ const FIELDS: readonly Field[] = [
 export const X87_SHORTCUTS: Shortcuts = {
   names: BODIES.map(([op, source]) => `${nameIn(X87Op, op)}.${nameIn(X87Source, source)}`),
   fields: FIELDS,
-  emit: (module, state) =>
-    BODIES.map(([op, source, body]) => {
+  emit(module, state) {
+    const library = new Library(module);
+    return BODIES.map(([op, source, body]) => {
       const f = module.func(`x87.${op}.${source}`, ["i32", "i64", "i64"], "i32");
-      const frame = new Frame(f, state);
+      const frame = new Frame(f, state, library);
       const written = body(frame);
       return f.body(frame.begin(), written, wasm.unreachable());
-    }),
+    });
+  },
 };

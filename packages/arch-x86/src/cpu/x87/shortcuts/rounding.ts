@@ -1,6 +1,7 @@
 import { wasm } from "@hypercraft/engine";
 import { X87 } from "../../state.js";
 import { C1_SHIFT, type Frame, giveUpIf, LARGEST, PRECISION } from "./frame.js";
+import type { Wide } from "./wide.js";
 
 // Rounding by the control word: SDM volume 1, 4.8.4 and 8.1.5.
 
@@ -14,15 +15,9 @@ const [DOWN, TO_ZERO] = [1, 3];
 /** Precision control, rounding control and masks; and 64 bits, to nearest, with everything masked. */
 const CONTROL_BITS = 0xf3f;
 const USUAL_CONTROL = 0x33f;
+const PRECISION_BITS = 0x300;
+const TOP_BIT = -(1n << 63n);
 const BELOW_HALF = 0x7fff_ffff_ffff_ffffn;
-
-/** A significand with 64 bits behind it, of which the lowest may stand for all below. */
-export interface Wide {
-  readonly high: Local;
-  readonly low: Local;
-}
-
-export const newWide = ({ f }: Frame): Wide => ({ high: f.local("i64"), low: f.local("i64") });
 
 export const isInexact = ({ low }: Wide): Expr => i64.ne(low, 0);
 
@@ -74,21 +69,21 @@ export class Rounding {
 
   /**
    * Round a normalised significand that is not zero by the control word, or give up if the result is none for a normal
-   * number. `negative` is not zero for negative numbers.
+   * number. `negative` is not zero for negative numbers. With `fully`, precision control does not count: 64 bits.
    */
-  round(wide: Wide, exponent: Local, negative: Expr): Expr {
+  round(wide: Wide, exponent: Local, negative: Expr, fully = false): Expr {
     const { control, up, raised, drop } = this;
     const { high } = wide;
-    const carry = i64.extend_i32_u(i64.eqz(high));
+    const word = this.frame.get32(X87.control);
     return seq(
-      control.set(this.frame.get32(X87.control)),
+      control.set(fully ? i32.or(word, PRECISION_BITS) : word),
       when(
         i32.eq(i32.and(control, CONTROL_BITS), USUAL_CONTROL),
         [up.set(upToNearest(wide)), high.set(i64.add(high, up))],
         [this.unusual(wide, negative), high.set(i64.add(high, i64.shl(up, drop)))],
       ),
       raised.set(raisedBy(isInexact(wide), up)),
-      when(i64.eqz(high), [high.set(i64.shl(carry, 63)), exponent.set(i32.add(exponent, 1))]),
+      when(i64.eqz(high), [high.set(i64.const(TOP_BIT)), exponent.set(i32.add(exponent, 1))]),
       giveUpIf(i32.ge_u(i32.sub(exponent, 1), LARGEST)),
     );
   }

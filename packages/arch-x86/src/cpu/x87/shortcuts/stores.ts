@@ -1,7 +1,8 @@
 import { wasm } from "@hypercraft/engine";
 import { X87 } from "../../state.js";
 import { BIAS, DONE, exponentOf, type Frame, giveUpIf, isZero, type Operand, SIGN } from "./frame.js";
-import { isInexact, newWide, raisedBy, upToInteger, type Wide } from "./rounding.js";
+import { isInexact, raisedBy, upToInteger } from "./rounding.js";
+import { newWide, type Wide } from "./wide.js";
 
 // Stores of ST(0): one function gives the value (X87.result) and notes in X87.storing what the other does when memory
 // has it. Nothing else changes before.
@@ -53,7 +54,7 @@ export const storeFloat =
     const x = frame.operand();
     const [control, exponent] = [f.local("i32"), f.local("i32")];
     const [up, sign] = [f.local("i64"), f.local("i64")];
-    const wide = newWide(frame);
+    const wide = newWide(frame.f);
     const { high, low } = wide;
     const bias = BIAS - (largest >> 1);
     return seq(
@@ -114,7 +115,7 @@ export const storeInteger =
   (frame: Frame): Expr => {
     const { f } = frame;
     const x = frame.operand();
-    const wide = newWide(frame);
+    const wide = newWide(frame.f);
     const [up, sign] = [f.local("i64"), f.local("i64")];
     const negative = i32.shr_u(x.word, 15);
     const largest = (1n << BigInt(bits - 1)) - 1n;
@@ -141,7 +142,7 @@ export function roundToInteger(frame: Frame): Expr {
   const { f } = frame;
   const place = f.local("i32");
   const x = frame.operand();
-  const wide = newWide(frame);
+  const wide = newWide(frame.f);
   const [up, by] = [f.local("i64"), f.local("i64")];
   const sign = i32.and(x.word, SIGN);
   const raised = raisedBy(isInexact(wide), up);

@@ -1,0 +1,133 @@
+import { wasm } from "@hypercraft/engine";
+import { addTo, divide, multiplyWide, newWide, setDifference, setWide, type Wide } from "./wide.js";
+
+// Functions that shortcuts share. Results of 128 bits are given in two halves, of which a global holds the lower.
+
+const { block, br, brIf, brTable, i32, i64, loop, ret, seq, when } = wasm;
+type Expr = wasm.Expr;
+type Local = wasm.Local;
+
+/** The functions of one module. */
+export class Library {
+  private readonly module: wasm.ModuleBuilder;
+  private readonly low: wasm.Global;
+  private readonly high64: wasm.FunctionBuilder;
+  private readonly product: wasm.FunctionBuilder;
+  private quotient: wasm.FunctionBuilder | undefined;
+
+  constructor(module: wasm.ModuleBuilder) {
+    this.module = module;
+    this.low = module.global("i64");
+    this.high64 = this.writeHigh();
+    this.product = this.writeProduct();
+  }
+
+  private writeHigh(): wasm.FunctionBuilder {
+    const f = this.module.func("high", ["i64", "i64"], "i64");
+    const wide = newWide(f);
+    return f.body(multiplyWide(f, f.arg(0), f.arg(1), wide), wide.high);
+  }
+
+  private writeProduct(): wasm.FunctionBuilder {
+    const f = this.module.func("product", ["i64", "i64", "i64", "i64"], "i64");
+    const [ah, al, bh, bl] = [f.arg(0), f.arg(1), f.arg(2), f.arg(3)];
+    const wide = newWide(f);
+    const part = f.local("i64");
+    const add = (a: Local, b: Local) =>
+      seq(
+        part.set(this.high64.call(a, b)),
+        wide.low.set(i64.add(wide.low, part)),
+        wide.high.set(i64.add(wide.high, i64.extend_i32_u(i64.lt_u(wide.low, part)))),
+      );
+    return f.body(multiplyWide(f, ah, bh, wide), add(ah, bl), add(al, bh), this.low.set(wide.low), wide.high);
+  }
+
+  private take(to: Wide, call: Expr): Expr {
+    return setWide(to, call, this.low);
+  }
+
+  /** The upper half of a product of 64 bits each. */
+  high(a: wasm.Val, b: wasm.Val): Expr {
+    return this.high64.call(a, b);
+  }
+
+  /** The upper half of a product of 128 bits each, as of fractions; less than it is by a few units at most. */
+  multiply(to: Wide, a: Wide, b: Wide): Expr {
+    return this.take(to, this.product.call(a.high, a.low, b.high, b.low));
+  }
+
+  /** The same with a constant. */
+  multiplyBy(to: Wide, a: Wide, value: bigint): Expr {
+    const [high, low] = [BigInt.asIntN(64, value >> 64n), BigInt.asIntN(64, value)];
+    return this.take(to, this.product.call(a.high, a.low, high, low));
+  }
+
+  /** A quotient of two normalised fractions, the dividend less than half of 1: nearly all 128 bits are right. */
+  divide(to: Wide, dividend: Wide, divisor: Wide): Expr {
+    this.quotient ??= this.writeQuotient();
+    return this.take(to, this.quotient.call(dividend.high, dividend.low, divisor.high, divisor.low));
+  }
+
+  private writeQuotient(): wasm.FunctionBuilder {
+    const f = this.module.func("quotient", ["i64", "i64", "i64", "i64"], "i64");
+    const [dividend, divisor] = [newWide(f), { high: f.arg(2), low: f.arg(3) }];
+    const [taken, rest] = [newWide(f), newWide(f)];
+    const [first, second, negative] = [f.local("i64"), f.local("i64"), f.local("i32")];
+    const carried = i32.or(
+      i64.lt_u(rest.high, divisor.high),
+      i32.and(i64.eq(rest.high, divisor.high), i64.lt_u(rest.low, divisor.low)),
+    );
+    return f.body(
+      setWide(dividend, f.arg(0), f.arg(1)),
+      // By the upper half of the divisor alone, which gives too much where what is left is less than the rest takes.
+      divide(f, dividend, divisor.high, first),
+      dividend.low.set(i64.const(0)),
+      multiplyWide(f, first, divisor.low, taken),
+      setDifference(rest, dividend, taken),
+      negative.set(
+        i32.or(
+          i64.gt_u(taken.high, dividend.high),
+          i32.and(i64.eq(taken.high, dividend.high), i64.ne(taken.low, 0)),
+        ),
+      ),
+      block((right) => [
+        loop((again) => [
+          brIf(right, i32.eqz(negative)),
+          first.set(i64.sub(first, 1)),
+          addTo(rest, divisor),
+          negative.set(i32.eqz(carried)),
+          br(again),
+        ]),
+      ]),
+      when(
+        i64.ge_u(rest.high, divisor.high),
+        [second.set(i64.const(-1))],
+        [divide(f, rest, divisor.high, second)],
+      ),
+      this.low.set(second),
+      first,
+    );
+  }
+
+  /** A function that gives one of some constants of 128 bits by its index. */
+  table(name: string, values: readonly bigint[]): (to: Wide, index: Expr) => Expr {
+    const f = this.module.func(name, ["i32"], "i64");
+    const labels: wasm.Label[] = [];
+    const give = (value: bigint) =>
+      seq(this.low.set(BigInt.asIntN(64, value)), ret(i64.const(BigInt.asIntN(64, value >> 64n))));
+    let body = (): Expr => brTable(labels, labels[0] as wasm.Label, f.arg(0));
+    values.forEach((value, i) => {
+      const inner = body;
+      body = () =>
+        seq(
+          block((label) => {
+            labels[i] = label;
+            return [inner()];
+          }),
+          give(value),
+        );
+    });
+    f.body(body(), i64.const(0));
+    return (to, index) => this.take(to, f.call(index));
+  }
+}
