@@ -185,8 +185,8 @@ export class Frame {
     return status.set(i32.or(i32.and(status, ~TOP), moved));
   }
 
-  /** Push a number, if there is room, and end. */
-  push(word: Val, significand: Val): Expr {
+  /** Push a number, if there is room, and end, with C1 and perhaps PE as in `raised`. */
+  push(word: Val, significand: Val, raised: Val = 0): Expr {
     const place = this.f.local("i32");
     return seq(
       place.set(this.place(7)),
@@ -194,7 +194,7 @@ export class Frame {
       this.write(place, word, significand),
       this.fill(place),
       this.moveTop(7),
-      this.set32(X87.status, i32.and(this.status, ~C1)),
+      this.set32(X87.status, i32.or(i32.and(this.status, ~C1), raised)),
       DONE,
     );
   }

@@ -1,6 +1,7 @@
 import { type Field, type Shortcuts, wasm } from "@hypercraft/engine";
 import { X87 } from "../../state.js";
 import { X87Op, X87Source } from "../operations.js";
+import { angleOfPoint } from "./arctangent.js";
 import { type Arithmetic, product, quotient, squareRoot, sum } from "./arithmetic.js";
 import { compareCodes, compareFlags, register, zero } from "./comparisons.js";
 import { exponentialOfTwo } from "./exponential.js";
@@ -24,7 +25,9 @@ import {
   storeRegister,
 } from "./moves.js";
 import { arithmeticOn } from "./operands.js";
+import { scale } from "./scale.js";
 import { DOUBLE, roundToInteger, SINGLE, stored, storeExtended, storeFloat, storeInteger } from "./stores.js";
+import { both, cosine, sine, tangent } from "./trigonometric.js";
 
 // What programs do with the floating-point unit nearly always, in WebAssembly: normal numbers and zeros, results that
 // are neither denormal nor infinite, by all rounding and precision controls, with all exceptions masked; no register
@@ -85,6 +88,12 @@ const BODIES: readonly (readonly [op: number, source: number, body: Body])[] = [
   [X87Op.roundToInteger, REGISTER, roundToInteger],
   [X87Op.powerLessOne, REGISTER, exponentialOfTwo],
   [X87Op.logarithm, REGISTER, logarithmTimes],
+  [X87Op.arctangent, REGISTER, angleOfPoint],
+  [X87Op.sine, REGISTER, sine],
+  [X87Op.cosine, REGISTER, cosine],
+  [X87Op.sineAndCosine, REGISTER, both],
+  [X87Op.tangent, REGISTER, tangent],
+  [X87Op.scale, REGISTER, scale],
   [X87Op.logarithmOfMore, REGISTER, logarithmOfMoreTimes],
   [X87Op.store, X87Source.single, storeFloat(SINGLE)],
   [X87Op.store, X87Source.double, storeFloat(DOUBLE)],

@@ -9,7 +9,7 @@ type Local = wasm.Local;
 
 /** The functions of one module. */
 export class Library {
-  private readonly module: wasm.ModuleBuilder;
+  readonly module: wasm.ModuleBuilder;
   private readonly low: wasm.Global;
   private readonly high64: wasm.FunctionBuilder;
   private readonly product: wasm.FunctionBuilder;

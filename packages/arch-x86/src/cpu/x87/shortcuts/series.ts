@@ -26,14 +26,13 @@ const EXACT = 2;
  * `alternating`: signs alternate; or else where an expression is not zero.
  */
 export function series(
-  frame: Frame,
+  { f, library }: Pick<Frame, "f" | "library">,
   to: Wide,
   small: Wide,
   shift: number,
   coefficients: readonly bigint[],
   alternating: boolean | Expr,
 ): Expr {
-  const { f, library } = frame;
   const sum = f.local("i64");
   const term = newWide(f);
   const coefficient = newWide(f);

@@ -68,6 +68,11 @@ const POPPING: ReadonlySet<number> = new Set([
 
 const POPPING_ONE: ReadonlySet<number> = new Set([X87Op.logarithm, X87Op.logarithmOfMore, X87Op.arctangent]);
 
+const PUSHING: ReadonlySet<number> = new Set([
+  ...[X87Op.load, X87Op.loadConstant, X87Op.loadRegister],
+  ...[X87Op.tangent, X87Op.sineAndCosine],
+]);
+
 /** A number that is close to another: sums of the two lose many bits. */
 function near(prng: Prng, x: bigint): bigint {
   const significand = (x ^ (1n << BigInt(prng.below(63)))) | (1n << 63n);
@@ -98,7 +103,7 @@ function makeCase(prng: Prng, op: number, source: number): Case {
     X87.status,
     BigInt((prng.below(0x80) & masks) | (prng.below(2) << 9) | (top << 11) | (prng.below(2) << 14)),
   );
-  const pushes = op >= X87Op.load && op <= X87Op.loadRegister;
+  const pushes = PUSHING.has(op);
   const used = pushes && usual ? 0xff & ~(1 << ((top - 1) & 7)) : usual ? 0xff : prng.below(256);
   fields.set(X87.used, BigInt(used));
   fields.set(X87.result, 0n);
