@@ -18,6 +18,7 @@ import { accessor, type BoardCpus, bareCpus, guestCpus, type PcVCpu } from "./pc
 import { addDevices } from "./pc/devices.js";
 import { pcInterrupts } from "./pc/interrupts.js";
 import { PcMachine } from "./pc/machine.js";
+import { writeMpTable } from "./pc/mp-table.js";
 import type { PcHost, PcOptions } from "./pc/options.js";
 import { startPci } from "./pc/pci.js";
 import { assembleVirt, restoreVirt } from "./virt/assemble.js";
@@ -115,15 +116,19 @@ export async function createPc(options: PcOptions): Promise<PcMachine> {
       for (const { cpu } of cpus.vcpus) cpu.floatErrors.errorRaised = () => coprocessor?.raise();
       return cpus;
     },
-    planBoot: (_kernel, parts, { memory, cpus: count }) =>
-      planBoot(options, kernel, {
+    planBoot(_kernel, parts, { memory, cpus: count }) {
+      const [signature, , , features] = cpus!.vcpus[0]!.cpu.cpuid.leaf(1, 0);
+      const description = acpiDescription(count, virtio);
+      return planBoot(options, kernel, {
         memory: parts.ram.filter(({ readOnly }) => firmware !== undefined || !readOnly),
         map: pcMemoryMap({
           ...splitRam(memory),
           others: [{ ...PC_MAP.pci.ecam, type: MemoryType.reserved }],
         }),
-        acpi: writeAcpiTables(acpiDescription(count, virtio), ACPI_TABLES).bytes,
-      }),
+        acpi: writeAcpiTables(description, ACPI_TABLES).bytes,
+        mp: writeMpTable({ ...description, cpuid: { signature, features } }),
+      });
+    },
     start(vm, { state, afterBios = false }, { ports, memory }) {
       if (firmware === undefined) memory.write(rom.base, biosRom(rom.size));
       for (const { vcpuId } of vm.vcpus) vm.initVcpu(vcpuId, "on");

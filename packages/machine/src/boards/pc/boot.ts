@@ -11,6 +11,7 @@ import { firstLoad, rngSeed } from "../virt/boot.js";
 import type { NamedBytes } from "../virt/options.js";
 import { ACPI_TABLES } from "./acpi.js";
 import { placeBios } from "./bios.js";
+import { MP_TABLE } from "./mp-table.js";
 import type { PcOptions } from "./options.js";
 
 export interface PcStart extends VirtBoot {
@@ -31,13 +32,15 @@ export interface BootSurroundings {
   readonly map: readonly MemoryMapEntry[];
   /** The ACPI tables for kernels, which firmware would write. */
   readonly acpi: Uint8Array;
+  /** The same for those that do not know ACPI. */
+  readonly mp: Uint8Array;
 }
 
 /** Place what a PC starts with: `kernel` is the one of the options, read. Throws MachineError naming what does not fit. */
 export async function planBoot(
   options: PcOptions,
   kernel: PcKernel | undefined,
-  { memory, map: memoryMap, acpi }: BootSurroundings,
+  { memory, map: memoryMap, acpi, mp }: BootSurroundings,
 ): Promise<PcStart> {
   const { firmware, initrd, modules = [], append, loads = [], entry } = options;
   const plan = new LoadPlan(memory);
@@ -47,6 +50,7 @@ export async function planBoot(
   if (options.guestBios !== undefined) return planGuestBios(plan, options.guestBios, options);
   if (kernel === undefined) return { plan, state: stateAt(entry ?? firstLoad(loads)), elf: undefined };
   plan.place({ name: "the ACPI tables", address: ACPI_TABLES, bytes: acpi });
+  plan.place({ name: "the MP table", address: MP_TABLE, bytes: mp });
   const afterBios = kernel.format === "multiboot" || kernel.format === "flat";
   if (afterBios) placeBios(plan);
   const placed = placePcKernel(plan, kernel, {
