@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { MP_TABLE, writeMpTable } from "./mp-table.js";
 
-const bytes = writeMpTable({
+const MACHINE = {
   processors: [0, 1, 5],
   localApic: 0xfee0_0000,
   ioApic: { id: 7, base: 0xfec0_0000 },
@@ -10,14 +10,16 @@ const bytes = writeMpTable({
     { irq: 9, input: 9, level: true },
   ],
   cpuid: { signature: 0x306a9, features: 0x8789_fbff | 0 },
-});
+};
+const bytes = writeMpTable(MACHINE);
 const view = new DataView(bytes.buffer);
 const sum = (part: Uint8Array) => part.reduce((total, byte) => total + byte, 0) & 0xff;
 const text = (at: number, size: number) => new TextDecoder().decode(bytes.subarray(at, at + size));
 const SIZES = [20, 8, 8, 8, 8];
 
 /** The entries, read as a system does. */
-function entries(): DataView[] {
+function entries(bytes = writeMpTable(MACHINE)): DataView[] {
+  const view = new DataView(bytes.buffer);
   const table = view.getUint32(4, true) - MP_TABLE;
   const found: DataView[] = [];
   let at = table + 44;
@@ -72,4 +74,20 @@ test("every interrupt of the ISA bus but the cascade, where it goes", () => {
     [3, 0, 0],
     [1, 0xff, 1],
   ]);
+});
+
+test("PCI's pins take their lines from the ISA bus", () => {
+  const pci = {
+    ...{ base: 0, buses: 1, resources: [], devices: 3 },
+    interruptOf: (device: number, pin: number) => 10 + ((device + pin) & 1),
+  };
+  const found = entries(writeMpTable({ ...MACHINE, pci }));
+  const buses = found.filter((entry) => entry.getUint8(0) === 1).map((entry) => entry.getUint8(1));
+  expect(buses).toEqual([0, 1]);
+  const lines = found.filter((entry) => entry.getUint8(0) === 3);
+  const of = (bus: number) => lines.filter((entry) => entry.getUint8(4) === bus);
+  expect(of(0).map((entry) => [entry.getUint8(5), entry.getUint8(7), entry.getUint16(2, true)])).toEqual(
+    Array.from({ length: 12 }, (_, i) => [i, 10 + (((i >> 2) + i + 1) & 1), 0x0d]),
+  );
+  expect(of(1).map((entry) => entry.getUint8(5))).toEqual([0, 1, 3, 4, 5, 6, 7, 8, 9, 12, 13, 14, 15]);
 });

@@ -19,20 +19,23 @@ const LOCAL_APIC_VERSION = 0x14;
 const IO_APIC_VERSION = 0x20;
 /** Polarity and trigger mode, where they are not the bus's: active high, level. */
 const LEVEL_HIGH = 0x0d;
-const ISA = 0;
+/** Numbers of the buses. PCI's is its own. */
+const PCI = 0;
+const ISA = 1;
+const PCI_PINS = 4;
 const ISA_IRQS = 16;
 /** The line to the second 8259. */
 const CASCADE = 2;
 const ALL = 0xff;
 
 /** What the table tells of: the same as ACPI's, and leaf 1 of the processors' CPUID. */
-export type MpMachine = Pick<AcpiMachine, "processors" | "localApic" | "ioApic" | "overrides"> & {
+export type MpMachine = Pick<AcpiMachine, "processors" | "localApic" | "ioApic" | "overrides" | "pci"> & {
   readonly cpuid: { readonly signature: number; readonly features: number };
 };
 
 /** The pointer and the table, to be put at `MP_TABLE`. */
 export function writeMpTable(machine: MpMachine): Uint8Array {
-  const entries = [...processors(machine), bus(), ioApic(machine), ...interrupts(machine)];
+  const entries = [...processors(machine), ...buses(machine), ioApic(machine), ...interrupts(machine)];
   const size = HEADER_SIZE + entries.flat().length;
   const writer = new TableWriter(POINTER_SIZE + size);
   writer
@@ -57,20 +60,29 @@ function processors({ processors: ids, cpuid }: MpMachine): number[][] {
   ]);
 }
 
-function bus(): number[] {
-  return [Entry.bus, ISA, ...new TextEncoder().encode("ISA   ")];
+function buses({ pci }: MpMachine): number[][] {
+  const bus = (id: number, name: string) => [Entry.bus, id, ...new TextEncoder().encode(name)];
+  return [...(pci === undefined ? [] : [bus(PCI, "PCI   ")]), bus(ISA, "ISA   ")];
 }
 
 function ioApic({ ioApic: { id, base } }: MpMachine): number[] {
   return [Entry.ioApic, id, IO_APIC_VERSION, ENABLED, ...le(base, 4)];
 }
 
-function interrupts({ ioApic: { id }, overrides }: MpMachine): number[][] {
+function interrupts({ ioApic: { id }, overrides, pci }: MpMachine): number[][] {
   const entries: number[][] = [];
+  const add = (bus: number, source: number, input: number, level: boolean) =>
+    entries.push([Entry.interrupt, Kind.vectored, ...le(level ? LEVEL_HIGH : 0, 2), bus, source, id, input]);
+  const inputs = new Set<number>();
+  for (let device = 0; device < (pci?.devices ?? 0); device++)
+    for (let pin = 0; pin < PCI_PINS; pin++) {
+      const input = pci!.interruptOf(device, pin + 1);
+      inputs.add(input);
+      add(PCI, (device << 2) | pin, input, true);
+    }
   for (let irq = 0; irq < ISA_IRQS; irq++) {
-    if (irq === CASCADE) continue;
     const { input = irq, level = false } = overrides.find((one) => one.irq === irq) ?? {};
-    entries.push([Entry.interrupt, Kind.vectored, ...le(level ? LEVEL_HIGH : 0, 2), ISA, irq, id, input]);
+    if (irq !== CASCADE && !inputs.has(input)) add(ISA, irq, input, level);
   }
   // The 8259 is behind LINT0 of the first processor, NMI behind LINT1 of all.
   entries.push([Entry.localInterrupt, Kind.fromPic, ...le(0, 2), ISA, 0, 0, 0]);
