@@ -79,7 +79,7 @@ const MACHINE: OptionGroup = {
     {
       name: "virtio",
       argument: "mmio|pci",
-      help: "where the virtio devices are, at addresses of their own or on a PCI bus; default: with x86-64 pci for a multiboot kernel or --bios, else mmio",
+      help: "where the virtio devices are, at addresses of their own or on a PCI bus; default: mmio, but with x86-64 for a bzImage or a PVH kernel only",
     },
     {
       name: "virtio-version",

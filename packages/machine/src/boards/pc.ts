@@ -41,7 +41,7 @@ export async function createPc(options: PcOptions): Promise<PcMachine> {
   const { firmware } = options;
   const kernel =
     file && options.guestBios === undefined ? await readPcKernel(file.bytes, file.name) : undefined;
-  const virtio = options.virtio ?? defaultVirtio(firmware, kernel);
+  const virtio = options.virtio ?? defaultVirtio(kernel);
   const given = { ...rest, virtio };
   const rom = romRange(
     firmware?.name ?? "the BIOS",
@@ -152,7 +152,7 @@ export async function restorePc(file: NamedBytes, host: PcHost): Promise<PcMachi
   return restoreVirt(NAME, createPc, file, host);
 }
 
-/** Firmware and Multiboot kernels are made for PCs with PCI; Linux finds its devices wherever ACPI says. */
-function defaultVirtio(firmware: NamedBytes | undefined, kernel: PcKernel | undefined): "mmio" | "pci" {
-  return firmware !== undefined || kernel?.format === "multiboot" ? "pci" : "mmio";
+/** Kernels that are handed ACPI's tables find devices wherever these say; firmware and others look on PCI, as on any PC. */
+function defaultVirtio(kernel: PcKernel | undefined): "mmio" | "pci" {
+  return kernel?.format === "bzImage" || kernel?.format === "pvh" ? "mmio" : "pci";
 }

@@ -13,7 +13,7 @@ export const ACPI_TABLES = 0xf_0000;
 const RESET_VALUE = 6;
 
 /** The board, as its ACPI tables tell of it. */
-export function acpiDescription(cpus: number, virtio: "mmio" | "pci"): AcpiMachine {
+export function acpiDescription(cpus: number): AcpiMachine {
   const { localApic, ioApic, irqs, hpet } = PC_MAP;
   return {
     processors: Array.from({ length: cpus }, (_, id) => id),
@@ -27,7 +27,7 @@ export function acpiDescription(cpus: number, virtio: "mmio" | "pci"): AcpiMachi
     reset: { port: ResetControl.port, value: RESET_VALUE },
     hpet: hpet.base,
     pci: pciDescription(),
-    devices: [...devices(), ...(virtio === "mmio" ? transports() : [])],
+    devices: [...devices(), ...transports()],
   };
 }
 

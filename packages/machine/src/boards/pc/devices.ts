@@ -21,7 +21,7 @@ import { e820Bytes, MemoryType } from "../../loaders/pc/memory-map.js";
 import type { DeviceContext, MachineBuilder } from "../../machine/builder.js";
 import type { BoardContext } from "../virt/assemble.js";
 import { DEFAULT_EPOCH_NS } from "../virt/options.js";
-import { addVirtioMmio, virtioDevices } from "../virt/virtio.js";
+import { addVirtioMmioOr } from "../virt/virtio.js";
 import { HIGH_RAM, PC_MAP, splitRam } from "./address-map.js";
 import type { PcOptions } from "./options.js";
 import { addPcPci } from "./pci.js";
@@ -114,14 +114,8 @@ export function addDevices(
   const tests = new PcTestDevice(line);
   builder.device("test", PcTestDevice.ports, () => tests);
   builder.device("test-memory", PcTestDevice.memory, () => tests.region);
-  const { variant } = board;
-  const virtio = virtioDevices(builder, options, board);
-  if (variant.virtio === "mmio")
-    addVirtioMmio(builder, virtio, PC_MAP.virtio, { variant, disks: options.disks?.length ?? 0 });
-  return addPcPci(builder, lines, {
-    virtio: variant.virtio === "pci" ? virtio : [],
-    reset: new ResetControl(resets),
-  });
+  const virtio = addVirtioMmioOr(builder, options, PC_MAP.virtio, board);
+  return addPcPci(builder, lines, { virtio, reset: new ResetControl(resets) });
 }
 
 /** What QEMU's firmware looks for: RAM, before it reserves any. */

@@ -1,3 +1,4 @@
+import { embeddedGuest } from "@hypercraft/embedded-guest";
 import { describe, expect, it } from "vitest";
 import { DeterministicClock } from "../../time/clock.js";
 import { createPc, type PcMachine, type PcOptions, restorePc } from "../pc.js";
@@ -199,21 +200,24 @@ describe("virtio devices of a PC", () => {
       ...options,
     });
     const { bus, devices } = machine.machine;
-    const on = { pci: bus.read(ECAM + 0x8000, 4) === 0x1005_1af4, memory: devices.has("virtio0") };
+    const inMemory = devices.get("virtio0")!.device.read(8, 4) === 4;
+    const on = { pci: bus.read(ECAM + 0x8000, 4) === 0x1005_1af4, memory: inMemory };
     return { machine, on };
   }
 
-  it("are on PCI for Multiboot kernels and firmware, in memory for others, or where they are wanted", async () => {
+  it("are in memory for kernels that are handed ACPI's tables, else on PCI, or where they are wanted", async () => {
     const kernel = { name: "kernel", bytes: multiboot };
+    const pvh = { name: "kernel", bytes: embeddedGuest("x86_64") };
     const rom = { name: "rom", bytes: new Uint8Array(0x1_0000) };
     const places = [
+      await pc({ kernel: pvh }),
+      await pc({ kernel: pvh, virtio: "pci" }),
       await pc({}),
       await pc({ kernel }),
       await pc({ kernel, virtio: "mmio" }),
-      await pc({ virtio: "pci" }),
       await pc({ firmware: rom }),
     ].map(({ on }) => (on.pci ? "pci" : "") + (on.memory ? "memory" : ""));
-    expect(places).toEqual(["memory", "pci", "memory", "pci", "pci"]);
+    expect(places).toEqual(["memory", "pci", "pci", "pci", "memory", "pci"]);
   });
 
   it("are set up behind a BIOS, and not before firmware", async () => {

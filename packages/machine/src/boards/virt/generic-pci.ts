@@ -5,7 +5,7 @@ import type { MachineBuilder } from "../../machine/builder.js";
 import type { BoardContext } from "./assemble.js";
 import type { VirtOptions } from "./options.js";
 import { addPci } from "./pci.js";
-import { addVirtioMmio, type VirtioPlaces, virtioDevices } from "./virtio.js";
+import { addVirtioMmioOr, type VirtioPlaces } from "./virtio.js";
 
 interface Block {
   readonly base: number;
@@ -34,12 +34,8 @@ export function addVirtioOrPci(
   places: { readonly virtio: VirtioPlaces; readonly pci: GenericPciPlaces },
   board: Pick<BoardContext, "variant" | "end">,
 ): boolean {
-  const { variant } = board;
-  const devices = virtioDevices(builder, options, board);
-  const onPci = variant.virtio === "pci";
-  const disks = onPci ? 0 : (options.disks?.length ?? 0);
-  addVirtioMmio(builder, onPci ? [] : devices, places.virtio, { variant, disks });
-  if (!onPci) return false;
+  const virtio = addVirtioMmioOr(builder, options, places.virtio, board);
+  if (board.variant.virtio !== "pci") return false;
   const { ecam, memory, ports, irq } = places.pci;
   addPci(builder, {
     places: { ecam, memory: [memory], ports: [{ ...ports, first: 0 }] },
@@ -47,7 +43,7 @@ export function addVirtioOrPci(
     irqs: Array.from({ length: PINS }, (_, pin) => irq + pin),
     lineOf,
     node: (context) => pciNode(context, places.pci),
-    virtio: devices,
+    virtio,
   });
   return true;
 }

@@ -44,8 +44,8 @@ export interface VirtOptions {
   /** Tells of compiled regions as they are made; see `Engine.regionWatch`. */
   readonly regionWatch?: RegionWatch;
   /**
-   * Where virtio devices are: `mmio` at addresses of their own, `pci` on the PCI bus of boards that have one. Default:
-   * `mmio`; on a PC, `pci` for firmware and for Multiboot kernels, which look nowhere else.
+   * Where virtio devices are: `mmio` at addresses of their own, `pci` on a PCI bus. Default: `mmio`; on a PC only for
+   * kernels that are handed ACPI's tables (bzImage, PVH), as others have no way to know of that.
    */
   readonly virtio?: "mmio" | "pci";
   /** Virtio register layout of all transports in memory; see `VirtioMmio`. Default: the map's; 1 with a flat kernel image. */

@@ -28,7 +28,7 @@ const DISPLAY = { width: 1280, height: 800 };
 export type Behind = (context: DeviceContext) => VirtioDevice;
 
 /** A board's virtio devices: disks, then display, keyboard and mouse, then test console and entropy device. */
-export function virtioDevices(
+function virtioDevices(
   builder: MachineBuilder,
   options: VirtOptions,
   { variant, end }: Pick<BoardContext, "variant" | "end">,
@@ -59,8 +59,28 @@ export function virtioDevices(
   return devices;
 }
 
-/** Puts the devices behind transports in memory; the transports that are left are empty. */
-export function addVirtioMmio(
+/**
+ * Puts a board's virtio devices behind the transports in memory, if that is where its variant has them; the transports that
+ * are left are empty. @returns the devices if they are wanted on PCI.
+ */
+export function addVirtioMmioOr(
+  builder: MachineBuilder,
+  options: VirtOptions,
+  virtio: VirtioPlaces,
+  board: Pick<BoardContext, "variant" | "end">,
+): readonly Behind[] {
+  const { variant } = board;
+  const devices = virtioDevices(builder, options, board);
+  const onPci = variant.virtio === "pci";
+  addVirtioMmio(builder, onPci ? [] : devices, virtio, {
+    variant,
+    disks: onPci ? 0 : (options.disks?.length ?? 0),
+  });
+  return onPci ? devices : [];
+}
+
+/** Puts the devices behind transports; those that are left are empty. */
+function addVirtioMmio(
   builder: MachineBuilder,
   devices: readonly Behind[],
   virtio: VirtioPlaces,
