@@ -118,7 +118,7 @@ export async function createPc(options: PcOptions): Promise<PcMachine> {
     },
     planBoot(_kernel, parts, { memory, cpus: count }) {
       const [signature, , , features] = cpus!.vcpus[0]!.cpu.cpuid.leaf(1, 0);
-      const description = acpiDescription(count, virtio);
+      const description = acpiDescription(count);
       return planBoot(options, kernel, {
         memory: parts.ram.filter(({ readOnly }) => firmware !== undefined || !readOnly),
         map: pcMemoryMap({
