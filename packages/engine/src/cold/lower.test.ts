@@ -101,11 +101,41 @@ test("a constant is read from the field it was written to, until that changes", 
   expect(ops).toEqual([
     "const x0 - -",
     "store64 - x1 x0",
-    "mov x0 x2 -",
+    "mov+const x0 x2 -",
     "const t0 - -",
     "store64 - x1 t0",
     "jump - - -",
   ]);
+});
+
+test("two micro-ops in one: the first does both, the second is there for who begins with it", () => {
+  const pop = (b: IrBuilder, offset: number): void => {
+    b.instruction(offset);
+    const value = b.load(8, false, b.get(y));
+    b.set(y, b.i64.add(b.get(y), b.i64.const(8)));
+    b.set(x, value);
+  };
+  const { ops, starts } = lowered((b) => {
+    pop(b, 0);
+    pop(b, 4);
+    b.jump(8);
+  });
+  const popped = ["load64+i64.add.imm t0 x1 -", "i64.add.imm x1 x1 -", "mov x0 t0 -"];
+  expect(ops.slice(0, 3)).toEqual(popped);
+  expect(ops.slice(3)).toEqual([...popped, "jump - - -"]);
+  expect(starts).toEqual([0, 3]);
+});
+
+test("instructions are not paired: blocks are divided between them", () => {
+  const { ops } = lowered((b) => {
+    b.instruction(0);
+    b.set(x, b.get(y));
+    b.instruction(4);
+    b.set(z, b.get(y));
+    b.set(y, b.get(x));
+    b.jump(8);
+  }, false);
+  expect(ops).toEqual(["mov x0 x1 -", "mov+mov x2 x1 -", "mov x1 x0 -", "jump - - -"]);
 });
 
 test("a helper may change the field a constant was written to", () => {

@@ -20,6 +20,7 @@ import {
   LOAD_NAMES,
   microOp,
   NOTED_TARGETS,
+  pairOf,
   VECTOR_MICRO_OPS,
   vectorMicroOp,
 } from "./micro-ops.js";
@@ -56,6 +57,7 @@ export interface LoweredBlock {
 }
 
 const NO_SLOT = -1;
+const NO_MICRO_OP = -1;
 const PAGE_SHIFT_INDEX = 16;
 
 interface BinaryCodes {
@@ -215,6 +217,8 @@ export class Lowering {
   private used = 0;
   private links: LinkRequest[] = [];
   private starts: number[] = [];
+  /** The micro-op before, if it is of the same instruction and no part of a pair. */
+  private unpaired = NO_MICRO_OP;
   private single = false;
   private recipes: Map<number, RecipeEntry[]> | null = null;
   /** For each temporary, index of the last node that uses it. */
@@ -243,7 +247,10 @@ export class Lowering {
       const n = nodes[i] as Node;
       if (isSilent(n)) continue;
       // Instructions that emit nothing begin where the next one does.
-      for (; insn < n.insn; insn++) this.starts.push(this.used);
+      for (; insn < n.insn; insn++) {
+        this.starts.push(this.used);
+        this.unpaired = NO_MICRO_OP;
+      }
       i = this.node(nodes, i);
     }
     return {
@@ -566,7 +573,7 @@ export class Lowering {
     else if (isReturn(n)) this.emit(JUMP_INDIRECT, 0, target, 0, 0, 0);
     else {
       this.emit(JUMP_NOTED, 0, target, 0, 0, 0);
-      for (let words = 0; words < NOTED_TARGETS; words += 4) this.emit(0, 0, 0, 0, 0, 0);
+      for (let words = 0; words < NOTED_TARGETS; words += 4) this.put(0, 0, 0, 0);
     }
   }
 
@@ -710,21 +717,33 @@ export class Lowering {
 
   /** Append the immediate of the micro-op before. */
   private append([op, ab, x, y]: Int32Array): void {
-    const at = this.emit(0, 0, 0, 0, x as number, y as number);
-    this.words[at] = op as number;
-    this.words[at + 1] = ab as number;
+    this.put(op as number, ab as number, x as number, y as number);
+    this.unpaired = NO_MICRO_OP;
   }
 
   /** Append a micro-op; gives the index of its first word. */
   private emit(op: number, d: number, a: number, b: number, x: number, y: number): number {
+    const at = this.put(op | (d << 16), a | (b << 16), x, y);
+    const { unpaired } = this;
+    const pair = unpaired === NO_MICRO_OP ? -1 : pairOf(unpaired, op);
+    if (pair < 0) this.unpaired = op;
+    else {
+      // Within an instruction only: blocks are divided between them.
+      this.words[at - 4] = ((this.words[at - 4] as number) & ~0xffff) | pair;
+      this.unpaired = NO_MICRO_OP;
+    }
+    return at;
+  }
+
+  private put(op: number, ab: number, x: number, y: number): number {
     if (this.used + 4 > this.words.length) {
       const next = new Int32Array(this.words.length * 2);
       next.set(this.words);
       this.words = next;
     }
     const at = this.used;
-    this.words[at] = op | (d << 16);
-    this.words[at + 1] = a | (b << 16);
+    this.words[at] = op;
+    this.words[at + 1] = ab;
     this.words[at + 2] = x;
     this.words[at + 3] = y;
     this.used = at + 4;

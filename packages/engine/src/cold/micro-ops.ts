@@ -118,6 +118,49 @@ const names: string[] = [
   ...BRANCH_CONDITIONS.flatMap((n) => [`branch64.${n}`, `branch32.${n}`]),
 ];
 
+/**
+ * Micro-ops that often follow each other within an instruction. The first of two such is replaced by one that carries
+ * out both, in one turn of the interpreter's loop, and goes on behind the second; that one stays as it is, for whoever
+ * begins with it: an access that took the slow path, say.
+ */
+export const PAIRS: readonly (readonly [first: string, second: string])[] = [
+  ["const", "mov"],
+  ["const", "const"],
+  ["mov", "const"],
+  ["mov", "mov"],
+  ["mov", "eqz64"],
+  ["eqz64", "branch_nz"],
+  ["eqz64", "eqz32"],
+  ["load64", "i64.add.imm"],
+  ["load64", "i64.sub"],
+  ["load64", "i64.add"],
+  ["load64", "mov"],
+  ["load64", "const"],
+  ["store64", "i64.add.imm"],
+  ["i64.add.imm", "load64"],
+  ["i64.add.imm", "store64"],
+  ["i64.add.imm", "jump"],
+  ["i64.add.imm", "jump_indirect"],
+  ["i64.add.imm", "i64.shr_u.imm"],
+  ["i64.add.imm", "mov"],
+  ["i64.add.imm", "const"],
+  ["i64.and.imm", "const"],
+  ["i64.extend8_s", "i64.and.imm"],
+  ["i64.extend8_s", "const"],
+  ["i64.extend32_s", "const"],
+  ["i64.shr_u.imm", "call_if"],
+  ["i64.shl.imm", "i64.add"],
+  ["i64.sub", "const"],
+  ["i64.sub.imm", "const"],
+  ["i32.sub.imm.sx", "const"],
+  ["i32.shr_u.imm", "i32.eq.imm"],
+  ["i32.shr_u.imm", "i32.and.imm"],
+  ["select", "select"],
+  ["extend_s", "const"],
+  ["extend_u", "extend_s"],
+];
+names.push(...PAIRS.map((pair) => pair.join("+")));
+
 /** What `vector` does. Lanes are parts of a slot: they are extracted from `a`, and inserted at `d`. */
 export const VECTOR_MICRO_OPS: readonly string[] = [
   "mov",
@@ -149,6 +192,17 @@ export function microOp(name: string): number {
   if (code === undefined) throw new Error(`no micro-op ${name}`);
   return code;
 }
+
+/** By the first of two micro-ops and the second: the one that is both. */
+const paired: (Int16Array | undefined)[] = [];
+for (const pair of PAIRS) {
+  const [first, second] = pair.map(microOp) as [number, number];
+  paired[first] ??= new Int16Array(names.length).fill(-1);
+  paired[first][second] = microOp(pair.join("+"));
+}
+
+/** The micro-op that does what two do that follow each other; -1 if there is none. */
+export const pairOf = (first: number, second: number): number => paired[first]?.[second] ?? -1;
 
 /** Why the interpreter returned. */
 export const Leave = {

@@ -1,5 +1,5 @@
 import { block, brTable, type Expr, i32, type Label, seq } from "../../wasm/index.js";
-import { MICRO_OP_NAMES } from "../micro-ops.js";
+import { MICRO_OP_NAMES, PAIRS } from "../micro-ops.js";
 import type { Handler, Handlers, Machine } from "./machine.js";
 
 /** Execute the micro-op at `pc`: nested blocks, innermost holding the br_table; falling out of block i runs handler i. */
@@ -15,6 +15,23 @@ export function dispatch(m: Machine, handlers: Handlers): Expr {
     return seq(body, (list[i] as Handler)(m));
   };
   return build(list.length - 1);
+}
+
+/** Two micro-ops of which the second is executed behind the first, not looked up. */
+export function addPairHandlers(handlers: Handlers): void {
+  for (const [first, second] of PAIRS) {
+    const [one, other] = [required(handlers, first), required(handlers, second)];
+    handlers.set(`${first}+${second}`, (m) => {
+      const { next } = m;
+      // The first advances, and goes on here.
+      const done = block((after) => {
+        m.next = after;
+        return [one(m)];
+      });
+      m.next = next;
+      return seq(done, other(m));
+    });
+  }
 }
 
 function required(handlers: Handlers, name: string): Handler {
