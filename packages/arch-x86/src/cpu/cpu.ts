@@ -41,6 +41,7 @@ import {
   CR4,
   EFER,
   GPR,
+  IDTR,
   privilege,
   RFLAGS,
   SEGMENTS,
@@ -89,6 +90,8 @@ export class X86Cpu extends CpuModel implements GuestCpu {
   taskPriority: { read(): number; write(value: number): void } | undefined;
   /** What this processor alone has at a physical address where there is no RAM: a local APIC that was moved there. */
   ownDevice: FindOwn | undefined;
+  /** The bus cycle of a shutdown. True: the chip set answers it by INIT. */
+  onShutdown: () => boolean = () => false;
   /** 64 random bits, for RDRAND: from the machine's seeded source. */
   random: () => bigint = () => 0n;
   /** Nested paging, when VMX has it on. */
@@ -194,6 +197,11 @@ export class X86Cpu extends CpuModel implements GuestCpu {
   /** EFER.LMA. */
   get longMode(): boolean {
     return (this.core.lo(EFER) & EFER_BIT.LMA) !== 0;
+  }
+
+  /** There is something in the table that IDTR names. */
+  get hasInterruptTable(): boolean {
+    return this.core.lo(IDTR.limit) !== 0;
   }
 
   /** 64-bit mode: long mode with CS.L. */

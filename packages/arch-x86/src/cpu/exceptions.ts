@@ -168,8 +168,9 @@ export class Exceptions {
 
   /** A triple fault: the processor waits for a reset. */
   private shutdown(vector: number): Status {
-    const { core } = this.cpu;
+    const { core, vmx } = this.cpu;
     core.set(activity, 2, 0);
+    if (!vmx.active && this.cpu.onShutdown()) return Status.trap;
     const pc = core.big(x86Layout.pc);
     core.exit = { kind: "fatal", reason: "triple fault", vector, pc } satisfies FatalExit;
     return Status.exitBefore;

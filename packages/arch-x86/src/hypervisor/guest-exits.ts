@@ -152,9 +152,10 @@ export class GuestExits {
     };
   }
 
-  private unexpected(reason: number): Exit {
+  private unexpected(reason: number): Exit | undefined {
     const text = exitReasonText(reason);
     const shutDown = reason === ExitReason.tripleFault;
+    if (shutDown && this.vcpu.cpu.onShutdown()) return this.served("systemReset", reason);
     const message = shutDown ? `it has shut down by a ${text}` : `the hypervisor has nothing for ${text}`;
     return { kind: "failEntry", code: reason, message, raw: this.cause() };
   }

@@ -56,6 +56,11 @@ export async function createPc(options: PcOptions): Promise<PcMachine> {
   const entropy = new SeededEntropy((options.seed ?? 1) + 0.5);
   let cpus: BoardCpus | undefined;
   let coprocessor: CoprocessorError | undefined;
+  const resetProcessors = () => {
+    // The reset vector is where the line is high.
+    a20.set(true);
+    apicBus.init();
+  };
   let pci: PciHost;
   const a20 = new A20Gate((open) => {
     for (const { cpu } of cpus?.vcpus ?? []) cpu.line20.mask(!open);
@@ -94,11 +99,7 @@ export async function createPc(options: PcOptions): Promise<PcMachine> {
           coprocessor = new CoprocessorError({ irq, onIgnore });
           return coprocessor;
         },
-        onInit() {
-          // The reset vector is where the line is high.
-          a20.set(true);
-          apicBus.init();
-        },
+        onInit: resetProcessors,
       });
       builder.component("a20", a20);
       builder.component("processors' entropy", entropy);
@@ -113,7 +114,15 @@ export async function createPc(options: PcOptions): Promise<PcMachine> {
     createCpus(wiring, { mode }) {
       const surroundings = { apicBus, timers: wiring.timers, legacy: pic, entropy };
       cpus = mode === "bare" ? bareCpus(wiring, surroundings) : guestCpus(wiring, surroundings);
-      for (const { cpu } of cpus.vcpus) cpu.floatErrors.errorRaised = () => coprocessor?.raise();
+      for (const { cpu } of cpus.vcpus) {
+        cpu.floatErrors.errorRaised = () => coprocessor?.raise();
+        // A PC answers by INIT. Who wants that takes the table away first; of others a report says more.
+        cpu.onShutdown = () => {
+          if (cpu.hasInterruptTable) return false;
+          resetProcessors();
+          return true;
+        };
+      }
       return cpus;
     },
     planBoot(_kernel, parts, { memory, cpus: count }) {

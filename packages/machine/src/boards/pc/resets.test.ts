@@ -51,6 +51,8 @@ const soft = {
   "the keyboard controller's output port": [...out(0x64, 0xd1), ...out(0x60, 0xde)],
   "port 0xcf9": [...out(0xcf9, 0), ...out(0xcf9, 4)],
   "an INIT to itself": initSelf,
+  // lidt [0x9100], where there are zeroes; int3
+  "a triple fault without a table for handlers": [0x0f, 0x01, 0x1e, ...word(0x9100), 0xcc],
 };
 
 describe.each(["vm", "bare"] as const)("a reset of the processors alone in %s mode", (mode) => {
