@@ -1,6 +1,6 @@
 import type { DeviceWidth, MmioDevice } from "../../contracts.js";
 import { MachineError } from "../../errors.js";
-import { allOnes, type ConfigSpace } from "./config-space.js";
+import type { ConfigSpace } from "./config-space.js";
 
 /** A write to memory that means an interrupt. */
 export type MessageSink = (address: number, data: number) => void;
@@ -99,11 +99,6 @@ export class MsiX {
     }
   }
 
-  /** A vector will not be used any more. */
-  forget(vector: number): void {
-    if (vector < this.vectors) this.#setPending(vector, false);
-  }
-
   state(): { table: number[]; pending: number[] } {
     return { table: [...new Uint8Array(this.#table.buffer)], pending: [...this.#pending] };
   }
@@ -128,7 +123,7 @@ export class MsiX {
     if (at < 0 || at + width > this.#pending.length) return 0;
     let value = 0;
     for (let i = width - 1; i >= 0; i--) value = value * 256 + this.#pending[at + i]!;
-    return value % (allOnes(width) + 1);
+    return value;
   }
 
   #masked(vector: number): boolean {
