@@ -44,8 +44,7 @@ function arctangentOf(k: number): bigint {
 /** ST(1) becomes the angle of the point (ST(0), ST(1)), and the stack is popped. */
 export function angleOfPoint(frame: Frame): Expr {
   const { f, library } = frame;
-  const known = library.table(
-    "arctangent",
+  const known = library.table("arctangent", () =>
     Array.from({ length: STEPS + 1 }, (_, k) => arctangentOf(k)),
   );
   const [x, y] = [frame.operand(), frame.operand()];

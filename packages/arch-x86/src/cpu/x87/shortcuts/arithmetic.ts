@@ -1,6 +1,16 @@
 import { wasm } from "@hypercraft/engine";
 import { X87 } from "../../state.js";
-import { BIAS, exponentOf, type Frame, giveUpIf, isZero, type Operand, SIGN } from "./frame.js";
+import {
+  BIAS,
+  EXPONENT,
+  exponentOf,
+  type Frame,
+  giveUpIf,
+  isZero,
+  type Operand,
+  SIGN,
+  TOP_BIT,
+} from "./frame.js";
 import { Rounding } from "./rounding.js";
 import { align, divide, multiplyWide, newWide, normalize, type Wide } from "./wide.js";
 
@@ -10,7 +20,8 @@ const { block, brIf, f64, i32, i64, loop, select, seq, when } = wasm;
 type Expr = wasm.Expr;
 type Local = wasm.Local;
 
-const TOP_BIT = -(1n << 63n);
+/** ZE in the status word. */
+const ZERO_DIVIDE = 4;
 /** What stands for a rest above half and below it. */
 const ABOVE_HALF = TOP_BIT + 1n;
 /** The largest double below 2^63. */
@@ -26,6 +37,9 @@ const bothNormal = (frame: Frame, x: Operand, y: Operand): Expr =>
 function deliver(frame: Frame, place: Local, word: Expr, significand: Expr, raised: Expr | number): Expr {
   return seq(frame.write(place, word, significand), frame.finish(raised));
 }
+
+const infinite = (frame: Frame, place: Local, sign: Expr, raised: number): Expr =>
+  deliver(frame, place, i32.or(sign, EXPONENT), i64.const(TOP_BIT), raised);
 
 /** Round and deliver a number that is not zero; `sign` is where registers have it. */
 function conclude(frame: Frame, place: Local, sign: Local, exponent: Local, wide: Wide): Expr {
@@ -68,8 +82,13 @@ export const sum =
       negate(x, negateX),
       negate(y, negateY),
       when(i32.eqz(bothNormal(frame, x, y)), [
-        frame.requireUsual(x),
-        frame.requireUsual(y),
+        frame.requireOrdered(x),
+        frame.requireOrdered(y),
+        when(frame.isInfinite(x), [
+          giveUpIf(i32.and(frame.isInfinite(y), i32.ne(x.word, y.word))),
+          deliver(frame, place, x.word, x.significand, 0),
+        ]),
+        when(frame.isInfinite(y), [deliver(frame, place, y.word, y.significand, 0)]),
         when(i64.eqz(i64.or(x.significand, y.significand)), [
           sign.set(select("i32", i32.eq(x.word, y.word), x.word, cancelled(frame))),
           deliver(frame, place, sign, i64.const(0), 0),
@@ -112,8 +131,12 @@ export const product: Arithmetic = (frame, x, y, place) => {
   return seq(
     sign.set(i32.and(i32.xor(x.word, y.word), SIGN)),
     when(i32.eqz(bothNormal(frame, x, y)), [
-      frame.requireUsual(x),
-      frame.requireUsual(y),
+      frame.requireOrdered(x),
+      frame.requireOrdered(y),
+      when(i32.or(frame.isInfinite(x), frame.isInfinite(y)), [
+        giveUpIf(i32.or(isZero(x), isZero(y))),
+        infinite(frame, place, sign, 0),
+      ]),
       when(i32.or(isZero(x), isZero(y)), [deliver(frame, place, sign, i64.const(0), 0)]),
     ]),
     multiplyWide(f, x.significand, y.significand, wide),
@@ -142,9 +165,14 @@ export const quotient: Arithmetic = (frame, x, y, place) => {
   return seq(
     sign.set(i32.and(i32.xor(x.word, y.word), SIGN)),
     when(i32.eqz(bothNormal(frame, x, y)), [
-      frame.requireUsual(x),
-      frame.requireUsual(y),
-      giveUpIf(isZero(y)),
+      frame.requireOrdered(x),
+      frame.requireOrdered(y),
+      when(frame.isInfinite(x), [giveUpIf(frame.isInfinite(y)), infinite(frame, place, sign, 0)]),
+      when(isZero(y), [
+        giveUpIf(isZero(x)),
+        frame.requireMasks(frame.get32(X87.control)),
+        infinite(frame, place, sign, ZERO_DIVIDE),
+      ]),
       deliver(frame, place, sign, i64.const(0), 0),
     ]),
     exponent.set(i32.add(i32.sub(exponentOf(x), exponentOf(y)), BIAS)),

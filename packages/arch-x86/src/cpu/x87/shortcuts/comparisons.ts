@@ -29,8 +29,8 @@ function compare(frame: Frame, x: Operand, y: Operand, { equal, less }: Order): 
   );
   const differ = i32.and(i32.xor(x.word, y.word), SIGN);
   return seq(
-    frame.requireUsual(x),
-    frame.requireUsual(y),
+    frame.requireOrdered(x),
+    frame.requireOrdered(y),
     equal.set(i32.or(i32.and(i32.eq(x.word, y.word), same), bothZero)),
     // Of two with the same sign that are not equal, the smaller magnitude is less unless they are negative.
     less.set(

@@ -39,12 +39,10 @@ export function exponentialOfTwo(frame: Frame): wasm.Expr {
   const LN2 = rounded(ln2(PRECISE));
   const all = Array.from({ length: 2 * STEPS + 1 }, (_, i) => powerLessOne(i - STEPS));
   // Fractions of 2: the powers by half.
-  const known = library.table(
-    "power-less-one",
+  const known = library.table("power-less-one", () =>
     all.map((value) => rounded(value < 0n ? -value : value, 127n)),
   );
-  const powers = library.table(
-    "power",
+  const powers = library.table("power", () =>
     all.map((value) => rounded((value + (1n << PRECISE)) >> 1n, 127n)),
   );
   const place = f.local("i32");

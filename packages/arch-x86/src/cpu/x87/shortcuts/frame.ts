@@ -17,6 +17,8 @@ export const DONE = ret(i32.const(1));
 export const giveUpIf = (condition: Expr): Expr => when(condition, [GIVE_UP]);
 
 export const SIGN = 0x8000;
+/** The integer bit. */
+export const TOP_BIT = -(1n << 63n);
 export const EXPONENT = 0x7fff;
 export const LARGEST = 0x7ffe;
 export const BIAS = 16383;
@@ -142,6 +144,17 @@ export class Frame {
 
   isNormal({ word, significand }: Operand): Expr {
     return i32.and(isNormalExponent(i32.and(word, EXPONENT)), i64.lt_s(significand, 0));
+  }
+
+  isInfinite({ word, significand }: Operand): Expr {
+    return i32.and(i32.eq(i32.and(word, EXPONENT), EXPONENT), i64.eq(significand, TOP_BIT));
+  }
+
+  /** Give up unless it is a normal number, zero or infinite. */
+  requireOrdered(operand: Operand): Expr {
+    return when(i32.eqz(i32.or(this.isNormal(operand), this.isInfinite(operand))), [
+      this.requireUsual(operand),
+    ]);
   }
 
   /** Give up unless it is a normal number or zero. */

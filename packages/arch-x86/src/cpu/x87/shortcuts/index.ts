@@ -33,15 +33,27 @@ import { both, cosine, sine, tangent } from "./trigonometric.js";
 // are neither denormal nor infinite, by all rounding and precision controls, with all exceptions masked; no register
 // empty or full at the wrong time. Whatever is not of this kind is left to unit.ts, which knows all of the manual.
 
-/** Writes a function's body: it gives up before it has changed anything, or ends it. */
-type Body = (frame: Frame) => wasm.Expr;
+/**
+ * Writes a function's body: it gives up before it has changed anything, or ends it. `ofDouble` is what does the same
+ * with a double.
+ */
+type Body = (frame: Frame, ofDouble: wasm.Callable) => wasm.Expr;
 
 const MEMORY: readonly (readonly [source: number, read: Source])[] = [
   [X87Source.single, single],
   [X87Source.double, double],
-  [X87Source.int16, int16],
-  [X87Source.int32, int32],
 ];
+
+/** Sources that are made doubles first. */
+const WHOLE: readonly (readonly [source: number, body: Body])[] = (
+  [
+    [X87Source.int16, int16],
+    [X87Source.int32, int32],
+  ] as const
+).map(([source, bits]) => [
+  source,
+  (frame, ofDouble) => wasm.ret(ofDouble.call(frame.constant, bits(frame), 0n)),
+]);
 
 const reversed =
   (arithmetic: Arithmetic): Arithmetic =>
@@ -66,6 +78,9 @@ const BODIES: readonly (readonly [op: number, source: number, body: Body])[] = [
     [[REGISTER, undefined] as const, ...MEMORY].map(
       ([source, read]) => [op, source, arithmeticOn(arithmetic, read)] as const,
     ),
+  ),
+  ...[...ARITHMETIC.map(([op]) => op), X87Op.compare, X87Op.load].flatMap((op) =>
+    WHOLE.map(([source, body]) => [op, source, body] as const),
   ),
   ...COMPARISONS.map(([source, read]) => [X87Op.compare, source, compareCodes(read)] as const),
   [X87Op.compareQuiet, REGISTER, compareCodes(register)],
@@ -130,11 +145,16 @@ export const X87_SHORTCUTS: Shortcuts = {
   fields: FIELDS,
   emit(module, state) {
     const library = new Library(module);
-    return BODIES.map(([op, source, body]) => {
-      const f = module.func(`x87.${op}.${source}`, ["i32", "i64", "i64"], "i32");
+    const functions = BODIES.map(([op, source]) =>
+      module.func(`x87.${op}.${source}`, ["i32", "i64", "i64"], "i32"),
+    );
+    BODIES.forEach(([op, , body], number) => {
+      const f = functions[number] as wasm.FunctionBuilder;
       const frame = new Frame(f, state, library);
-      const written = body(frame);
-      return f.body(frame.begin(), written, wasm.unreachable());
+      const ofDouble = functions[NUMBERS.get(key(op, X87Source.double)) ?? number] as wasm.FunctionBuilder;
+      const written = body(frame, ofDouble);
+      f.body(frame.begin(), written, wasm.unreachable());
     });
+    return functions;
   },
 };

@@ -14,6 +14,7 @@ export class Library {
   private readonly high64: wasm.FunctionBuilder;
   private readonly product: wasm.FunctionBuilder;
   private quotient: wasm.FunctionBuilder | undefined;
+  private readonly tables = new Map<string, wasm.FunctionBuilder>();
 
   constructor(module: wasm.ModuleBuilder) {
     this.module = module;
@@ -109,8 +110,18 @@ export class Library {
     );
   }
 
-  /** A function that gives one of some constants of 128 bits by its index. */
-  table(name: string, values: readonly bigint[]): (to: Wide, index: Expr) => Expr {
+  /** Brings one of some constants of 128 bits by its index. `make` gives them where the name is not known yet. */
+  table(name: string, make: () => readonly bigint[]): (to: Wide, index: Expr) => Expr {
+    let table = this.tables.get(name);
+    if (table === undefined) {
+      table = this.writeTable(name, make());
+      this.tables.set(name, table);
+    }
+    const f = table;
+    return (to, index) => this.take(to, f.call(index));
+  }
+
+  private writeTable(name: string, values: readonly bigint[]): wasm.FunctionBuilder {
     const f = this.module.func(name, ["i32"], "i64");
     const labels: wasm.Label[] = [];
     const give = (value: bigint) =>
@@ -127,7 +138,6 @@ export class Library {
           give(value),
         );
     });
-    f.body(body(), i64.const(0));
-    return (to, index) => this.take(to, f.call(index));
+    return f.body(body(), i64.const(0));
   }
 }

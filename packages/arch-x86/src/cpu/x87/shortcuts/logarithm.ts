@@ -141,8 +141,8 @@ class Logarithm {
   of(v: Wide, power: Local): Expr {
     const { frame, z, small, term, result, zNegative, exponent } = this;
     const { f, library } = frame;
-    const multipliers = library.table("multiplier", MULTIPLIERS.map(BigInt));
-    const known = library.table("logarithm", MULTIPLIERS.map(logarithmOf));
+    const multipliers = library.table("multiplier", () => MULTIPLIERS.map(BigInt));
+    const known = library.table("logarithm", () => MULTIPLIERS.map(logarithmOf));
     const [unit, by] = [f.local("i32"), newWide(f)];
     const special = i32.and(i32.eqz(power), i64.eq(by.low, 256));
     return seq(

@@ -1,16 +1,15 @@
 import { wasm } from "@hypercraft/engine";
-import { BIAS, type Frame, giveUpIf, type Operand, SIGN } from "./frame.js";
+import { BIAS, EXPONENT, type Frame, giveUpIf, type Operand, SIGN, TOP_BIT } from "./frame.js";
 
 // Memory operands as registers have them.
 
 const { f32, f64, i32, i64, seq, when } = wasm;
 type Expr = wasm.Expr;
 
-const INTEGER_BIT = -(1n << 63n);
 const DOUBLE_BIAS = 1023;
 const [SINGLE_EXPONENT, SINGLE_FRACTION] = [0x7f80_0000, 0x7f_ffff];
 
-/** Where an operand comes from: brings it into `out`, or gives up if it is no normal number or zero. */
+/** Where an operand comes from: brings it into `out`, or gives up if it is no normal number, zero or infinite. */
 export type Source = (frame: Frame, out: Operand) => Expr;
 
 /** The bits of a double. */
@@ -23,11 +22,14 @@ function fromDouble({ f }: Frame, bits: Expr, { word, significand }: Operand): E
     when(
       i32.lt_u(i32.sub(exponent, 1), 0x7fe),
       [
-        significand.set(i64.or(significand, INTEGER_BIT)),
+        significand.set(i64.or(significand, TOP_BIT)),
         word.set(i32.or(word, i32.add(exponent, BIAS - DOUBLE_BIAS))),
       ],
-      // Not even zero: the sign was shifted out.
-      [giveUpIf(i32.or(exponent, i64.ne(significand, 0)))],
+      [
+        // No zero and not infinite: the sign was shifted out.
+        giveUpIf(i64.ne(significand, 0)),
+        when(exponent, [significand.set(i64.const(TOP_BIT)), word.set(i32.or(word, EXPONENT))]),
+      ],
     ),
   );
 }
@@ -49,15 +51,11 @@ export const single: Source = (frame, out) => {
   );
 };
 
-const whole =
-  (value: (frame: Frame) => Expr): Source =>
-  (frame, out) => {
-    const wide = frame.f.local("i64");
-    return seq(wide.set(asDouble(f64.convert_i32_s(value(frame)))), fromDouble(frame, wide, out));
-  };
-
-export const int32 = whole(({ a }) => i32.wrap_i64(a));
-export const int16 = whole(({ a }) => i32.shr_s(i32.shl(i32.wrap_i64(a), 16), 16));
+/** An integer as the bits of a double. */
+export type Whole = (frame: Frame) => Expr;
+export const int32: Whole = ({ a }) => asDouble(f64.convert_i32_s(i32.wrap_i64(a)));
+export const int16: Whole = ({ a }) =>
+  asDouble(f64.convert_i32_s(i32.shr_s(i32.shl(i32.wrap_i64(a), 16), 16)));
 
 export const int64: Source = ({ f, a }, { word, significand }) => {
   const by = f.local("i64");

@@ -1,6 +1,6 @@
 import { wasm } from "@hypercraft/engine";
 import { X87 } from "../../state.js";
-import { C1_SHIFT, type Frame, giveUpIf, LARGEST, PRECISION } from "./frame.js";
+import { C1_SHIFT, type Frame, giveUpIf, LARGEST, PRECISION, TOP_BIT } from "./frame.js";
 import type { Wide } from "./wide.js";
 
 // Rounding by the control word: SDM volume 1, 4.8.4 and 8.1.5.
@@ -16,7 +16,6 @@ const [DOWN, TO_ZERO] = [1, 3];
 const CONTROL_BITS = 0xf3f;
 const USUAL_CONTROL = 0x33f;
 const PRECISION_BITS = 0x300;
-const TOP_BIT = -(1n << 63n);
 const BELOW_HALF = 0x7fff_ffff_ffff_ffffn;
 
 export const isInexact = ({ low }: Wide): Expr => i64.ne(low, 0);

@@ -9,7 +9,7 @@ type Expr = wasm.Expr;
 
 export const FRACTION = 128n;
 /** Bits that constants are computed with. */
-export const PRECISE = 192n;
+export const PRECISE = 160n;
 
 /** A fixed-point number with `PRECISE` fraction bits as one with `bits`, to nearest. */
 export const rounded = (value: bigint, bits = FRACTION): bigint =>

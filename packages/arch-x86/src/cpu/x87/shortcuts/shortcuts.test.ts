@@ -80,6 +80,23 @@ function near(prng: Prng, x: bigint): bigint {
   return (BigInt.asUintN(16, word) << 64n) | BigInt.asUintN(64, significand);
 }
 
+const TRANSCENDENTAL: ReadonlySet<number> = new Set([
+  ...[X87Op.powerLessOne, X87Op.logarithm, X87Op.logarithmOfMore, X87Op.arctangent],
+  ...[X87Op.sine, X87Op.cosine, X87Op.sineAndCosine, X87Op.tangent],
+]);
+
+/** At or near where series begin: multiples of 1/64, and of pi/4, with and without the last bits. */
+function boundary(prng: Prng): bigint {
+  const step = prng.oneIn(2) ? 1 / 64 : Math.PI / 4;
+  const [value] = new BigUint64Array(
+    Float64Array.of(step * (1 + prng.below(prng.oneIn(2) ? 20 : 150))).buffer,
+  ) as unknown as [bigint];
+  const significand = (1n << 63n) | ((value & ((1n << 52n) - 1n)) << 11n);
+  const moved = significand + BigInt(prng.pick([0, 0, 1, -1, 700, -700]));
+  const sign = prng.oneIn(3) ? 0x8000n : 0n;
+  return ((((value >> 52n) - 1023n + 16383n) | sign) << 64n) | BigInt.asUintN(64, moved | (1n << 63n));
+}
+
 function makeCase(prng: Prng, op: number, source: number): Case {
   const register = op === X87Op.loadConstant ? prng.below(7) : prng.below(8);
   const arithmetic = op <= X87Op.divideReversed && op !== X87Op.compare;
@@ -88,7 +105,7 @@ function makeCase(prng: Prng, op: number, source: number): Case {
   const constant = packRequest({ op, source, register, toRegister, pops, length: 3 });
   const usual = !prng.oneIn(4);
   const fields = new Map<Field, bigint>();
-  const first = number80(prng);
+  const first = TRANSCENDENTAL.has(op) && prng.oneIn(2) ? boundary(prng) : number80(prng);
   const top = prng.below(8);
   for (let i = 0; i < 8; i++) {
     const x = i === top ? first : prng.oneIn(3) ? near(prng, first) : number80(prng);

@@ -59,9 +59,10 @@ export const storeFloat =
     const bias = BIAS - (largest >> 1);
     return seq(
       frame.readTop(f.local("i32"), x),
-      frame.requireUsual(x),
+      frame.requireOrdered(x),
       sign.set(i64.shl(i64.extend_i32_u(i32.shr_u(x.word, 15)), fraction === 52n ? 63 : 31)),
       when(isZero(x), [give(frame, sign, 0)]),
+      when(frame.isInfinite(x), [give(frame, i64.or(sign, BigInt(largest + 1) << fraction), 0)]),
       control.set(frame.get32(X87.control)),
       frame.requireMasks(control),
       exponent.set(i32.sub(exponentOf(x), bias)),

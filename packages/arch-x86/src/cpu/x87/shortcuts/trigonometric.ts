@@ -12,6 +12,7 @@ import {
   negate,
   newWide,
   normalize,
+  setConstant,
   setDifference,
   setWide,
   shiftLeft,
@@ -42,7 +43,6 @@ const TWO_OVER_PI = 2 / Math.PI;
 const TINY = 64 - 40;
 /** The function gives up. */
 const NO_RESULT = -1;
-const NEGATIVE = 4;
 
 const factorial = (n: number): bigint => (n < 2 ? 1n : BigInt(n) * factorial(n - 1));
 /** 1/2!, 1/4!, 1/6! ... or 1/3!, 1/5!, 1/7! ... */
@@ -53,7 +53,7 @@ const known = (k: number): readonly [sine: bigint, cosine: bigint] =>
 
 /** The functions' values of one angle, fractions of 2, in globals. */
 interface Values {
-  /** Give the angle's quadrant, NEGATIVE set if what is left is negative, or NO_RESULT. */
+  /** Give the angle's quadrant, with bit 2 set if what is left is negative, or NO_RESULT. */
   readonly compute: wasm.FunctionBuilder;
   readonly sine: readonly wasm.Global[];
   readonly cosine: readonly wasm.Global[];
@@ -79,14 +79,9 @@ function writeValues(library: Library): Values {
     [module.global("i64"), module.global("i64")],
     [module.global("i64"), module.global("i64")],
   ] as const;
-  const sines = library.table(
-    "sine",
-    Array.from({ length: LAST }, (_, k) => rounded(known(k)[0], 127n)),
-  );
-  const cosines = library.table(
-    "cosine",
-    Array.from({ length: LAST }, (_, k) => rounded(known(k)[1], 127n)),
-  );
+  const all = Array.from({ length: LAST }, (_, k) => known(k));
+  const sines = library.table("sine", () => all.map(([value]) => rounded(value, 127n)));
+  const cosines = library.table("cosine", () => all.map(([, value]) => rounded(value, 127n)));
   const [rest, multiple, small, square, sum, term, ofSine, ofCosine, lost] = Array.from({ length: 9 }, () =>
     newWide(f),
   ) as [Wide, Wide, Wide, Wide, Wide, Wide, Wide, Wide, Wide];
@@ -107,8 +102,23 @@ function writeValues(library: Library): Values {
       i64.mul(count, halfPiLow),
     ),
     setDifference(rest, rest, multiple),
-    quadrant.set(i32.and(i32.wrap_i64(count), 3)),
-    when(i64.lt_s(rest.high, 0), [negate(rest), quadrant.set(i32.or(quadrant, NEGATIVE))]),
+    negative.set(i64.lt_s(rest.high, 0)),
+    when(negative, [negate(rest)]),
+    // Of two multiples it has to be the nearer one: they are none of the true pi.
+    setConstant(term, HALF_PI),
+    setDifference(term, term, rest),
+    when(
+      i32.or(
+        i64.lt_u(term.high, rest.high),
+        i32.and(i64.eq(term.high, rest.high), i64.lt_u(term.low, rest.low)),
+      ),
+      [
+        copy(rest, term),
+        count.set(select("i64", negative, i64.sub(count, 1), i64.add(count, 1))),
+        negative.set(i32.eqz(negative)),
+      ],
+    ),
+    quadrant.set(i32.or(i32.and(i32.wrap_i64(count), 3), i32.shl(negative, 2))),
     shiftLeft(rest, 128 - ANGLE_BITS),
     noResultIf(i64.eqz(i64.shr_u(rest.high, TINY))),
   );
