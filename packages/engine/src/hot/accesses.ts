@@ -54,6 +54,7 @@ const MAX_DISPLACEMENT = 1 << 20;
 const UNTOUCHED: Place = { origin: 0, distance: 0 };
 
 const ADD = opCode("i64.add");
+const AND = opCode("i64.and");
 
 interface Address {
   /** The register, or the page relative to that of the block. */
@@ -141,12 +142,12 @@ class Planner {
     this.plans.set(n, { group, distance: address.distance, stream });
   }
 
-  /** The sum of a register and something else: often on the same page as the last time, as an array in a loop is. */
+  /** The sum of two: often on the same page as the last time, as an array in a loop is. */
   private indexedAccess(n: Node, kind: 0 | 1, depth: number): void {
-    const { op, a, b } = n.a as Node;
-    const base = op !== ADD ? undefined : a?.op === Op.get ? a : b?.op === Op.get ? b : undefined;
-    if (base === undefined || depth === 0) return;
-    const stream = streamOf(this.indexed[kind], base.field as Field);
+    if (depth === 0) return;
+    const array = arrayOf(n.a as Node);
+    if (array === undefined) return;
+    const stream = streamOf(this.indexed[kind], array);
     stream.weight += LOOP_WEIGHT ** Math.min(depth, 4);
     this.plans.set(n, { group: null, distance: 0, stream });
   }
@@ -201,6 +202,18 @@ class Planner {
     }
   }
 }
+
+/** What tells an array from others: its address, or the register that is added to. */
+function arrayOf(address: Node): Field | number | undefined {
+  const { op, a, b } = isWrapped(address) ? (address.a as Node) : address;
+  if (op !== ADD || a === null || b === null) return undefined;
+  if (b.op === Op.const) return Math.abs(b.lo) > MAX_DISPLACEMENT ? b.lo : arrayOf(a);
+  const base = a.op === Op.get ? a : b.op === Op.get ? b : undefined;
+  return base?.field ?? undefined;
+}
+
+/** Only the lower 32 bits count. */
+const isWrapped = ({ op, b }: Node): boolean => op === AND && b?.op === Op.const && b.lo === -1 && b.hi === 0;
 
 function streamOf(streams: Map<Field | number, Stream>, key: Field | number): Stream {
   let stream = streams.get(key);
