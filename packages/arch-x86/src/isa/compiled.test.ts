@@ -49,6 +49,8 @@ test.each<[string, readonly string[]]>([
   ["parts-of-registers", ["b0 05", "00 cc", "0f b6 d0", "66 89 e8", "48 0f bf f0"]],
   // SHL EAX, 3; SHR RDX, 5; SAR ESI, 1; ROL EAX, 7; then flags of a count in CL.
   ["shifts", ["c1 e0 03", "48 c1 ea 05", "d1 fe", "c1 c0 07", "d3 e0"]],
+  // SHR EAX, 8; MOV EDX, [RBX]; XOR EAX, EDX: flags that only a way out before the XOR needs.
+  ["flags-behind-exits", ["c1 e8 08", "8b 13", "31 d0"]],
   // INC EAX; SBB EDX, EDX; ADC RAX, RSI.
   ["carry", ["ff c0", "19 d2", "48 11 f0"]],
   // PUSH RAX; PUSH RBP; POP RDX; POP RSI.

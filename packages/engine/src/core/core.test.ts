@@ -357,6 +357,29 @@ test.each(["cold", "hot"] as const)("a fault finds the writes that were delayed 
   expect(core.instructions()).toBe(512 * 5 + 3);
 });
 
+test.each(["cold", "hot"] as const)("and those that are computed only where it leaves (%s)", (tier) => {
+  ({ engine, core, cpu } = createToy({ tier }));
+  // r1 is made of what r7 was before; both are overwritten behind the load, which faults in the last round.
+  program(
+    0x1000,
+    toy("add", 1, 7, 5),
+    toy("add", 7, 5, 5),
+    toy("load", 3, 2, 0),
+    toy("li", 1, 0, 9),
+    toy("li", 7, 0, 100),
+    toy("add", 2, 2, 5),
+    toy("jump", 0xfa, 0xff, 0xff),
+  );
+  program(0xf00, toy("halt"));
+  setR(2, 0x4000n);
+  setR(5, 8n);
+  cpu.unmapped.add(5);
+  core.setPc(0x1000, 0);
+  while (core.run(50) === "budget") {}
+  expect([r(1), r(2), r(7), r(15)]).toEqual([108n, 0x5000n, 16n, 0x1008n]);
+  expect(core.instructions()).toBe(512 * 7 + 4);
+});
+
 test("a reservation that another core's turn ends is known as lost, in snapshots too", () => {
   program(0x1000, toy("halt"));
   const other = engine.createCore();

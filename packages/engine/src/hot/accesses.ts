@@ -207,7 +207,7 @@ class Planner {
 function arrayOf(address: Node): Field | number | undefined {
   const { op, a, b } = isWrapped(address) ? (address.a as Node) : address;
   if (op !== ADD || a === null || b === null) return undefined;
-  if (b.op === Op.const) return Math.abs(b.lo) > MAX_DISPLACEMENT ? b.lo : arrayOf(a);
+  if (b.op === Op.const) return Math.abs(b.lo) > MAX_DISPLACEMENT ? b.lo : (arrayOf(a) ?? b.lo);
   const base = a.op === Op.get ? a : b.op === Op.get ? b : undefined;
   return base?.field ?? undefined;
 }

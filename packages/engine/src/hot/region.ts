@@ -4,6 +4,7 @@ import type { PageSource, Translator } from "../code/translator.js";
 import type { GuestCpu } from "../core/guest-cpu.js";
 import { type IrBlock, isReturn, type Node } from "../ir/node.js";
 import { Op } from "../ir/ops.js";
+import { leaveWritesToExits } from "../passes/dead-writes.js";
 import { ENGINE_STATE } from "../state/layout.js";
 import type { LookupTables } from "../tlb/lookup-tables.js";
 import { JumpTargets } from "./jump-targets.js";
@@ -173,6 +174,7 @@ export class RegionGrower {
       stop = n.insn;
       break;
     }
+    leaveWritesToExits(ir, stop);
     return {
       block,
       ir,

@@ -1,5 +1,5 @@
-import type { IrBlock, Node, Pending } from "../ir/node.js";
-import { IS_END, IS_EXIT, Op } from "../ir/ops.js";
+import { type IrBlock, isConstant, type Node, type Pending } from "../ir/node.js";
+import { IS_END, IS_EXIT, IS_PURE, Op } from "../ir/ops.js";
 import { MAX_STATE_BYTES } from "../state/layout.js";
 
 const SLOTS = MAX_STATE_BYTES / 8;
@@ -12,6 +12,16 @@ let epoch = 0;
 const exits: Node[] = [];
 let exitCount = 0;
 
+/** Which writes need not be carried out where they stand. */
+interface Rules {
+  /** Nodes from here on are none of the block's. */
+  readonly end: number;
+  /** May the value of a write be left to so many exits? */
+  readonly delays: (value: Node, exits: number) => boolean;
+  /** Conditional calls of helpers are exits like others; else helpers read what they find. */
+  readonly leavesForHelpers: boolean;
+}
+
 /**
  * Remove state writes that a later one in the block overwrites before anybody reads the field. Where the block
  * can be left in between, a constant goes into that exit's recipe instead; other values are written after all,
@@ -19,15 +29,38 @@ let exitCount = 0;
  */
 export function removeDeadWrites(block: IrBlock): void {
   const { nodes } = block;
+  if (removeWrites(nodes, { end: nodes.length, delays: isConstant, leavesForHelpers: false }))
+    block.delayed = true;
+}
+
+/** An exit computes what was left to it again, so there should not be many. */
+const MAX_EXITS = 4;
+
+/**
+ * The same for compiled code, where an exit can compute what it needs: values that nothing else uses are left to
+ * it, flags above all. `stop`: the instruction that is left to the cold tier with all that follows, -1 if there is none.
+ */
+export function leaveWritesToExits({ nodes }: IrBlock, stop: number): void {
+  const delays = (value: Node, exits: number) => exits <= MAX_EXITS && isAlone(value);
+  const end = stop < 0 ? nodes.length : nodes.findIndex(({ insn }) => insn >= stop);
+  removeWrites(nodes, { end, delays, leavesForHelpers: true });
+}
+
+/** Is a value cheap to compute where it is needed, and computed for one write only? */
+const isAlone = ({ op, type, uses }: Node): boolean =>
+  IS_PURE[op] === true && uses === 1 && (type === "i64" || type === "i32") && op !== Op.const;
+
+/** True if there were any. */
+function removeWrites(nodes: Node[], rules: Rules): boolean {
   epoch++;
   exitCount = 0;
   let dead = 0;
-  for (let i = nodes.length - 1; i >= 0; i--) {
+  for (let i = rules.end - 1; i >= 0; i--) {
     const n = nodes[i] as Node;
     const { op } = n;
     if (op === Op.set) {
       const slot = (n.field as Field).offset >> 3;
-      if (since[slot] === epoch && isDead(n, exitsBehind[slot] as number)) {
+      if (since[slot] === epoch && isDead(n, exitsBehind[slot] as number, rules)) {
         (n.a as Node).uses--;
         n.uses = DEAD;
         dead++;
@@ -37,7 +70,7 @@ export function removeDeadWrites(block: IrBlock): void {
       since[slot] = epoch;
     } else if (op === Op.get) {
       if (n.uses > 0) since[(n.field as Field).offset >> 3] = 0;
-    } else if (op === Op.call || op === Op.callIf || op === Op.shortcut || IS_END[op]) {
+    } else if (isBarrier(op, rules.leavesForHelpers)) {
       // Helpers, and whatever comes behind the block, may read anything.
       epoch++;
       exitCount = 0;
@@ -45,25 +78,28 @@ export function removeDeadWrites(block: IrBlock): void {
       exits[exitCount++] = n;
     }
   }
-  if (dead === 0) return;
-  block.delayed = true;
+  if (dead === 0) return false;
   compact(nodes);
+  return true;
 }
+
+const isBarrier = (op: number, leavesForHelpers: boolean): boolean =>
+  op === Op.call || (op === Op.callIf && !leavesForHelpers) || op === Op.shortcut || IS_END[op] === true;
 
 type Field = NonNullable<Node["field"]>;
 
 /** A `set` has no value that could be used. */
 const DEAD = -1;
 
-function isDead(n: Node, from: number): boolean {
+function isDead(n: Node, from: number, { delays }: Rules): boolean {
   if (from === exitCount) return true;
   const value = n.a as Node;
-  if (value.op !== Op.const) return false;
+  if (!delays(value, exitCount - from)) return false;
   const recipe: Pending = { field: n.field as Field, value };
   for (let i = from; i < exitCount; i++) {
     const exit = exits[i] as Node;
     exit.pending = [...(exit.pending ?? []), recipe];
-    value.uses++;
+    if (isConstant(value)) value.uses++;
   }
   return true;
 }

@@ -61,7 +61,7 @@ export class BlockWriter {
       case "end":
         return i;
       case "pure":
-        if (n.uses !== 1 && n.last >= 0 && n.slot === NO_LOCAL && n.op !== Op.const && n.op !== Op.pc)
+        if (n.uses > 1 && n.last >= 0 && n.slot === NO_LOCAL && n.op !== Op.const && n.op !== Op.pc)
           this.values.save(n);
         return i;
       case "exit":

@@ -107,7 +107,7 @@ export class Exits {
     w.hint("unlikely");
     w.open(W.if);
     // Delayed writes of the exit's recipe: the shared exit stores them with the rest.
-    for (const { field, value } of n.pending ?? []) this.values.setRegister(field, value);
+    this.values.setRegisters(n.pending ?? []);
     this.resumeAt(block, n.insn, label);
     w.close();
   }

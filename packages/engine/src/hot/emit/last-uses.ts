@@ -12,7 +12,8 @@ const NO_FIELDS: ReadonlySet<Field> = new Set();
 
 /**
  * Find for every value of a block where it is needed last: a value used once is computed where it is used, and so
- * are the values in it. Gives the number of nodes to write. Shortcuts may set the fields named.
+ * are the values in it; one that only exits need (it counts no uses) is computed at each of them. Gives the number of
+ * nodes to write. Shortcuts may set the fields named.
  */
 export function findLastUses({ ir: { nodes }, stop }: RegionBlock, shortcutFields = NO_FIELDS): number {
   let count = nodes.length;
@@ -35,8 +36,9 @@ export function findLastUses({ ir: { nodes }, stop }: RegionBlock, shortcutField
     else if (n.op === Op.shortcut) for (const field of shortcutFields) nextSet.set(field, i);
     else if (opInfo(n.op).effect === "pure") {
       if (n.last < 0) continue;
-      if (n.uses === 1) at = n.last;
+      if (n.uses <= 1) at = n.last;
     }
+    for (const { value } of n.pending ?? []) if (value.last < i) value.last = i;
     if (n.a !== null && n.a.last < at) n.a.last = at;
     if (n.b !== null && n.b.last < at) n.b.last = at;
     if (n.c !== null && n.c.last < at) n.c.last = at;

@@ -1,4 +1,4 @@
-import type { Node } from "../../ir/node.js";
+import type { Node, Pending } from "../../ir/node.js";
 import { Op } from "../../ir/ops.js";
 import type { Field } from "../../state/layout.js";
 import type { FloatContext, LocalType } from "../float.js";
@@ -135,6 +135,13 @@ export class Values implements OperationWriter, FloatContext {
     const local = this.locals.register(field);
     this.pushAs(value, this.w.typeOf(local) as LocalType);
     this.w.set(local);
+  }
+
+  /** Write several at once: values may be made of what the registers held before. */
+  setRegisters(writes: readonly Pending[]): void {
+    const { w, locals } = this;
+    for (const { field, value } of writes) this.pushAs(value, w.typeOf(locals.register(field)) as LocalType);
+    for (const { field } of writes.toReversed()) w.set(locals.register(field));
   }
 
   /** Compute a value where it stands, into a temporary. */
