@@ -1,11 +1,10 @@
 import type { DeviceWidth, ExitAnswer, VmExitInfo } from "@hypercraft/hypercraft";
 import { RFLAG } from "../cpu/control-bits.js";
 import { Fault, Vector } from "../cpu/fault.js";
-import { CR2, Gpr, RFLAGS, X87 } from "../cpu/state.js";
+import { CR2, Gpr, RFLAGS } from "../cpu/state.js";
 import { VmcsField as F } from "../cpu/vmx/fields.js";
 import type { RootVmcs } from "../cpu/vmx/root-vmcs.js";
 import { ExitReason, VmExit } from "../cpu/vmx/vm-exit.js";
-import { StatusBit } from "../cpu/x87/stack.js";
 import type { X86ExitCause } from "./exit-cause.js";
 import { exitReasonText } from "./exit-reasons.js";
 import { controlAccess, moveToCr0, moveToCr4 } from "./exits/control-register.js";
@@ -219,8 +218,8 @@ export class GuestExits {
     const reason = ExitReason.exceptionOrNmi;
     if ((root.get(F.EXIT_INTERRUPTION_INFORMATION) & 0xff) !== Vector.math) return this.unexpected(reason);
     if (vcpu.cpu.floatErrors.outside()) {
-      // The instruction is executed as if there were none; as it notes its own errors, so it does the old ones.
-      vcpu.core.set(X87.status, vcpu.core.lo(X87.status) & ~(StatusBit.summary | StatusBit.busy), 0);
+      // The instruction is executed again in spite of it.
+      vcpu.core.answer(0, 0);
       return this.served("sysRegRead", reason);
     }
     if (vcpu.events.wakes) return this.served("wait", reason);

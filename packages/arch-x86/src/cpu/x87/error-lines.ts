@@ -24,7 +24,12 @@ export class ErrorLines {
 
   /** A waiting instruction came upon an error that is not masked. Throws #MF, or does what FERR# is about. */
   upon(): Status {
-    const { core } = this.cpu;
+    const { core, vm } = this.cpu;
+    // A hypervisor has had it ignored.
+    if (vm && core.hasAnswer) {
+      core.takeAnswer();
+      return Status.next;
+    }
     if ((core.lo(CR0) & CR0_BIT.NE) !== 0) throw new Fault(Vector.math);
     return this.outside() ? Status.next : this.freeze();
   }

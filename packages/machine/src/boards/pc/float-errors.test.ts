@@ -22,14 +22,19 @@ const CLEAR_REQUEST = [0x30, 0xc0, 0xe6, 0xf0];
 /** mov al, 20h; out 0a0h, al; out 20h, al; iret */
 const END = [0xb0, 0x20, 0xe6, 0xa0, 0xe6, 0x20, 0xcf];
 
-async function run(mode: "vm" | "bare", code: readonly number[], handler: readonly number[]) {
+async function run(
+  mode: "vm" | "bare",
+  code: readonly number[],
+  handler: readonly number[],
+  tier: "cold" | "hot" = "hot",
+) {
   const bytes = new Uint8Array(0x200);
   bytes.set([...open, ...code, 0xfa, 0xf4]);
   bytes.set([...handler, ...END], HANDLER - 0x8000);
   const console = testConsole("");
   const kernel = { name: "code", bytes };
   const clock = new DeterministicClock(10, 1);
-  const machine = await createPc({ mode, memory: 16 << 20, console, clock, kernel });
+  const machine = await createPc({ mode, memory: 16 << 20, console, clock, kernel, tier });
   const end = await machine.run({ maxInstructions: 20_000, onIdle: "stop" });
   return { machine, console, end };
 }
@@ -51,11 +56,11 @@ describe.each(["vm", "bare"] as const)("a floating-point error in %s mode", (mod
     expect([console.text, end]).toEqual(["a", { kind: "idle" }]);
   });
 
-  it("is ignored from port 0xf0 on until it is gone", async () => {
+  it.each(["cold", "hot"] as const)("is ignored from port 0xf0 on until it is gone, %s", async (tier) => {
     // fld1 and fwait are carried out in the handler; what comes after FNCLEX is an error again.
     const handler = [...say("("), ...CLEAR_REQUEST, 0xd9, 0xe8, FWAIT, 0xdd, 0xd8, 0xdb, 0xe2, ...say(")")];
     const once = [...DIVIDE, FWAIT, ...say(".")];
-    const { console, end } = await run(mode, [0xfb, ...ERROR, ...once, ...once, ...EXIT], handler);
+    const { console, end } = await run(mode, [0xfb, ...ERROR, ...once, ...once, ...EXIT], handler, tier);
     expect([console.text, end]).toEqual(["().().", { kind: "exit", code: 3 }]);
   });
 
