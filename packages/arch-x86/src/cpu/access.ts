@@ -15,8 +15,11 @@ export interface SecondStage {
   readonly flags: boolean;
   /** Guest-physical to host-physical. Throws what ends the access. `table`: to a paging structure. */
   translate(physical: number, write: boolean, fetch: boolean, table?: boolean): number;
-  /** The same without throwing, as accesses to devices end here all the time: -1, and what ends the access. */
-  attempt(physical: number, write: boolean, fetch: boolean): number;
+  /**
+   * The same without throwing, as accesses to devices end here all the time: -1, and what ends the access. `user`: the
+   * linear address is one that users may access, or there is no paging.
+   */
+  attempt(physical: number, write: boolean, fetch: boolean, table: boolean, user: boolean): number;
   readonly refusal: unknown;
 }
 

@@ -478,7 +478,14 @@ export class X86Cpu extends CpuModel implements GuestCpu {
     }
     if (this.line20.masked) out.physical = this.line20.lower(out.physical);
     if (this.secondStage === undefined) return TRANSLATED;
-    const physical = this.secondStage.attempt(out.physical, need === Need.write, need === Need.fetch);
+    const userPage = paging.levels === 0 || this.mmu.userPage;
+    const physical = this.secondStage.attempt(
+      out.physical,
+      need === Need.write,
+      need === Need.fetch,
+      false,
+      userPage,
+    );
     if (physical < 0) return REFUSED;
     out.physical = physical;
     // Whether a page may be written is asked at the first write.

@@ -45,6 +45,8 @@ export class Mmu {
   private readonly core: CoreApi;
   /** Only somebody looking on: accessed and dirty bits stay as they are. */
   observing = false;
+  /** The page that was found last is one that users may access. */
+  userPage = false;
   private lo = 0;
   private hi = 0;
   /** Word index of the entry read last. */
@@ -97,6 +99,7 @@ export class Mmu {
         continue;
       }
       const userPage = (rights & US) !== 0;
+      this.userPage = userPage;
       const writable = (rights & RW) !== 0 || (!user && !mode.writeProtect);
       const supervisorBarred = !user && userPage && mode.smap && !alignmentChecked;
       const allowed =

@@ -6,6 +6,7 @@ import { invalidOpcode } from "./fault.js";
 import { CR4, GPR, Gpr, msr } from "./state.js";
 import { Primary, Secondary } from "./vmx/controls.js";
 import { leaveFor } from "./vmx/current-instruction.js";
+import { guestTimestamp } from "./vmx/guest-timestamp.js";
 import { ExitReason } from "./vmx/vm-exit.js";
 
 // RDTSC and RDTSCP (SDM volume 2), which kernels execute with every system call.
@@ -28,10 +29,19 @@ export function readTimestamp(cpu: X86Cpu, withProcessor: boolean): Status {
   if ((controls & Primary.rdtscExiting) !== 0)
     return leaveFor(cpu, withProcessor ? ExitReason.rdtscp : ExitReason.rdtsc);
   const offset = (controls & Primary.tscOffsetting) !== 0;
-  giveTimestamp(cpu, withProcessor, offset ? vmcs.tscOffsetLo : 0, offset ? vmcs.tscOffsetHi : 0);
+  if (offset && vmx.hasSecondary(Secondary.tscScaling))
+    giveScaled(cpu, guestTimestamp(cpu, vmcs), withProcessor);
+  else giveTimestamp(cpu, withProcessor, offset ? vmcs.tscOffsetLo : 0, offset ? vmcs.tscOffsetHi : 0);
   // Who reads that the preemption timer has ended leaves before the next instruction.
   if (vmx.exits.timerEnded) core.requestDispatch();
   return Status.next;
+}
+
+/** A counter that VMX scales. */
+function giveScaled({ core }: X86Cpu, counter: bigint, withProcessor: boolean): void {
+  core.set(RAX, Number(BigInt.asIntN(32, counter)), 0);
+  core.set(RDX, Number(BigInt.asIntN(32, counter >> 32n)), 0);
+  if (withProcessor) core.set(RCX, core.lo(PROCESSOR), 0);
 }
 
 /** The time-stamp counter into EDX:EAX, more by VMX's offset in two halves; `withProcessor`: IA32_TSC_AUX into ECX. */

@@ -51,7 +51,11 @@ const TEXTS: Readonly<Record<number, string>> = {
   [ExitReason.wbinvd]: "WBINVD",
   [ExitReason.xsetbv]: "XSETBV",
   [ExitReason.apicWrite]: "APIC write",
+  [ExitReason.rdrand]: "RDRAND",
   [ExitReason.invpcid]: "INVPCID",
+  [ExitReason.vmfunc]: "VMFUNC",
+  [ExitReason.rdseed]: "RDSEED",
+  [ExitReason.pageModificationLogFull]: "page-modification log full",
 };
 
 export const exitReasonText = (reason: number): string => TEXTS[reason] ?? `exit reason ${reason}`;

@@ -52,6 +52,7 @@ export const vmx: readonly X86Declaration<X86Builder>[] = [
   insn("vmcall", "0F 01 C1", plain(VmxInstruction.vmcall)),
   insn("vmlaunch", "0F 01 C2", plain(VmxInstruction.vmlaunch)),
   insn("vmresume", "0F 01 C3", plain(VmxInstruction.vmresume)),
+  insn("vmfunc", "NP 0F 01 D4", plain(VmxInstruction.vmfunc)),
   insn("vmxoff", "0F 01 C4", plain(VmxInstruction.vmxoff)),
   insn("vmptrld Mq", "NP 0F C7 /6", pointing(VmxInstruction.vmptrld)),
   insn("vmclear Mq", "66 0F C7 /6", pointing(VmxInstruction.vmclear)),

@@ -11,6 +11,7 @@ import {
   SECONDARY_ALLOWED,
 } from "./controls.js";
 import { HIGHEST_INDEX } from "./fields.js";
+import { VmFunction } from "./vm-functions.js";
 import { VMCS_REVISION, VMCS_SIZE } from "./vmcs.js";
 import { FEATURE_CONTROL } from "./vmx-state.js";
 
@@ -26,8 +27,11 @@ export const PREEMPTION_RATE = 0;
 export const CR3_TARGETS = 4;
 /** Entries of an MSR list that are promised to work. */
 export const MSR_LIST_MAXIMUM = 512;
-/** Exits store EFER.LMA in the entry controls; HLT, shutdown and wait-for-SIPI as activity states. */
-const MISC = BigInt(PREEMPTION_RATE | (1 << 5) | (7 << 6) | (CR3_TARGETS << 16));
+/**
+ * Exits store EFER.LMA in the entry controls; HLT, shutdown and wait-for-SIPI as activity states; VMWRITE to all fields;
+ * software events that have no instruction.
+ */
+const MISC = BigInt((PREEMPTION_RATE | (1 << 5) | (7 << 6) | (CR3_TARGETS << 16) | (3 << 29)) >>> 0);
 
 /** PE, NE and PG; an unrestricted guest can do without PE and PG. */
 export const CR0_FIXED0 = 0x8000_0021;
@@ -71,6 +75,7 @@ export const CAPABILITIES: ReadonlyMap<number, bigint> = new Map([
   [0x48e, trueControls(PRIMARY_ALLOWED)],
   [0x48f, trueControls(EXIT_ALLOWED)],
   [0x490, trueControls(ENTRY_ALLOWED)],
+  [0x491, BigInt(VmFunction.eptpSwitching)],
 ]);
 
 /** IA32_FEATURE_CONTROL. */

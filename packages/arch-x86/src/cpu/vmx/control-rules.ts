@@ -15,6 +15,7 @@ import { type EntryView, fits, isMsrList, isPhysical, type Rule } from "./entry-
 import { isEptPointer } from "./ept-pointer.js";
 import { VmcsField as F } from "./fields.js";
 import { EVENT_HAS_ERROR, EventType } from "./vm-exit.js";
+import { VmFunction } from "./vm-functions.js";
 
 // Checks of the VMX controls at a VM entry: SDM volume 3, 27.2.1.
 
@@ -72,7 +73,7 @@ export const EVENT_RULES: readonly Rule[] = [
     "instruction length of the event",
     (v) => {
       const length = v.get(F.ENTRY_INSTRUCTION_LENGTH);
-      return !softwareEvents.includes(v.eventType) || (length >= 1 && length <= LONGEST_INSTRUCTION);
+      return !softwareEvents.includes(v.eventType) || length <= LONGEST_INSTRUCTION;
     },
   ],
 ];
@@ -98,6 +99,36 @@ export const CONTROL_RULES: readonly Rule[] = [
   ["VPID of 0", (v) => !v.hasSecondary(Secondary.vpid) || v.get(F.VPID) !== 0],
   ["EPT pointer", (v) => !v.hasSecondary(Secondary.ept) || isEptPointer(v.big(F.EPT_POINTER))],
   ["unrestricted guest without EPT", (v) => !v.unrestricted || v.hasSecondary(Secondary.ept)],
+  [
+    "page-modification log",
+    (v) =>
+      !v.hasSecondary(Secondary.pageModificationLog) ||
+      (v.hasSecondary(Secondary.ept) && isPhysical(v.big(F.PML_ADDRESS), PAGE)),
+  ],
+  [
+    "mode-based execute control without EPT",
+    (v) => !v.hasSecondary(Secondary.modeBasedExecute) || v.hasSecondary(Secondary.ept),
+  ],
+  [
+    "VM functions",
+    (v) =>
+      !v.hasSecondary(Secondary.vmFunctions) ||
+      (v.big(F.VM_FUNCTION_CONTROLS) & ~BigInt(VmFunction.eptpSwitching)) === 0n,
+  ],
+  [
+    "EPTP switching",
+    (v) =>
+      !v.hasSecondary(Secondary.vmFunctions) ||
+      v.big(F.VM_FUNCTION_CONTROLS) === 0n ||
+      (v.hasSecondary(Secondary.ept) && isPhysical(v.big(F.EPTP_LIST_ADDRESS), PAGE)),
+  ],
+  [
+    "bitmaps of VMCS shadowing",
+    (v) =>
+      !v.hasSecondary(Secondary.vmcsShadowing) ||
+      [F.VMREAD_BITMAP, F.VMWRITE_BITMAP].every((field) => isPhysical(v.big(field), PAGE)),
+  ],
+  ["TSC multiplier", (v) => !v.hasSecondary(Secondary.tscScaling) || v.big(F.TSC_MULTIPLIER) !== 0n],
   ["exit controls", (v) => fits(v.exit, EXIT_ALLOWED)],
   [
     "saving a preemption timer that is off",

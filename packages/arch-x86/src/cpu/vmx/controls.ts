@@ -44,7 +44,15 @@ export const Secondary = {
   unrestrictedGuest: 1 << 7,
   apicRegisterVirtualization: 1 << 8,
   virtualInterruptDelivery: 1 << 9,
+  pauseLoopExiting: 1 << 10,
+  rdrandExiting: 1 << 11,
   invpcid: 1 << 12,
+  vmFunctions: 1 << 13,
+  vmcsShadowing: 1 << 14,
+  rdseedExiting: 1 << 16,
+  pageModificationLog: 1 << 17,
+  modeBasedExecute: 1 << 22,
+  tscScaling: 1 << 25,
 } as const;
 
 export const Exit = {

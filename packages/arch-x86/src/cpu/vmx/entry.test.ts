@@ -115,7 +115,28 @@ const CONTROL_CASES: readonly (readonly [string, Changes, ...string[]])[] = [
     "reserved bits of the error code",
     { [F.ENTRY_INTERRUPTION_INFORMATION]: event(13, 3, ERROR), [F.ENTRY_EXCEPTION_ERROR_CODE]: 0x1_0000 },
   ],
-  ["instruction length of the event", { [F.ENTRY_INTERRUPTION_INFORMATION]: event(0x80, 4) }],
+  [
+    "instruction length of the event",
+    { [F.ENTRY_INTERRUPTION_INFORMATION]: event(0x80, 4), [F.ENTRY_INSTRUCTION_LENGTH]: 16 },
+  ],
+  ["page-modification log", { [F.SECONDARY_CONTROLS]: Secondary.pageModificationLog }],
+  [
+    "page-modification log",
+    {
+      [F.SECONDARY_CONTROLS]: Secondary.pageModificationLog | Secondary.ept,
+      [F.EPT_POINTER]: 0x1e,
+      [F.PML_ADDRESS]: 8,
+    },
+  ],
+  ["mode-based execute control without EPT", { [F.SECONDARY_CONTROLS]: Secondary.modeBasedExecute }],
+  [
+    "VM functions",
+    { [F.SECONDARY_CONTROLS]: Secondary.vmFunctions, [F.VM_FUNCTION_CONTROLS]: 2 },
+    "EPTP switching",
+  ],
+  ["EPTP switching", { [F.SECONDARY_CONTROLS]: Secondary.vmFunctions, [F.VM_FUNCTION_CONTROLS]: 1 }],
+  ["bitmaps of VMCS shadowing", { [F.SECONDARY_CONTROLS]: Secondary.vmcsShadowing, [F.VMWRITE_BITMAP]: 1 }],
+  ["TSC multiplier", { [F.SECONDARY_CONTROLS]: Secondary.tscScaling }],
   ["entry MSR-load list", { [F.ENTRY_MSR_LOAD_COUNT]: 1, [F.ENTRY_MSR_LOAD_ADDRESS]: 1 }],
 ];
 
@@ -227,7 +248,7 @@ const GUEST_CASES: readonly (readonly [string, Changes, ...string[]])[] = [
   ],
   ["pending debug exceptions", { [F.GUEST_PENDING_DEBUG]: 0x10 }],
   ["pending single step", { [F.GUEST_INTERRUPTIBILITY]: 2, [F.GUEST_RFLAGS]: 0x102 }],
-  ["VMCS link pointer", { [F.VMCS_LINK_POINTER]: 0 }],
+  ["VMCS link pointer", { [F.VMCS_LINK_POINTER]: 8 }],
 ];
 
 const names = (rules: readonly Rule[]) => rules.map(([rule]) => rule);

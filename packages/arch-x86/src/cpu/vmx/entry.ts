@@ -10,6 +10,7 @@ import { VmcsField as F } from "./fields.js";
 import { guestPdptes, LINK_POINTER_RULE, pdptesFit } from "./guest-rules.js";
 import { loadGuestState } from "./guest-state.js";
 import { loadMsrs } from "./msr-lists.js";
+import { linkFits } from "./shadow-vmcs.js";
 import { EVENT_HAS_ERROR, EventType, ExitReason, VmExit } from "./vm-exit.js";
 import type { Vmcs } from "./vmcs.js";
 import { VmError, type Vmx } from "./vmx.js";
@@ -27,7 +28,7 @@ export const TPR_THRESHOLD: BrokenRule = { about: "controls", rule: "TPR thresho
 export function enterGuest(cpu: X86Cpu, launch: boolean): Status {
   const { vmx } = cpu;
   const { vmcs } = vmx;
-  if (vmcs === undefined) {
+  if (vmcs === undefined || vmcs.shadow) {
     vmx.failInvalid();
     return Status.next;
   }
@@ -81,6 +82,8 @@ export function enterFitting(vmx: Vmx, view: EntryView): EntryFailure | undefine
   const pdptes = view.guestPae ? entryPdptes(cpu, view) : [];
   if (!pdptesFit(pdptes))
     return { reason: ExitReason.invalidGuestState, qualification: PDPTE_FAILURE, rule: "PDPTEs" };
+  if (!linkFits(cpu, vmcs, view.hasSecondary(Secondary.vmcsShadowing)))
+    return guestStateFailure(LINK_POINTER_RULE);
   for (const [i, entry] of pdptes.entries()) vmcs.write(F.GUEST_PDPTE0 + 2 * i, entry);
   vmx.setOperation(VmxOperation.nonRoot);
   vmx.controlsChanged();

@@ -2,6 +2,7 @@ import type { SecondStage } from "../access.js";
 import type { X86Cpu } from "../cpu.js";
 import { PHYSICAL_BITS } from "../paging-entry.js";
 import { GUEST_PAGE } from "./guest-pages.js";
+import { logModification } from "./page-modification-log.js";
 import { ExitReason, VmExit } from "./vm-exit.js";
 
 // Extended page tables: SDM volume 3, 29.3.
@@ -14,15 +15,19 @@ export const EPT_ENTRY = {
   large: 0x80,
   accessed: 0x100,
   dirty: 0x200,
+  /** Mode-based execute control: code at addresses of users, the other bit being for those of supervisors. */
+  executeUser: 0x400,
   memoryType: 0x38,
 } as const;
-const { read: READ, write: WRITE, execute: EXECUTE, large: LARGE } = EPT_ENTRY;
+const { read: READ, write: WRITE, execute: EXECUTE, large: LARGE, executeUser: EXECUTE_USER } = EPT_ENTRY;
 const RIGHTS = READ | WRITE | EXECUTE;
 const LEVELS = 4;
 const TABLE_MASK = 0xfff;
 /** EPTP: accessed and dirty flags are used. */
 const FLAGS_ENABLED = 0x40;
+const MODE_BASED_KEY = 0x800;
 /** Of an exit qualification: there is a linear address; the access was to what it stands for, not to a table. */
+const USER_EXECUTABLE = 0x40;
 const LINEAR_VALID = 0x80;
 const FINAL = 0x100;
 const BAD_TYPES = [2, 3, 7];
@@ -35,12 +40,23 @@ export class Ept implements SecondStage {
   /** The exit that the last attempt ended with, if it did. */
   refusal: VmExit | undefined;
   private readonly cpu: X86Cpu;
+  private readonly modeBased: boolean;
+  /** Bits of entries that make them present. */
+  private readonly present: number;
 
-  constructor(cpu: X86Cpu, eptp: number) {
+  /** `modeBased`: the mode-based execute control is on. */
+  constructor(cpu: X86Cpu, eptp: number, modeBased: boolean) {
     this.cpu = cpu;
-    this.key = eptp;
+    this.key = Ept.keyOf(eptp, modeBased);
+    this.modeBased = modeBased;
+    this.present = modeBased ? RIGHTS | EXECUTE_USER : RIGHTS;
     this.root = eptp - (eptp % 4096);
     this.flags = ((eptp % 4096) & FLAGS_ENABLED) !== 0;
+  }
+
+  static keyOf(eptp: number, modeBased: boolean): number {
+    // A reserved bit.
+    return eptp + (modeBased ? MODE_BASED_KEY : 0);
   }
 
   /** Throws the exit of a violation or misconfiguration. `table`: the access is to a paging structure of the guest. */
@@ -50,14 +66,15 @@ export class Ept implements SecondStage {
     return found;
   }
 
-  /** As `translate`; -1 where `refusal` is the exit. */
-  attempt(physical: number, write: boolean, fetch: boolean, table = false): number {
+  /** As `translate`; -1 where `refusal` is the exit. `user`: the linear address is one of users. */
+  attempt(physical: number, write: boolean, fetch: boolean, table = false, user = false): number {
     const { guestPages } = this.cpu.vmx;
     // With the flags on, accesses to tables are writes.
     const writes = write || (table && this.flags);
-    const need = fetch ? EXECUTE : writes ? WRITE | GUEST_PAGE.dirty : READ;
+    const execute = user && this.modeBased ? GUEST_PAGE.executeUser : EXECUTE;
+    const need = fetch ? execute : writes ? WRITE | GUEST_PAGE.dirty : READ;
     if (guestPages.find(physical) && (guestPages.rights & need) === need) return guestPages.host;
-    return this.walk(physical, writes, fetch, table);
+    return this.walk(physical, writes, fetch ? execute : 0, table);
   }
 
   private refuse(exit: VmExit): -1 {
@@ -65,25 +82,34 @@ export class Ept implements SecondStage {
     return -1;
   }
 
-  private walk(physical: number, writes: boolean, fetch: boolean, table: boolean): number {
+  /** Rights as `GUEST_PAGE` has them. */
+  private rightsOf(entry: number): number {
+    if (!this.modeBased) return (entry & RIGHTS) | GUEST_PAGE.executeUser;
+    return (entry & RIGHTS) | ((entry & EXECUTE_USER) !== 0 ? GUEST_PAGE.executeUser : 0);
+  }
+
+  /** `execute`: the right that a fetch needs, 0 for loads and stores. */
+  private walk(physical: number, writes: boolean, execute: number, table: boolean): number {
     const { core, mmu, vmx } = this.cpu;
-    const need = fetch ? EXECUTE : writes ? WRITE : READ;
-    const access = need | (writes && table ? READ : 0);
+    const need = execute !== 0 ? execute : writes ? WRITE : READ;
+    const access = (execute !== 0 ? EXECUTE : need) | (writes && table ? READ : 0);
     const [low, high] = [physical | 0, Math.floor(physical / 0x1_0000_0000)];
-    let rights = RIGHTS;
+    let rights = RIGHTS | GUEST_PAGE.executeUser;
     let base = this.root;
     for (let level = LEVELS; ; level--) {
       const at = core.ramOffset(base + 8 * indexOf(level, low, high));
       const lo = at < 0 ? 0 : (core.words[at >>> 2] as number);
       const hi = at < 0 ? 0 : (core.words[(at >>> 2) + 1] as number);
       const leaf = level === 1 || ((lo & LARGE) !== 0 && level < LEVELS);
-      rights &= lo;
-      if ((lo & RIGHTS) === 0) return this.refuse(this.violation(physical, table, access, 0));
+      rights &= this.rightsOf(lo);
+      if ((lo & this.present) === 0) return this.refuse(this.violation(physical, table, access, 0));
       if (isMisconfigured(lo, hi, level, leaf))
         return this.refuse(new VmExit(ExitReason.eptMisconfiguration, { physical: BigInt(physical) }));
       if (leaf && (rights & need) === 0) return this.refuse(this.violation(physical, table, access, rights));
       const marked = lo | EPT_ENTRY.accessed | (leaf && writes ? EPT_ENTRY.dirty : 0);
       if (this.flags && marked !== lo && !mmu.observing) {
+        if (((marked ^ lo) & EPT_ENTRY.dirty) !== 0 && !logModification(this.cpu, physical))
+          return this.refuse(new VmExit(ExitReason.pageModificationLogFull, { qualification: 0n }));
         core.words[at >>> 2] = marked;
         core.ramWritten(at, 8);
       }
@@ -101,7 +127,8 @@ export class Ept implements SecondStage {
   }
 
   private violation(physical: number, table: boolean, access: number, rights: number): VmExit {
-    const qualification = access | ((rights & RIGHTS) << 3) | LINEAR_VALID | (table ? 0 : FINAL);
+    const user = this.modeBased && (rights & GUEST_PAGE.executeUser) !== 0 ? USER_EXECUTABLE : 0;
+    const qualification = access | ((rights & RIGHTS) << 3) | user | LINEAR_VALID | (table ? 0 : FINAL);
     return new VmExit(ExitReason.eptViolation, {
       physical: BigInt(physical),
       qualification: BigInt(qualification),

@@ -44,8 +44,9 @@ export function leaveGuest(
   vmx.unblockedNmi = false;
   vmcs.set(F.EXIT_REASON, exit.reason);
   const qualification = details.qualification ?? 0n;
-  // The same bit for both.
-  const violation = exit.reason === ExitReason.eptViolation;
+  // The same bit for all.
+  const violation =
+    exit.reason === ExitReason.eptViolation || exit.reason === ExitReason.pageModificationLogFull;
   const told =
     delivering !== undefined && exit.reason === ExitReason.apicAccess
       ? inDelivery(qualification)
@@ -79,6 +80,7 @@ const MEMORY_EXITS: readonly number[] = [
   ExitReason.eptViolation,
   ExitReason.eptMisconfiguration,
   ExitReason.apicAccess,
+  ExitReason.pageModificationLogFull,
 ];
 
 /** RF as it would be in the image that an event pushes; exits of instructions have it clear (28.3.3). */

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from "vitest";
+import { putEpt } from "../../testing/cpu/ept-tables.js";
 import {
   GUEST_CODE,
   GUEST_STACK,
@@ -390,23 +391,12 @@ describe("events", () => {
 describe("EPT", () => {
   const RWX = 7n;
   const WRITE_BACK = 6n << 3n;
-  const at = (level: number) => EPT_TABLES + 0x1000 * (4 - level);
-  /** The first 2 MiB as 4 KiB pages, the rest of the first GiB as pages of 2 MiB. */
+  let page: (address: number) => number;
   function map(): Changes {
-    rig.write64(at(4), BigInt(at(3)) | RWX);
-    rig.write64(at(3), BigInt(at(2)) | RWX);
-    for (let i = 0; i < 512; i++) {
-      rig.write64(at(2) + 8 * i, BigInt(i * 0x20_0000) | RWX | WRITE_BACK | 0x80n);
-      rig.write64(at(1) + 8 * i, BigInt(i * 0x1000) | RWX | WRITE_BACK);
-    }
-    rig.write64(at(2), BigInt(at(1)) | RWX);
-    return {
-      ...on2(Secondary.ept | Secondary.vpid),
-      [F.VPID]: 1,
-      [F.EPT_POINTER]: BigInt(EPT_TABLES) | 0x1en,
-    };
+    const tables = putEpt(rig, EPT_TABLES);
+    page = tables.page;
+    return { ...on2(Secondary.ept | Secondary.vpid), [F.VPID]: 1, [F.EPT_POINTER]: tables.pointer };
   }
-  const page = (address: number) => at(1) + 8 * (address >> 12);
   const LOAD = [0x48, 0x8b, 0x03];
   const STORE = [0x48, 0x89, 0x03];
   const DATA = 0x13_5000;

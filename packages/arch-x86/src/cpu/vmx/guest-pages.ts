@@ -7,6 +7,8 @@ export const GUEST_PAGE = {
   execute: 4,
   /** It can be written without an entry being marked as dirty by that. */
   dirty: 8,
+  /** Code at addresses of users, where that is told apart. */
+  executeUser: 16,
   /** From this bit on: the number of the host's page. */
   shift: 8,
 } as const;

@@ -10,7 +10,7 @@ import { isCanonicalAddress } from "../exceptions.js";
 import { PHYSICAL_BITS } from "../paging-entry.js";
 import { Seg } from "../state.js";
 import { Entry, Pin } from "./controls.js";
-import { canonical, type EntryView, isPat, type Rule } from "./entry-view.js";
+import { canonical, type EntryView, isPat, isPhysical, type Rule } from "./entry-view.js";
 import { VmcsField as F } from "./fields.js";
 import { cr0Fits, cr4Fits } from "./fixed-bits.js";
 import { EFER_KNOWN } from "./host-rules.js";
@@ -268,8 +268,11 @@ export const GUEST_RULES: readonly Rule[] = [
   ...GUEST_EVENT_RULES,
   ["pending debug exceptions", (v) => (v.big(F.GUEST_PENDING_DEBUG) & PENDING_RESERVED) === 0n],
   ["pending single step", stepFits],
-  // All ones, as there are no shadow VMCSs.
-  [LINK_POINTER_RULE, (v) => v.big(F.VMCS_LINK_POINTER) === (1n << 64n) - 1n],
+  // What it points to is in memory (`linkFits`).
+  [
+    LINK_POINTER_RULE,
+    (v) => v.big(F.VMCS_LINK_POINTER) === (1n << 64n) - 1n || isPhysical(v.big(F.VMCS_LINK_POINTER), 4096n),
+  ],
 ];
 
 const PDPTES = [F.GUEST_PDPTE0, F.GUEST_PDPTE1, F.GUEST_PDPTE2, F.GUEST_PDPTE3];

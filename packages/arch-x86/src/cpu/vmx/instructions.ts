@@ -10,8 +10,10 @@ import { currentInstruction } from "./current-instruction.js";
 import { isEptPointer } from "./ept-pointer.js";
 import { cr4Fits, fitsFixed } from "./fixed-bits.js";
 import { displacementOf, operandInformation } from "./instruction-information.js";
+import { accessedVmcs, isShadowed } from "./shadow-vmcs.js";
 import { type ExitDetails, ExitReason, VmExit } from "./vm-exit.js";
-import { VMCS_REVISION, Vmcs } from "./vmcs.js";
+import { checkVmFunction, vmFunction } from "./vm-functions.js";
+import { SHADOW, VMCS_REVISION, Vmcs } from "./vmcs.js";
 import { VmError } from "./vmx.js";
 import { REGISTER_FORM, VmxInstruction } from "./vmx-instruction.js";
 import { FEATURE_CONTROL, VmxOperation, vmxonPointer } from "./vmx-state.js";
@@ -19,7 +21,7 @@ import { FEATURE_CONTROL, VmxOperation, vmxonPointer } from "./vmx-state.js";
 // The instructions of VMX: SDM volume 3, chapter 31.
 
 /** Basic exit reasons of the instructions in a guest. */
-const REASONS = {
+const REASONS: Readonly<Record<number, ExitReason>> = {
   [VmxInstruction.vmcall]: ExitReason.vmcall,
   [VmxInstruction.vmclear]: ExitReason.vmclear,
   [VmxInstruction.vmlaunch]: ExitReason.vmlaunch,
@@ -32,7 +34,7 @@ const REASONS = {
   [VmxInstruction.vmxon]: ExitReason.vmxon,
   [VmxInstruction.invept]: ExitReason.invept,
   [VmxInstruction.invvpid]: ExitReason.invvpid,
-} as const;
+};
 
 const MODE_ERROR = (cpu: X86Cpu): boolean =>
   !cpu.protectedMode || cpu.virtual8086 || (cpu.longMode && !cpu.bits64);
@@ -40,12 +42,19 @@ const MODE_ERROR = (cpu: X86Cpu): boolean =>
 /** Before the operands of a VMX instruction are looked at: #UD, an exit, #GP. */
 export function checkVmxInstruction(cpu: X86Cpu, instruction: VmxInstruction): Status {
   const { vmx, core } = cpu;
-  const { vmxon, vmcall } = VmxInstruction;
+  const { vmxon, vmcall, vmfunc } = VmxInstruction;
+  if (instruction === vmfunc) {
+    checkVmFunction(cpu);
+    return Status.next;
+  }
   if (instruction === vmxon ? (core.lo(CR4) & CR4_BIT.VMXE) === 0 : !vmx.active) throw invalidOpcode();
   // VMCALL asks nothing more before it leaves a guest.
   if (!(vmx.guest && instruction === vmcall) && MODE_ERROR(cpu)) throw invalidOpcode();
-  if (vmx.guest)
-    return vmx.leave(new VmExit(REASONS[instruction], exitDetails(cpu, instruction)), cpu.currentIp);
+  if (vmx.guest && !isShadowed(cpu, instruction))
+    return vmx.leave(
+      new VmExit(REASONS[instruction] as ExitReason, exitDetails(cpu, instruction)),
+      cpu.currentIp,
+    );
   if (cpu.cpl !== 0) throw generalProtection();
   if (instruction === vmxon && !vmx.active) checkVmxon(cpu);
   return Status.next;
@@ -108,6 +117,8 @@ export function executeVmxInstruction(
       return invept(cpu, a, b);
     case VmxInstruction.invvpid:
       return invvpid(cpu, a, b);
+    case VmxInstruction.vmfunc:
+      return vmFunction(cpu);
     default:
       return vmx.fail(VmError.vmcallInRoot);
   }
@@ -147,7 +158,8 @@ export function vmptrld(cpu: X86Cpu, address: bigint): void {
   const { vmx } = cpu;
   if (!isRegionAddress(address)) return vmx.fail(VmError.vmptrldAddress);
   if (address === vmx.region) return vmx.fail(VmError.vmptrldVmxonPointer);
-  if (vmx.at(Number(address))?.revision !== VMCS_REVISION) return vmx.fail(VmError.vmptrldRevision);
+  const revision = vmx.at(Number(address))?.revision ?? 0;
+  if ((revision & ~SHADOW) !== VMCS_REVISION) return vmx.fail(VmError.vmptrldRevision);
   vmx.setPointer(address);
   vmx.succeed();
 }
@@ -165,10 +177,11 @@ function fieldNumber(cpu: X86Cpu, encoding: bigint): number {
 /** `a`: where the value goes, if that is not a register; `b`: the field. */
 function vmread(cpu: X86Cpu, operands: number, a: bigint, b: bigint): void {
   const { vmx, core } = cpu;
-  if (vmx.vmcs === undefined) return vmx.failInvalid();
+  const vmcs = accessedVmcs(cpu);
+  if (vmcs === undefined) return vmx.failInvalid();
   const field = fieldNumber(cpu, b);
   if (field < 0) return vmx.fail(VmError.unsupportedField);
-  const value = operandValue(cpu, vmx.vmcs.read(field));
+  const value = operandValue(cpu, vmcs.read(field));
   if ((operands & REGISTER_FORM) !== 0) core.setBig(registerOf(operands), value);
   else cpu.memory.write(a, operandSize(cpu), value);
   vmx.succeed();
@@ -177,12 +190,12 @@ function vmread(cpu: X86Cpu, operands: number, a: bigint, b: bigint): void {
 /** `a`: where the value is, or the value itself; `b`: the field. */
 function vmwrite(cpu: X86Cpu, operands: number, a: bigint, b: bigint): void {
   const { vmx } = cpu;
-  if (vmx.vmcs === undefined) return vmx.failInvalid();
+  const vmcs = accessedVmcs(cpu);
+  if (vmcs === undefined) return vmx.failInvalid();
   const value = (operands & REGISTER_FORM) !== 0 ? a : cpu.memory.read(a, operandSize(cpu));
   const field = fieldNumber(cpu, b);
   if (field < 0) return vmx.fail(VmError.unsupportedField);
-  if (Vmcs.isReadOnly(field)) return vmx.fail(VmError.readOnlyField);
-  vmx.vmcs.write(field, operandValue(cpu, value));
+  vmcs.write(field, operandValue(cpu, value));
   vmx.succeed();
 }
 

@@ -18,6 +18,7 @@ import {
 import { Primary, Secondary } from "./controls.js";
 import { currentInstruction, leaveFor } from "./current-instruction.js";
 import { VmcsField as F } from "./fields.js";
+import { guestTimestamp } from "./guest-timestamp.js";
 import { displacementOf, operandInformation } from "./instruction-information.js";
 import { interceptPort } from "./io-intercept.js";
 import { EventType, ExitReason, eventInformation, VmExit } from "./vm-exit.js";
@@ -51,7 +52,11 @@ export function intercept(
       requireRing0(cpu);
       return exits(Primary.hltExiting) ? leaveFor(cpu, ExitReason.hlt) : undefined;
     case Helper.pause:
-      return exits(Primary.pauseExiting) ? leaveFor(cpu, ExitReason.pause) : undefined;
+      return exits(Primary.pauseExiting) || cpu.vmx.pauseLoop.exits(vmcs)
+        ? leaveFor(cpu, ExitReason.pause)
+        : undefined;
+    case Helper.random:
+      return random(cpu);
     case Helper.privileged:
       return privileged(cpu, vmcs, constant);
     case Helper.invalidatePage:
@@ -118,6 +123,19 @@ function privileged(cpu: X86Cpu, vmcs: Vmcs, which: number): Status | undefined 
   return undefined;
 }
 
+const RDSEED = 7;
+
+/** RDRAND and RDSEED tell of their register and its size. */
+function random(cpu: X86Cpu): undefined {
+  const { vmx } = cpu;
+  if (!vmx.hasSecondary(Secondary.rdrandExiting | Secondary.rdseedExiting)) return undefined;
+  const d = currentInstruction(cpu);
+  const seed = (d.reg & 7) === RDSEED;
+  if (!vmx.hasSecondary(seed ? Secondary.rdseedExiting : Secondary.rdrandExiting)) return undefined;
+  const information = (d.rm << 3) | ((d.operandSize >> 2) << 11);
+  throw new VmExit(seed ? ExitReason.rdseed : ExitReason.rdrand, { length: d.length, information });
+}
+
 /** An exit of an instruction with an operand in memory and a register. */
 function withOperand(cpu: X86Cpu, reason: ExitReason): never {
   const d = currentInstruction(cpu);
@@ -134,12 +152,6 @@ function setPair(cpu: X86Cpu, value: bigint): typeof Status.next {
   core.set(GPR[Gpr.rax]!, Number(BigInt.asIntN(32, value)), 0);
   core.set(GPR[Gpr.rdx]!, Number(BigInt.asIntN(32, value >> 32n)), 0);
   return Status.next;
-}
-
-/** The time-stamp counter as the guest sees it. */
-function guestTimestamp(cpu: X86Cpu, vmcs: Vmcs): bigint {
-  const offsetting = (vmcs.processorControls & Primary.tscOffsetting) !== 0;
-  return BigInt.asUintN(64, cpu.msrs.timestamp + (offsetting ? vmcs.read(F.TSC_OFFSET) : 0n));
 }
 
 const HIGH_MSRS = 0xc000_0000;

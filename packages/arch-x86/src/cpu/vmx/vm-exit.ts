@@ -49,7 +49,11 @@ export const ExitReason = {
   wbinvd: 54,
   xsetbv: 55,
   apicWrite: 56,
+  rdrand: 57,
   invpcid: 58,
+  vmfunc: 59,
+  rdseed: 61,
+  pageModificationLogFull: 62,
 } as const;
 export type ExitReason = (typeof ExitReason)[keyof typeof ExitReason];
 

@@ -1,9 +1,10 @@
-import { ENCODINGS, VmcsField as F, isHighHalf, Kind, kindOf, Width, widthOf } from "./fields.js";
+import { ENCODINGS, VmcsField as F, isHighHalf, Width, widthOf } from "./fields.js";
 
 /** Bytes of a VMCS region, as IA32_VMX_BASIC tells them. */
 export const VMCS_SIZE = 4096;
-/** What software writes into the first word of a region: bits 30:0; bit 31 would make a shadow VMCS of it. */
+/** What software writes into the first word of a region: bits 30:0; bit 31 makes a shadow VMCS of it. */
 export const VMCS_REVISION = 0x4843_0001;
+export const SHADOW = 1 << 31;
 
 /** Words of the region: revision, abort indicator, and what VMCLEAR and VMLAUNCH make of the launch state. */
 const REVISION = 0;
@@ -45,6 +46,11 @@ export class Vmcs {
     this.words[ABORT] = value;
   }
 
+  /** It is a shadow VMCS, which no guest can be entered with. */
+  get shadow(): boolean {
+    return (this.revision & SHADOW) !== 0;
+  }
+
   get launched(): boolean {
     return this.words[LAUNCHED] !== 0;
   }
@@ -56,11 +62,6 @@ export class Vmcs {
   static has(encoding: number): boolean {
     if (!isHighHalf(encoding)) return WORDS[encoding] !== undefined && WORDS[encoding] !== 0;
     return Vmcs.has(encoding - 1) && widthOf(encoding) === Width.quad;
-  }
-
-  /** VMWRITE cannot write it. */
-  static isReadOnly(encoding: number): boolean {
-    return kindOf(encoding) === Kind.information;
   }
 
   /** The low and the high half of a field, int32. Throws a RangeError if there is none. */

@@ -12,6 +12,7 @@ export const VmxInstruction = {
   vmxon: 9,
   invept: 10,
   invvpid: 11,
+  vmfunc: 12,
 } as const;
 export type VmxInstruction = (typeof VmxInstruction)[keyof typeof VmxInstruction];
 

@@ -14,6 +14,7 @@ import { Ept } from "./ept.js";
 import { type DeliveredEvent, leaveGuest } from "./exit.js";
 import { VmcsField } from "./fields.js";
 import { GuestPages } from "./guest-pages.js";
+import { PauseLoop } from "./pause-loop.js";
 import { RootVmcs } from "./root-vmcs.js";
 import { EventType, ExitReason, eventInformation, VmExit } from "./vm-exit.js";
 import { Vmcs } from "./vmcs.js";
@@ -39,7 +40,6 @@ export const VmError = {
   vmptrldVmxonPointer: 10,
   vmptrldRevision: 11,
   unsupportedField: 12,
-  readOnlyField: 13,
   vmxonInRoot: 15,
   entryBlockedByMovSs: 26,
   invalidationOperand: 28,
@@ -79,6 +79,7 @@ export class Vmx {
   /** The guest's local APIC, and the page where it finds that. */
   readonly apic: VirtualApic;
   readonly apicAccess: ApicAccessPage;
+  readonly pauseLoop: PauseLoop;
   /** The last one. */
   private ept: Ept | undefined;
   /** Its exits between instructions. */
@@ -93,6 +94,7 @@ export class Vmx {
     this.guestPages = new GuestPages(cpu.core);
     this.apic = new VirtualApic(cpu);
     this.apicAccess = new ApicAccessPage(cpu, this.apic);
+    this.pauseLoop = new PauseLoop(cpu);
     cpu.msrs.ranges.push(capabilityRange(cpu), featureControlRange(cpu));
   }
 
@@ -125,15 +127,25 @@ export class Vmx {
     if ((primary & Primary.secondaryControls) !== 0) this.secondary = vmcs.get(VmcsField.SECONDARY_CONTROLS);
     this.stepping = (primary & Primary.monitorTrapFlag) !== 0;
     this.exits.begin();
+    this.pauseLoop.begin();
     this.apic.select(vmcs);
     this.apicAccess.select(vmcs);
     if (this.hasSecondary(Secondary.vpid)) this.vpid = vmcs.get(VmcsField.VPID);
-    if (this.hasSecondary(Secondary.ept)) cpu.secondStage = this.eptOf(vmcs.address(VmcsField.EPT_POINTER));
+    this.selectEpt();
+  }
+
+  /** The EPT pointer that the current VMCS has is the guest's. */
+  selectEpt(): void {
+    const { cpu, vmcs } = this;
+    if (vmcs !== undefined && this.hasSecondary(Secondary.ept))
+      cpu.secondStage = this.eptOf(vmcs.address(VmcsField.EPT_POINTER));
   }
 
   private eptOf(pointer: number): Ept {
-    if (this.ept?.key !== pointer) this.ept = new Ept(this.cpu, pointer);
-    this.guestPages.select(pointer);
+    const modeBased = this.hasSecondary(Secondary.modeBasedExecute);
+    const key = Ept.keyOf(pointer, modeBased);
+    if (this.ept?.key !== key) this.ept = new Ept(this.cpu, pointer, modeBased);
+    this.guestPages.select(key);
     return this.ept;
   }
 
