@@ -59,7 +59,7 @@ export const sum =
   (negateX: boolean, negateY: boolean): Arithmetic =>
   (frame, x, y, place) => {
     const { f } = frame;
-    const [mask, moved] = [f.local("i64"), f.local("i64")];
+    const moved = f.local("i64");
     const [distance, sign, exponent] = [f.local("i32"), f.local("i32"), f.local("i32")];
     const wide = newWide(frame.f);
     const { high, low } = wide;
@@ -68,15 +68,14 @@ export const sum =
       i32.lt_u(exponentOf(x), exponentOf(y)),
       i32.and(i32.eq(exponentOf(x), exponentOf(y)), i64.lt_u(x.significand, y.significand)),
     );
-    const exchange = seq(
-      mask.set(i64.sub(0, i64.extend_i32_u(swapped))),
-      moved.set(i64.and(i64.xor(x.significand, y.significand), mask)),
-      x.significand.set(i64.xor(x.significand, moved)),
-      y.significand.set(i64.xor(y.significand, moved)),
-      distance.set(i32.and(i32.xor(x.word, y.word), i32.wrap_i64(mask))),
-      x.word.set(i32.xor(x.word, distance)),
-      y.word.set(i32.xor(y.word, distance)),
-    );
+    const exchange = when(swapped, [
+      moved.set(x.significand),
+      x.significand.set(y.significand),
+      y.significand.set(moved),
+      distance.set(x.word),
+      x.word.set(y.word),
+      y.word.set(distance),
+    ]);
     const carry = i64.extend_i32_u(i64.lt_u(high, x.significand));
     return seq(
       negate(x, negateX),
