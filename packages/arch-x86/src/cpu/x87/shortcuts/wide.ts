@@ -110,9 +110,7 @@ export function divide(f: FunctionBuilder, { high, low }: Wide, divisor: Local, 
   );
 }
 
-const isZero = ({ high, low }: Wide): Expr => i64.eqz(i64.or(high, low));
-
-export { isZero as isZeroWide };
+export const isZeroWide = ({ high, low }: Wide): Expr => i64.eqz(i64.or(high, low));
 
 export const setWide = (to: Wide, high: Expr, low: Expr): Expr => seq(to.high.set(high), to.low.set(low));
 export const copy = (to: Wide, from: Wide): Expr => setWide(to, from.high, from.low);
@@ -128,7 +126,7 @@ export const addTo = (to: Wide, value: Wide): Expr =>
     to.high.set(i64.add(i64.add(to.high, value.high), i64.extend_i32_u(i64.lt_u(to.low, value.low)))),
   );
 
-/** `to` = `from` - `value`; `to` is none of them, or `value`. */
+/** `to` = `from` - `value`; `to` may be either. */
 export const setDifference = (to: Wide, from: Wide, value: Wide): Expr =>
   seq(
     to.high.set(i64.sub(i64.sub(from.high, value.high), i64.extend_i32_u(i64.lt_u(from.low, value.low)))),
@@ -145,7 +143,7 @@ export const shiftRight = ({ high, low }: Wide, by: number): Expr =>
 export const shiftLeft = ({ high, low }: Wide, by: number): Expr =>
   seq(high.set(i64.or(i64.shl(high, by), i64.shr_u(low, 64 - by))), low.set(i64.shl(low, by)));
 
-/** Shift right by 0 to 127. */
+/** Shift right by 0 to 127, an i64. */
 export function shiftRightBy({ high, low }: Wide, by: Expr): Expr {
   const left = (value: Expr) => i64.shl(i64.shl(value, 1), i64.xor(i64.and(by, 63), 63));
   return when(
