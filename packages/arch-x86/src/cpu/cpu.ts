@@ -11,6 +11,7 @@ import {
 import type { DecodeMode } from "../isa/decoder.js";
 import type { PortBus, SecondStage } from "./access.js";
 import { AddressLine20 } from "./address-line.js";
+import { AddressMonitor } from "./address-monitor.js";
 import { Contexts } from "./contexts.js";
 import {
   CR0 as CR0_BIT,
@@ -106,6 +107,7 @@ export class X86Cpu extends CpuModel implements GuestCpu {
   readonly transfers: FarTransfers;
   readonly interrupts: Interrupts;
   readonly line20: AddressLine20;
+  readonly monitor: AddressMonitor;
   readonly msrs: Msrs;
   readonly cpuid: Cpuid;
   readonly vmx: Vmx;
@@ -130,6 +132,7 @@ export class X86Cpu extends CpuModel implements GuestCpu {
     this.transfers = new FarTransfers(this);
     this.interrupts = new Interrupts(this);
     this.line20 = new AddressLine20(this);
+    this.monitor = new AddressMonitor(this);
     this.msrs = new Msrs(this);
     this.cpuid = new Cpuid(this);
     this.vmx = new Vmx(this);

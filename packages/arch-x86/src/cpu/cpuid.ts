@@ -1,3 +1,4 @@
+import { MONITOR_LINE } from "./address-monitor.js";
 import { CR4 as CR4_BIT } from "./control-bits.js";
 import type { X86Cpu } from "./cpu.js";
 import { CRYSTAL_HZ } from "./frequencies.js";
@@ -13,7 +14,18 @@ export const FEATURES_EDX = {
 } as const;
 /** In ECX. */
 export const FEATURES_ECX = {
-  ...{ SSE3: 0, SSSE3: 9, CX16: 13, PCID: 17, "SSE4.1": 19, "SSE4.2": 20, X2APIC: 21, MOVBE: 22, POPCNT: 23 },
+  ...{
+    SSE3: 0,
+    MONITOR: 3,
+    SSSE3: 9,
+    CX16: 13,
+    PCID: 17,
+    "SSE4.1": 19,
+    "SSE4.2": 20,
+    X2APIC: 21,
+    MOVBE: 22,
+    POPCNT: 23,
+  },
   ...{ TSC_DEADLINE: 24, XSAVE: 26, RDRAND: 30 },
 } as const;
 const OSXSAVE = 27;
@@ -86,6 +98,9 @@ export class Cpuid {
         return [MAX_BASIC, word(VENDOR[0], 0), word(VENDOR[2], 0), word(VENDOR[1], 0)];
       case 1:
         return this.features();
+      case 5:
+        // Smallest and largest line; there are no extensions.
+        return [MONITOR_LINE, MONITOR_LINE, 0, 0];
       case 6:
         // The local APIC's timer always runs.
         return [1 << 2, 0, 0, 0];

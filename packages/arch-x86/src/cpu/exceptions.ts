@@ -153,8 +153,9 @@ export class Exceptions {
 
   /** An event is delivered, whatever comes of it: a processor that waits goes on, and what was due no longer is. */
   private begin(source: EventSource): void {
-    const { core, debug, interrupts } = this.cpu;
+    const { core, debug, interrupts, monitor } = this.cpu;
     core.set(activity, 0, 0);
+    if (monitor.waiting) monitor.disarm();
     interrupts.forgetStep();
     // INT completes: breakpoints that MOV SS held back come at its handler's first instruction.
     if (source === "software") debug.forgetStep();

@@ -107,6 +107,9 @@ export const Helper = {
   vmx: 97,
   /** PAUSE of `constant` bytes: a guest of VMX may leave by it. */
   pause: 98,
+  /** MONITOR of the linear address `a`. */
+  monitor: 99,
+  mwait: 100,
   // Floating-point unit and extended states: cpu/x87/helpers.ts.
   /** An operation (`packRequest`) with a memory operand in `a` and `b`. */
   x87: 64,

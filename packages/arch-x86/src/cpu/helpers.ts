@@ -103,6 +103,11 @@ export function runHelper(
       throw (core.lo(CR4) & CR4_BIT.OSXMMEXCPT) === 0 ? invalidOpcode() : new Fault(Vector.simd);
     case Helper.pause:
       return pause(cpu, constant);
+    case Helper.monitor:
+      cpu.monitor.monitor(wide(aLo, aHi));
+      return Status.next;
+    case Helper.mwait:
+      return cpu.monitor.wait();
     case Helper.vmxCheck:
       return checkVmxInstruction(cpu, constant as VmxInstruction);
     case Helper.vmx: {

@@ -168,8 +168,8 @@ export class Interrupts {
 
   /** Whether a processor that waits goes on. */
   get wakeUp(): boolean {
-    const { vmx, core } = this.cpu;
-    if (core.lo(activity) === 0) return true;
+    const { vmx, core, monitor } = this.cpu;
+    if (core.lo(activity) === 0 || monitor.wakes) return true;
     if (vmx.guest && vmx.exits.wakes) return true;
     const halted = core.lo(activity) === HALTED;
     // A guest can be entered in shutdown.
@@ -190,6 +190,7 @@ export class Interrupts {
       core.singleStep = false;
       if (core.exit !== null) return true;
     }
+    if (this.cpu.monitor.wakes) this.cpu.monitor.goOn();
     if (core.lo(activity) === 0) return some;
     core.exit = WAIT_EXIT;
     return true;

@@ -22,6 +22,8 @@ import {
 } from "./state.js";
 
 const DATA = RIGHTS.present | RIGHTS.segment | RIGHTS.writable | RIGHTS.accessed;
+/** Fast strings, MONITOR. */
+const MISC_ENABLE = 1n | (1n << 18n);
 /** Memory types of the page attribute table: WB, WT, UC-, UC, twice. */
 const PAT = 0x0007_0406_0007_0406n;
 
@@ -53,6 +55,6 @@ export function resetState(cpu: X86Cpu): void {
   core.set(X87.used, 0, 0);
   core.set(XCR0, 1, 0);
   core.setBig(msr("IA32_PAT"), PAT);
-  core.setBig(msr("IA32_MISC_ENABLE"), 1n);
+  core.setBig(msr("IA32_MISC_ENABLE"), MISC_ENABLE);
   core.setPc(0xffff_fff0 | 0, 0);
 }

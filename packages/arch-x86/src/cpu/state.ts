@@ -126,6 +126,11 @@ export const nmiState = layout.i32("nmiState");
 export const activity = layout.i32("activity");
 /** 1 while IGNNE# is low: errors of the floating-point unit do not stop the processor. */
 export const ignoresNumericErrors = layout.i32("ignoresNumericErrors");
+/** 1 after MONITOR, 2 while MWAIT waits. */
+export const monitorState = layout.i32("monitorState");
+/** The line's physical address, and what its bytes were. */
+export const monitoredAddress = layout.i64("monitoredAddress");
+export const monitoredBytes = layout.i64("monitoredBytes");
 /** PAUSE instructions executed, modulo as many as let another processor have its turn. */
 export const pauses = layout.i32("pauses");
 /** 1 while an interrupt is pending for this processor, masked or not: derived from the rest. */

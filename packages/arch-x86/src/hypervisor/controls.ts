@@ -34,6 +34,8 @@ const WANTED: readonly Wanted[] = [
       "hltExiting",
       "cr8LoadExiting",
       "cr8StoreExiting",
+      "mwaitExiting",
+      "monitorExiting",
       "unconditionalIoExiting",
       "msrBitmaps",
       "secondaryControls",

@@ -88,6 +88,8 @@ export class GuestExits {
       case ExitReason.eptViolation:
         // What delivers an event is no instruction that could be executed again.
         return this.unlessMovedApic(eptViolationExit(this.cause(), delivering ? undefined : asked));
+      case ExitReason.monitor:
+      case ExitReason.mwait:
       case ExitReason.vmclear:
       case ExitReason.vmlaunch:
       case ExitReason.vmptrld:
@@ -99,7 +101,7 @@ export class GuestExits {
       case ExitReason.vmxon:
       case ExitReason.invept:
       case ExitReason.invvpid:
-        // The guest has no VMX.
+        // The guest has neither MONITOR nor VMX.
         return this.inject(Vector.invalidOpcode, -1, reason);
       default:
         return this.unexpected(reason);

@@ -277,6 +277,16 @@ describe("other instructions", () => {
     return run;
   }
 
+  test.each([
+    ["MONITOR", [0x0f, 0x01, 0xc8]],
+    ["MWAIT", [0x0f, 0x01, 0xc9]],
+  ])("%s is not there, and CPUID says so", (_, code) => {
+    expect(callOf(guest(code))).toBe(UD);
+    const run = guest(eax(1), CPUID, KEEP);
+    callOf(run);
+    expect((Number(run.value(Gpr.rcx)) >>> 3) & 1).toBe(0);
+  });
+
   test("HLT as a step waits for nothing", () => {
     // pushfq; or dword [rsp], 100h; popfq; hlt
     const run = guest([0x9c, 0x81, 0x0c, 0x24, ...le(0x100), 0x9d, 0xf4]);

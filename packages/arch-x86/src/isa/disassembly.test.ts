@@ -112,7 +112,7 @@ const UNKNOWN = new RegExp(
   [
     "^(v|k|aes|sha|pclmul|gf2p8|xsave|xrstor|bnd|ldtilecfg|sttilecfg|tile|t[dz]|inv|rsm|getsec|wbnoinvd|",
     "serialize|umonitor|umwait|tpause|ptwrite|cldemote|clwb|clflushopt|clzero|movdir|enqcmd|rdp|wrp|rdssp|wruss|wrss|",
-    "incssp|setssbsy|clrssbsy|saveprevssp|rstorssp|endbr|xabort|xbegin|xend|xtest|mwait|monitor|vm|skinit|stgi|clgi|",
+    "incssp|setssbsy|clrssbsy|saveprevssp|rstorssp|endbr|xabort|xbegin|xend|xtest|mwaitx|monitorx|vm|skinit|stgi|clgi|",
     "llwpcb|slwpcb|lwp|extrq|insertq|movnts[sd]|prefetch|pf|pi2f|pavgusb|pmulhrw|pswapd|femms|pconfig|hreset|encl|",
     "uiret|clui|stui|testui|senduipi|seamcall|seamops|seamret|tdcall|psmash|pvalidate|rmp|mcommit|jmpe|arpl|bound|",
     "bextr|blc|bls|tzmsk|t1ms|data|swapgs|tlbsync|xcrypt|xstore|montmul|xsha|loadall|syscall|sysret)",

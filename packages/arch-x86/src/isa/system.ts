@@ -211,6 +211,12 @@ const portString =
     ir.branch(i32.eqz(i64.eqz(left)), b.offset, b.next);
   };
 
+/** Of the byte at rAX, as a load finds it. */
+const monitor: Lift = (b) => {
+  const offset = b.zeroExtended(b.d.addressSize, b.ir.get(GPR[Gpr.rax]!));
+  b.callAndDispatch(Helper.monitor, 0, b.inSegment(b.segmentOf(), offset, 1, false));
+};
+
 const nothing: Lift = () => {};
 
 export const system: readonly X86Declaration<X86Builder>[] = [
@@ -269,6 +275,8 @@ export const system: readonly X86Declaration<X86Builder>[] = [
   insn("swapgs", "0F 01 F8", swapGs, LONG),
   insn("xgetbv", "NP 0F 01 D0", calling(Helper.xgetbv)),
   insn("xsetbv", "NP 0F 01 D1", calling(Helper.xsetbv)),
+  insn("monitor", "NP 0F 01 C8", monitor),
+  insn("mwait", "NP 0F 01 C9", calling(Helper.mwait)),
   insn("clac", "NP 0F 01 CA", setAccessFlag(false)),
   insn("stac", "NP 0F 01 CB", setAccessFlag(true)),
   insn("rdfsbase Ry", "F3 0F AE /0", readBase(Seg.fs), LONG),

@@ -1,5 +1,5 @@
 // VM-execution, VM-exit and VM-entry controls: SDM volume 3, 25.6 to 25.8. What is named here exists: the capability
-// MSRs are made from it. MONITOR and MWAIT are #UD, before they could leave a guest.
+// MSRs are made from it.
 
 export const Pin = {
   externalInterruptExiting: 1 << 0,

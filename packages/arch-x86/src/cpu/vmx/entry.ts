@@ -87,6 +87,7 @@ export function enterFitting(vmx: Vmx, view: EntryView): EntryFailure | undefine
   for (const [i, entry] of pdptes.entries()) vmcs.write(F.GUEST_PDPTE0 + 2 * i, entry);
   vmx.setOperation(VmxOperation.nonRoot);
   vmx.controlsChanged();
+  cpu.monitor.disarm();
   loadGuestState(cpu, view);
   if (vmx.vpid === 0) cpu.contexts.dropVpid(0);
   const failed = loadMsrs(cpu, vmcs.read(F.ENTRY_MSR_LOAD_ADDRESS), vmcs.get(F.ENTRY_MSR_LOAD_COUNT));

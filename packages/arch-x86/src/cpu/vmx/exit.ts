@@ -40,6 +40,9 @@ export function leaveGuest(
 ): Status {
   const { vmx, core } = cpu;
   const { details } = exit;
+  // MWAIT is none of the activity states.
+  cpu.monitor.goOn();
+  cpu.monitor.disarm();
   const unblocked = vmx.unblockedNmi && delivering === undefined ? EVENT_NMI_UNBLOCKED : 0;
   vmx.unblockedNmi = false;
   vmcs.set(F.EXIT_REASON, exit.reason);

@@ -65,6 +65,8 @@ const CASES: readonly (readonly [string, number[], Changes, number, bigint])[] =
   ["MOV from CR8", [0x44, 0x0f, 0x20, 0xc1], on(Primary.cr8StoreExiting), 28, 0x118n],
   ["MOV to DR6", [0x0f, 0x23, 0xf3], on(Primary.movDrExiting), 29, 0x306n],
   ["MOV from DR7", [0x0f, 0x21, 0xf9], on(Primary.movDrExiting), 29, 0x117n],
+  ["MONITOR", [0x0f, 0x01, 0xc8], on(Primary.monitorExiting), 39, 0n],
+  ["MWAIT", [0x0f, 0x01, 0xc9], on(Primary.mwaitExiting), 36, 0n],
   ["PAUSE", [0xf3, 0x90], on(Primary.pauseExiting), 40, 0n],
   ["OUT", [0xee], on(Primary.unconditionalIoExiting), 30, 0x99_0000n],
   ["IN of an immediate port", [0xe5, 0x42], on(Primary.unconditionalIoExiting), 30, 0x42_004bn],

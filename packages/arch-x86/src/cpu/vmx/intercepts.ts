@@ -51,6 +51,14 @@ export function intercept(
     case Helper.halt:
       requireRing0(cpu);
       return exits(Primary.hltExiting) ? leaveFor(cpu, ExitReason.hlt) : undefined;
+    case Helper.monitor:
+    case Helper.mwait: {
+      if (cpu.cpl !== 0) throw invalidOpcode();
+      const waits = id === Helper.mwait;
+      if (!exits(waits ? Primary.mwaitExiting : Primary.monitorExiting)) return undefined;
+      if (!waits) return leaveFor(cpu, ExitReason.monitor);
+      return leaveFor(cpu, ExitReason.mwait, cpu.monitor.armed ? 1n : 0n);
+    }
     case Helper.pause:
       return exits(Primary.pauseExiting) || cpu.vmx.pauseLoop.exits(vmcs)
         ? leaveFor(cpu, ExitReason.pause)

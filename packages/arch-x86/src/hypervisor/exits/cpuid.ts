@@ -4,6 +4,8 @@ import type { CpuidResult } from "../../cpu/cpuid.js";
 // CPUID for guests: the processor's leaves with what the hypervisor changes about it.
 
 const VMX = 1 << 5;
+const MONITOR = 1 << 3;
+const MONITOR_LEAF = 5;
 const HYPERVISOR = 1 << 31;
 const APIC = 1 << 9;
 /** Leaves that a processor has none of, where hypervisors say who they are. */
@@ -21,8 +23,9 @@ export function guestCpuid(cpu: X86Cpu, leaf: number, sub: number, apicEnabled: 
   const number = leaf >>> 0;
   if (number >= FIRST_HYPERVISOR_LEAF && number <= HYPERVISOR_RANGE_END) return hypervisorLeaf(number);
   const [eax, ebx, ecx, edx] = cpu.cpuid.leaf(leaf, sub);
+  if (number === MONITOR_LEAF) return [0, 0, 0, 0];
   if (number !== 1) return [eax, ebx, ecx, edx];
-  return [eax, ebx, (ecx & ~VMX) | HYPERVISOR, apicEnabled ? edx | APIC : edx & ~APIC];
+  return [eax, ebx, (ecx & ~(VMX | MONITOR)) | HYPERVISOR, apicEnabled ? edx | APIC : edx & ~APIC];
 }
 
 /** The second leaf tells of features, of which there are none. */
