@@ -27,9 +27,9 @@ export {
   type ApicProcessor,
   LocalApic,
   type LocalApicOptions,
-  type LocalApicState,
-  localApicPage,
 } from "./interrupts/local-apic.js";
+export { localApicPage } from "./interrupts/local-apic-page.js";
+export type { LocalApicState } from "./interrupts/local-apic-state.js";
 export type { LocalApicTimerState, TimestampCounter } from "./interrupts/local-apic-timer.js";
 export { DeliveryMode, type InterruptMessage, messageSignaled } from "./interrupts/message.js";
 export type { X86Instruction } from "./isa/declaration.js";

@@ -7,7 +7,7 @@ import { activity, CR0, EFER, GPR, msr, SEGMENTS, Seg, XMM, x86Layout } from "..
 import { extend, get, set } from "../testing/apic-rig.js";
 import { ApicBus } from "./apic-bus.js";
 import { connectLocalApic } from "./connect.js";
-import { localApicPage } from "./local-apic.js";
+import { localApicPage } from "./local-apic-page.js";
 
 const ARENA = 16 << 20;
 const RAM = 1 << 20;

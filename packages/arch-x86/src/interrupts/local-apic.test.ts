@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { ApicRig, extend, get, set, take } from "../testing/apic-rig.js";
-import { localApicPage } from "./local-apic.js";
+import { localApicPage } from "./local-apic-page.js";
 import { messageSignaled } from "./message.js";
 
 // SDM volume 3, chapter 11.

@@ -9,12 +9,20 @@ import { CRYSTAL_HZ } from "../cpu/frequencies.js";
 import type { InterruptSource } from "../cpu/interrupt-source.js";
 import { PHYSICAL_BITS } from "../cpu/paging-entry.js";
 import type { ApicBus } from "./apic-bus.js";
+import { extendedLogicalId, isAddressed } from "./destination.js";
+import {
+  commandMessage,
+  hasIllegalVector,
+  isSynchronization,
+  LOWEST_VECTOR,
+  Shorthand,
+  shorthandOf,
+} from "./interrupt-command.js";
 import {
   ApicError,
   BASE,
   LVT,
   LVT_ENTRIES,
-  LVT_WRITABLE,
   Lvt,
   Register,
   readable,
@@ -23,7 +31,9 @@ import {
   VERSION,
   writableExtended,
 } from "./local-apic-registers.js";
-import { LocalApicTimer, type LocalApicTimerState, type TimestampCounter } from "./local-apic-timer.js";
+import type { LocalApicState } from "./local-apic-state.js";
+import { LocalApicTimer, type TimestampCounter } from "./local-apic-timer.js";
+import { LocalVectorTable } from "./local-vector-table.js";
 import { DeliveryMode, type InterruptMessage } from "./message.js";
 import { isAbove, processorPriority } from "./priority.js";
 import { VectorSet } from "./vector-set.js";
@@ -56,32 +66,6 @@ export interface LocalApicOptions {
   readonly extInt?: InterruptSource;
 }
 
-/** A local APIC's registers, as plain data. */
-export interface LocalApicState {
-  readonly version: 1;
-  /** IA32_APIC_BASE, hexadecimal. */
-  readonly base: string;
-  readonly taskPriority: number;
-  readonly logicalId: number;
-  readonly destinationFormat: number;
-  readonly spurious: number;
-  readonly inService: readonly number[];
-  readonly triggerMode: readonly number[];
-  readonly request: readonly number[];
-  readonly errors: number;
-  readonly latchedErrors: number;
-  readonly command: number;
-  readonly commandHigh: number;
-  readonly vectorTable: readonly number[];
-  readonly lint: readonly boolean[];
-  readonly extInt: boolean;
-  readonly timer: LocalApicTimerState;
-}
-
-const INIT_DEASSERT = 0x8000;
-const ASSERT = 0x4000;
-const LOGICAL = 0x800;
-
 /**
  * A local APIC as a register model, in xAPIC and in x2APIC mode: SDM volume 3, chapter 11. It is a processor's own in
  * bare mode, and the virtual one that a hypervisor gives to its guest's processor.
@@ -108,8 +92,7 @@ export class LocalApic implements InterruptSource, MmioDevice {
   private latchedErrors = 0;
   private command = 0;
   private commandHigh = 0;
-  private readonly lvt = new Int32Array(LVT_ENTRIES);
-  private readonly lintLevel = [false, false];
+  private readonly vectorTable = new LocalVectorTable((message) => this.accept(message));
   /** A message asked for an interrupt whose vector the 8259 has. */
   private extIntMessage = false;
 
@@ -125,7 +108,7 @@ export class LocalApic implements InterruptSource, MmioDevice {
       timers,
       hz: options.timerHz ?? CRYSTAL_HZ,
       tsc: options.tsc,
-      expired: () => this.signalLocal(Lvt.timer),
+      expired: () => this.vectorTable.signal(Lvt.timer),
     });
     this.powerUp();
     bus.add(this);
@@ -153,7 +136,7 @@ export class LocalApic implements InterruptSource, MmioDevice {
     this.latchedErrors = 0;
     this.command = 0;
     this.commandHigh = 0;
-    this.lvt.fill(LVT.mask);
+    this.vectorTable.reset();
     this.extIntMessage = false;
     this.timer.reset();
   }
@@ -164,8 +147,7 @@ export class LocalApic implements InterruptSource, MmioDevice {
    */
   enterVirtualWireMode(): void {
     this.svr |= SVR.enabled;
-    this.lvt[Lvt.lint0] = LVT.level | (DeliveryMode.extInt << LVT.modeShift);
-    this.lvt[Lvt.lint1] = DeliveryMode.nmi << LVT.modeShift;
+    this.vectorTable.enterVirtualWireMode();
     this.processor.interruptsChanged();
   }
 
@@ -233,14 +215,8 @@ export class LocalApic implements InterruptSource, MmioDevice {
   private get extIntPending(): boolean {
     if (this.extIntMessage) return true;
     // An APIC that is off leaves LINT0 to be INTR.
-    if (!this.enabled) return this.lintLevel[0]!;
-    return this.isExtInt(0) || this.isExtInt(1);
-  }
-
-  private isExtInt(pin: 0 | 1): boolean {
-    const entry = this.lvt[Lvt.lint0 + pin]!;
-    const mode = (entry >> LVT.modeShift) & 7;
-    return this.lintLevel[pin]! && (entry & LVT.mask) === 0 && mode === DeliveryMode.extInt;
+    if (!this.enabled) return this.vectorTable.level(0);
+    return this.vectorTable.isExtInt(0) || this.vectorTable.isExtInt(1);
   }
 
   /** INTA: the vector, now in service. The spurious one if nothing is pending any more. */
@@ -274,18 +250,8 @@ export class LocalApic implements InterruptSource, MmioDevice {
   // --- Messages -------------------------------------------------------------------------------
 
   /** Whether a message's destination names this APIC (11.6.2). */
-  isTarget({ logical, destination, wide }: InterruptMessage): boolean {
-    if (!this.enabled) return false;
-    if (destination === (wide ? 0xffff_ffff : 0xff)) return true;
-    if (!logical) return destination === (this.extended || wide ? this.id : this.id & 0xff);
-    const own = this.logicalDestination;
-    if (this.extended) return destination >>> 16 === own >>> 16 && (destination & own & 0xffff) !== 0;
-    const mda = destination & 0xff;
-    const mine = own >>> 24;
-    // Flat model; the other one is that of clusters, of which 15 is all.
-    if (this.format >>> 28 === 0xf) return (mda & mine) !== 0;
-    if (this.format >>> 28 !== 0) return false;
-    return (mda >> 4 === mine >> 4 || mda >> 4 === 15) && (mda & mine & 15) !== 0;
+  isTarget(message: InterruptMessage): boolean {
+    return this.enabled && isAddressed(this, message);
   }
 
   /** Take a message that is for this one. False if it is not accepted. */
@@ -318,7 +284,7 @@ export class LocalApic implements InterruptSource, MmioDevice {
 
   private request(vector: number, level: boolean): boolean {
     if (!this.softwareEnabled) return false;
-    if (vector < 16) {
+    if (vector < LOWEST_VECTOR) {
       this.error(ApicError.receiveIllegalVector);
       return false;
     }
@@ -331,7 +297,7 @@ export class LocalApic implements InterruptSource, MmioDevice {
   private error(bit: number): void {
     if ((this.latchedErrors & bit) !== 0) return;
     this.latchedErrors |= bit;
-    this.signalLocal(Lvt.error);
+    this.vectorTable.signal(Lvt.error);
   }
 
   /** EOI: the interrupt of the highest priority is no longer in service. */
@@ -340,47 +306,32 @@ export class LocalApic implements InterruptSource, MmioDevice {
     if (vector < 0) return;
     this.isr.set(vector, false);
     if (this.tmr.has(vector)) {
-      const entry = this.lvt[Lvt.lint0]!;
-      if ((entry & LVT.vector) === vector) this.lvt[Lvt.lint0] = entry & ~LVT.remoteIrr;
+      this.vectorTable.ended(vector);
       if ((this.svr & SVR.noEoiBroadcast) === 0) this.bus.endOfInterrupt(vector);
-      this.serviceLint0();
+      this.vectorTable.serviceLint0();
     }
     this.processor.interruptsChanged();
   }
 
   /** A write to ICR sends. */
   private sendCommand(): void {
-    const { command, extended } = this;
-    const mode = (command >> 8) & 7;
-    const vector = command & 0xff;
-    // What only told old processors to synchronize their arbitration IDs.
-    if (mode === DeliveryMode.init && (command & (INIT_DEASSERT | ASSERT)) === INIT_DEASSERT) return;
-    if (vector < 16 && (mode === DeliveryMode.fixed || mode === DeliveryMode.lowestPriority)) {
-      this.error(ApicError.sendIllegalVector);
-      return;
-    }
-    const message: InterruptMessage = {
-      mode,
-      vector,
-      level: false,
-      logical: (command & LOGICAL) !== 0,
-      destination: extended ? this.commandHigh : this.commandHigh >>> 24,
-      wide: extended,
-    };
-    this.dispatch((command >> 18) & 3, message);
+    const { command, commandHigh, extended } = this;
+    if (isSynchronization(command)) return;
+    if (hasIllegalVector(command)) this.error(ApicError.sendIllegalVector);
+    else this.dispatch(shorthandOf(command), commandMessage(command, commandHigh, extended));
   }
 
   private dispatch(shorthand: number, message: InterruptMessage): void {
     const { bus } = this;
     const others = bus.apics.filter((apic) => apic !== this && apic.enabled);
     switch (shorthand) {
-      case 0:
+      case Shorthand.none:
         bus.send(message);
         return;
-      case 1:
+      case Shorthand.self:
         bus.deliver([this], message);
         return;
-      case 2:
+      case Shorthand.all:
         bus.deliver([this, ...others], message);
         return;
       default:
@@ -396,71 +347,38 @@ export class LocalApic implements InterruptSource, MmioDevice {
   }
 
   private setLint(pin: 0 | 1, level: boolean): void {
-    if (this.lintLevel[pin] === level) return;
-    this.lintLevel[pin] = level;
-    if (!this.enabled) {
-      // LINT1 is NMI then.
-      if (pin === 1 && level) this.processor.nmi();
-    } else if (level && !this.lintIsLevel(pin)) this.signalLocal(Lvt.lint0 + pin);
-    else this.serviceLint0();
+    const { vectorTable } = this;
+    if (vectorTable.level(pin) === level) return;
+    vectorTable.setLevel(pin, level);
+    if (this.enabled) vectorTable.pinChanged(pin);
+    // LINT1 is NMI then.
+    else if (pin === 1 && level) this.processor.nmi();
     this.processor.interruptsChanged();
-  }
-
-  /** Only LINT0 can be level-triggered, and only with fixed delivery (11.5.1). */
-  private lintIsLevel(pin: 0 | 1): boolean {
-    const entry = this.lvt[Lvt.lint0 + pin]!;
-    return pin === 0 && (entry & LVT.level) !== 0 && ((entry >> LVT.modeShift) & 7) === DeliveryMode.fixed;
-  }
-
-  /** A level-triggered LINT0 that is high asks again and again, one at a time. */
-  private serviceLint0(): void {
-    const entry = this.lvt[Lvt.lint0]!;
-    if (!this.lintLevel[0] || !this.lintIsLevel(0) || (entry & (LVT.mask | LVT.remoteIrr)) !== 0) return;
-    if (this.request(entry & LVT.vector, true)) this.lvt[Lvt.lint0] = entry | LVT.remoteIrr;
-  }
-
-  /** A local interrupt by its entry, if that is not masked. */
-  private signalLocal(index: number): void {
-    const entry = this.lvt[index]!;
-    if ((entry & LVT.mask) !== 0) return;
-    const fixedOnly = index === Lvt.timer || index === Lvt.error;
-    const mode = fixedOnly ? DeliveryMode.fixed : (entry >> LVT.modeShift) & 7;
-    // ExtINT follows the line.
-    if (mode === DeliveryMode.extInt || mode === DeliveryMode.lowestPriority || mode === DeliveryMode.startUp)
-      return;
-    this.accept({
-      mode,
-      vector: entry & LVT.vector,
-      level: false,
-      logical: false,
-      destination: 0,
-      wide: false,
-    });
   }
 
   /** The thermal sensor's interrupt, or that of an overflowing performance counter. */
   signal(source: "thermal" | "performance"): void {
-    this.signalLocal(Lvt[source]);
+    this.vectorTable.signal(Lvt[source]);
     // Handlers of the counters' interrupt unmask it (19.6.2.1).
-    if (source === "performance") this.lvt[Lvt.performance]! |= LVT.mask;
+    if (source === "performance") this.vectorTable.mask(Lvt.performance);
   }
 
   private writeLvt(index: number, value: number): void {
-    const forced = (this.svr & SVR.enabled) === 0 ? LVT.mask : 0;
-    const old = this.lvt[index]!;
-    let entry = (value & LVT_WRITABLE[index]!) | forced;
-    const level = (entry & LVT.level) !== 0 && ((entry >> LVT.modeShift) & 7) === DeliveryMode.fixed;
-    if (index === Lvt.lint0 && level) entry |= old & LVT.remoteIrr;
-    this.lvt[index] = entry;
-    if (index === Lvt.timer) this.timer.mode = (entry >> LVT.timerModeShift) & 3;
-    if (index === Lvt.lint0) this.serviceLint0();
+    this.vectorTable.set(index, value, (this.svr & SVR.enabled) === 0);
+    if (index === Lvt.timer) this.timer.mode = (this.vectorTable.get(index) >> LVT.timerModeShift) & 3;
     this.processor.interruptsChanged();
   }
 
   // --- Registers ------------------------------------------------------------------------------
 
-  private get logicalDestination(): number {
-    return this.extended ? ((this.id >>> 4) << 16) | (1 << (this.id & 15)) : this.logicalId;
+  /** LDR. */
+  get logicalDestination(): number {
+    return this.extended ? extendedLogicalId(this.id) : this.logicalId;
+  }
+
+  /** DFR. */
+  get destinationFormat(): number {
+    return this.format;
   }
 
   private get(register: number): number {
@@ -469,7 +387,7 @@ export class LocalApic implements InterruptSource, MmioDevice {
       return set.words[register & 7]!;
     }
     const entry = register - Register.localVectorTable;
-    if (entry >= 0 && entry < LVT_ENTRIES) return this.lvt[entry]!;
+    if (entry >= 0 && entry < LVT_ENTRIES) return this.vectorTable.get(entry);
     switch (register) {
       case Register.id:
         return this.extended ? this.id : this.id << 24;
@@ -551,7 +469,7 @@ export class LocalApic implements InterruptSource, MmioDevice {
   }
 
   private selfInterrupt(vector: number): void {
-    if (vector < 16) this.error(ApicError.sendIllegalVector);
+    if (vector < LOWEST_VECTOR) this.error(ApicError.sendIllegalVector);
     else this.request(vector, false);
   }
 
@@ -560,7 +478,7 @@ export class LocalApic implements InterruptSource, MmioDevice {
     this.svr = value & SVR.writable;
     if (enabled) this.bus.retry();
     // Without the APIC, its local interrupts are masked, and stay so.
-    if ((value & SVR.enabled) === 0) for (let i = 0; i < LVT_ENTRIES; i++) this.lvt[i]! |= LVT.mask;
+    if ((value & SVR.enabled) === 0) this.vectorTable.maskAll();
     this.processor.interruptsChanged();
   }
 
@@ -624,8 +542,7 @@ export class LocalApic implements InterruptSource, MmioDevice {
       latchedErrors: this.latchedErrors,
       command: this.command,
       commandHigh: this.commandHigh,
-      vectorTable: [...this.lvt],
-      lint: [...this.lintLevel],
+      ...this.vectorTable.state(),
       extInt: this.extIntMessage,
       timer: this.timer.state(),
     };
@@ -647,23 +564,9 @@ export class LocalApic implements InterruptSource, MmioDevice {
     this.latchedErrors = state.latchedErrors;
     this.command = state.command;
     this.commandHigh = state.commandHigh;
-    this.lvt.set(state.vectorTable);
-    this.lintLevel[0] = state.lint[0] === true;
-    this.lintLevel[1] = state.lint[1] === true;
+    this.vectorTable.restore(state.vectorTable, state.lint);
     this.extIntMessage = state.extInt;
     this.timer.restore(state.timer);
     this.processor.interruptsChanged();
   }
-}
-
-/** The registers' page on a bus that several processors share: each reaches its own. */
-export function localApicPage(apics: readonly LocalApic[], accessor: () => number): MmioDevice {
-  const here = () => {
-    const apic = apics[accessor()];
-    return apic?.moved ? undefined : apic;
-  };
-  return {
-    read: (offset, width) => here()?.read(offset, width) ?? 2 ** (8 * width) - 1,
-    write: (offset, width, value) => here()?.write(offset, width, value),
-  };
 }

@@ -16,7 +16,7 @@ import type { X86GuestVCpu } from "../../hypervisor/guest-vcpu.js";
 import { X86PerCpu } from "../../hypervisor/per-cpu.js";
 import { ApicBus } from "../../interrupts/apic-bus.js";
 import { connectGuestApic } from "../../interrupts/connect.js";
-import { localApicPage } from "../../interrupts/local-apic.js";
+import { localApicPage } from "../../interrupts/local-apic-page.js";
 
 // A host with x86-64 processors and nothing else, for tests of the hypervisor.
 

@@ -1,3 +1,4 @@
+import { isPlainSelfInterrupt, LOWEST_VECTOR } from "../../../interrupts/interrupt-command.js";
 import { Register } from "../../../interrupts/local-apic-registers.js";
 import { isAbove, processorPriority } from "../../../interrupts/priority.js";
 import type { X86Cpu } from "../../cpu.js";
@@ -9,10 +10,6 @@ import type { Vmcs } from "../vmcs.js";
 import { apicPageWritten, trapExit, virtualInterruptWaits } from "../vmx-state.js";
 import { takePosted } from "./posted-interrupts.js";
 import { VirtualApicPage } from "./virtual-apic-page.js";
-
-const SELF = 1 << 18;
-/** Of an ICR that asks for a fixed, edge-triggered interrupt of the processor itself: all that is not its vector. */
-const ICR_OTHERS = 0xffff_ff00 | 0;
 
 /** A guest's local APIC as far as the processor itself plays it: SDM volume 3, chapter 30. */
 export class VirtualApic {
@@ -134,8 +131,7 @@ export class VirtualApic {
   /** ICR was written: an interrupt of the processor itself, or the hypervisor's to send. */
   sendCommand(): VmExit | undefined {
     const command = (this.page?.get(Register.interruptCommand) ?? 0) | 0;
-    const self = (command & ICR_OTHERS) === SELF && (command & 0xf0) !== 0;
-    if (!self) return apicWrite(Register.interruptCommand << 4);
+    if (!isPlainSelfInterrupt(command)) return apicWrite(Register.interruptCommand << 4);
     this.request(command & 0xff);
     return undefined;
   }
@@ -143,7 +139,7 @@ export class VirtualApic {
   /** The self-IPI register of x2APIC mode was written. */
   sendSelf(): VmExit | undefined {
     const vector = (this.page?.get(Register.selfInterrupt) ?? 0) & 0xff;
-    if (vector < 16) return apicWrite(Register.selfInterrupt << 4);
+    if (vector < LOWEST_VECTOR) return apicWrite(Register.selfInterrupt << 4);
     this.request(vector);
     return undefined;
   }
