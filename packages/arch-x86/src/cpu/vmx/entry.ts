@@ -89,7 +89,7 @@ export function enterFitting(vmx: Vmx, view: EntryView): EntryFailure | undefine
   vmx.controlsChanged();
   cpu.monitor.disarm();
   loadGuestState(cpu, view);
-  if (vmx.vpid === 0) cpu.contexts.dropVpid(0);
+  if (vmx.vpid === 0) vmx.dropUntagged();
   const failed = loadMsrs(cpu, vmcs.read(F.ENTRY_MSR_LOAD_ADDRESS), vmcs.get(F.ENTRY_MSR_LOAD_COUNT));
   if (failed !== 0) return { reason: ExitReason.msrLoading, qualification: failed };
   if (view.event !== 0) cpu.core.set(injectionWaits, 1, 0);

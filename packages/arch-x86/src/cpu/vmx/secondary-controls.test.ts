@@ -131,6 +131,18 @@ describe("the page-modification log", () => {
     expect(entries).toEqual([0x1000, 0x2000, DATA]);
   });
 
+  it("tells of a page again whose mark was cleared, without INVEPT if the guest has no VPID", () => {
+    const changes = logging(511);
+    expect(run(STORE, changes, { [Gpr.rbx]: BigInt(DATA) })).toBe(ExitReason.vmcall);
+    const index = Number(rig.vmread(F.PML_INDEX));
+    const entry = TABLES + 0x3000 + 8 * (DATA >> 12);
+    rig.write64(entry, rig.read64(entry) & ~0x300n);
+    rig.core.setBig(GPR[Gpr.rbx]!, BigInt(DATA));
+    expect(again(STORE)).toBe(ExitReason.vmcall);
+    expect(rig.vmread(F.PML_INDEX)).toBe(BigInt(index - 1));
+    expect(rig.read64(LOG + 8 * index)).toBe(BigInt(DATA));
+  });
+
   it("makes the guest leave when it is full, before the access", () => {
     expect(run(STORE, logging(1), { [Gpr.rbx]: BigInt(DATA) })).toBe(ExitReason.pageModificationLogFull);
     expect(rig.vmread(F.PML_INDEX)).toBe(0xffffn);

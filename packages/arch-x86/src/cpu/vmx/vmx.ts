@@ -149,6 +149,16 @@ export class Vmx {
     return this.ept;
   }
 
+  /**
+   * A transition between a hypervisor and a guest without a VPID: no translations outlive it. That a page need not be
+   * marked as dirty any more is forgotten, too, as nobody who clears that mark then has a reason to tell of it.
+   */
+  dropUntagged(): void {
+    const { cpu } = this;
+    if (cpu.secondStage?.flags) this.guestPages.forget();
+    cpu.contexts.dropVpid(0);
+  }
+
   /** IRET ends the blocking of NMIs; not in a guest whose NMIs are all the hypervisor's. */
   get unblocksNmi(): boolean {
     return !this.hasPin(Pin.nmiExiting) || this.hasPin(Pin.virtualNmis);
