@@ -25,7 +25,6 @@ import {
 import { Cpuid } from "./cpuid.js";
 import { Debug } from "./debug.js";
 import { Exceptions } from "./exceptions.js";
-import { FarTransfers } from "./far-transfers.js";
 import { Fault, generalProtection, Vector } from "./fault.js";
 import { TSC_HZ } from "./frequencies.js";
 import { runHelper } from "./helpers.js";
@@ -104,7 +103,6 @@ export class X86Cpu extends CpuModel implements GuestCpu {
   readonly memory: SystemMemory;
   readonly debug: Debug;
   readonly exceptions: Exceptions;
-  readonly transfers: FarTransfers;
   readonly interrupts: Interrupts;
   readonly line20: AddressLine20;
   readonly monitor: AddressMonitor;
@@ -129,7 +127,6 @@ export class X86Cpu extends CpuModel implements GuestCpu {
     this.memory = new SystemMemory(this);
     this.debug = new Debug(this);
     this.exceptions = new Exceptions(this);
-    this.transfers = new FarTransfers(this);
     this.interrupts = new Interrupts(this);
     this.line20 = new AddressLine20(this);
     this.monitor = new AddressMonitor(this);

@@ -11,11 +11,14 @@ import {
   isPresent,
   systemType,
 } from "./descriptor.js";
+import { readDescriptor } from "./descriptor-tables.js";
 import type { FatalExit } from "./exit.js";
 import { Fault, generalProtection, Vector } from "./fault.js";
+import { innerStack, interruptStackPointer, privilegePointer } from "./privilege-stacks.js";
 import { quickProtectedEvent } from "./quick-protected.js";
 import { quickEvent } from "./quick-transfers.js";
 import { readFlags, writeFlagFields } from "./rflags.js";
+import { StackTarget } from "./stack-target.js";
 import {
   activity,
   CR2,
@@ -31,6 +34,7 @@ import {
   type SegmentFields,
   x86Layout,
 } from "./state.js";
+import { interruptTask } from "./transfers/tasks.js";
 import type { DeliveredEvent } from "./vmx/exit.js";
 import { debugExit, ExitReason, VmExit } from "./vmx/vm-exit.js";
 
@@ -249,7 +253,7 @@ export class Exceptions {
     if (type === SystemType.taskGate) {
       if (source === "software" && dplOf(d) < cpu.cpl) throw generalProtection(error);
       if (!isPresent(d)) throw new Fault(Vector.notPresent, error);
-      return cpu.transfers.taskGate(d, ip, errorCode, this.external(source));
+      return interruptTask(cpu, gate(d).selector, ip, errorCode, this.external(source));
     }
     const wide = type === SystemType.interruptGate || type === SystemType.trapGate;
     if (!wide && type !== SystemType.interruptGate16 && type !== SystemType.trapGate16)
@@ -265,7 +269,7 @@ export class Exceptions {
     const { cpu } = this;
     const ext = this.external(source);
     if ((selector & ~3) === 0) throw generalProtection(ext);
-    const code = cpu.transfers.descriptor(selector, (errorCode) => generalProtection(errorCode | ext));
+    const code = readDescriptor(cpu, selector, (errorCode) => generalProtection(errorCode | ext));
     const error = (selector & ~3) | ext;
     if (!isCode(code) || dplOf(code) > cpu.cpl) throw generalProtection(error);
     if (!isPresent(code)) throw new Fault(Vector.notPresent, error);
@@ -295,7 +299,7 @@ export class Exceptions {
     pushed.push(BigInt((flags | this.resume) >>> 0), selectorOf(Seg.cs), ip);
     if (errorCode >= 0) pushed.push(BigInt(errorCode));
     const ext = this.external(source);
-    const stack = inner ? cpu.transfers.innerStack(cpl, ext) : cpu.transfers.currentStack();
+    const stack = inner ? innerStack(cpu, cpl, ext) : StackTarget.current(cpu);
     const pointer = stack.push(pushed, size, (which) => new Fault(Vector.stack, which | ext));
     // From here on nothing faults.
     if (cpu.virtual8086) for (const which of [Seg.gs, Seg.fs, Seg.ds, Seg.es]) segments.loadNull(which, 0);
@@ -330,11 +334,7 @@ export class Exceptions {
     const old = core.big(GPR[Gpr.rsp]!);
     const inner = cpl < cpu.cpl;
     const top =
-      table !== 0
-        ? cpu.transfers.tssPointer(0x24 + 8 * (table - 1), ext)
-        : inner
-          ? cpu.transfers.tssPointer(4 + 8 * cpl, ext)
-          : old;
+      table !== 0 ? interruptStackPointer(cpu, table, ext) : inner ? privilegePointer(cpu, cpl, ext) : old;
     const flags = readFlags(core);
     const frame = [
       core.big((SEGMENTS[Seg.ss] as SegmentFields).selector),
@@ -356,7 +356,7 @@ export class Exceptions {
     core.setBig(GPR[Gpr.rsp]!, pointer);
     segments.load(Seg.cs, (selector & ~3) | cpl, code);
     cpu.setPrivilege(cpl);
-    if (inner) cpu.transfers.setStackPrivilege(cpl);
+    if (inner) segments.setStackPrivilege(cpl);
     const cleared =
       RFLAG.TF | RFLAG.VM | RFLAG.RF | RFLAG.NT | (type === SystemType.interruptGate ? RFLAG.IF : 0);
     writeFlagFields(core, flags & ~cleared);

@@ -39,6 +39,12 @@ export class Fault {
 
 /** #GP. */
 export const generalProtection = (errorCode = 0): Fault => new Fault(Vector.generalProtection, errorCode);
+/** #SS. */
+export const stackFault = (errorCode: number): Fault => new Fault(Vector.stack, errorCode);
+/** #NP. */
+export const notPresent = (errorCode: number): Fault => new Fault(Vector.notPresent, errorCode);
+/** #TS. */
+export const invalidTss = (errorCode: number): Fault => new Fault(Vector.invalidTss, errorCode);
 /** #UD. */
 export const invalidOpcode = (): Fault => new Fault(Vector.invalidOpcode);
 /** #PF, whose address CR2 has already. */

@@ -22,7 +22,9 @@ import { quickProtectedReturn } from "./quick-protected.js";
 import { quickReturn } from "./quick-transfers.js";
 import { readFlags, writeFlagFields } from "./rflags.js";
 import { inspectSegment } from "./segment-inspection.js";
+import { loadLocalTable, loadSegment, loadTaskRegister } from "./segment-loads.js";
 import { settleSimdExceptions } from "./simd-exceptions.js";
+import { StackTarget } from "./stack-target.js";
 import {
   activity,
   CR0,
@@ -44,6 +46,9 @@ import {
 } from "./state.js";
 import { stringRun } from "./string-runs.js";
 import { readTimestamp } from "./timestamp.js";
+import { farReturn } from "./transfers/far-return.js";
+import { interruptReturn } from "./transfers/interrupt-return.js";
+import { farCall, farJump } from "./transfers/jump-and-call.js";
 import { enterGuest } from "./vmx/entry.js";
 import { checkVmxInstruction, executeVmxInstruction } from "./vmx/instructions.js";
 import { intercept } from "./vmx/intercepts.js";
@@ -70,7 +75,7 @@ export function runHelper(
   bLo: number,
   bHi: number,
 ): Status {
-  const { core, transfers } = cpu;
+  const { core } = cpu;
   if (cpu.vmx.active) {
     const done = intercept(cpu, id, constant, aLo, aHi, bLo);
     if (done !== undefined) return done;
@@ -130,7 +135,7 @@ export function runHelper(
     case Helper.extractBits:
       return setResult(cpu, extractBits(wide(aLo, aHi), wide(bLo, bHi)));
     case Helper.loadSegment:
-      transfers.loadSegment(constant & 7, aLo & 0xffff);
+      loadSegment(cpu, constant & 7, aLo & 0xffff);
       if (constant === Seg.ss) {
         core.set(interruptShadow, 2, 0);
         // The end of the shadow has to be seen.
@@ -138,16 +143,16 @@ export function runHelper(
       }
       return Status.next;
     case Helper.farJump:
-      transfers.jump(aLo & 0xffff, wide(bLo, bHi), size, cpu.currentIp + BigInt(constant >> 4));
+      farJump(cpu, aLo & 0xffff, wide(bLo, bHi), size, cpu.currentIp + BigInt(constant >> 4));
       return Status.redispatch;
     case Helper.farCall:
-      transfers.call(aLo & 0xffff, wide(bLo, bHi), size, cpu.currentIp + BigInt(constant >> 4));
+      farCall(cpu, aLo & 0xffff, wide(bLo, bHi), size, cpu.currentIp + BigInt(constant >> 4));
       return Status.redispatch;
     case Helper.farReturn:
-      transfers.returnFar(size, aLo & 0xffff);
+      farReturn(cpu, size, aLo & 0xffff);
       return Status.redispatch;
     case Helper.interruptReturn:
-      interruptReturn(cpu, size, constant >> 4);
+      returnFromInterrupt(cpu, size, constant >> 4);
       return Status.redispatch;
     case Helper.softwareInterrupt:
       return softwareInterrupt(cpu, constant);
@@ -240,11 +245,11 @@ export function runHelper(
 }
 
 /** IRET unblocks NMIs even where it faults. */
-function interruptReturn(cpu: X86Cpu, size: 2 | 4 | 8, length: number): void {
-  const { vmx, transfers, interrupts } = cpu;
+function returnFromInterrupt(cpu: X86Cpu, size: 2 | 4 | 8, length: number): void {
+  const { vmx, interrupts } = cpu;
   vmx.unblockedNmi = vmx.unblocksNmi && interrupts.unblockNmi();
   const quick = size === 8 ? quickReturn : size === 4 ? quickProtectedReturn : undefined;
-  if (!quick?.(cpu)) transfers.interruptReturn(size, cpu.currentIp + BigInt(length));
+  if (!quick?.(cpu)) interruptReturn(cpu, size, cpu.currentIp + BigInt(length));
   vmx.unblockedNmi = false;
 }
 
@@ -288,7 +293,7 @@ function popFlags(cpu: X86Cpu, size: number, value: number): Status {
   if (cpu.protectedMode && cpu.cpl > cpu.iopl) kept |= RFLAG.IF;
   if (cpu.cpl !== 0 || cpu.virtual8086) kept |= IOPL;
   if (size === 2) kept |= ~0xffff;
-  const stack = transfersStack(cpu);
+  const stack = StackTarget.current(cpu);
   stack.install(stack.above(size));
   writeFlagFields(core, ((value & ~kept) | (flags & kept)) & ~RFLAG.RF);
   cpu.modeChanged();
@@ -297,8 +302,6 @@ function popFlags(cpu: X86Cpu, size: number, value: number): Status {
   const plain = cpu.bits64 ? 8 : cpu.codeSize / 8;
   return cpu.skip(size === plain ? 1 : 2);
 }
-
-const transfersStack = (cpu: X86Cpu) => cpu.transfers.currentStack();
 
 function divideWide(cpu: X86Cpu, constant: number, divisor: bigint): Status {
   const { core } = cpu;
@@ -321,12 +324,12 @@ function softwareInterrupt(cpu: X86Cpu, constant: number): Status {
 }
 
 function writeSystem(cpu: X86Cpu, which: number, value: bigint, limit: number): Status {
-  const { core, transfers } = cpu;
+  const { core } = cpu;
   if (which === SystemRegister.localTable || which === SystemRegister.task) {
     if (!cpu.protectedMode || cpu.virtual8086) throw invalidOpcode();
     requireRing0(cpu);
-    if (which === SystemRegister.task) transfers.loadTask(Number(value & 0xffffn));
-    else transfers.loadLocalTable(Number(value & 0xffffn));
+    if (which === SystemRegister.task) loadTaskRegister(cpu, Number(value & 0xffffn));
+    else loadLocalTable(cpu, Number(value & 0xffffn));
     return Status.next;
   }
   requireRing0(cpu);

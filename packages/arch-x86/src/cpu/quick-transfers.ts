@@ -7,8 +7,8 @@ import { GPR, Gpr, IDTR, interruptShadow, SEGMENTS, Seg, type SegmentFields, TR 
 
 // The ways into ring 0 and back that operating systems of 64 bits take all the time, in the form they take them in:
 // an exception or interrupt through a gate to flat code of ring 0, and IRET to flat code of 64 bits. Everything is
-// looked at before anything is changed: whatever is unusual is left to exceptions.ts and far-transfers.ts, which know
-// all of the manual. Addresses are in halves, as 64-bit integers are slow.
+// looked at before anything is changed: whatever is unusual is left to exceptions.ts and transfers/, which know all of
+// the manual. Addresses are in halves, as 64-bit integers are slow.
 
 const RSP = GPR[Gpr.rsp]!;
 const STACK = SEGMENTS[Seg.ss] as SegmentFields;
@@ -89,7 +89,7 @@ export function quickEvent(
   segments.load(Seg.cs, selector & ~3, code);
   if (inner) {
     cpu.setPrivilege(0);
-    cpu.transfers.setStackPrivilege(0);
+    segments.setStackPrivilege(0);
   }
   const masked = type === SystemType.interruptGate ? RFLAG.IF : 0;
   writeFlagFields(core, flags & ~(RFLAG.TF | RFLAG.VM | RFLAG.RF | RFLAG.NT | masked));
@@ -134,7 +134,7 @@ export function quickReturn(cpu: X86Cpu): boolean {
   segments.load(Seg.cs, selector, code);
   writeFlagFields(core, popped);
   cpu.setPrivilege(rpl);
-  cpu.transfers.setStackPrivilege(rpl);
+  segments.setStackPrivilege(rpl);
   cpu.modeChanged();
   core.setPc(ipLo, ipHi);
   return true;

@@ -10,6 +10,7 @@ import {
   isWritableData,
   systemType,
 } from "./descriptor.js";
+import { readDescriptor } from "./descriptor-tables.js";
 import { Fault, generalProtection, invalidOpcode, Vector } from "./fault.js";
 
 // LAR, LSL, VERR and VERW: SDM volume 2. They ask what could be done with a selector, without a fault.
@@ -42,7 +43,7 @@ export function inspectSegment(cpu: X86Cpu, which: number, selector: number): bi
 function lookUp(cpu: X86Cpu, selector: number): Descriptor | undefined {
   if ((selector & ~3) === 0) return undefined;
   try {
-    return cpu.transfers.descriptor(selector, generalProtection);
+    return readDescriptor(cpu, selector, generalProtection);
   } catch (error) {
     if (error instanceof Fault && error.vector === Vector.generalProtection) return undefined;
     throw error;

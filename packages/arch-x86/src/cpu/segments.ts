@@ -85,6 +85,13 @@ export class Segments {
     this.derive(number);
   }
 
+  /** The DPL of SS is the CPL, also where SS is null. */
+  setStackPrivilege(cpl: number): void {
+    const { core } = this;
+    const { rights } = SEGMENTS[Seg.ss] as SegmentFields;
+    core.set(rights, (core.lo(rights) & ~RIGHTS.dpl) | (cpl << RIGHTS.dplShift), 0);
+  }
+
   /** Work out how far a segment reaches without asking. */
   derive(number: number): void {
     const { core } = this;

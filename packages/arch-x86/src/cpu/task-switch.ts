@@ -12,8 +12,10 @@ import {
   isWritableData,
   systemType,
 } from "./descriptor.js";
-import { Fault, generalProtection, Vector } from "./fault.js";
+import { markAccessed, readDescriptor, setBusy } from "./descriptor-tables.js";
+import { Fault, generalProtection, invalidTss, notPresent, stackFault, Vector } from "./fault.js";
 import { readFlags, writeFlagFields } from "./rflags.js";
+import { loadLocalTable } from "./segment-loads.js";
 import { CR0, DR6, GPR, LDTR, SEGMENTS, Seg, type SegmentFields, TR } from "./state.js";
 import { taskSwitchExit } from "./vmx/task-switch-exit.js";
 
@@ -49,171 +51,174 @@ const TASK_SWITCHED = 1 << 15;
 const BUSY = 2;
 const REGISTERS = 8;
 
-const invalidTss = (selector: number): Fault => new Fault(Vector.invalidTss, selector & ~3);
+const invalid = (selector: number): Fault => invalidTss(selector & ~3);
 
 const layoutOf = (type: number): TssLayout => ((type | BUSY) === SystemType.busyTss ? WIDE : NARROW);
 /** ES, CS, SS, DS, FS and GS; a segment of 16 bits has the first four. */
 const segmentsOf = ({ size }: TssLayout): number => (size === 4 ? 6 : 4);
 
-export class TaskSwitch {
-  private readonly cpu: X86Cpu;
+/**
+ * Is there a task to switch to behind a selector? Gives its descriptor. `busy`: it has to be. Throws what `fault`
+ * makes of the selector.
+ */
+export function taskBehind(
+  cpu: X86Cpu,
+  selector: number,
+  busy: boolean,
+  fault: (errorCode: number) => Fault,
+): Descriptor {
+  const error = selector & ~3;
+  if ((selector & 4) !== 0) throw fault(error);
+  const d = readDescriptor(cpu, selector, fault);
+  const type = systemType(d);
+  const known = !isSegment(d) && (type === SystemType.tss || type === SystemType.tss16);
+  const isBusy = !isSegment(d) && (type === SystemType.busyTss || type === SystemType.busyTss16);
+  if (busy ? !isBusy : !known) throw fault(error);
+  if (!isPresent(d)) throw notPresent(fault(error).errorCode);
+  return d;
+}
 
-  constructor(cpu: X86Cpu) {
-    this.cpu = cpu;
-  }
-
-  /**
-   * Is there a task to switch to behind a selector? Gives its descriptor. `busy`: it has to be. Throws what `fault`
-   * makes of the selector.
-   */
-  target(selector: number, busy: boolean, fault: (errorCode: number) => Fault): Descriptor {
-    const error = selector & ~3;
-    if ((selector & 4) !== 0) throw fault(error);
-    const d = this.cpu.transfers.descriptor(selector, fault);
-    const type = systemType(d);
-    const known = !isSegment(d) && (type === SystemType.tss || type === SystemType.tss16);
-    const isBusy = !isSegment(d) && (type === SystemType.busyTss || type === SystemType.busyTss16);
-    if (busy ? !isBusy : !known) throw fault(error);
-    if (!isPresent(d)) throw new Fault(Vector.notPresent, fault(error).errorCode);
-    return d;
-  }
-
-  /**
-   * Go on in another task; the present one goes on at `ip`. `ext`: bit 0 of error codes. `interrupt`: through a gate in
-   * the IDT. Throws the exit of a guest of VMX.
-   */
-  switchTo(selector: number, d: Descriptor, kind: SwitchKind, ip: bigint, ext = 0, interrupt = false): void {
-    const { cpu } = this;
-    const { core, memory } = cpu;
-    const layout = layoutOf(systemType(d));
-    if (d.limit < layout.limit) throw new Fault(Vector.invalidTss, (selector & ~3) | ext);
-    if (cpu.vmx.guest) throw taskSwitchExit(cpu, selector, interrupt ? "interrupt" : kind);
-    const base = BigInt(d.base);
-    const at = (offset: number, size: number = layout.size) => memory.read(base + BigInt(offset), size);
-    const old = layoutOf(core.lo(TR.rights) & 15);
-    const oldBase = core.big(TR.base);
-    memory.checkWrite(oldBase, old.limit + 1);
-    // Everything of the new task is read before anything changes.
-    const registers = Array.from({ length: REGISTERS }, (_, i) => at(layout.registers + layout.size * i));
-    const selectors = Array.from({ length: segmentsOf(layout) }, (_, i) =>
-      Number(at(layout.segments + layout.size * i, 2)),
-    );
-    const [newIp, newFlags, ldt] = [at(layout.ip), Number(at(layout.flags)), Number(at(layout.ldt, 2))];
-    const wide = layout.size === 4;
-    const paging = (core.lo(CR0) & CR0_BIT.PG) !== 0;
-    const root = wide ? at(CR3_AT) : 0n;
-    const traps = wide && (Number(at(TRAP_AT, 2)) & 1) !== 0;
-    const oldSelector = core.lo(TR.selector);
-    if (kind === "call") memory.write(base, 2, BigInt(oldSelector));
-    this.saveState(old, oldBase, ip, kind);
-    if (kind !== "call") cpu.transfers.setBusy(oldSelector, false);
-    if (kind !== "return") cpu.transfers.setBusy(selector, true);
-    cpu.segments.set(TR, selector & ~3, d.base, 0, d.limit, d.rights | BUSY);
-    core.set(CR0, core.lo(CR0) | CR0_BIT.TS, 0);
-    if (wide && paging) writeCr3(cpu, root);
-    // Of the upper halves that a segment of 16 bits has not, the manual says nothing: Intel386 sets them.
-    for (const [i, value] of registers.entries()) core.setBig(GPR[i]!, wide ? value : 0xffff_0000n | value);
-    const flags = (kind === "call" ? newFlags | RFLAG.NT : newFlags) | 2;
-    writeFlagFields(core, wide ? flags : flags & 0xffff);
-    // From here on faults are the new task's.
-    try {
-      this.loadSegments(ldt, selectors);
-      const { limit } = SEGMENTS[Seg.cs] as SegmentFields;
-      if (newIp > BigInt(core.lo(limit) >>> 0)) throw generalProtection();
-    } catch (error) {
-      if (error instanceof Fault) error.at = newIp;
-      cpu.modeChanged();
-      throw error;
-    }
+/**
+ * Go on in another task; the present one goes on at `ip`. `ext`: bit 0 of error codes. `interrupt`: through a gate in
+ * the IDT. Throws the exit of a guest of VMX.
+ */
+export function switchTo(
+  cpu: X86Cpu,
+  selector: number,
+  d: Descriptor,
+  kind: SwitchKind,
+  ip: bigint,
+  ext = 0,
+  interrupt = false,
+): void {
+  const { core, memory } = cpu;
+  const layout = layoutOf(systemType(d));
+  if (d.limit < layout.limit) throw invalidTss((selector & ~3) | ext);
+  if (cpu.vmx.guest) throw taskSwitchExit(cpu, selector, interrupt ? "interrupt" : kind);
+  const base = BigInt(d.base);
+  const at = (offset: number, size: number = layout.size) => memory.read(base + BigInt(offset), size);
+  const old = layoutOf(core.lo(TR.rights) & 15);
+  const oldBase = core.big(TR.base);
+  memory.checkWrite(oldBase, old.limit + 1);
+  // Everything of the new task is read before anything changes.
+  const registers = Array.from({ length: REGISTERS }, (_, i) => at(layout.registers + layout.size * i));
+  const selectors = Array.from({ length: segmentsOf(layout) }, (_, i) =>
+    Number(at(layout.segments + layout.size * i, 2)),
+  );
+  const [newIp, newFlags, ldt] = [at(layout.ip), Number(at(layout.flags)), Number(at(layout.ldt, 2))];
+  const wide = layout.size === 4;
+  const paging = (core.lo(CR0) & CR0_BIT.PG) !== 0;
+  const root = wide ? at(CR3_AT) : 0n;
+  const traps = wide && (Number(at(TRAP_AT, 2)) & 1) !== 0;
+  const oldSelector = core.lo(TR.selector);
+  if (kind === "call") memory.write(base, 2, BigInt(oldSelector));
+  saveState(cpu, old, oldBase, ip, kind);
+  if (kind !== "call") setBusy(cpu, oldSelector, false);
+  if (kind !== "return") setBusy(cpu, selector, true);
+  cpu.segments.set(TR, selector & ~3, d.base, 0, d.limit, d.rights | BUSY);
+  core.set(CR0, core.lo(CR0) | CR0_BIT.TS, 0);
+  if (wide && paging) writeCr3(cpu, root);
+  // Of the upper halves that a segment of 16 bits has not, the manual says nothing: Intel386 sets them.
+  for (const [i, value] of registers.entries()) core.setBig(GPR[i]!, wide ? value : 0xffff_0000n | value);
+  const flags = (kind === "call" ? newFlags | RFLAG.NT : newFlags) | 2;
+  writeFlagFields(core, wide ? flags : flags & 0xffff);
+  // From here on faults are the new task's.
+  try {
+    loadSegments(cpu, ldt, selectors);
+    const { limit } = SEGMENTS[Seg.cs] as SegmentFields;
+    if (newIp > BigInt(core.lo(limit) >>> 0)) throw generalProtection();
+  } catch (error) {
+    if (error instanceof Fault) error.at = newIp;
     cpu.modeChanged();
-    cpu.setIp(newIp);
-    if (!traps) return;
-    const fault = new Fault(Vector.debug);
-    fault.at = newIp;
-    core.set(DR6, core.lo(DR6) | TASK_SWITCHED, 0);
-    throw fault;
+    throw error;
   }
+  cpu.modeChanged();
+  cpu.setIp(newIp);
+  if (!traps) return;
+  const fault = new Fault(Vector.debug);
+  fault.at = newIp;
+  core.set(DR6, core.lo(DR6) | TASK_SWITCHED, 0);
+  throw fault;
+}
 
-  private saveState(layout: TssLayout, base: bigint, ip: bigint, kind: SwitchKind): void {
-    const { core, memory } = this.cpu;
-    const { size } = layout;
-    const put = (offset: number, value: bigint, bytes: number = size) =>
-      memory.write(base + BigInt(offset), bytes, BigInt.asUintN(8 * bytes, value));
-    const flags = readFlags(core) & (kind === "return" ? ~RFLAG.NT : -1);
-    put(layout.ip, ip);
-    put(layout.flags, BigInt(flags >>> 0));
-    for (let i = 0; i < REGISTERS; i++) put(layout.registers + size * i, core.big(GPR[i]!));
-    for (let i = 0; i < segmentsOf(layout); i++)
-      put(layout.segments + size * i, core.big((SEGMENTS[i] as SegmentFields).selector), 2);
-  }
+function saveState(cpu: X86Cpu, layout: TssLayout, base: bigint, ip: bigint, kind: SwitchKind): void {
+  const { core, memory } = cpu;
+  const { size } = layout;
+  const put = (offset: number, value: bigint, bytes: number = size) =>
+    memory.write(base + BigInt(offset), bytes, BigInt.asUintN(8 * bytes, value));
+  const flags = readFlags(core) & (kind === "return" ? ~RFLAG.NT : -1);
+  put(layout.ip, ip);
+  put(layout.flags, BigInt(flags >>> 0));
+  for (let i = 0; i < REGISTERS; i++) put(layout.registers + size * i, core.big(GPR[i]!));
+  for (let i = 0; i < segmentsOf(layout); i++)
+    put(layout.segments + size * i, core.big((SEGMENTS[i] as SegmentFields).selector), 2);
+}
 
-  /** Selectors first, then what they name: where that fails, nothing can be accessed through the rest. */
-  private loadSegments(ldt: number, selectors: readonly number[]): void {
-    const { cpu } = this;
-    const { core, segments, transfers } = cpu;
-    if (cpu.virtual8086) {
-      cpu.setPrivilege(3);
-      this.loadTable(ldt);
-      for (let i = 0; i < 6; i++) segments.loadReal(i, selectors[i] ?? 0, true);
-      return;
-    }
-    for (let i = 0; i < 6; i++) segments.loadNull(i, selectors[i] ?? 0);
-    const [es, cs, ss, ds, fs, gs] = [0, 1, 2, 3, 4, 5].map((i) => selectors[i] ?? 0) as [
-      ...[number, number, number, number, number, number],
-    ];
-    const cpl = cs & 3;
-    cpu.setPrivilege(cpl);
-    transfers.setStackPrivilege(cpl);
-    core.set(LDTR.selector, ldt, 0);
-    core.set(LDTR.rights, RIGHTS.unusable, 0);
-    this.loadTable(ldt);
-    segments.load(Seg.cs, cs, this.codeSegment(cs));
-    segments.load(Seg.ss, ss, this.stackSegment(ss, cpl));
-    const rest = [
-      ...[[Seg.ds, ds] as const, [Seg.es, es] as const],
-      ...[[Seg.fs, fs] as const, [Seg.gs, gs] as const],
-    ];
-    for (const [number, selector] of rest) {
-      if ((selector & ~3) === 0) continue;
-      segments.load(number, selector, this.dataSegment(selector, cpl));
-    }
+/** Selectors first, then what they name: where that fails, nothing can be accessed through the rest. */
+function loadSegments(cpu: X86Cpu, ldt: number, selectors: readonly number[]): void {
+  const { core, segments } = cpu;
+  if (cpu.virtual8086) {
+    cpu.setPrivilege(3);
+    loadTable(cpu, ldt);
+    for (let i = 0; i < 6; i++) segments.loadReal(i, selectors[i] ?? 0, true);
+    return;
   }
+  for (let i = 0; i < 6; i++) segments.loadNull(i, selectors[i] ?? 0);
+  const [es, cs, ss, ds, fs, gs] = [0, 1, 2, 3, 4, 5].map((i) => selectors[i] ?? 0) as [
+    ...[number, number, number, number, number, number],
+  ];
+  const cpl = cs & 3;
+  cpu.setPrivilege(cpl);
+  segments.setStackPrivilege(cpl);
+  core.set(LDTR.selector, ldt, 0);
+  core.set(LDTR.rights, RIGHTS.unusable, 0);
+  loadTable(cpu, ldt);
+  segments.load(Seg.cs, cs, codeSegment(cpu, cs));
+  segments.load(Seg.ss, ss, stackSegment(cpu, ss, cpl));
+  const rest = [
+    ...[[Seg.ds, ds] as const, [Seg.es, es] as const],
+    ...[[Seg.fs, fs] as const, [Seg.gs, gs] as const],
+  ];
+  for (const [number, selector] of rest) {
+    if ((selector & ~3) === 0) continue;
+    segments.load(number, selector, dataSegment(cpu, selector, cpl));
+  }
+}
 
-  private loadTable(selector: number): void {
-    const { core, transfers } = this.cpu;
-    core.set(LDTR.selector, selector, 0);
-    core.set(LDTR.rights, RIGHTS.unusable, 0);
-    if ((selector & ~3) === 0) return;
-    try {
-      transfers.loadLocalTable(selector);
-    } catch (error) {
-      if (error instanceof Fault && error.vector !== Vector.page) throw invalidTss(selector);
-      throw error;
-    }
+function loadTable(cpu: X86Cpu, selector: number): void {
+  const { core } = cpu;
+  core.set(LDTR.selector, selector, 0);
+  core.set(LDTR.rights, RIGHTS.unusable, 0);
+  if ((selector & ~3) === 0) return;
+  try {
+    loadLocalTable(cpu, selector);
+  } catch (error) {
+    if (error instanceof Fault && error.vector !== Vector.page) throw invalid(selector);
+    throw error;
   }
+}
 
-  private codeSegment(selector: number): Descriptor {
-    if ((selector & ~3) === 0) throw invalidTss(selector);
-    const d = this.cpu.transfers.descriptor(selector, invalidTss);
-    const rpl = selector & 3;
-    if (!isCode(d) || (isConforming(d) ? dplOf(d) > rpl : dplOf(d) !== rpl)) throw invalidTss(selector);
-    if (!isPresent(d)) throw new Fault(Vector.notPresent, selector & ~3);
-    return this.cpu.transfers.accessed(selector, d);
-  }
+function codeSegment(cpu: X86Cpu, selector: number): Descriptor {
+  if ((selector & ~3) === 0) throw invalid(selector);
+  const d = readDescriptor(cpu, selector, invalid);
+  const rpl = selector & 3;
+  if (!isCode(d) || (isConforming(d) ? dplOf(d) > rpl : dplOf(d) !== rpl)) throw invalid(selector);
+  if (!isPresent(d)) throw notPresent(selector & ~3);
+  return markAccessed(cpu, selector, d);
+}
 
-  private stackSegment(selector: number, cpl: number): Descriptor {
-    if ((selector & ~3) === 0) throw invalidTss(selector);
-    const d = this.cpu.transfers.descriptor(selector, invalidTss);
-    if (!isWritableData(d) || (selector & 3) !== cpl || dplOf(d) !== cpl) throw invalidTss(selector);
-    if (!isPresent(d)) throw new Fault(Vector.stack, selector & ~3);
-    return this.cpu.transfers.accessed(selector, d);
-  }
+function stackSegment(cpu: X86Cpu, selector: number, cpl: number): Descriptor {
+  if ((selector & ~3) === 0) throw invalid(selector);
+  const d = readDescriptor(cpu, selector, invalid);
+  if (!isWritableData(d) || (selector & 3) !== cpl || dplOf(d) !== cpl) throw invalid(selector);
+  if (!isPresent(d)) throw stackFault(selector & ~3);
+  return markAccessed(cpu, selector, d);
+}
 
-  private dataSegment(selector: number, cpl: number): Descriptor {
-    const d = this.cpu.transfers.descriptor(selector, invalidTss);
-    const free = isCode(d) && isConforming(d);
-    if (!isReadable(d) || (!free && Math.max(selector & 3, cpl) > dplOf(d))) throw invalidTss(selector);
-    if (!isPresent(d)) throw new Fault(Vector.notPresent, selector & ~3);
-    return this.cpu.transfers.accessed(selector, d);
-  }
+function dataSegment(cpu: X86Cpu, selector: number, cpl: number): Descriptor {
+  const d = readDescriptor(cpu, selector, invalid);
+  const free = isCode(d) && isConforming(d);
+  if (!isReadable(d) || (!free && Math.max(selector & 3, cpl) > dplOf(d))) throw invalid(selector);
+  if (!isPresent(d)) throw notPresent(selector & ~3);
+  return markAccessed(cpu, selector, d);
 }

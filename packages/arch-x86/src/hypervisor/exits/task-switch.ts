@@ -1,5 +1,6 @@
 import type { X86Cpu } from "../../cpu/cpu.js";
 import type { SwitchKind } from "../../cpu/task-switch.js";
+import { interruptTask, switchTask } from "../../cpu/transfers/tasks.js";
 import { EVENT_HAS_ERROR, EventType } from "../../cpu/vmx/vm-exit.js";
 import { eventType, type GuestEvent } from "../guest-events.js";
 
@@ -29,10 +30,10 @@ export function switchGuestTask(
   event: GuestEvent | undefined,
 ): void {
   const { selector, kind } = taskSwitch(qualification);
-  if (kind !== "gate") return cpu.transfers.switchTask(selector, kind, cpu.ip + BigInt(length));
+  if (kind !== "gate") return switchTask(cpu, selector, kind, cpu.ip + BigInt(length));
   const software = event !== undefined && SOFTWARE.includes(eventType(event));
   const hasError = event !== undefined && (event.information & EVENT_HAS_ERROR) !== 0;
   // Software events go on behind their instruction.
   const ip = cpu.ip + BigInt(software ? event.length : 0);
-  cpu.transfers.interruptTask(selector, ip, hasError ? event.errorCode : -1, software ? 0 : 1);
+  interruptTask(cpu, selector, ip, hasError ? event.errorCode : -1, software ? 0 : 1);
 }
