@@ -82,3 +82,12 @@ it("goes on after a restore", async () => {
   b.pm.reset();
   expect([b.irq.level, b.pm.read(2, 2)]).toEqual([false, 0]);
 });
+
+it("has the same state whether somebody has looked at the timer or not", async () => {
+  const [a, b] = [rig(), rig()];
+  for (const { outer } of [a, b]) await outer.runTo(3 * HALF_NS);
+  b.pm.restore(throughJson(a.pm.state()));
+  for (const { outer } of [a, b]) await outer.runTo(5 * HALF_NS);
+  b.pm.read(0, 2);
+  expect(a.pm.state()).toEqual(b.pm.state());
+});

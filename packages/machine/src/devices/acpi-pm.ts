@@ -148,6 +148,8 @@ export class AcpiPm implements Device {
   }
 
   state(): ComponentState {
+    // What time has brought: the same, whether somebody has looked since or not.
+    this.#update();
     return {
       version: STATE_VERSION,
       status: this.#status,
