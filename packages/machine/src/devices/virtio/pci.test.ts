@@ -112,7 +112,7 @@ describe("virtio-pci's modern registers", () => {
     driver.set(0x16, 2, 0);
     driver.set(0x18, 2, 3);
     driver.set(0x1c, 2, 1);
-    expect(driver.faults).toEqual(["echo: queue 0 has size 3, not a power of two up to 16"]);
+    expect(driver.faults).toEqual(["echo: queue 0 has size 3, not a power of two up to 1024"]);
     expect(driver.get(0x14, 1) & 64).toBe(64);
   });
 

@@ -9,6 +9,9 @@ const STATE_VERSION = 1;
 /** Longest chain served, direct or indirect. Real drivers stay below 300; the bound stops endless tables. */
 const MAX_CHAIN = 1024;
 
+/** Drivers that take a larger queue than they were offered get it, as with QEMU, up to this size. */
+const LARGEST = 1024;
+
 /** The driver broke the protocol. Caught by the transport, which then needs a reset. */
 export class VirtioFault extends Error {
   override readonly name = "VirtioFault";
@@ -26,7 +29,7 @@ export interface QueueFeatures {
  */
 export class VirtQueue {
   readonly index: number;
-  /** Largest size the device supports, 0 if there is no such queue. */
+  /** Size that the device offers, 0 if there is no such queue. */
   readonly maxSize: number;
   size: number;
   ready = false;
@@ -67,9 +70,9 @@ export class VirtQueue {
   /** Takes the addresses and size as they are now. Throws `VirtioFault` when they cannot be a queue. */
   enable(): void {
     const { size } = this;
-    if (size < 1 || size > this.maxSize || (size & (size - 1)) !== 0) {
-      throw new VirtioFault(`queue ${this.index} has size ${size}, not a power of two up to ${this.maxSize}`);
-    }
+    const most = this.maxSize > 0 ? LARGEST : 0;
+    if (size < 1 || size > most || (size & (size - 1)) !== 0)
+      throw new VirtioFault(`queue ${this.index} has size ${size}, not a power of two up to ${most}`);
     const parts = [
       ["descriptor table", this.descriptors, DESC_SIZE * size, 16],
       ["available ring", this.available, 6 + 2 * size, 2],
