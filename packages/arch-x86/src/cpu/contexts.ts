@@ -15,6 +15,8 @@ const KEY_SUPERVISOR = 1;
 const KEY_PROTECTED = 2;
 const KEY_FETCH = 4;
 const KEY_GLOBAL = 8;
+/** The same where all that they come upon is global: of what all address spaces have in common. */
+const KEY_SHARED = 11;
 /** User accesses whose alignment is checked: nothing is remembered for it. */
 const KEY_CHECKED = 6;
 
@@ -53,6 +55,8 @@ export class Contexts {
   private readonly words: number[] = [];
   /** Root of the second stage by number of the address space. */
   private readonly roots: number[] = [];
+  /** By number of the address space: supervisor code has come upon pages that are not global. */
+  private readonly separate: boolean[] = [];
   /** Modes of code by context, as `mode.ts` packs them, -1 before the first one; and by their numbers. */
   private readonly packed: number[] = [-1, -1];
   private readonly modes: number[] = [0, 0];
@@ -107,7 +111,11 @@ export class Contexts {
     core.set(quickCalls, quick ? 1 : 0, 0);
     const first = this.space * PER_SPACE;
     const supervisor = first + KEY_SUPERVISOR;
-    const barred = this.paging.smap ? supervisor + KEY_PROTECTED : supervisor;
+    const barred = this.sharesPages
+      ? this.common * PER_SPACE + KEY_SHARED
+      : this.paging.smap
+        ? supervisor + KEY_PROTECTED
+        : supervisor;
     this.checks = this.alignmentChecked;
     const checked = this.checks ? first + KEY_CHECKED : first;
     core.setDataContexts([supervisor, barred, first, checked], DATA_CONTEXT.supervisor);
@@ -124,7 +132,26 @@ export class Contexts {
       code,
     );
     const { secondStage, line20, vmx } = this.cpu;
-    this.walk.select(this.space, this.paging, line20.masked, vmx.apicAccess.page, secondStage);
+    const looks = { byHand: line20.masked, globalOnly: this.sharesPages, apicPage: vmx.apicAccess.page };
+    this.walk.select(this.space, this.paging, looks, secondStage);
+  }
+
+  /**
+   * Do supervisor accesses that SMAP keeps out of user pages have their translations in common with those of other
+   * address spaces? As long as the pages are global, as those of operating systems are: then MOV to CR3 loses none.
+   */
+  private get sharesPages(): boolean {
+    const { smap, globalPages, levels } = this.paging;
+    return smap && globalPages && levels !== 0 && this.separate[this.space] !== true;
+  }
+
+  /** A data access translated, to a page that is global or not. */
+  accessed(global: boolean): void {
+    if (global || !this.sharesPages || this.cpu.core.selectedContext !== DATA_CONTEXT.barred) return;
+    // This address space gets a context of its own, before the engine remembers the page.
+    this.separate[this.space] = true;
+    this.told = false;
+    this.cpu.modeChanged();
   }
 
   /**
@@ -266,6 +293,7 @@ export class Contexts {
   private clear(): void {
     this.spaces.clear();
     this.roots.length = 0;
+    this.separate.length = 0;
     this.walk.forget();
     this.cpu.memory.forget();
     this.valid = false;

@@ -383,6 +383,7 @@ export class X86Cpu extends CpuModel implements GuestCpu {
       const code = this.walk(need, lo, high, this.contexts.userAccess, alignmentChecked, out);
       if (code === REFUSED) return this.outside(this.secondStage?.refusal, lo, hi, out);
       if (code !== TRANSLATED) return this.pageFault(code, lo, hi);
+      this.contexts.accessed(out.global === true);
       const { apicAccess } = this.vmx;
       if (apicAccess.has(out.physical) && !apicAccess.access(access, size, out)) return Translated.exitBefore;
     } catch (error) {

@@ -37,12 +37,12 @@ export const WALK_RECORD = {
 } as const;
 const RECORD_BYTES = 80;
 
-export const WALK_FLAGS = { on: 1, writeProtect: 2, largePages: 4 } as const;
+export const WALK_FLAGS = { on: 1, writeProtect: 2, largePages: 4, globalOnly: 16 } as const;
 
 /** log2 of what a table of level 2 is for. */
 const GIB = 30;
 const GIVE_UP = ret(i64.const(-1n));
-const { P, RW, US, A, D, PS } = ENTRY;
+const { P, RW, US, A, D, PS, G } = ENTRY;
 
 /**
  * The walk of `Mmu.translate` for loads and stores, where all entries have their accessed bits and everything lies in
@@ -209,7 +209,14 @@ function emitWalk(module: wasm.ModuleBuilder): wasm.Callable {
     i32.and(rights, US),
     // SMAP keeps the supervisor out.
     [i32.ne(selected, DATA_CONTEXT.barred)],
-    [i32.eqz(user)],
+    [
+      either(
+        "i32",
+        i32.and(i32.eq(selected, DATA_CONTEXT.barred), i32.ne(flag(WALK_FLAGS.globalOnly), 0)),
+        [i32.ne(has(G), 0)],
+        [i32.eqz(user)],
+      ),
+    ],
   );
   const writable = i32.and(
     i32.or(i32.ne(i32.and(rights, RW), 0), i32.eqz(i32.or(user, flag(WALK_FLAGS.writeProtect)))),

@@ -7,15 +7,23 @@ import { SECOND_STAGE } from "./vmx/ept-walker.js";
 
 const PAGE = 4096;
 
+/** Accesses that the walk in WebAssembly leaves to JavaScript. */
+export interface LookedAt {
+  /** All. */
+  readonly byHand: boolean;
+  /** Those of the context `barred` to pages that are not global. */
+  readonly globalOnly: boolean;
+  /** Those of this page; -1 without one. */
+  readonly apicPage: number;
+}
+
 const ALL = [[0, 2 ** PHYSICAL_BITS]] as const;
 
 /** Tells the walk in WebAssembly what `Contexts` tells the walk in JavaScript. Does nothing on a core without one. */
 export class WalkRecord extends SpaceRecord {
-  /**
-   * Loads and stores are of this address space now: an equal number stands for an equal one. `byHand`: each is to be
-   * looked at. `apicPage`: accesses to this page are, too; -1 without one.
-   */
-  select(space: number, mode: PagingMode, byHand: boolean, apicPage: number, second?: SecondStage): void {
+  /** Loads and stores are of this address space now: an equal number stands for an equal one. */
+  select(space: number, mode: PagingMode, looks: LookedAt, second?: SecondStage): void {
+    const { byHand, globalOnly, apicPage } = looks;
     const { caches } = this;
     if (caches === undefined) return;
     const { own } = caches;
@@ -23,6 +31,7 @@ export class WalkRecord extends SpaceRecord {
     const flags =
       WALK_FLAGS.on |
       (mode.writeProtect ? WALK_FLAGS.writeProtect : 0) |
+      (globalOnly ? WALK_FLAGS.globalOnly : 0) |
       (mode.largePages ? WALK_FLAGS.largePages : 0);
     own[WALK_RECORD.flags / 4] = on ? flags : 0;
     if (!on || !this.enter(caches, space, () => ALL)) return;
