@@ -1,8 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { runOnCpu } from "../testing/cpu/bare-machine.js";
+import { comparable } from "../testing/cpu/comparable.js";
 import { dumpsOf } from "../testing/cpu/programs/case.js";
 import { assembleForCpu, haveQemuSystem, runOnQemu } from "../testing/cpu/qemu-system.js";
-import { comparable, groups as groupsOfModes, program } from "../testing/cpu/system-cases.js";
+import { groups as groupsOfModes } from "../testing/cpu/system-cases.js";
+import { program } from "../testing/cpu/system-programs.js";
 import { taskCases } from "../testing/cpu/task-cases.js";
 import { runAsGuest } from "../testing/vm/program-guest.js";
 

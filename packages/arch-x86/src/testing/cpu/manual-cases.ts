@@ -1,5 +1,5 @@
 import type { SystemCase } from "./programs/case.js";
-import { long, one, program, user, user64 } from "./system-cases.js";
+import { long, one, program, user, user64 } from "./system-programs.js";
 import { taskFaults } from "./task-cases.js";
 
 // What QEMU's processor does not check, with what the manual says comes of it.

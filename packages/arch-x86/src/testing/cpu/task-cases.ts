@@ -1,6 +1,6 @@
 import type { ManualCase } from "./manual-cases.js";
 import type { SystemCase } from "./programs/case.js";
-import { one, user } from "./system-cases.js";
+import { one, user } from "./system-programs.js";
 
 // Task switches. What they leave in the task-state segments and descriptors is shown in registers.
 
