@@ -18,7 +18,6 @@ import { addGic } from "./arm-virt/gic.js";
 import { ArmVirtMachine } from "./arm-virt/machine.js";
 import type { ArmVirtHost, ArmVirtOptions } from "./arm-virt/options.js";
 import {
-  accessor,
   type BoardGic,
   type BoardPes,
   barePes,
@@ -32,6 +31,7 @@ import { connectSemihosting } from "./arm-virt/semihosting.js";
 import { assembleVirt, checkFirmware, restoreVirt, type TreeBoot } from "./virt/assemble.js";
 import { ramFrom } from "./virt/memory.js";
 import type { NamedBytes } from "./virt/options.js";
+import { accessor } from "./virt/vcpus.js";
 
 export { type ArmAddressMap, PrivateInterrupt, QEMU_ARM_MAP } from "./arm-virt/address-map.js";
 export { ArmVirtMachine } from "./arm-virt/machine.js";
@@ -68,7 +68,10 @@ export async function createArmVirt(options: ArmVirtOptions): Promise<ArmVirtMac
     addParts(builder, board) {
       const { mode, cpus } = board;
       if (flash) builder.ram("flash", map.flash.base, map.flash.size);
-      const common = { accessor: () => accessor(pes?.vcpus), interrupts: map.gic.lastShared + 1 };
+      const common = {
+        accessor: () => accessor(pes?.vcpus, ({ pe }) => pe),
+        interrupts: map.gic.lastShared + 1,
+      };
       const own: VirtualGicOptions = {
         ...common,
         cpus,

@@ -14,7 +14,7 @@ import { ACPI_TABLES, acpiDescription } from "./pc/acpi.js";
 import { PC_MAP, PINS, pcRam, splitRam } from "./pc/address-map.js";
 import { BIOS_ROM_SIZE, biosRom, startLegacyInterrupts } from "./pc/bios.js";
 import { type PcStart, planBoot } from "./pc/boot.js";
-import { accessor, type BoardCpus, bareCpus, guestCpus, type PcVCpu } from "./pc/cpus.js";
+import { type BoardCpus, bareCpus, guestCpus, type PcVCpu } from "./pc/cpus.js";
 import { addDevices } from "./pc/devices.js";
 import { pcInterrupts } from "./pc/interrupts.js";
 import { PcMachine } from "./pc/machine.js";
@@ -23,6 +23,7 @@ import type { PcHost, PcOptions } from "./pc/options.js";
 import { startPci } from "./pc/pci.js";
 import { assembleVirt, restoreVirt } from "./virt/assemble.js";
 import type { NamedBytes } from "./virt/options.js";
+import { accessor } from "./virt/vcpus.js";
 
 export { PC_MAP } from "./pc/address-map.js";
 export { PcMachine } from "./pc/machine.js";
@@ -109,7 +110,7 @@ export async function createPc(options: PcOptions): Promise<PcMachine> {
           restore: (state) => cpus!.apics[id]!.restore(state as never),
         });
       }
-      const page = () => localApicPage(cpus!.apics, () => accessor(cpus!.vcpus));
+      const page = () => localApicPage(cpus!.apics, () => accessor(cpus!.vcpus, ({ cpu }) => cpu));
     },
     createCpus(wiring, { mode }) {
       const surroundings = { apicBus, timers: wiring.timers, legacy: pic, entropy };

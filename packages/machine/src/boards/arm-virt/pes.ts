@@ -17,7 +17,7 @@ import {
 } from "@hypercraft/arch-arm";
 import type { DeviceBus, Engine } from "@hypercraft/engine";
 import { type GuestMemoryInterface, MappingFlags } from "@hypercraft/guest-page-table";
-import { type DeviceWidth, guestPhysAddr, type IrqLine, PerCpuArea } from "@hypercraft/hypercraft";
+import { type DeviceWidth, guestPhysAddr, type IrqLine } from "@hypercraft/hypercraft";
 import {
   bareEngine,
   type CpuWiring,
@@ -26,6 +26,7 @@ import {
   NO_DEVICES,
   tellPending,
 } from "../virt/engine.js";
+import { vcpuOnEachCpu } from "../virt/vcpus.js";
 import { type ArmAddressMap, PrivateInterrupt } from "./address-map.js";
 
 /** The board sets the first pc once its images are placed. */
@@ -71,15 +72,11 @@ export function barePes(wiring: CpuWiring): BoardPes {
 export function guestPes(wiring: CpuWiring, bus: DeviceBus): BoardPes {
   const { clock, cpus } = wiring;
   const engine = guestEngine(wiring, RULES);
-  const area = new PerCpuArea((index) => {
+  const create = (index: number) => {
     const { core, pe } = createPe(engine, { index, mode: "vm", clock, bus });
     return new ArmPerCpu(index, core, pe);
-  });
-  area.init(0, cpus);
-  const vcpus = area.cpus.map((cpu) => {
-    cpu.hardwareEnable();
-    return cpu.createVcpu(cpu.cpuId, RESET_ENTRY);
-  });
+  };
+  const vcpus = vcpuOnEachCpu(cpus, create, RESET_ENTRY);
   shareDomain(vcpus);
   return { engine, vcpus, inputs: [] };
 }
@@ -119,12 +116,6 @@ export function mapHostBus(
     VIRTUAL_INTERFACE_SIZE,
     MappingFlags.READ | MappingFlags.WRITE | MappingFlags.DEVICE | MappingFlags.USER,
   );
-}
-
-/** The PE whose access a device serves: the one that runs, or the one whose exit is being handled. */
-export function accessor(vcpus: readonly PeVCpu[] | undefined): number {
-  const index = vcpus?.findIndex(({ pe, pendingExit }) => pe.sliceStart >= 0 || pendingExit !== undefined);
-  return Math.max(0, index ?? 0);
 }
 
 /** What the GIC tells a PE that is made after it. */

@@ -15,7 +15,7 @@ import {
   X87_SHORTCUTS,
 } from "@hypercraft/arch-x86";
 import type { DeviceBus, Engine } from "@hypercraft/engine";
-import { guestPhysAddr, PerCpuArea, type TimerQueue } from "@hypercraft/hypercraft";
+import { guestPhysAddr, type TimerQueue } from "@hypercraft/hypercraft";
 import type { SeededEntropy } from "../../devices/seeded-entropy.js";
 import {
   bareEngine,
@@ -25,6 +25,7 @@ import {
   NO_DEVICES,
   tellPending,
 } from "../virt/engine.js";
+import { vcpuOnEachCpu } from "../virt/vcpus.js";
 
 const RESET_ENTRY = guestPhysAddr(0xffff_fff0);
 const RULES: EngineRules = {
@@ -102,21 +103,17 @@ export function guestCpus(wiring: CpuWiring, surroundings: CpuSurroundings): Boa
   const { clock, cpus, lease } = wiring;
   const { hal } = lease.host;
   const engine = guestEngine(wiring, RULES);
-  const area = new PerCpuArea((index) => {
+  const create = (index: number) => {
     const own = { index, mode: "vm", bus: NO_DEVICES, ports: NO_PORTS } as const;
     const { core, cpu } = processor(engine, wiring, surroundings, own);
     return new X86PerCpu(index, core, cpu, hal);
-  });
-  area.init(0, cpus);
-  const vcpus = area.cpus.map((cpu) => {
-    cpu.hardwareEnable();
-    const vcpu = cpu.createVcpu(cpu.cpuId, RESET_ENTRY);
+  };
+  const vcpus = vcpuOnEachCpu(cpus, create, RESET_ENTRY, (vcpu, cpu) =>
     lease.onEnd(() => {
       vcpu.dispose();
       cpu.hardwareDisable();
-    });
-    return vcpu;
-  });
+    }),
+  );
   const apics = vcpus.map((vcpu) => connectGuestApic(vcpu, apicParts(surroundings, wiring, vcpu.vcpuId)));
   tellPending(
     clock,
@@ -132,12 +129,4 @@ function random(entropy: SeededEntropy): bigint {
   const bytes = new Uint8Array(8);
   entropy.fill(bytes);
   return new DataView(bytes.buffer).getBigUint64(0, true);
-}
-
-/** The processor whose access a device serves: the one that runs, or whose exit is being handled. */
-export function accessor(vcpus: readonly PcVCpu[] | undefined): number {
-  return Math.max(
-    0,
-    vcpus?.findIndex(({ cpu, pendingExit }) => cpu.sliceStart >= 0 || pendingExit !== undefined) ?? 0,
-  );
 }

@@ -8,7 +8,7 @@ import {
   RiscvPerCpu,
 } from "@hypercraft/arch-riscv";
 import type { Engine } from "@hypercraft/engine";
-import { guestPhysAddr, PerCpuArea } from "@hypercraft/hypercraft";
+import { guestPhysAddr } from "@hypercraft/hypercraft";
 import {
   bareEngine,
   type CpuWiring,
@@ -17,6 +17,7 @@ import {
   NO_DEVICES,
   tellPending,
 } from "../virt/engine.js";
+import { vcpuOnEachCpu } from "../virt/vcpus.js";
 
 /** Interrupt numbers of mip. */
 const MSIP = 3;
@@ -66,15 +67,11 @@ export function bareHarts(wiring: CpuWiring): BoardHarts {
 export function guestHarts(wiring: CpuWiring): BoardHarts {
   const { clock, cpus } = wiring;
   const engine = guestEngine(wiring, RULES);
-  const area = new PerCpuArea((cpuId) => {
+  const create = (cpuId: number) => {
     const { core, hart } = createHart(engine, { hartId: cpuId, mode: "vm", clock, bus: NO_DEVICES });
     return new RiscvPerCpu(cpuId, core, hart);
-  });
-  area.init(0, cpus);
-  const vcpus = area.cpus.map((cpu) => {
-    cpu.hardwareEnable();
-    return cpu.createVcpu(cpu.cpuId, RESET_ENTRY);
-  });
+  };
+  const vcpus = vcpuOnEachCpu(cpus, create, RESET_ENTRY);
   const unconnected = (): void => {};
   return {
     engine,
