@@ -107,15 +107,12 @@ export class Contexts {
     const { core } = this.cpu;
     this.told = true;
     this.packed[code] = packed;
-    const quick = this.prepareCalls(packed);
-    core.set(quickCalls, quick ? 1 : 0, 0);
+    core.set(quickCalls, this.prepareCalls(packed) ? 1 : 0, 0);
     const first = this.space * PER_SPACE;
     const supervisor = first + KEY_SUPERVISOR;
-    const barred = this.sharesPages
-      ? this.common * PER_SPACE + KEY_SHARED
-      : this.paging.smap
-        ? supervisor + KEY_PROTECTED
-        : supervisor;
+    const own = this.paging.smap ? supervisor + KEY_PROTECTED : supervisor;
+    const { sharesPages } = this;
+    const barred = sharesPages ? this.common * PER_SPACE + KEY_SHARED : own;
     this.checks = this.alignmentChecked;
     const checked = this.checks ? first + KEY_CHECKED : first;
     core.setDataContexts([supervisor, barred, first, checked], DATA_CONTEXT.supervisor);
@@ -132,7 +129,7 @@ export class Contexts {
       code,
     );
     const { secondStage, line20, vmx } = this.cpu;
-    const looks = { byHand: line20.masked, globalOnly: this.sharesPages, apicPage: vmx.apicAccess.page };
+    const looks = { byHand: line20.masked, globalOnly: sharesPages, apicPage: vmx.apicAccess.page };
     this.walk.select(this.space, this.paging, looks, secondStage);
   }
 

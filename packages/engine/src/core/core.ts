@@ -1,6 +1,7 @@
 import type { Block } from "../code/block.js";
 import { After } from "../cold/after.js";
 import { HAS_RECIPE, Leave } from "../cold/micro-ops.js";
+import { SlowOutcome } from "../cold/slow-access.js";
 import type { WalkMemory } from "../walk/walk-memory.js";
 import type { CoreApi } from "./api.js";
 import { CoreCode } from "./code-lookup.js";
@@ -520,7 +521,7 @@ export class Core extends CoreCode implements CoreApi {
       this.word(W.accessValue),
       this.word(W.accessValue + 1),
     );
-    if (status < 0) return status === SlowPath.retry ? After.again : After.done;
+    if (status < 0) return status === SlowOutcome.retry ? After.again : After.done;
     if (status === Status.next) return After.done;
     return this.settle(status as Status);
   }

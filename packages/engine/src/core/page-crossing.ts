@@ -32,7 +32,7 @@ export class PageCrossing {
     const { core, slow } = this;
     const inFirst = 4096 - (lo & 0xfff);
     const nextLo = (lo + inFirst) | 0;
-    const nextHi = nextLo === 0 ? (hi + 1) | 0 : hi;
+    const nextHi = carried(lo, hi, inFirst);
     let translated = core.cpu.translate(access, lo, hi, inFirst, this.first, true);
     if (translated !== Translated.ok) return this.uncrossed(translated, kind, size, lo, hi, 0);
     translated = core.cpu.translate(access, nextLo, nextHi, size - inFirst, this.second, true);
@@ -144,6 +144,6 @@ export class PageCrossing {
 }
 
 /** Bits 63:32 of an address that is a few bytes further on. */
-function carried(lo: number, hi: number, bytes: number): number {
+export function carried(lo: number, hi: number, bytes: number): number {
   return lo < 0 && ((lo + bytes) | 0) >= 0 ? (hi + 1) | 0 : hi;
 }

@@ -3,7 +3,7 @@ import { AccessValue } from "./access-value.js";
 import type { Core } from "./core.js";
 import { NOWHERE } from "./device-access.js";
 import { Access, newTranslation, Status, Translated } from "./guest-cpu.js";
-import { PageCrossing } from "./page-crossing.js";
+import { carried, PageCrossing } from "./page-crossing.js";
 import { W } from "./words.js";
 
 /**
@@ -15,11 +15,6 @@ import { W } from "./words.js";
  * executed by a block of its own. So the order of events is the same however code was compiled.
  */
 export class SlowPath {
-  /** The TLB was filled: probe again. */
-  static readonly retry = SlowOutcome.retry;
-  /** The access is done; a load's value is in the state. */
-  static readonly done = SlowOutcome.done;
-
   /** Slow accesses so far. */
   count = 0;
   /** What is asked of the CPU model, as a host can answer it: bytes, and from which one of the access on. */
@@ -41,7 +36,7 @@ export class SlowPath {
     this.crossing = new PageCrossing(core, this);
   }
 
-  /** Gives `retry`, `done` or a Status to leave with. */
+  /** Gives a `SlowOutcome`, or a Status to leave with. */
   access(kind: number, lo: number, hi: number, valueLo: number, valueHi: number): number {
     this.count++;
     const core = this.core;
@@ -49,7 +44,7 @@ export class SlowPath {
     const access = ((kind >> SlowAccess.accessShift) & 3) as Access;
     if ((kind & SlowAccess.aligned) !== 0 && (lo & (size - 1)) !== 0) {
       const status = core.cpu.misaligned(access, lo, hi);
-      return status === Status.next ? SlowPath.done : status;
+      return status === Status.next ? SlowOutcome.done : status;
     }
     core.probing = (kind & SlowAccess.probe) !== 0;
     const plain = (kind & (SlowAccess.atomic | SlowAccess.probe)) === 0 && (lo & 0xfff) + size <= 4096;
@@ -68,9 +63,9 @@ export class SlowPath {
       const writable = t.writable && (access !== Access.read || this.takesStores(t.physical, offset));
       if (t.pageShift > 12) core.rememberLarge(lo, hi, t.pageShift);
       core.tlb.fill(lo, hi, core.context, offset - (lo & 0xfff), t.readable, writable);
-      return SlowPath.retry;
+      return SlowOutcome.retry;
     }
-    if ((kind & SlowAccess.probe) !== 0) return SlowPath.done;
+    if ((kind & SlowAccess.probe) !== 0) return SlowOutcome.done;
     if (code?.covers(offset & 0xfff, size)) {
       if (!core.inStep) return Status.exitBefore;
       core.ramWritten(offset, size);
@@ -78,7 +73,7 @@ export class SlowPath {
     if ((kind & SlowAccess.atomic) !== 0) return this.fillOnce(lo, hi, offset);
     this.value.copy(access === Access.read, offset, 0, size);
     if (access === Access.read) this.loaded(size, (kind & SlowAccess.signed) !== 0);
-    return SlowPath.done;
+    return SlowOutcome.done;
   }
 
   /** The single-step block ended: its one-shot TLB entry ends with it. */
@@ -94,7 +89,7 @@ export class SlowPath {
     this.core.tlb.fill(lo, hi, this.core.context, offset - (lo & 0xfff), true, true);
     this.oneShot = lo;
     this.hasOneShot = true;
-    return SlowPath.retry;
+    return SlowOutcome.retry;
   }
 
   /** A translation that did not succeed: trapped, to be answered, or answered. */
@@ -105,7 +100,7 @@ export class SlowPath {
     core.takeAnswer();
     if (size === 16) return this.answeredHalves(kind, lo, hi);
     this.answer(size, (kind & SlowAccess.signed) !== 0);
-    return SlowPath.done;
+    return SlowOutcome.done;
   }
 
   /** A host answers with 8 bytes: the upper ones of 16 are asked for by themselves. */
@@ -115,13 +110,11 @@ export class SlowPath {
     if (access === Access.read) core.setAccessValue(core.answerLo, core.answerHi);
     if (!core.hasAnswer) {
       this.askedAt = 8;
-      const nextLo = (lo + 8) | 0;
-      const nextHi = (lo < 0 && nextLo >= 0 ? hi + 1 : hi) | 0;
-      return core.cpu.translate(access, nextLo, nextHi, 8, this.second, (lo & 15) !== 0);
+      return core.cpu.translate(access, (lo + 8) | 0, carried(lo, hi, 8), 8, this.second, (lo & 15) !== 0);
     }
     core.takeAnswer();
     if (access === Access.read) core.setUpperResult(core.answerLo, core.answerHi);
-    return SlowPath.done;
+    return SlowOutcome.done;
   }
 
   private device(
@@ -135,7 +128,7 @@ export class SlowPath {
     hi: number,
   ): number {
     const core = this.core;
-    if ((kind & SlowAccess.probe) !== 0) return SlowPath.done;
+    if ((kind & SlowAccess.probe) !== 0) return SlowOutcome.done;
     if (!core.inStep) return Status.exitBefore;
     if (size === 16 && (kind & SlowAccess.atomic) === 0)
       return this.wideDevice(access, physical, valueLo, valueHi, lo, hi);
@@ -153,7 +146,7 @@ export class SlowPath {
     );
     if (status !== Status.next) return status;
     if (access === 0) this.answer(size, (kind & SlowAccess.signed) !== 0);
-    return SlowPath.done;
+    return SlowOutcome.done;
   }
 
   /** 16 bytes of a device are two accesses of 8, the low one first. If that does not go on, the other one is not made. */
@@ -169,13 +162,19 @@ export class SlowPath {
     let status = core.cpu.physicalAccess(access, physical, 8, valueLo, valueHi, lo, hi);
     if (status !== Status.next) return status;
     if (access === Access.read) core.setAccessValue(core.answerLo, core.answerHi);
-    const nextLo = (lo + 8) | 0;
-    const nextHi = nextLo >= 0 && lo < 0 ? (hi + 1) | 0 : hi;
     const [highLo, highHi] = [core.word(W.accessValue + 2), core.word(W.accessValue + 3)];
-    status = core.cpu.physicalAccess(access, physical + 8, 8, highLo, highHi, nextLo, nextHi);
+    status = core.cpu.physicalAccess(
+      access,
+      physical + 8,
+      8,
+      highLo,
+      highHi,
+      (lo + 8) | 0,
+      carried(lo, hi, 8),
+    );
     if (status !== Status.next) return status;
     if (access === Access.read) core.setUpperResult(core.answerLo, core.answerHi);
-    return SlowPath.done;
+    return SlowOutcome.done;
   }
 
   /** May stores go to a page without being looked at? Not to ROM, nor over code. */

@@ -44,10 +44,10 @@ interface ImportedFunction {
 /** Puts finished regions into modules, and their functions into the table. */
 export class HotModules {
   readonly float: FloatEmitter;
+  /** What regions call of shortcuts; undefined without any. */
+  readonly shortcuts: ShortcutCalls | undefined;
   private readonly imports: HotImports;
   private readonly functions: readonly ImportedFunction[];
-  /** How many of them are not shortcuts. */
-  private readonly firstShortcut: number;
   /** Globals that modules with floating point import, all of them i32. */
   private readonly globals: readonly string[];
 
@@ -67,8 +67,9 @@ export class HotModules {
       indexes[f.index] = functions.length;
       functions.push({ name, params: [...f.args, ...(rounds ? (["i32"] as const) : [])], result: f.result });
     }
-    this.firstShortcut = functions.length;
-    for (const name of imports.shortcuts?.names ?? [])
+    const { shortcuts } = imports;
+    this.shortcuts = shortcuts && { fields: new Set(shortcuts.fields), first: functions.length };
+    for (const name of shortcuts?.names ?? [])
       functions.push({ name: shortcutExport(name), params: ["i32", "i64", "i64"], result: "i32" });
     this.functions = functions;
     this.globals = ["flags", "modes"].filter((name) => name in imports.interpreter);
@@ -102,17 +103,11 @@ export class HotModules {
     return this.functionsFor(list).map(({ name }) => name);
   }
 
-  /** What regions call; undefined without shortcuts. */
-  get shortcuts(): ShortcutCalls | undefined {
-    const { shortcuts } = this.imports;
-    return shortcuts && { fields: new Set(shortcuts.fields), first: this.firstShortcut };
-  }
-
   /** Imports cost time with every module, and few need the floating-point functions, or even the shortcuts. */
   private functionsFor(list: readonly FunctionWriter[]): readonly ImportedFunction[] {
-    const { functions, firstShortcut } = this;
+    const { functions, shortcuts } = this;
     if (list.some((code) => code.usesShortcuts)) return functions;
-    return functions.slice(0, list.some((code) => code.usesFloats) ? firstShortcut : 1);
+    return functions.slice(0, list.some((code) => code.usesFloats) ? shortcuts?.first : 1);
   }
 
   /** A module of these functions. */

@@ -42,11 +42,11 @@ export function addContextHandlers(handlers: Handlers): void {
       m.setEngine32(E.tlb, m.tlb),
     ),
   );
-  const words = [0, 8, 16] as const;
+  const parts = Array.from({ length: CODE_CONTEXT_BYTES / 8 }, (_, i) => 8 * i);
   handlers.set("select_code", (m) =>
     m.done(
       m.entry.set(i32.mul(m.a32, CODE_CONTEXT_BYTES)),
-      ...words.map((at) =>
+      ...parts.map((at) =>
         m.setEngine64(E.codeMode + at, i64.load(m.entry, m.plan.state + E.codeContexts + at)),
       ),
     ),
