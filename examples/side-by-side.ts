@@ -3,7 +3,7 @@ import { embeddedGuest } from "@hypercraft/embedded-guest";
 import { ConsoleMux, DeterministicClock } from "@hypercraft/machine";
 import { createArmVirt } from "@hypercraft/machine/boards/arm-virt";
 import { createRiscvVirt } from "@hypercraft/machine/boards/riscv-virt";
-import { BoardHost } from "@hypercraft/machine/boards/virt";
+import { BoardHost } from "@hypercraft/machine/boards/common";
 
 const decoder = new TextDecoder();
 let screen = "";

@@ -1,7 +1,7 @@
 import type { RegionWatch, Unlisted } from "@hypercraft/engine";
 import type { Console, ExitCounts } from "@hypercraft/hypercraft";
 import type { BlockBackEnd, MachineClock } from "@hypercraft/machine";
-import type { BoardHost } from "@hypercraft/machine/boards/virt";
+import type { BoardHost } from "@hypercraft/machine/boards/common";
 import type { NamedBytes } from "../files/input-file.js";
 
 /** `cold` interprets, `hot` compiles early, `auto` what runs often. */

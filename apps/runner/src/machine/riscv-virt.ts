@@ -3,10 +3,10 @@ import {
   createRiscvVirt,
   restoreRiscvVirt,
 } from "@hypercraft/machine/boards/riscv-virt";
-import { virtBoard } from "./virt.js";
+import { boardOf } from "./board.js";
 
 /** The RISC-V board. */
-export const riscvVirtBoard = virtBoard({
+export const riscvVirtBoard = boardOf({
   create: createRiscvVirt,
   restore: restoreRiscvVirt,
   options: ({ map, gic: _, semihosting: __, guestBios: ___, modules: ____, ...parts }, host) => ({

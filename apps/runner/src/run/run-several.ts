@@ -1,5 +1,5 @@
 import { basename } from "node:path";
-import { BoardHost } from "@hypercraft/machine/boards/virt";
+import { BoardHost } from "@hypercraft/machine/boards/common";
 import type { RunConfig } from "../config/run-config.js";
 import { SHARED_KEYS_HELP, SharedConsole } from "../console/shared-console.js";
 import { asCliError, CliError, reportError } from "../errors.js";

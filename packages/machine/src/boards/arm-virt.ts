@@ -28,16 +28,16 @@ import {
   mapHostBus,
 } from "./arm-virt/pes.js";
 import { connectSemihosting } from "./arm-virt/semihosting.js";
-import { assembleVirt, checkFirmware, restoreVirt, type TreeBoot } from "./virt/assemble.js";
-import { ramFrom } from "./virt/memory.js";
-import type { NamedBytes } from "./virt/options.js";
-import { accessor } from "./virt/vcpus.js";
+import { assembleBoard, checkFirmware, restoreBoard, type TreeBoot } from "./common/assemble.js";
+import { ramFrom } from "./common/memory.js";
+import type { NamedBytes } from "./common/options.js";
+import { accessor } from "./common/vcpus.js";
 
 export { type ArmAddressMap, PrivateInterrupt, QEMU_ARM_MAP } from "./arm-virt/address-map.js";
 export { ArmVirtMachine } from "./arm-virt/machine.js";
 export type { ArmVirtHost, ArmVirtOptions } from "./arm-virt/options.js";
-export type { MachineEnd, MachineRunOptions, MachineStatistics } from "./virt/machine.js";
-export type { NamedBytes } from "./virt/options.js";
+export type { MachineEnd, MachineRunOptions, MachineStatistics } from "./common/machine.js";
+export type { NamedBytes } from "./common/options.js";
 
 const NAME = "arm-virt";
 /** What the device tree calls the CPU: the architecture, not a product. */
@@ -56,7 +56,7 @@ export async function createArmVirt(options: ArmVirtOptions): Promise<ArmVirtMac
   let pes: BoardPes | undefined;
   let gic: BoardGic;
 
-  return assembleVirt<PeVCpu, ArmVirtMachine, TreeBoot>(options, {
+  return assembleBoard<PeVCpu, ArmVirtMachine, TreeBoot>(options, {
     name: NAME,
     architecture: AARCH64,
     ram: ramFrom(map.ram.base),
@@ -118,5 +118,5 @@ export async function createArmVirt(options: ArmVirtOptions): Promise<ArmVirtMac
  * time. Throws MachineError for a file that is no snapshot of this board.
  */
 export async function restoreArmVirt(file: NamedBytes, host: ArmVirtHost): Promise<ArmVirtMachine> {
-  return restoreVirt(NAME, createArmVirt, file, host);
+  return restoreBoard(NAME, createArmVirt, file, host);
 }

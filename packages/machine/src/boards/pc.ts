@@ -10,6 +10,9 @@ import { X86_64 } from "../loaders/architecture.js";
 import { type PcKernel, readPcKernel } from "../loaders/pc/kernel.js";
 import { MemoryType, pcMemoryMap } from "../loaders/pc/memory-map.js";
 import { romRange } from "../loaders/pc/rom.js";
+import { assembleBoard, restoreBoard } from "./common/assemble.js";
+import type { NamedBytes } from "./common/options.js";
+import { accessor } from "./common/vcpus.js";
 import { ACPI_TABLES, acpiDescription } from "./pc/acpi.js";
 import { PC_MAP, PINS, pcRam, splitRam } from "./pc/address-map.js";
 import { BIOS_ROM_SIZE, biosRom, startLegacyInterrupts } from "./pc/bios.js";
@@ -21,15 +24,12 @@ import { PcMachine } from "./pc/machine.js";
 import { writeMpTable } from "./pc/mp-table.js";
 import type { PcHost, PcOptions } from "./pc/options.js";
 import { startPci } from "./pc/pci.js";
-import { assembleVirt, restoreVirt } from "./virt/assemble.js";
-import type { NamedBytes } from "./virt/options.js";
-import { accessor } from "./virt/vcpus.js";
 
+export type { MachineEnd, MachineRunOptions, MachineStatistics } from "./common/machine.js";
+export type { NamedBytes } from "./common/options.js";
 export { PC_MAP } from "./pc/address-map.js";
 export { PcMachine } from "./pc/machine.js";
 export type { PcHost, PcOptions } from "./pc/options.js";
-export type { MachineEnd, MachineRunOptions, MachineStatistics } from "./virt/machine.js";
-export type { NamedBytes } from "./virt/options.js";
 
 const NAME = "pc";
 
@@ -67,7 +67,7 @@ export async function createPc(options: PcOptions): Promise<PcMachine> {
     for (const { cpu } of cpus?.vcpus ?? []) cpu.line20.mask(!open);
   });
 
-  return assembleVirt<PcVCpu, PcMachine, PcStart>(given, {
+  return assembleBoard<PcVCpu, PcMachine, PcStart>(given, {
     name: NAME,
     architecture: X86_64,
     ram: pcRam,
@@ -159,7 +159,7 @@ export async function createPc(options: PcOptions): Promise<PcMachine> {
  * Throws MachineError for a file that is no snapshot of this board.
  */
 export async function restorePc(file: NamedBytes, host: PcHost): Promise<PcMachine> {
-  return restoreVirt(NAME, createPc, file, host);
+  return restoreBoard(NAME, createPc, file, host);
 }
 
 /** Kernels that are handed ACPI's tables find devices wherever these say; firmware and others look on PCI, as on any PC. */

@@ -4,6 +4,9 @@ import type { Vm } from "@hypercraft/hypercraft";
 import { Htif } from "../devices/htif.js";
 import { RISCV64 } from "../loaders/architecture.js";
 import type { BusMemory } from "../memory/guest-memory.js";
+import { assembleBoard, type BoardContext, checkFirmware, restoreBoard } from "./common/assemble.js";
+import { ramFrom } from "./common/memory.js";
+import type { NamedBytes } from "./common/options.js";
 import { ADDRESS_MAPS, type AddressMap } from "./riscv-virt/address-map.js";
 import { type BootPlan, planBoot } from "./riscv-virt/boot.js";
 import { boardTree, plicNode } from "./riscv-virt/device-tree.js";
@@ -11,10 +14,9 @@ import { addDevices } from "./riscv-virt/devices.js";
 import { type BoardHarts, bareHarts, guestHarts } from "./riscv-virt/harts.js";
 import { RiscvVirtMachine } from "./riscv-virt/machine.js";
 import type { RiscvVirtHost, RiscvVirtOptions } from "./riscv-virt/options.js";
-import { assembleVirt, type BoardContext, checkFirmware, restoreVirt } from "./virt/assemble.js";
-import { ramFrom } from "./virt/memory.js";
-import type { NamedBytes } from "./virt/options.js";
 
+export type { MachineEnd, MachineRunOptions, MachineStatistics } from "./common/machine.js";
+export type { NamedBytes } from "./common/options.js";
 export {
   ADDRESS_MAPS,
   type AddressMap,
@@ -24,8 +26,6 @@ export {
 } from "./riscv-virt/address-map.js";
 export { RiscvVirtMachine } from "./riscv-virt/machine.js";
 export type { RiscvVirtHost, RiscvVirtOptions } from "./riscv-virt/options.js";
-export type { MachineEnd, MachineRunOptions, MachineStatistics } from "./virt/machine.js";
-export type { NamedBytes } from "./virt/options.js";
 
 const NAME = "riscv-virt";
 const A0 = 10;
@@ -43,7 +43,7 @@ export async function createRiscvVirt(options: RiscvVirtOptions): Promise<RiscvV
   let harts: BoardHarts;
   let htif: Htif | undefined;
 
-  return assembleVirt<HartVCpu, RiscvVirtMachine, BootPlan>(options, {
+  return assembleBoard<HartVCpu, RiscvVirtMachine, BootPlan>(options, {
     name: NAME,
     architecture: RISCV64,
     ram: ramFrom(map.ram.base),
@@ -86,7 +86,7 @@ export async function createRiscvVirt(options: RiscvVirtOptions): Promise<RiscvV
  * saved time. Throws MachineError for a file that is no snapshot of this board.
  */
 export async function restoreRiscvVirt(file: NamedBytes, host: RiscvVirtHost): Promise<RiscvVirtMachine> {
-  return restoreVirt(NAME, createRiscvVirt, file, host);
+  return restoreBoard(NAME, createRiscvVirt, file, host);
 }
 
 function createPlic({ plic, uart, virtio }: AddressMap, cpus: number, harts: () => BoardHarts): Plic {

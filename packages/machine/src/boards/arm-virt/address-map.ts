@@ -1,4 +1,4 @@
-import type { GenericPciPlaces } from "../virt/generic-pci.js";
+import type { GenericPciPlaces } from "../common/generic-pci.js";
 
 /** A block of registers: bytes of physical address space. */
 interface Block {

@@ -2,8 +2,8 @@ import type { DeviceTree } from "../../fdt/tree.js";
 import { AARCH64 } from "../../loaders/architecture.js";
 import { type KernelImage, placeKernel, readKernel } from "../../loaders/kernel.js";
 import { LoadPlan, type RamRange } from "../../loaders/plan.js";
-import type { TreeBoot } from "../virt/assemble.js";
-import { AT_START, firstLoad, placeDeviceTree, placeInitrd, type TreePlace } from "../virt/boot.js";
+import type { TreeBoot } from "../common/assemble.js";
+import { AT_START, firstLoad, placeDeviceTree, placeInitrd, type TreePlace } from "../common/boot.js";
 import type { ArmAddressMap } from "./address-map.js";
 import type { ArmVirtOptions } from "./options.js";
 

@@ -1,9 +1,9 @@
 import { Pl011 } from "../../devices/pl011.js";
 import { Pl031 } from "../../devices/pl031.js";
 import type { MachineBuilder } from "../../machine/builder.js";
-import type { BoardContext } from "../virt/assemble.js";
-import { addVirtioOrPci } from "../virt/generic-pci.js";
-import { DEFAULT_EPOCH_NS } from "../virt/options.js";
+import type { BoardContext } from "../common/assemble.js";
+import { addVirtioOrPci } from "../common/generic-pci.js";
+import { DEFAULT_EPOCH_NS } from "../common/options.js";
 import type { ArmAddressMap } from "./address-map.js";
 import type { ArmVirtOptions } from "./options.js";
 

@@ -1,5 +1,5 @@
 import type { PeVCpu } from "@hypercraft/arch-arm";
-import { VirtMachine } from "../virt/machine.js";
+import { BoardMachine } from "../common/machine.js";
 
 /** An arm-virt machine, ready to run. */
-export class ArmVirtMachine extends VirtMachine<PeVCpu> {}
+export class ArmVirtMachine extends BoardMachine<PeVCpu> {}

@@ -1,10 +1,10 @@
-import type { VirtHost, VirtOptions } from "../virt/options.js";
+import type { BoardOptions, HostParts } from "../common/options.js";
 
 /**
  * What an arm-virt machine is made of. Its firmware starts at address 0, where the flash is; a kernel may be a Linux
  * Image, an ELF file or a flat binary, which goes to 0x4008_0000.
  */
-export interface ArmVirtOptions extends VirtOptions {
+export interface ArmVirtOptions extends BoardOptions {
   /** Version of the interrupt controller. Default 2. */
   readonly gic?: 2 | 3;
   /**
@@ -17,4 +17,4 @@ export interface ArmVirtOptions extends VirtOptions {
 }
 
 /** What of a machine is the host's and so not in a snapshot. */
-export type ArmVirtHost = VirtHost;
+export type ArmVirtHost = HostParts;

@@ -25,8 +25,8 @@ import {
   guestEngine,
   NO_DEVICES,
   tellPending,
-} from "../virt/engine.js";
-import { vcpuOnEachCpu } from "../virt/vcpus.js";
+} from "../common/engine.js";
+import { vcpuOnEachCpu } from "../common/vcpus.js";
 import { type ArmAddressMap, PrivateInterrupt } from "./address-map.js";
 
 /** The board sets the first pc once its images are placed. */

@@ -1,7 +1,7 @@
 import type { PeVCpu } from "@hypercraft/arch-arm";
 import { Semihosting } from "../../devices/semihosting.js";
-import type { BoardContext } from "../virt/assemble.js";
-import { DEFAULT_EPOCH_NS } from "../virt/options.js";
+import type { BoardContext } from "../common/assemble.js";
+import { DEFAULT_EPOCH_NS } from "../common/options.js";
 import type { ArmVirtOptions } from "./options.js";
 
 /** Lets the guest call the host by HLT; a PE that waits for input goes on when there is some. */

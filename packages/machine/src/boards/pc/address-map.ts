@@ -1,4 +1,4 @@
-import type { RamPiece } from "../virt/memory.js";
+import type { RamPiece } from "../common/memory.js";
 
 /** A block of registers: bytes of physical address space, or I/O ports. */
 interface Block {

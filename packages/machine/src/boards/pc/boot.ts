@@ -6,15 +6,15 @@ import { type PcKernel, placePcKernel } from "../../loaders/pc/kernel.js";
 import type { MemoryMapEntry } from "../../loaders/pc/memory-map.js";
 import { placeRealMode, placeRom } from "../../loaders/pc/rom.js";
 import { LoadPlan, type RamRange } from "../../loaders/plan.js";
-import type { VirtBoot } from "../virt/assemble.js";
-import { firstLoad, rngSeed } from "../virt/boot.js";
-import type { NamedBytes } from "../virt/options.js";
+import type { BoardBoot } from "../common/assemble.js";
+import { firstLoad, rngSeed } from "../common/boot.js";
+import type { NamedBytes } from "../common/options.js";
 import { ACPI_TABLES } from "./acpi.js";
 import { placeBios } from "./bios.js";
 import { MP_TABLE } from "./mp-table.js";
 import type { PcOptions } from "./options.js";
 
-export interface PcStart extends VirtBoot {
+export interface PcStart extends BoardBoot {
   readonly state: PcEntry;
   /** The code counts on what a BIOS leaves in memory, and on its interrupts. */
   readonly afterBios?: boolean;

@@ -24,8 +24,8 @@ import {
   guestEngine,
   NO_DEVICES,
   tellPending,
-} from "../virt/engine.js";
-import { vcpuOnEachCpu } from "../virt/vcpus.js";
+} from "../common/engine.js";
+import { vcpuOnEachCpu } from "../common/vcpus.js";
 
 const RESET_ENTRY = guestPhysAddr(0xffff_fff0);
 const RULES: EngineRules = {

@@ -1,5 +1,5 @@
-import { VirtMachine } from "../virt/machine.js";
+import { BoardMachine } from "../common/machine.js";
 import type { PcVCpu } from "./cpus.js";
 
 /** A PC, ready to run. */
-export class PcMachine extends VirtMachine<PcVCpu> {}
+export class PcMachine extends BoardMachine<PcVCpu> {}

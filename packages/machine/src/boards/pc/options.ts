@@ -1,5 +1,5 @@
 import type { BootModule } from "../../loaders/pc/entry.js";
-import type { NamedBytes, VirtHost, VirtOptions } from "../virt/options.js";
+import type { BoardOptions, HostParts, NamedBytes } from "../common/options.js";
 
 /**
  * What a PC is made of. Its kernel may be a bzImage, an ELF file with a PVH note, a multiboot image, or code for real
@@ -7,7 +7,7 @@ import type { NamedBytes, VirtHost, VirtOptions } from "../virt/options.js";
  * 4 GiB, in either mode. What is loaded and entered below 1 MiB by `loads` and `entry` starts in real mode. With a
  * guest BIOS the kernel is a flat image at 0x20_0000, whatever else it might be.
  */
-export interface PcOptions extends Omit<VirtOptions, "dtb"> {
+export interface PcOptions extends Omit<BoardOptions, "dtb"> {
   /** Put at 0x8000 and started there in real mode, as small hypervisors do, to enter the kernel at 0x20_0000. */
   readonly guestBios?: NamedBytes;
   /** Bytes of ROM without firmware, for what comes from a snapshot. Default: as many as the BIOS has. */
@@ -19,4 +19,4 @@ export interface PcOptions extends Omit<VirtOptions, "dtb"> {
 }
 
 /** What of a machine is the host's and so not in a snapshot. */
-export type PcHost = VirtHost & Pick<PcOptions, "secondConsole">;
+export type PcHost = HostParts & Pick<PcOptions, "secondConsole">;

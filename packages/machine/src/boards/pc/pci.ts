@@ -6,8 +6,8 @@ import type { PciHost } from "../../devices/pci/host.js";
 import { MemoryControllerHub } from "../../devices/pci/host-bridges.js";
 import type { MachineBuilder } from "../../machine/builder.js";
 import type { PortBus } from "../../memory/port-bus.js";
-import { addPci } from "../virt/pci.js";
-import type { Behind } from "../virt/virtio.js";
+import { addPci } from "../common/pci.js";
+import type { Behind } from "../common/virtio.js";
 import { PC_MAP } from "./address-map.js";
 import type { BoardLines } from "./devices.js";
 

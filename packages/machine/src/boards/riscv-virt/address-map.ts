@@ -1,4 +1,4 @@
-import type { GenericPciPlaces } from "../virt/generic-pci.js";
+import type { GenericPciPlaces } from "../common/generic-pci.js";
 
 /** Where the board's parts are, in bytes of physical address space, and which PLIC source each device has. */
 export interface AddressMap {

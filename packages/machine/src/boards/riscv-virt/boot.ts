@@ -2,8 +2,8 @@ import type { DeviceTree } from "../../fdt/tree.js";
 import { RISCV64 } from "../../loaders/architecture.js";
 import { type KernelImage, placeKernel, readKernel } from "../../loaders/kernel.js";
 import { LoadPlan, type RamRange } from "../../loaders/plan.js";
-import type { TreeBoot } from "../virt/assemble.js";
-import { AT_START, firstLoad, HIGH, placeDeviceTree, placeInitrd } from "../virt/boot.js";
+import type { TreeBoot } from "../common/assemble.js";
+import { AT_START, firstLoad, HIGH, placeDeviceTree, placeInitrd } from "../common/boot.js";
 import { type AddressMap, QEMU_MAP } from "./address-map.js";
 import type { RiscvVirtOptions } from "./options.js";
 

@@ -16,8 +16,8 @@ import {
   guestEngine,
   NO_DEVICES,
   tellPending,
-} from "../virt/engine.js";
-import { vcpuOnEachCpu } from "../virt/vcpus.js";
+} from "../common/engine.js";
+import { vcpuOnEachCpu } from "../common/vcpus.js";
 
 /** Interrupt numbers of mip. */
 const MSIP = 3;

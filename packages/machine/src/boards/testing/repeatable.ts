@@ -1,13 +1,13 @@
 import { expect } from "vitest";
 import { snapshotHash } from "../../snapshot/container.js";
 import { DeterministicClock } from "../../time/clock.js";
-import type { BoardVCpu, VirtMachine } from "../virt/machine.js";
-import type { NamedBytes } from "../virt/options.js";
+import type { BoardMachine, BoardVCpu } from "../common/machine.js";
+import type { NamedBytes } from "../common/options.js";
 import { testConsole } from "./test-console.js";
 
 export type TestConsole = ReturnType<typeof testConsole>;
 /** What of a machine does not depend on its processors. */
-type AnyMachine = Pick<VirtMachine<BoardVCpu>, "run" | "statistics" | "snapshot" | "save">;
+type AnyMachine = Pick<BoardMachine<BoardVCpu>, "run" | "statistics" | "snapshot" | "save">;
 type Start = (console: TestConsole) => Promise<AnyMachine>;
 
 const SOME_INSTRUCTIONS = 2_000_000;

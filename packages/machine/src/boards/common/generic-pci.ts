@@ -3,7 +3,7 @@ import { GenericHostBridge } from "../../devices/pci/host-bridges.js";
 import { addressCells, type FdtCell, FdtNode } from "../../fdt/node.js";
 import type { MachineBuilder } from "../../machine/builder.js";
 import type { BoardContext } from "./assemble.js";
-import type { VirtOptions } from "./options.js";
+import type { BoardOptions } from "./options.js";
 import { addPci } from "./pci.js";
 import { addVirtioMmioOr, type VirtioPlaces } from "./virtio.js";
 
@@ -30,7 +30,7 @@ const lineOf = (device: number, pin: number): number => (device + pin - 1) % PIN
 /** A board's virtio devices, where its variant has them: on PCI, or in memory. False if there is no PCI then. */
 export function addVirtioOrPci(
   builder: MachineBuilder,
-  options: VirtOptions,
+  options: BoardOptions,
   places: { readonly virtio: VirtioPlaces; readonly pci: GenericPciPlaces },
   board: Pick<BoardContext, "variant" | "end">,
 ): boolean {

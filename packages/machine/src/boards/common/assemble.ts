@@ -13,9 +13,9 @@ import type { Machine } from "../../machine/machine.js";
 import { readSnapshot } from "../../snapshot/container.js";
 import type { CpuWiring } from "./engine.js";
 import { BoardHost, type Lease } from "./host.js";
-import type { BoardVCpu, MachineEnd, Polled, VirtMachine, VirtParts } from "./machine.js";
+import type { BoardMachine, BoardParts, BoardVCpu, MachineEnd, Polled } from "./machine.js";
 import { checkSize, type RamPiece } from "./memory.js";
-import { DEFAULT_MEMORY, MAX_CPUS, type NamedBytes, type VirtHost, type VirtOptions } from "./options.js";
+import { type BoardOptions, DEFAULT_MEMORY, type HostParts, MAX_CPUS, type NamedBytes } from "./options.js";
 import { mapGuestRam, noSecondStage } from "./second-stage.js";
 import { SliceCuttingQueue } from "./slice-cutting-queue.js";
 import { type BoardVariant, boardVariant } from "./variant.js";
@@ -33,7 +33,7 @@ export interface BoardContext {
 }
 
 /** Where a boot's images go, and what is known of them afterwards. */
-export interface VirtBoot {
+export interface BoardBoot {
   readonly plan: LoadPlan;
   /** The device tree, of boards that have one. */
   readonly dtb?: Uint8Array;
@@ -42,7 +42,7 @@ export interface VirtBoot {
 }
 
 /** A boot that hands a device tree over and starts at an address. */
-export interface TreeBoot extends VirtBoot {
+export interface TreeBoot extends BoardBoot {
   readonly dtb: Uint8Array;
   readonly dtbAddress: number;
   /** First pc. */
@@ -50,7 +50,7 @@ export interface TreeBoot extends VirtBoot {
 }
 
 /** What one of the boards has of its own; the calls come in this order. */
-export interface VirtDesign<V extends BoardVCpu, M extends VirtMachine<V>, B extends VirtBoot> {
+export interface BoardDesign<V extends BoardVCpu, M extends BoardMachine<V>, B extends BoardBoot> {
   /** Kind of machine, for snapshots. */
   readonly name: string;
   readonly architecture: ImageArchitecture;
@@ -76,16 +76,16 @@ export interface VirtDesign<V extends BoardVCpu, M extends VirtMachine<V>, B ext
   start(vm: Vm<V>, boot: B, parts: Machine, board: BoardContext): void;
   /** What has to be looked at between slices. */
   polled?(boot: B, parts: Machine, board: BoardContext): Polled | undefined;
-  machine(parts: VirtParts<V>): M;
+  machine(parts: BoardParts<V>): M;
 }
 
 /**
  * A machine of a design, its images loaded and its CPUs at their first instruction.
  * Throws MachineError or HyperError with one line that names what was wrong.
  */
-export async function assembleVirt<V extends BoardVCpu, M extends VirtMachine<V>, B extends VirtBoot>(
-  options: VirtOptions,
-  design: VirtDesign<V, M, B>,
+export async function assembleBoard<V extends BoardVCpu, M extends BoardMachine<V>, B extends BoardBoot>(
+  options: BoardOptions,
+  design: BoardDesign<V, M, B>,
 ): Promise<M> {
   const { memory = DEFAULT_MEMORY, cpus = 1, clock } = options;
   checkSize(memory, cpus);
@@ -104,9 +104,9 @@ export async function assembleVirt<V extends BoardVCpu, M extends VirtMachine<V>
   }
 }
 
-async function assemble<V extends BoardVCpu, M extends VirtMachine<V>, B extends VirtBoot>(
-  options: VirtOptions,
-  design: VirtDesign<V, M, B>,
+async function assemble<V extends BoardVCpu, M extends BoardMachine<V>, B extends BoardBoot>(
+  options: BoardOptions,
+  design: BoardDesign<V, M, B>,
   kernel: KernelImage | undefined,
   lease: Lease,
 ): Promise<M> {
@@ -202,14 +202,14 @@ async function assemble<V extends BoardVCpu, M extends VirtMachine<V>, B extends
 }
 
 /**
- * A machine as `VirtMachine.save` saved it, made by the same board's `create` and given the same disks and
+ * A machine as `BoardMachine.save` saved it, made by the same board's `create` and given the same disks and
  * extensions. `clock` is set to the saved time. Throws MachineError for a file that is no snapshot of this board.
  */
-export async function restoreVirt<O extends VirtOptions, M extends Pick<VirtMachine<never>, "restore">>(
+export async function restoreBoard<O extends BoardOptions, M extends Pick<BoardMachine<never>, "restore">>(
   name: string,
   create: (options: O) => Promise<M>,
   file: NamedBytes,
-  host: VirtHost,
+  host: HostParts,
 ): Promise<M> {
   const snapshot = await readSnapshot(file.bytes, file.name);
   if (snapshot.machine !== name) {
@@ -218,7 +218,7 @@ export async function restoreVirt<O extends VirtOptions, M extends Pick<VirtMach
       `${file.name}: is a snapshot of '${snapshot.machine}', not of a ${name} machine`,
     );
   }
-  const config = snapshot.config as unknown as Omit<VirtOptions, keyof VirtHost> & { disks: number };
+  const config = snapshot.config as unknown as Omit<BoardOptions, keyof HostParts> & { disks: number };
   const disks = host.disks ?? [];
   if (disks.length !== config.disks) {
     throw new MachineError(
@@ -227,13 +227,13 @@ export async function restoreVirt<O extends VirtOptions, M extends Pick<VirtMach
     );
   }
   // Nothing is loaded: RAM comes from the snapshot.
-  const machine = await create({ ...config, ...host, disks, entry: 0 } as VirtOptions as O);
+  const machine = await create({ ...config, ...host, disks, entry: 0 } as BoardOptions as O);
   machine.restore(snapshot);
   return machine;
 }
 
 /** Firmware needs a level that only bare mode gives away. @param level what the architecture calls it. */
-export function checkFirmware({ firmware, mode }: VirtOptions, level: string): void {
+export function checkFirmware({ firmware, mode }: BoardOptions, level: string): void {
   if (firmware === undefined || mode === "bare") return;
   throw new MachineError(
     "InvalidParam",

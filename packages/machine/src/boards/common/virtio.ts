@@ -10,7 +10,7 @@ import { MachineError } from "../../errors.js";
 import type { DeviceContext, MachineBuilder } from "../../machine/builder.js";
 import type { BoardContext } from "./assemble.js";
 import { keyboard, mouse } from "./graphics.js";
-import type { VirtOptions } from "./options.js";
+import type { BoardOptions } from "./options.js";
 
 /** Where the transports are: number `i` at `base + i * stride` with interrupt `irq + i`. */
 export interface VirtioPlaces {
@@ -30,7 +30,7 @@ export type Behind = (context: DeviceContext) => VirtioDevice;
 /** A board's virtio devices: disks, then display, keyboard and mouse, then test console and entropy device. */
 function virtioDevices(
   builder: MachineBuilder,
-  options: VirtOptions,
+  options: BoardOptions,
   { variant, end }: Pick<BoardContext, "variant" | "end">,
 ): Behind[] {
   const { graphics, testConsole } = variant;
@@ -65,7 +65,7 @@ function virtioDevices(
  */
 export function addVirtioMmioOr(
   builder: MachineBuilder,
-  options: VirtOptions,
+  options: BoardOptions,
   virtio: VirtioPlaces,
   board: Pick<BoardContext, "variant" | "end">,
 ): readonly Behind[] {

@@ -5,7 +5,7 @@ import { readFdt } from "../../fdt/reader.js";
 import type { DeviceTree } from "../../fdt/tree.js";
 import { writeFdt } from "../../fdt/writer.js";
 import type { FitRequest, LoadPlan, RamRange } from "../../loaders/plan.js";
-import type { NamedBytes, VirtOptions } from "./options.js";
+import type { BoardOptions, NamedBytes } from "./options.js";
 
 // Where a boot's images go, as far as that is the same on all boards.
 
@@ -27,7 +27,7 @@ export function placeDeviceTree(
   plan: LoadPlan,
   tree: DeviceTree,
   ram: RamRange,
-  options: VirtOptions,
+  options: BoardOptions,
   initrd: { readonly address: number; readonly size: number } | undefined,
   where: TreePlace,
 ): { readonly bytes: Uint8Array; readonly address: number } {
@@ -77,7 +77,7 @@ export function placeInitrd(
 }
 
 /** Where to start when there is only an image without a meaning of its own. Throws MachineError without any. */
-export function firstLoad(loads: VirtOptions["loads"]): number {
+export function firstLoad(loads: BoardOptions["loads"]): number {
   const [first] = loads ?? [];
   if (first === undefined)
     throw new MachineError("InvalidParam", "nothing to run: no kernel, firmware or image is given");

@@ -1,10 +1,10 @@
 import { describeExit, type HyperCraftHal } from "@hypercraft/hypercraft";
-import type { BoardVCpu, NamedBytes, VirtHost, VirtMachine } from "@hypercraft/machine/boards/virt";
+import type { BoardMachine, BoardVCpu, HostParts, NamedBytes } from "@hypercraft/machine/boards/common";
 import type { Board, Machine, MachineHost, MachineParts } from "./contract.js";
 
 /** What of a machine the command line needs. */
 type DrivenMachine = Pick<
-  VirtMachine<BoardVCpu>,
+  BoardMachine<BoardVCpu>,
   | "dtb"
   | "machine"
   | "run"
@@ -19,25 +19,25 @@ type DrivenMachine = Pick<
 >;
 
 /** How a board is made, and made again from a snapshot; `O` are its options. */
-interface VirtMaker<O> {
+interface BoardMaker<O> {
   readonly create: (options: O) => Promise<DrivenMachine>;
-  readonly restore: (file: NamedBytes, host: VirtHost) => Promise<DrivenMachine>;
+  readonly restore: (file: NamedBytes, host: HostParts) => Promise<DrivenMachine>;
   /** The parts of a machine as the board's options; `host` takes the place of what is the host's. */
-  readonly options: (parts: Omit<MachineParts, keyof MachineHost>, host: VirtHost) => O;
+  readonly options: (parts: Omit<MachineParts, keyof MachineHost>, host: HostParts) => O;
 }
 
-/** A board laid out like QEMU's `virt` machines, as the command line drives any board. */
-export function virtBoard<O>({ create, restore, options }: VirtMaker<O>): Board {
+/** One of the machine package's boards, as the command line drives any board. */
+export function boardOf<O>({ create, restore, options }: BoardMaker<O>): Board {
   return {
     async create({ onExit, onInstruction, ...parts }) {
       const host = { ...parts, ...(onExit && { onExit }), ...(onInstruction && { onInstruction }) };
-      return machineOf(await create(options(parts, virtHost(host))), host);
+      return machineOf(await create(options(parts, hostParts(host))), host);
     },
-    restore: async (bytes, name, host) => machineOf(await restore({ name, bytes }, virtHost(host)), host),
+    restore: async (bytes, name, host) => machineOf(await restore({ name, bytes }, hostParts(host)), host),
   };
 }
 
-function virtHost(given: MachineHost): VirtHost {
+function hostParts(given: MachineHost): HostParts {
   const { host: shared, name, console, clock, disks, tier, now, regionWatch, onExit } = given;
   const host = {
     ...{ console, clock, disks },

@@ -1,9 +1,9 @@
 import type { KernelImage } from "../../loaders/kernel.js";
-import type { VirtOptions } from "./options.js";
+import type { BoardOptions } from "./options.js";
 
 /** What of the board depends on what it is for. */
 export type BoardVariant = Required<
-  Pick<VirtOptions, "graphics" | "virtio" | "virtioVersion" | "virtioSlots" | "testConsole">
+  Pick<BoardOptions, "graphics" | "virtio" | "virtioVersion" | "virtioSlots" | "testConsole">
 >;
 
 /**
@@ -11,7 +11,7 @@ export type BoardVariant = Required<
  * tree; it finds its devices where command lines for QEMU put them: on legacy transports, at one end or the other.
  */
 export function boardVariant(
-  options: VirtOptions,
+  options: BoardOptions,
   version: 1 | 2,
   kernel: KernelImage | undefined,
 ): BoardVariant {

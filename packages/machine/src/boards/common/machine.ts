@@ -61,7 +61,7 @@ export interface Polled {
 }
 
 /** The parts a machine is assembled from. */
-export interface VirtParts<V extends BoardVCpu> {
+export interface BoardParts<V extends BoardVCpu> {
   readonly machine: Machine;
   readonly engine: Engine;
   readonly vcpus: readonly V[];
@@ -78,18 +78,18 @@ export interface VirtParts<V extends BoardVCpu> {
 }
 
 /** A machine of any board, ready to run. */
-export class VirtMachine<V extends BoardVCpu> {
+export class BoardMachine<V extends BoardVCpu> {
   readonly vm: Vm<V>;
   /** RAM, devices, clock and timers. */
   readonly machine: Machine;
   readonly memory: BusMemory;
   /** The device tree, of boards that have one. */
   readonly dtb: Uint8Array | undefined;
-  private readonly parts: VirtParts<V>;
+  private readonly parts: BoardParts<V>;
   private ended: MachineEnd | undefined;
   private closed = false;
 
-  constructor(parts: VirtParts<V>) {
+  constructor(parts: BoardParts<V>) {
     this.parts = parts;
     this.machine = parts.machine;
     this.vm = parts.vm;

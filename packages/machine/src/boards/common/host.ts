@@ -2,9 +2,9 @@ import { type Clock, Host, HyperError, hostPhysAddr, isVirtualClock } from "@hyp
 import { bytesText, MachineError } from "../../errors.js";
 import { HostHal } from "../../memory/host-hal.js";
 import { FRAME_SIZE, HostMemory } from "../../memory/host-memory.js";
-import type { BoardVCpu, MachineEnd, MachineRunOptions, VirtMachine } from "./machine.js";
+import type { BoardMachine, BoardVCpu, MachineEnd, MachineRunOptions } from "./machine.js";
 import { ARENA, boardHostSize, LARGE_PAGE } from "./memory.js";
-import { DEFAULT_MEMORY, type VirtOptions } from "./options.js";
+import { type BoardOptions, DEFAULT_MEMORY } from "./options.js";
 
 /** Host-physical address of guest RAM and tables under the hypervisor; unlike any guest's, so that a mix-up shows. */
 const HOST_RAM_BASE = hostPhysAddr(0x1_0000_0000);
@@ -14,7 +14,7 @@ const MOST_EXTRA = 64 << 20;
 const NO_CLOCK: Clock = { now: () => 0 };
 
 /** What a host has to know of a machine to have room for it. */
-export interface MachineRoom extends Pick<VirtOptions, "memory" | "mode"> {
+export interface MachineRoom extends Pick<BoardOptions, "memory" | "mode"> {
   /** Whether it starts with firmware. */
   readonly firmware?: boolean;
   /** Bytes of memory that the board has besides RAM, beyond what is small. Default: enough for all of the above. */
@@ -30,7 +30,7 @@ export interface BoardHostOptions {
 
 /** A machine on a host, whatever its architecture. */
 export type HostedMachine = Pick<
-  VirtMachine<BoardVCpu>,
+  BoardMachine<BoardVCpu>,
   "name" | "result" | "running" | "run" | "stop" | "close" | "inputArrived" | "statistics"
 >;
 
@@ -68,7 +68,7 @@ export class BoardHost {
   }
 
   /**
-   * Runs all machines that have not ended, side by side, until each has ended; see `VirtMachine.run`. Those that can run
+   * Runs all machines that have not ended, side by side, until each has ended; see `BoardMachine.run`. Those that can run
    * take turns of a slice. Rejects with BadState when one of them is being run.
    */
   async run(options: MachineRunOptions = {}): Promise<Map<HostedMachine, MachineEnd>> {

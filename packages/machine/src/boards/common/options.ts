@@ -11,8 +11,8 @@ export interface NamedBytes {
   readonly bytes: Uint8Array;
 }
 
-/** What a board laid out like QEMU's `virt` machines is made of, whatever its architecture. */
-export interface VirtOptions {
+/** What a board is made of, whatever its architecture. */
+export interface BoardOptions {
   /** `vm` (default): a guest under the TypeScript hypervisor. `bare`: the guest owns the hypervisor's level, too. */
   readonly mode?: "vm" | "bare";
   /** Bytes of RAM, a multiple of 4 KiB. Default 128 MiB. */
@@ -83,7 +83,7 @@ export const MAX_CPUS = 8;
 export const DEFAULT_EPOCH_NS = 1_704_067_200_000_000_000n;
 
 /** What of a machine is the host's and so not in a snapshot. */
-export type VirtHost = Pick<
-  VirtOptions,
+export type HostParts = Pick<
+  BoardOptions,
   "console" | "clock" | "host" | "name" | "disks" | "extend" | "onVmExit" | "tier" | "now" | "regionWatch"
 >;
