@@ -114,6 +114,31 @@ describe("in translated code as by the helper", () => {
   });
 });
 
+describe("SYSCALL in compatibility mode", () => {
+  /** In ring 3, at SYSCALL. */
+  function prepare(entry: number): BareMachine {
+    const m = create("cold");
+    m.core.setBig(msr("IA32_CSTAR"), BigInt(entry));
+    m.ram.set([0x0f, 0x07], KERNEL);
+    m.core.run(1);
+    expect([m.cpu.cpl, m.cpu.bits64]).toEqual([3, false]);
+    m.ram.set(SYSCALL, USER);
+    m.core.run(1);
+    return m;
+  }
+
+  test("goes where IA32_CSTAR says", () => {
+    const m = prepare(KERNEL);
+    expect([m.cpu.cpl, m.cpu.bits64, m.cpu.ip]).toEqual([0, true, BigInt(KERNEL)]);
+    expect(m.core.big(GPR[Gpr.rcx]!)).toBe(BigInt(USER + 2));
+  });
+
+  test("is an invalid opcode where a kernel left that 0, as for Intel's processors", () => {
+    const m = prepare(0);
+    expect([m.cpu.cpl, m.cpu.ip, m.core.big(GPR[Gpr.rcx]!)]).toEqual([3, BigInt(USER), BigInt(USER)]);
+  });
+});
+
 describe.each<Tier>(["cold", "hot"])("system calls, %s tier", (tier) => {
   // MOV EAX, [SECRET]; ADD ESI, EAX; SYSRETQ.
   const kernel = [0x8b, 0x04, 0x25, ...le(SECRET, 4), 0x01, 0xc6, ...SYSRET];

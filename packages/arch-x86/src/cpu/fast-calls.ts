@@ -22,12 +22,13 @@ function loadFlat(cpu: X86Cpu, cs: number, ss: number, cpl: number, long: boolea
 }
 
 /**
- * SYSCALL. In compatibility mode it goes to IA32_CSTAR, as AMD's manual has it and
- * hypervisors with their tests count on; Intel's processors leave that out.
+ * SYSCALL. In compatibility mode it goes to IA32_CSTAR, as AMD's manual has it and hypervisors with their tests count
+ * on. Intel's processors have #UD there, which kernels that know them rely on: those leave that register 0.
  */
 export function syscall(cpu: X86Cpu): void {
   const { core } = cpu;
   if (!cpu.longMode || (core.lo(EFER) & EFER_BIT.SCE) === 0) throw invalidOpcode();
+  if (!cpu.bits64 && core.big(CSTAR) === 0n) throw invalidOpcode();
   const flags = readFlags(core);
   const target = cpu.bits64 ? LSTAR : CSTAR;
   if (cpu.bits64) {
