@@ -35,6 +35,7 @@ import { Msrs } from "./msrs.js";
 import { packedSimdMode } from "./mxcsr.js";
 import { type FindOwn, withOwn } from "./own-device.js";
 import { resetState } from "./reset.js";
+import { clearUnusedSource } from "./rflags.js";
 import { Segments } from "./segments.js";
 import {
   CR0,
@@ -560,6 +561,10 @@ export class X86Cpu extends CpuModel implements GuestCpu {
 
   misaligned(): Status {
     return this.exceptions.raise(generalProtection());
+  }
+
+  settle(): void {
+    clearUnusedSource(this.core);
   }
 
   physicalAccess(access: Access, physical: number, size: number, lo: number, hi: number): Status {

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { FlagClass, flagKind, STATUS_FLAGS } from "../isa/flags.js";
 import { FLOATING_POINT, UserCpu } from "../testing/engine-user.js";
-import { readStatusFlags } from "./rflags.js";
+import { clearUnusedSource, readStatusFlags } from "./rflags.js";
 import { FLAGS, GPR, Gpr } from "./state.js";
 
 const BASE = 0x1_0000;
@@ -39,4 +39,17 @@ test.each(Object.entries(FlagClass))("the flags of class %s", (_name, flagClass)
       expect(found).toBe(core.lo(GPR[Gpr.rax]!) & STATUS_FLAGS);
     }),
   );
+});
+
+test("a source that no flag comes from is cleared, and no other", () => {
+  for (const flagClass of Object.values(FlagClass)) {
+    let source = 5;
+    const lo = (field: unknown): number => (field === FLAGS.kind ? flagKind(flagClass, 4) : source);
+    const set = (field: unknown, value: number): void => {
+      expect(field).toBe(FLAGS.source);
+      source = value;
+    };
+    clearUnusedSource({ lo, set });
+    expect(source).toBe(flagClass === FlagClass.logic ? 0 : 5);
+  }
 });

@@ -63,6 +63,11 @@ export function readStatusFlags(core: State): number {
   return shown | arithmetic(core, flagClass, kind & 63);
 }
 
+/** Where the flags do not come from `source`, it may hold anything: clear it. */
+export function clearUnusedSource(core: Pick<CoreApi, "lo" | "set">): void {
+  if (core.lo(FLAGS.kind) >> 6 === FlagClass.logic) core.set(FLAGS.source, 0, 0);
+}
+
 /** All of RFLAGS, 32 bits. */
 export function readFlags(core: State): number {
   const direction = core.lo(FLAGS.direction) !== 0 ? RFLAG.DF : 0;

@@ -209,6 +209,7 @@ export class FlagsWriter {
     ir.set(FLAGS.kind, this.i32.const(flagKind(flagClass, bytes)));
     ir.set(FLAGS.result, result);
     if (source !== null) ir.set(FLAGS.source, source);
+    else ir.discard(FLAGS.source);
     this.known = { nodes: ir.nodes, flagClass, bytes, first };
   }
 

@@ -310,6 +310,8 @@ export class Lowering {
       case Op.shortcut:
         this.shortcut(n, i);
         return i;
+      case Op.discard:
+        return i;
       case Op.selectContext:
         this.emit(SELECT_CONTEXT, 0, this.operand(n.a as Node, i), 0, 0, 0);
         return i;

@@ -221,6 +221,7 @@ export class Core extends CoreCode implements CoreApi {
   /** Architected state by field name, and the counts that go with it: plain data for snapshots. */
   state(): CoreState {
     const fields: Record<string, bigint> = {};
+    this.cpu.settle?.();
     for (const [name, field] of this.cpu.layout.fields) fields[name] = this.big(field);
     const answers: bigint[] = [];
     for (let i = 0; i < this.answers.length; i += 2)

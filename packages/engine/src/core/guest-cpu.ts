@@ -116,6 +116,8 @@ export interface GuestCpu {
    * a device with any `physical` and `size` up to 8. Else it comes to `physicalAccess` as one to where there is nothing.
    */
   readonly devicesInPieces?: boolean;
+  /** The state is about to be saved: give fields whose contents do not matter (`IrBuilder.discard`) one that is always the same. */
+  settle?(): void;
   /** Access to a physical address that is no RAM: a device or nothing. Reads give their value with `core.setAnswer`. */
   physicalAccess(
     access: Access,

@@ -147,6 +147,11 @@ export class IrBuilder {
     this.known.set(field, value);
   }
 
+  /** Nobody will read the field before it is set again, whether the block is left or not: what it holds may be anything. */
+  discard(field: Field): void {
+    this.emit(Op.discard, null, null, null).field = field;
+  }
+
   /** The virtual address `offset` bytes from the start of the block's page. */
   pc(offset: number): Value {
     const n = this.emit(Op.pc, null, null, null);

@@ -124,6 +124,8 @@ export const Op = {
   pc: define("pc", "pure", "i64", 0),
   get: define("get", "state", "any", 0),
   set: define("set", "state", "void", 1),
+  /** Until a field is set again nobody reads it, inside the block or outside: earlier writes of it can be dropped. */
+  discard: define("discard", "state", "void", 0),
   select: define("select", "pure", "any", 3),
   wrap: define("i32.wrap_i64", "pure", "i32", 1),
   extendS: define("i64.extend_i32_s", "pure", "i64", 1),

@@ -40,6 +40,8 @@ export function printNode(n: Node, page?: bigint): string {
       return `get ${n.field?.name}`;
     case Op.set:
       return `set ${n.field?.name}`;
+    case Op.discard:
+      return `discard ${n.field?.name}`;
     case Op.load:
       return `load${n.size * 8}${n.size === 16 ? "" : n.signed ? "_s" : "_u"}${n.lo ? ` +${n.lo}` : ""}`;
     case Op.store:

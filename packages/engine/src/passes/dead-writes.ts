@@ -68,6 +68,10 @@ function removeWrites(nodes: Node[], rules: Rules): boolean {
       // Dead or not, at the exits further on it is this value that counts, not an earlier one.
       exitsBehind[slot] = exitCount;
       since[slot] = epoch;
+    } else if (op === Op.discard) {
+      const slot = (n.field as Field).offset >> 3;
+      exitsBehind[slot] = exitCount;
+      since[slot] = epoch;
     } else if (op === Op.get) {
       if (n.uses > 0) since[(n.field as Field).offset >> 3] = 0;
     } else if (isBarrier(op, rules.leavesForHelpers)) {

@@ -192,3 +192,17 @@ test("a value may be used again where nobody resumes without it, or where a fiel
   b.set(x, sum);
   expect(usable()).toEqual([false, false, false, false]);
 });
+
+test("what was written to a field that is discarded is dropped, unless the block can be left in between", () => {
+  const discarding = (between: (b: IrBuilder) => void) =>
+    optimised((b) => {
+      b.set(x, b.i64.add(b.get(y), b.get(z)));
+      between(b);
+      b.discard(x);
+      b.jump(0x14);
+    });
+  expect(discarding(() => undefined)).not.toContain("set x0");
+  expect(discarding((b) => b.set(z, b.get(y)))).not.toContain("set x0");
+  expect(discarding((b) => b.set(z, b.get(x)))).toContain("set x0");
+  expect(discarding((b) => b.set(z, b.load(8, false, b.get(y))))).toContain("set x0");
+});

@@ -314,6 +314,8 @@ class Evaluation {
       case Op.set:
         machine.state.set(n.field as Field, this.of(n.a));
         return 0n;
+      case Op.discard:
+        return 0n;
       case Op.select:
         return this.of(n.a) !== 0n ? this.of(n.b) : this.of(n.c);
       case Op.fp:

@@ -85,6 +85,7 @@ export class BlockWriter {
     if (n.op === Op.get) {
       if (n.slot === READ_NOW) values.save(n);
     } else if (n.op === Op.set) values.setRegister(n.field as Field, n.a as Node);
+    else if (n.op === Op.discard) return;
     else if (n.op === Op.selectContext) this.memory.selectContext(n.a as Node);
     else if (n.op === Op.selectCode) selectCode(this.emission, values, n.a as Node);
     // Floating point: its flags are an effect, so it is computed where it stands.
