@@ -1,7 +1,7 @@
 import type { Block } from "../code/block.js";
 import type { Node } from "../ir/node.js";
 import { Op, opCode } from "../ir/ops.js";
-import type { Field } from "../state/layout.js";
+import { type Field, PAGE_SLOTS } from "../state/layout.js";
 import type { Edge, RegionBlock } from "./region.js";
 
 /**
@@ -12,8 +12,8 @@ import type { Edge, RegionBlock } from "./region.js";
  *   the lowest to the highest, the others go straight to memory. If these bytes lie on two pages the block is
  *   left to the cold tier; where that happens often, the region is compiled again without (`unmerged`).
  * - *Streams*: accesses through the same register, with an index or without, in a loop or again and again. The page
- *   found last stays in locals: a tag that the address is compared with, and the distance to host memory. Nothing in a region
- *   changes the TLB, so what was found stays true until the region is left or selects another data context.
+ *   found last is remembered. Nothing in a region changes the TLB, so what was found stays true until the region is left
+ *   or selects another data context.
  */
 export interface AccessPlan {
   readonly group: Group | null;
@@ -39,14 +39,12 @@ export interface Group {
 /** Accesses of one kind through one register, all of them with an index or all without. */
 export interface Stream {
   weight: number;
-  /** Locals, while the region is written: page address or something that is none, and distance to host memory. */
-  tag: number;
-  delta: number;
+  /** While the region is written: address of its slot in the state. */
+  slot: number;
 }
 
 /** Bytes that one check may cover: the more, the more often they lie on two pages. */
 export const MAX_SPAN = 128;
-const MAX_STREAMS = 6;
 /** Accesses outside of loops that a stream takes, and what a loop multiplies them by. */
 const MIN_WEIGHT = 3;
 const LOOP_WEIGHT = 8;
@@ -192,7 +190,7 @@ class Planner {
       .flatMap((map) => [...map.values()])
       .filter(({ weight }) => weight >= MIN_WEIGHT)
       .sort((a, b) => b.weight - a.weight)
-      .slice(0, MAX_STREAMS);
+      .slice(0, PAGE_SLOTS);
     for (const [n, { group, distance, stream }] of this.plans) {
       const merged = group !== null && group.members > 1 ? group : null;
       const kept = stream !== null && best.includes(stream) ? stream : null;
@@ -218,7 +216,7 @@ const isWrapped = ({ op, b }: Node): boolean => op === AND && b?.op === Op.const
 function streamOf(streams: Map<Field | number, Stream>, key: Field | number): Stream {
   let stream = streams.get(key);
   if (stream === undefined) {
-    stream = { weight: 0, tag: -1, delta: -1 };
+    stream = { weight: 0, slot: -1 };
     streams.set(key, stream);
   }
   return stream;

@@ -57,9 +57,6 @@ export function emitRegion(region: Region, plan: EmitPlan, float: FloatEmitter):
   exits.close();
 
   writeEpilogue(emission);
-  if (plan.notes !== undefined) {
-    emission.locals.name(plan.notes);
-    memory.pages.name(plan.notes);
-  }
+  if (plan.notes !== undefined) emission.locals.name(plan.notes);
   return w;
 }

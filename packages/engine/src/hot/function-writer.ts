@@ -73,6 +73,7 @@ export const W = {
   i64Shl: 0x86,
   i64ShrS: 0x87,
   i64ShrU: 0x88,
+  i64Rotr: 0x8a,
   wrap: 0xa7,
   extendU: 0xad,
   extend8S: 0xc2,

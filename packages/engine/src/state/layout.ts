@@ -69,6 +69,8 @@ export const ENGINE_STATE = {
   codeContext: 1252,
   /** The code contexts that guest code chooses from (`select_code`), `CODE_CONTEXTS` of them in the same form. */
   codeContexts: 1256,
+  /** Pages that compiled code found last, `PAGE_SLOTS` of them: i64 virtual address or `NO_PAGE` | i32 host address. */
+  pages: 1304,
 } as const;
 
 /** Data contexts that guest code can choose from. */
@@ -76,9 +78,16 @@ export const DATA_CONTEXTS = 4;
 /** The same of code contexts. */
 export const CODE_CONTEXTS = 2;
 export const CODE_CONTEXT_BYTES = 24;
+export const PAGE_SLOTS = 8;
+export const PAGE_SLOT_BYTES = 16;
+/**
+ * No access is within a page of it: no architecture has such addresses, virtual or physical, whatever it ignores of
+ * their upper bits.
+ */
+export const NO_PAGE = { lo: 0, hi: 0x0180_0000 } as const;
 export const TEMPORARY_COUNT = 64;
 export const VECTOR_TEMPORARY_COUNT = 32;
-const FIRST_ARCH_OFFSET = ENGINE_STATE.codeContexts + CODE_CONTEXTS * CODE_CONTEXT_BYTES;
+const FIRST_ARCH_OFFSET = ENGINE_STATE.pages + PAGE_SLOTS * PAGE_SLOT_BYTES;
 /** Micro-op operands are 16-bit byte offsets. */
 export const MAX_STATE_BYTES = 65536;
 

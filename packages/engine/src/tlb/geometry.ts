@@ -7,14 +7,13 @@ export const TLB_ENTRIES = 1024;
 /**
  * An entry is found by bits 21:12 of the address, exclusive or bits 31:24 of it: what systems align to many megabytes
  * (memory of processors, their own areas) is used all the time and must not share one entry, while neighbouring pages
- * keep entries of their own. Generated code shifts the address by TLB_SHIFT and by TLB_FOLD, and masks the result to the
- * byte offset of an entry.
+ * keep entries of their own. Generated code masks the result to the byte offset of an entry.
  */
 export const TLB_SHIFT = 7;
-export const TLB_FOLD = 19;
+export const TLB_FOLD = 12;
 export const TLB_MASK = (TLB_ENTRIES - 1) << 5;
 /** Byte offset of an address's entry in a bank. */
-export const tlbEntry = (lo: number): number => ((lo >>> TLB_SHIFT) ^ (lo >>> TLB_FOLD)) & TLB_MASK;
+export const tlbEntry = (lo: number): number => ((lo ^ (lo >>> TLB_FOLD)) >>> TLB_SHIFT) & TLB_MASK;
 /** A TLB has so many banks of entries; contexts are spread over them, so that those used in turn (user and kernel) do not evict each other. */
 export const TLB_BANKS = 8;
 export const TLB_ENTRY_BYTES = 32;

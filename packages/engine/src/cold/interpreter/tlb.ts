@@ -20,7 +20,7 @@ export function probe(m: Machine, size: number, tag: "read" | "write"): Expr {
 /** Byte offset of an address's entry in a bank, as `tlbEntry`. */
 export function tlbEntryOf(va: Local): Expr {
   const low = i32.wrap_i64(va);
-  return i32.and(i32.xor(i32.shr_u(low, TLB_SHIFT), i32.shr_u(low, TLB_FOLD)), TLB_MASK);
+  return i32.and(i32.shr_u(i32.xor(low, i32.shr_u(low, TLB_FOLD)), TLB_SHIFT), TLB_MASK);
 }
 
 /** Host address of `va` after a TLB hit. */

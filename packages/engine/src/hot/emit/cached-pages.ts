@@ -1,15 +1,18 @@
 import type { Node } from "../../ir/node.js";
+import { ENGINE_STATE as E, NO_PAGE, PAGE_SLOT_BYTES } from "../../state/layout.js";
 import type { AccessPlan, Stream } from "../accesses.js";
 import { W } from "../function-writer.js";
-import type { RegionNotes } from "../notes.js";
 import type { RegionBlock } from "../region.js";
 import type { Emission } from "./emission.js";
 import type { TlbProbe } from "./tlb-probe.js";
 
-/** A stream's tag while it has no page: no address masked to a page, and to its alignment, is equal to it. */
-const NO_PAGE = 2048;
+const HOST = 8;
 
-/** Streams: pages that accesses through the same register found last, in locals. */
+/**
+ * Streams: pages that accesses through the same register found last. They are kept in the state, not in locals: V8 makes
+ * one instruction of the comparison with memory, and locals that change where a page is found anew would cost a
+ * register each, or moves to and from the stack.
+ */
 export class CachedPages {
   private readonly emission: Emission;
   private readonly probe: TlbProbe;
@@ -18,77 +21,68 @@ export class CachedPages {
   constructor(emission: Emission, probe: TlbProbe, accesses: Iterable<AccessPlan>) {
     this.emission = emission;
     this.probe = probe;
-    const { w } = emission;
     for (const { stream } of accesses) {
-      if (stream === null || stream.tag >= 0) continue;
-      stream.tag = w.local("i64");
-      stream.delta = w.local("i32");
+      if (stream === null || stream.slot >= 0) continue;
+      stream.slot = emission.plan.state + E.pages + this.streams.length * PAGE_SLOT_BYTES;
       this.streams.push(stream);
     }
-  }
-
-  /** Tell who reads the code what the locals are called. */
-  name({ locals }: RegionNotes): void {
-    this.streams.forEach(({ tag, delta }, i) => {
-      locals.set(tag, `tag${i}`).set(delta, `delta${i}`);
-    });
   }
 
   /** Streams start anew: at the entry, and where the translations change. */
   forget(): void {
     const { w } = this.emission;
-    for (const { tag } of this.streams) {
-      w.i64(NO_PAGE, 0);
-      w.set(tag);
+    for (const { slot } of this.streams) {
+      w.i32(0);
+      w.i64(NO_PAGE.lo, NO_PAGE.hi);
+      w.memory(W.i64Store, slot);
     }
   }
 
-  /** Push the host address of what is on the stack, if it lies on the page that the stream knows or that the TLB knows. */
-  pushHost(block: RegionBlock, n: Node, stream: Stream): void {
+  /**
+   * Push the host address of what is on the stack, if all `size` bytes of it lie on the page that the stream knows or
+   * that the TLB knows.
+   */
+  pushHost(block: RegionBlock, n: Node, size: number, stream: Stream): void {
     const { w, locals } = this.emission;
     w.tee(locals.va);
-    // One that is not aligned may reach into the next page, so it takes the long way.
-    w.i64(-4096 | (n.size - 1), -1);
-    w.op(W.i64And);
-    w.get(stream.tag);
-    w.op(W.i64Ne);
-    this.refillIf(block, n, n.size, stream);
-  }
-
-  /** The same for a group of `size` bytes: its first and its last byte have to be on the page. */
-  pushGroupHost(block: RegionBlock, n: Node, size: number, stream: Stream): void {
-    const { w, locals } = this.emission;
-    w.tee(locals.va);
-    w.i64(-4096, -1);
-    w.op(W.i64And);
-    w.get(stream.tag);
-    w.op(W.i64Ne);
-    w.get(locals.va);
-    w.op(W.wrap);
-    w.i32(4095);
-    w.op(W.i32And);
-    w.i32(4096 - size);
-    w.op(W.i32GtU);
-    w.op(W.i32Or);
-    this.refillIf(block, n, size, stream);
-  }
-
-  /** If the condition on the stack holds take the page from the TLB; then push the host address of `va`. */
-  private refillIf(block: RegionBlock, n: Node, size: number, stream: Stream): void {
-    const { w, locals } = this.emission;
+    w.load(W.i64Load, stream.slot);
+    w.op(W.i64Sub);
+    w.tee(locals.offset);
+    // What has to be aligned and is not becomes large, too.
+    const shift = n.aligned ? Math.log2(size) : 0;
+    if (shift > 0) {
+      w.i64(shift, 0);
+      w.op(W.i64Rotr);
+    }
+    w.i64((4096 - size) >> shift, 0);
+    w.op(W.i64GtU);
     w.hint("unlikely");
     w.open(W.if);
+    this.refill(block, n, size, stream);
+    w.close();
+    w.get(locals.offset);
+    w.op(W.wrap);
+    w.load(W.i32Load, stream.slot + HOST);
+    w.op(W.i32Add);
+  }
+
+  /** Take the page of `va` from the TLB. */
+  private refill(block: RegionBlock, n: Node, size: number, { slot }: Stream): void {
+    const { w, locals } = this.emission;
     this.probe.find(block, n, size);
+    w.i32(0);
     w.get(locals.va);
     w.i64(-4096, -1);
     w.op(W.i64And);
-    w.set(stream.tag);
-    this.probe.pushDistance();
-    w.set(stream.delta);
-    w.close();
+    w.memory(W.i64Store, slot);
+    w.i32(0);
+    this.probe.pushHost();
+    w.i32(-4096);
+    w.op(W.i32And);
+    w.memory(W.i32Store, slot + HOST);
     w.get(locals.va);
-    w.op(W.wrap);
-    w.get(stream.delta);
-    w.op(W.i32Add);
+    w.i64(4095, 0);
+    w.op(W.i64And);
+    w.set(locals.offset);
   }
 }

@@ -44,7 +44,7 @@ export class GroupedAccesses {
       this.probe.find(block, n, size);
       this.probe.pushHost();
     } else {
-      this.pages.pushGroupHost(block, n, size, stream);
+      this.pages.pushHost(block, n, size, stream);
     }
     group.host = this.values.temporary("i32");
     w.set(group.host);

@@ -90,7 +90,7 @@ export class LoadsStores {
     const { group, stream } = plan;
     if (group !== null) return this.groups.pushHost(block, n, group, plan);
     values.push(n.a as Node);
-    this.pages.pushHost(block, n, stream as Stream);
+    this.pages.pushHost(block, n, n.size, stream as Stream);
     return 0;
   }
 }

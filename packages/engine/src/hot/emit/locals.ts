@@ -18,6 +18,8 @@ export class RegionLocals {
   readonly context: number;
   /** Virtual address being accessed or jumped to. */
   readonly va: number;
+  /** Where on its page an access is. */
+  readonly offset: number;
   /** Virtual address of the entry's page, and of the page of the block that is left. */
   readonly page: number;
   readonly base: number;
@@ -33,6 +35,7 @@ export class RegionLocals {
     this.result = w.local("i32");
     this.context = w.local("i64");
     this.va = w.local("i64");
+    this.offset = w.local("i64");
     this.page = w.local("i64");
     this.base = w.local("i64");
     const fields = new Set<Field>();
@@ -50,8 +53,18 @@ export class RegionLocals {
 
   /** Tell who reads the code what they are called. */
   name({ locals }: RegionNotes): void {
-    const { budget, tlb, entry, result, context, va, page, base } = this;
-    for (const [name, local] of Object.entries({ budget, tlb, entry, result, context, va, page, base }))
+    const { budget, tlb, entry, result, context, va, offset, page, base } = this;
+    for (const [name, local] of Object.entries({
+      budget,
+      tlb,
+      entry,
+      result,
+      context,
+      va,
+      offset,
+      page,
+      base,
+    }))
       locals.set(local, name);
     for (const [{ name }, local] of this.registers) locals.set(local, name);
   }

@@ -29,9 +29,13 @@ export class TlbProbe {
   /** Find the TLB entry for `size` bytes at `va`, or leave to the cold tier before the instruction of `n`. */
   find(block: RegionBlock, n: Node, size: number): void {
     const { w, locals } = this.emission;
-    this.pushShifted(TLB_SHIFT);
-    this.pushShifted(TLB_FOLD);
+    this.pushLow();
+    this.pushLow();
+    w.i32(TLB_FOLD);
+    w.op(W.i32ShrU);
     w.op(W.i32Xor);
+    w.i32(TLB_SHIFT);
+    w.op(W.i32ShrU);
     w.i32(TLB_MASK);
     w.op(W.i32And);
     w.get(locals.tlb);
@@ -58,13 +62,11 @@ export class TlbProbe {
     this.exits.resumeIf(block, n, size > n.size ? this.exits.groupLabel : this.exits.label);
   }
 
-  /** Push the low half of `va`, shifted to the right. */
-  private pushShifted(by: number): void {
+  /** Push the low half of `va`. */
+  private pushLow(): void {
     const { w, locals } = this.emission;
     w.get(locals.va);
     w.op(W.wrap);
-    w.i32(by);
-    w.op(W.i32ShrU);
   }
 
   /** Push the host address of `va`, of which `entry` is the TLB entry. */
