@@ -10,6 +10,8 @@ export const SIGN_EXTENDED = 1;
 
 const ADD64 = opCode("i64.add");
 const AND32 = opCode("i32.and");
+const EQUAL64 = opCode("i64.eq");
+const EQUAL32 = opCode("i32.eq");
 
 const COMPARES = new Set(COMPARE_NAMES.flatMap((name) => [opCode(`i64.${name}`), opCode(`i32.${name}`)]));
 /** By operation number: compares two numbers. */
@@ -107,11 +109,14 @@ function absorbUnsigned(n: Node): void {
   forget(inner);
 }
 
-/** branch(compare): the branch compares for itself: sub remembers how, a and b are the operands. */
+/** branch(compare): the branch compares for itself: sub remembers how, a and b are the operands, b is null for 0. */
 function compare(n: Node): void {
   const inner = n.a as Node;
-  if (inner.uses !== 1 || !IS_COMPARE[inner.op]) return;
-  n.sub = inner.op;
+  if (inner.uses !== 1) return;
+  if (inner.op === Op.eqz64) n.sub = EQUAL64;
+  else if (inner.op === Op.eqz32) n.sub = EQUAL32;
+  else if (IS_COMPARE[inner.op]) n.sub = inner.op;
+  else return;
   n.a = inner.a;
   n.b = inner.b;
   forget(inner);

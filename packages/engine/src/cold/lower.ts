@@ -560,10 +560,8 @@ export class Lowering {
   }
 
   private branch(n: Node, i: number): void {
-    const fused = n.b === null ? undefined : BRANCH[n.sub];
     const a = this.operand(n.a as Node, i);
-    const b = fused === undefined ? 0 : this.operand(n.b as Node, i);
-    const at = this.emit(fused ?? BRANCH_NZ, 0, a, b, 0, 0);
+    const at = this.emit(BRANCH[n.sub] ?? BRANCH_NZ, 0, a, this.optional(n.b, i), 0, 0);
     this.link(n.lo, at + 2);
     this.link(n.hi, at + 3);
   }

@@ -8,6 +8,7 @@ import { type IrType, OPS, Op, opCode } from "../ir/ops.js";
 export interface Values {
   constant(type: IrType, lo: number, hi: number): Node;
   pc(offset: number): Node;
+  binary(op: number, a: Node, b: Node): Node;
 }
 
 type Fold64 = (a: bigint, b: bigint) => bigint;
@@ -40,10 +41,31 @@ const fold32: (Fold32 | undefined)[] = OPS.map(({ name }) => FOLD32[/^i32\.(\w+)
 
 const ADD = opCode("i64.add");
 const AND = opCode("i64.and");
+const SHIFT_RIGHT = opCode("i64.shr_u");
 const OR = opCode("i64.or");
 const XOR = opCode("i64.xor");
 /** Operations that leave their first operand unchanged when the second is a constant zero. */
 const ZERO_IS_NEUTRAL = OPS.map(({ name }) => /^i64\.(add|sub|or|xor|shl|shr_s|shr_u)$/.test(name));
+
+/** By operation number of a comparison: the one that holds where it does not. */
+const OPPOSITES: (number | undefined)[] = [];
+for (const type of ["i32", "i64"]) {
+  for (const [name, opposite] of [
+    ["eq", "ne"],
+    ...["s", "u"].flatMap((sign) => [
+      [`lt_${sign}`, `ge_${sign}`],
+      [`gt_${sign}`, `le_${sign}`],
+    ]),
+  ]) {
+    const [op, other] = [opCode(`${type}.${name}`), opCode(`${type}.${opposite}`)];
+    OPPOSITES[op] = other;
+    OPPOSITES[other] = op;
+  }
+}
+
+/** Is a value 0 or 1? */
+const isBoolean = ({ op }: Node): boolean =>
+  OPPOSITES[op] !== undefined || op === Op.eqz64 || op === Op.eqz32;
 
 /** What an operation of two operands comes to; null if it has to be computed. */
 export function foldBinary(values: Values, op: number, a: Node, b: Node): Node | null {
@@ -52,7 +74,12 @@ export function foldBinary(values: Values, op: number, a: Node, b: Node): Node |
     if (op === ADD && a.op === Op.pc && b.hi === b.lo >> 31) return pageRelative(values, a.lo + b.lo);
     // A get may be overwritten before the copy is used, so only other values stand in for it.
     if (b.lo === 0 && b.hi === 0 && ZERO_IS_NEUTRAL[op] && a.op !== Op.get) return a;
-    if (op === AND && b.hi === 0 && coversAll(a, b.lo >>> 0)) return a;
+    if (op === AND) {
+      if (b.hi === 0 && coversAll(a, b.lo >>> 0)) return a;
+      // A mask of what was masked.
+      if (a.op === AND && a.b?.op === Op.const)
+        return values.binary(AND, a.a as Node, values.constant("i64", a.b.lo & b.lo, a.b.hi & b.hi));
+    }
   } else if (op === ADD && a.op === Op.const && b.op === Op.pc && a.hi === a.lo >> 31) {
     return pageRelative(values, a.lo + b.lo);
   }
@@ -64,15 +91,25 @@ function coversAll(a: Node, mask: number): boolean {
   const bits = 32 - Math.clz32(mask);
   if (mask !== 2 ** bits - 1) return false;
   if (a.op === Op.load) return !a.signed && 8 * a.size <= bits;
-  return a.op === Op.extendU && bits === 32;
+  if (a.op === SHIFT_RIGHT) return a.b?.op === Op.const && 64 - (a.b.lo & 63) <= bits;
+  return a.op === Op.extendU && (bits === 32 || isBoolean(a.a as Node));
 }
 
 /** What a conversion comes to; null if it has to be computed. */
 export function foldUnary(values: Values, op: number, a: Node): Node | null {
+  if (op === Op.eqz32) return opposite(values, a);
   if (a.op !== Op.const) return null;
   if (op === Op.wrap) return values.constant("i32", a.lo, 0);
   if (op === Op.extendS) return values.constant("i64", a.lo, a.lo >> 31);
   if (op === Op.extendU) return values.constant("i64", a.lo, 0);
+  return null;
+}
+
+/** The opposite of what a comparison found; null if the value is none. */
+function opposite(values: Values, { op, a, b }: Node): Node | null {
+  const other = OPPOSITES[op];
+  if (other !== undefined) return values.binary(other, a as Node, b as Node);
+  if (op === Op.eqz32 && isBoolean(a as Node)) return a;
   return null;
 }
 
