@@ -1,5 +1,12 @@
 import type { LoweredBlock } from "../cold/lower.js";
-import { BLOCK_HEADER_BYTES, microOp, NOTED_TARGETS, STUB_BYTES } from "../cold/micro-ops.js";
+import {
+  BLOCK_HEADER_BYTES,
+  microOp,
+  microOpsIn,
+  NOTED_TARGETS,
+  STUB_BYTES,
+  shortened,
+} from "../cold/micro-ops.js";
 import { ENGINE_STATE as E } from "../state/layout.js";
 import { HOST_PAGE, type HostPages } from "../tlb/host-pages.js";
 import { type Block, CodePage } from "./block.js";
@@ -173,6 +180,7 @@ export class CodeStore {
     const at = address >> 2;
     const { words } = this;
     words.copyWithin(at, source.address >> 2, (source.address >> 2) + length);
+    this.endSequences(at, at + length);
     words[at + length] = LEAVE_AT;
     words[at + length + 1] = 0;
     words[at + length + 2] = this.halves[(block.starts >> 1) + block.instructions + instructions] as number;
@@ -182,6 +190,17 @@ export class CodeStore {
     this.header(at, part);
     words[at - 4] = NEVER_HOT;
     return part;
+  }
+
+  /** No micro-op from word index `at` on is to do what would stand at `end` or behind. */
+  private endSequences(at: number, end: number): void {
+    if (at === end) return;
+    const { words } = this;
+    let last = at;
+    for (let w = at; w < end; w += 4 * microOpsIn((words[w] as number) & 0xffff)) last = w;
+    let op = (words[last] as number) & 0xffff;
+    while (last + 4 * microOpsIn(op) > end) op = shortened(op);
+    words[last] = ((words[last] as number) & ~0xffff) | op;
   }
 
   /** Block 0, before all others, is the one that `beginning` makes. */

@@ -5,7 +5,7 @@ import { emitRefill } from "../walk/refill.js";
 import { block, i32, loop, ModuleBuilder } from "../wasm/index.js";
 import { addArithmeticHandlers } from "./interpreter/arithmetic.js";
 import { addAtomicHandlers, emitCombine } from "./interpreter/atomics.js";
-import { addPairHandlers, dispatch } from "./interpreter/dispatch.js";
+import { addSequenceHandlers, dispatch } from "./interpreter/dispatch.js";
 import { addFloatHandlers, type FloatingPoint, floatFunctions } from "./interpreter/floats.js";
 import { addHelperHandlers } from "./interpreter/helpers.js";
 import { addJumpHandlers, enterBlock } from "./interpreter/jumps.js";
@@ -57,7 +57,7 @@ export function buildInterpreter(
   addJumpHandlers(handlers);
   addRegionHandler(handlers, module, regions);
   addVectorHandlers(handlers, emitVectors(module, plan.state));
-  addPairHandlers(handlers);
+  addSequenceHandlers(handlers);
 
   const run = module.func("run", ["i32"], "i32");
   const m = new Machine(plan, soft, (type) => run.local(type), run.arg(0));

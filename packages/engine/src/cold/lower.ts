@@ -17,10 +17,10 @@ import { fuse, isSilent, SIGN_EXTENDED } from "./fuse.js";
 import {
   CALL_BITS,
   HAS_RECIPE,
+  joinedOf,
   LOAD_NAMES,
   microOp,
   NOTED_TARGETS,
-  pairOf,
   VECTOR_MICRO_OPS,
   vectorMicroOp,
 } from "./micro-ops.js";
@@ -57,7 +57,7 @@ export interface LoweredBlock {
 }
 
 const NO_SLOT = -1;
-const NO_MICRO_OP = -1;
+const NOTHING = -1;
 const PAGE_SHIFT_INDEX = 16;
 
 interface BinaryCodes {
@@ -217,8 +217,8 @@ export class Lowering {
   private used = 0;
   private links: LinkRequest[] = [];
   private starts: number[] = [];
-  /** The micro-op before, if it is of the same instruction and no part of a pair. */
-  private unpaired = NO_MICRO_OP;
+  /** Word index of the micro-op that what comes next may be made part of. */
+  private open = NOTHING;
   private single = false;
   private recipes: Map<number, RecipeEntry[]> | null = null;
   /** For each temporary, index of the last node that uses it. */
@@ -240,6 +240,7 @@ export class Lowering {
     this.aliases.length = 0;
     this.offsets = block.offsets;
     this.starts = [];
+    this.open = NOTHING;
     fuse(block);
     const { nodes } = block;
     let insn = -1;
@@ -247,10 +248,7 @@ export class Lowering {
       const n = nodes[i] as Node;
       if (isSilent(n)) continue;
       // Instructions that emit nothing begin where the next one does.
-      for (; insn < n.insn; insn++) {
-        this.starts.push(this.used);
-        this.unpaired = NO_MICRO_OP;
-      }
+      for (; insn < n.insn; insn++) this.starts.push(this.used);
       i = this.node(nodes, i);
     }
     return {
@@ -718,20 +716,17 @@ export class Lowering {
   /** Append the immediate of the micro-op before. */
   private append([op, ab, x, y]: Int32Array): void {
     this.put(op as number, ab as number, x as number, y as number);
-    this.unpaired = NO_MICRO_OP;
+    this.open = NOTHING;
   }
 
   /** Append a micro-op; gives the index of its first word. */
   private emit(op: number, d: number, a: number, b: number, x: number, y: number): number {
     const at = this.put(op | (d << 16), a | (b << 16), x, y);
-    const { unpaired } = this;
-    const pair = unpaired === NO_MICRO_OP ? -1 : pairOf(unpaired, op);
-    if (pair < 0) this.unpaired = op;
-    else {
-      // Within an instruction only: blocks are divided between them.
-      this.words[at - 4] = ((this.words[at - 4] as number) & ~0xffff) | pair;
-      this.unpaired = NO_MICRO_OP;
-    }
+    const { open, words } = this;
+    const before = open === NOTHING ? 0 : (words[open] as number);
+    const both = open === NOTHING ? -1 : joinedOf(before & 0xffff, op);
+    if (both < 0) this.open = at;
+    else words[open] = (before & ~0xffff) | both;
     return at;
   }
 

@@ -8,6 +8,7 @@ import {
 } from "../ir/ops.js";
 import { SOFT_FUNCTIONS } from "../ir/soft.js";
 import { VECTOR_OPERATION_LIST } from "../wasm/vectors.js";
+import { SEQUENCES } from "./sequences.js";
 
 // The cold tier's instruction set. A micro-op is 16 bytes:
 //
@@ -118,48 +119,8 @@ const names: string[] = [
   ...BRANCH_CONDITIONS.flatMap((n) => [`branch64.${n}`, `branch32.${n}`]),
 ];
 
-/**
- * Micro-ops that often follow each other within an instruction. The first of two such is replaced by one that carries
- * out both, in one turn of the interpreter's loop, and goes on behind the second; that one stays as it is, for whoever
- * begins with it: an access that took the slow path, say.
- */
-export const PAIRS: readonly (readonly [first: string, second: string])[] = [
-  ["const", "mov"],
-  ["const", "const"],
-  ["mov", "const"],
-  ["mov", "mov"],
-  ["mov", "eqz64"],
-  ["eqz64", "branch_nz"],
-  ["eqz64", "eqz32"],
-  ["load64", "i64.add.imm"],
-  ["load64", "i64.sub"],
-  ["load64", "i64.add"],
-  ["load64", "mov"],
-  ["load64", "const"],
-  ["store64", "i64.add.imm"],
-  ["i64.add.imm", "load64"],
-  ["i64.add.imm", "store64"],
-  ["i64.add.imm", "jump"],
-  ["i64.add.imm", "jump_indirect"],
-  ["i64.add.imm", "i64.shr_u.imm"],
-  ["i64.add.imm", "mov"],
-  ["i64.add.imm", "const"],
-  ["i64.and.imm", "const"],
-  ["i64.extend8_s", "i64.and.imm"],
-  ["i64.extend8_s", "const"],
-  ["i64.extend32_s", "const"],
-  ["i64.shr_u.imm", "call_if"],
-  ["i64.shl.imm", "i64.add"],
-  ["i64.sub", "const"],
-  ["i64.sub.imm", "const"],
-  ["i32.sub.imm.sx", "const"],
-  ["i32.shr_u.imm", "i32.eq.imm"],
-  ["i32.shr_u.imm", "i32.and.imm"],
-  ["select", "select"],
-  ["extend_s", "const"],
-  ["extend_u", "extend_s"],
-];
-names.push(...PAIRS.map((pair) => pair.join("+")));
+const SINGLE_MICRO_OPS = names.length;
+names.push(...SEQUENCES.map((sequence) => sequence.join("+")));
 
 /** What `vector` does. Lanes are parts of a slot: they are extracted from `a`, and inserted at `d`. */
 export const VECTOR_MICRO_OPS: readonly string[] = [
@@ -193,16 +154,30 @@ export function microOp(name: string): number {
   return code;
 }
 
-/** By the first of two micro-ops and the second: the one that is both. */
-const paired: (Int16Array | undefined)[] = [];
-for (const pair of PAIRS) {
-  const [first, second] = pair.map(microOp) as [number, number];
-  paired[first] ??= new Int16Array(names.length).fill(-1);
-  paired[first][second] = microOp(pair.join("+"));
+/** By a micro-op, which may be of several, and the one behind it: the one that does what both do. */
+const joined: (Int16Array | undefined)[] = [];
+/** By micro-op: the one that does the same but for the last; those that are of one are not in it. */
+const shorter: number[] = [];
+for (const sequence of SEQUENCES) {
+  const all = microOp(sequence.join("+"));
+  const most = microOp(sequence.slice(0, -1).join("+"));
+  joined[most] ??= new Int16Array(SINGLE_MICRO_OPS).fill(-1);
+  joined[most][microOp(sequence.at(-1) as string)] = all;
+  shorter[all] = most;
 }
 
-/** The micro-op that does what two do that follow each other; -1 if there is none. */
-export const pairOf = (first: number, second: number): number => paired[first]?.[second] ?? -1;
+/** The micro-op that does what two do that follow each other; -1 if there is none. The second is one of one. */
+export const joinedOf = (first: number, second: number): number => joined[first]?.[second] ?? -1;
+
+const VECTOR_IMMEDIATE = microOp("vector_immediate");
+/** By micro-op: places of micro-ops that it takes. */
+const places: number[] = names.map((_, op) => (op === VECTOR_IMMEDIATE ? 2 : 1));
+for (const [i, sequence] of SEQUENCES.entries()) places[SINGLE_MICRO_OPS + i] = sequence.length;
+/** How many places of micro-ops one takes: those it is of, or itself and its immediate. */
+export const microOpsIn = (op: number): number => places[op] as number;
+
+/** The same micro-op, without the last one of the several that it does; -1 if it is of one. */
+export const shortened = (op: number): number => shorter[op] ?? -1;
 
 /** Why the interpreter returned. */
 export const Leave = {

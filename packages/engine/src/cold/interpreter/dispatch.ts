@@ -1,5 +1,6 @@
 import { block, brTable, type Expr, i32, type Label, seq } from "../../wasm/index.js";
-import { MICRO_OP_NAMES, PAIRS } from "../micro-ops.js";
+import { MICRO_OP_NAMES } from "../micro-ops.js";
+import { SEQUENCES } from "../sequences.js";
 import type { Handler, Handlers, Machine } from "./machine.js";
 
 /** Execute the micro-op at `pc`: nested blocks, innermost holding the br_table; falling out of block i runs handler i. */
@@ -17,19 +18,21 @@ export function dispatch(m: Machine, handlers: Handlers): Expr {
   return build(list.length - 1);
 }
 
-/** Two micro-ops of which the second is executed behind the first, not looked up. */
-export function addPairHandlers(handlers: Handlers): void {
-  for (const [first, second] of PAIRS) {
-    const [one, other] = [required(handlers, first), required(handlers, second)];
-    handlers.set(`${first}+${second}`, (m) => {
+/** Several micro-ops of which only the first is looked up: each goes on at the next. */
+export function addSequenceHandlers(handlers: Handlers): void {
+  for (const sequence of SEQUENCES) {
+    const parts = sequence.map((name) => required(handlers, name));
+    const last = parts.pop() as Handler;
+    handlers.set(sequence.join("+"), (m) => {
       const { next } = m;
-      // The first advances, and goes on here.
-      const done = block((after) => {
-        m.next = after;
-        return [one(m)];
-      });
+      const before = parts.map((part) =>
+        block((after) => {
+          m.next = after;
+          return [part(m)];
+        }),
+      );
       m.next = next;
-      return seq(done, other(m));
+      return seq(...before, last(m));
     });
   }
 }
