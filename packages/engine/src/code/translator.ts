@@ -74,11 +74,16 @@ export class Translator {
     return { code: this.lowering.lower(block, single), end: block.end, instructions: block.offsets.length };
   }
 
-  /** The optimised IR of a block. */
+  /** The optimised IR of a block, valid until `recycle`. */
   lift(cpu: GuestCpu, source: PageSource, start: number, mode: number, single: boolean): IrBlock | undefined {
     const block = this.build(cpu, source, start, mode, single);
-    this.builder.release();
+    this.builder.keep();
     return block;
+  }
+
+  /** Nothing that was lifted is needed any more. */
+  recycle(): void {
+    this.builder.recycle();
   }
 
   /** The same, only valid until the next block is built. */

@@ -1,6 +1,7 @@
 import type { Block } from "../code/block.js";
 import type { Node } from "../ir/node.js";
 import { Op, opCode } from "../ir/ops.js";
+import { FieldNumbers } from "../state/field-numbers.js";
 import { type Field, PAGE_SLOTS } from "../state/layout.js";
 import type { Edge, RegionBlock } from "./region.js";
 
@@ -82,6 +83,9 @@ export function planAccesses(
   return plans;
 }
 
+/** Which of a planner's `places` is that of a field set in the block; one block is planned at a time. */
+const placeNumbers = new FieldNumbers();
+
 class Planner {
   private readonly plans: Map<Node, AccessPlan>;
   /** Streams by what they go through, for reads and writes. */
@@ -90,9 +94,8 @@ class Planner {
   private readonly indexed = [new Map<Field | number, Stream>(), new Map<Field | number, Stream>()] as const;
   /** Groups that may still grow. */
   private readonly open = [new Map<Field | number, Group>(), new Map<Field | number, Group>()] as const;
-  /** What fields that were set in the block hold; each `get` notes in its slot which one of `seen` it gave. */
-  private readonly places = new Map<Field, Place>();
-  private readonly seen: Place[] = [];
+  /** What fields hold: `UNTOUCHED`, or what was set in the block. A `get` notes in its slot which one it gave. */
+  private readonly places: Place[] = [UNTOUCHED];
   private origins = 0;
 
   constructor(plans: Map<Node, AccessPlan>) {
@@ -101,30 +104,35 @@ class Planner {
 
   block({ ir, stop, delta }: RegionBlock, depth: number, merge: boolean): void {
     for (const map of this.open) map.clear();
-    this.places.clear();
-    this.seen.length = 0;
+    placeNumbers.clear();
+    this.places.length = 1;
     for (const n of ir.nodes) {
       if (stop >= 0 && n.insn >= stop) break;
-      if (n.op === Op.get) n.slot = this.seen.push(this.place(n.field as Field)) - 1;
+      if (n.op === Op.get) n.slot = this.placeOf(n.field as Field);
       else if (n.op === Op.set) this.set(n.field as Field, n.a as Node);
       else if (n.op === Op.selectContext) for (const map of this.open) map.clear();
       else if (n.op === Op.load || n.op === Op.store) this.access(n, depth, merge, delta);
     }
   }
 
+  /** Number of what a field holds now. */
+  private placeOf(field: Field): number {
+    return Math.max(0, placeNumbers.get(field));
+  }
+
   private place(field: Field): Place {
-    return this.places.get(field) ?? UNTOUCHED;
+    return this.places[this.placeOf(field)] as Place;
   }
 
   private set(field: Field, value: Node): void {
-    const address = this.addressOf(value, 0);
     // Moved by a constant: what is accessed through it goes on being counted from the same.
-    if (address?.key === field && Math.abs(address.distance) <= MAX_DISPLACEMENT) {
-      this.places.set(field, { origin: this.place(field).origin, distance: address.distance });
-      return;
-    }
-    this.places.set(field, { origin: ++this.origins, distance: 0 });
-    for (const map of this.open) map.delete(field);
+    const address = baseOf(value).field === field ? this.addressOf(value, 0) : undefined;
+    const moved = address !== undefined && Math.abs(address.distance) <= MAX_DISPLACEMENT;
+    const place = moved
+      ? { origin: this.place(field).origin, distance: address.distance }
+      : { origin: ++this.origins, distance: 0 };
+    placeNumbers.set(field, this.places.push(place) - 1);
+    if (!moved) for (const map of this.open) map.delete(field);
   }
 
   private access(n: Node, depth: number, merge: boolean, delta: number): void {
@@ -178,7 +186,7 @@ class Planner {
     }
     if (base.op !== Op.get) return undefined;
     const key = base.field as Field;
-    const place = this.seen[base.slot] as Place;
+    const place = this.places[base.slot] as Place;
     const now = this.place(key);
     if (place.origin !== now.origin || place.distance !== now.distance) return undefined;
     return { key, base, baseDistance: place.distance, distance: place.distance + displacement };
@@ -200,6 +208,9 @@ class Planner {
     }
   }
 }
+
+/** What a constant may have been added to. */
+const baseOf = (n: Node): Node => (n.op === ADD && n.b?.op === Op.const ? (n.a as Node) : n);
 
 /** What tells an array from others: its address, or the register that is added to. */
 function arrayOf(address: Node): Field | number | undefined {

@@ -50,6 +50,11 @@ export class HotModules {
   private readonly functions: readonly ImportedFunction[];
   /** Globals that modules with floating point import, all of them i32. */
   private readonly globals: readonly string[];
+  /** The module being written, and its section; used again and again. */
+  private readonly out = new ByteWriter(65536);
+  private readonly body = new ByteWriter(65536);
+  /** Beginnings of modules by the number of functions they import. */
+  private readonly heads = new Map<number, Uint8Array>();
 
   constructor(imports: HotImports) {
     this.imports = imports;
@@ -114,50 +119,15 @@ export class HotModules {
   encode(
     list: readonly { readonly code: FunctionWriter; readonly index: number }[],
   ): Uint8Array<ArrayBuffer> {
-    const { imports, globals } = this;
     const functions = this.functionsFor(list.map(({ code }) => code));
-    const floats = functions.length > 1;
-    const out = new ByteWriter(16384);
-    for (const byte of [0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0]) out.u8(byte);
-    section(out, 1, (s) => {
-      s.u32(1 + functions.length);
-      writeType(s, [], "i32");
-      for (const { params, result } of functions) writeType(s, params, result);
-    });
-    section(out, 2, (s) => {
-      s.u32(2 + functions.length + (floats ? globals.length : 0));
-      s.name("e");
-      s.name("m");
-      s.u8(2);
-      s.u8(imports.shared ? 3 : 1);
-      s.u32(imports.memoryPages);
-      s.u32(imports.memoryPages);
-      s.name("e");
-      s.name("t");
-      s.u8(1);
-      s.u8(0x70);
-      s.u8(0);
-      s.u32(0);
-      functions.forEach(({ name }, i) => {
-        s.name("i");
-        s.name(name);
-        s.u8(0);
-        s.u32(1 + i);
-      });
-      if (!floats) return;
-      for (const name of globals) {
-        s.name("i");
-        s.name(name);
-        s.u8(3);
-        s.u8(VALTYPE_BYTE.i32);
-        s.u8(1);
-      }
-    });
-    section(out, 3, (s) => {
+    const { out } = this;
+    out.reset();
+    out.append(this.headOf(functions));
+    this.section(3, (s) => {
       s.u32(list.length);
       for (let i = 0; i < list.length; i++) s.u32(REGION_TYPE);
     });
-    section(out, 9, (s) => {
+    this.section(9, (s) => {
       s.u32(list.length);
       list.forEach(({ index }, i) => {
         s.u8(0);
@@ -168,18 +138,77 @@ export class HotModules {
         s.u32(functions.length + i);
       });
     });
-    section(out, 0, (s) => {
+    this.section(0, (s) => {
       s.name("metadata.code.branch_hint");
       s.u32(list.length);
       list.forEach(({ code }, i) => {
         code.encodeHints(s, functions.length + i);
       });
     });
-    section(out, 10, (s) => {
+    this.section(10, (s) => {
       s.u32(list.length);
       for (const { code } of list) code.encode(s);
     });
     return out.view().slice();
+  }
+
+  /** What modules that import these functions begin with: there are only a few different ones. */
+  private headOf(functions: readonly ImportedFunction[]): Uint8Array {
+    const known = this.heads.get(functions.length);
+    if (known !== undefined) return known;
+    const { out } = this;
+    for (const byte of [0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0]) out.u8(byte);
+    this.section(1, (s) => {
+      s.u32(1 + functions.length);
+      writeType(s, [], "i32");
+      for (const { params, result } of functions) writeType(s, params, result);
+    });
+    this.section(2, (s) => this.writeImports(s, functions));
+    const head = out.view().slice();
+    this.heads.set(functions.length, head);
+    out.reset();
+    return head;
+  }
+
+  private writeImports(s: ByteWriter, functions: readonly ImportedFunction[]): void {
+    const { imports, globals } = this;
+    const floats = functions.length > 1;
+    s.u32(2 + functions.length + (floats ? globals.length : 0));
+    s.name("e");
+    s.name("m");
+    s.u8(2);
+    s.u8(imports.shared ? 3 : 1);
+    s.u32(imports.memoryPages);
+    s.u32(imports.memoryPages);
+    s.name("e");
+    s.name("t");
+    s.u8(1);
+    s.u8(0x70);
+    s.u8(0);
+    s.u32(0);
+    functions.forEach(({ name }, i) => {
+      s.name("i");
+      s.name(name);
+      s.u8(0);
+      s.u32(1 + i);
+    });
+    if (!floats) return;
+    for (const name of globals) {
+      s.name("i");
+      s.name(name);
+      s.u8(3);
+      s.u8(VALTYPE_BYTE.i32);
+      s.u8(1);
+    }
+  }
+
+  private section(id: number, write: (s: ByteWriter) => void): void {
+    const { out, body } = this;
+    body.reset();
+    write(body);
+    out.u8(id);
+    out.u32(body.length);
+    out.append(body.view());
   }
 }
 
@@ -200,12 +229,4 @@ function writeType(s: ByteWriter, params: readonly ValType[], result: ValType): 
   for (const p of params) s.u8(VALTYPE_BYTE[p]);
   s.u8(1);
   s.u8(VALTYPE_BYTE[result]);
-}
-
-function section(out: ByteWriter, id: number, write: (s: ByteWriter) => void): void {
-  const body = new ByteWriter(4096);
-  write(body);
-  out.u8(id);
-  out.u32(body.length);
-  out.append(body.view());
 }

@@ -149,6 +149,7 @@ export class HotTier {
     for (const { block, cpu, page } of queue) {
       if (block.dead || this.regions.has(block) || this.defer(block)) continue;
       const made = this.emit(block, cpu, page);
+      this.options.translator.recycle();
       if (made !== undefined) list.push(made);
     }
     if (list.length === 0) return;

@@ -31,15 +31,16 @@ export interface IrBuilderOptions {
  * Builds one block. An architecture's lifter wraps it with names for its own registers.
  *
  * One builder is reused for all blocks, and so are its nodes: a finished block is valid until the next
- * `reset`, unless `release` gave it away.
+ * `reset`, or until `recycle` if it was kept.
  */
 export class IrBuilder {
   nodes: Node[] = [];
   offsets: number[] = [];
   private readonly simplify: boolean;
   private readonly known = new KnownFields();
-  /** Nodes for reuse; the first `used` of them are in the present block. */
-  private pool: Node[] = [];
+  /** Nodes for reuse: the first `kept` of them are in blocks that were kept, others before number `used` in the present one. */
+  private readonly pool: Node[] = [];
+  private kept = 0;
   private used = 0;
   private insn = -1;
   /** True once an end was emitted: nothing may follow. */
@@ -69,16 +70,20 @@ export class IrBuilder {
   reset(): void {
     this.nodes = [];
     this.offsets = [];
-    this.used = 0;
+    this.used = this.kept;
     this.insn = -1;
     this.ended = false;
     this.known.clear();
   }
 
-  /** The present block is to stay valid after `reset`. */
-  release(): void {
-    this.pool = this.pool.slice(this.used);
-    this.used = 0;
+  /** The present block is to stay valid after `reset`, until `recycle`. */
+  keep(): void {
+    this.kept = this.used;
+  }
+
+  /** Blocks that were kept are not needed any more. */
+  recycle(): void {
+    this.kept = 0;
   }
 
   /** Take back the current instruction, whose first node would be number `first` of the block: the block ends before it. */

@@ -1,5 +1,6 @@
 import type { Node } from "../../ir/node.js";
-import { Op, opInfo } from "../../ir/ops.js";
+import { IS_PURE, Op } from "../../ir/ops.js";
+import { FieldNumbers } from "../../state/field-numbers.js";
 import type { Field } from "../../state/layout.js";
 import type { RegionBlock } from "../region.js";
 
@@ -9,6 +10,9 @@ export const NO_LOCAL = -1;
 export const READ_NOW = -2;
 
 const NO_FIELDS: ReadonlySet<Field> = new Set();
+
+/** Index of the node that next sets each field, looking backwards. */
+const nextSet = new FieldNumbers();
 
 /**
  * Find for every value of a block where it is needed last: a value used once is computed where it is used, and so
@@ -23,22 +27,22 @@ export function findLastUses({ ir: { nodes }, stop }: RegionBlock, shortcutField
     n.slot = NO_LOCAL;
     n.last = -1;
   }
-  /** Index of the node that next sets each field, looking backwards. */
-  const nextSet = new Map<Field, number>();
+  nextSet.clear();
   for (let i = count - 1; i >= 0; i--) {
     const n = nodes[i] as Node;
     let at = i;
     if (n.op === Op.get) {
-      if ((nextSet.get(n.field as Field) ?? count) < n.last) n.slot = READ_NOW;
+      const set = nextSet.get(n.field as Field);
+      if (set >= 0 && set < n.last) n.slot = READ_NOW;
       continue;
     }
     if (n.op === Op.set) nextSet.set(n.field as Field, i);
     else if (n.op === Op.shortcut) for (const field of shortcutFields) nextSet.set(field, i);
-    else if (opInfo(n.op).effect === "pure") {
+    else if (IS_PURE[n.op]) {
       if (n.last < 0) continue;
       if (n.uses <= 1) at = n.last;
     }
-    for (const { value } of n.pending ?? []) if (value.last < i) value.last = i;
+    if (n.pending !== null) for (const { value } of n.pending) if (value.last < i) value.last = i;
     if (n.a !== null && n.a.last < at) n.a.last = at;
     if (n.b !== null && n.b.last < at) n.b.last = at;
     if (n.c !== null && n.c.last < at) n.c.last = at;

@@ -1,8 +1,14 @@
 import { Op } from "../../ir/ops.js";
+import { FieldNumbers } from "../../state/field-numbers.js";
 import type { Field } from "../../state/layout.js";
 import type { FunctionWriter } from "../function-writer.js";
 import type { RegionNotes } from "../notes.js";
 import type { RegionBlock } from "../region.js";
+
+/** Locals of the guest registers in the region being written; one is written at a time. */
+const registerLocals = new FieldNumbers();
+/** Which of them were noted as written. */
+const notedWrites = new FieldNumbers();
 
 /** The locals that all code of a region shares: what every region needs, and the guest registers it uses. */
 export class RegionLocals {
@@ -26,7 +32,7 @@ export class RegionLocals {
   /** Guest registers, which are state fields. */
   readonly registers: ReadonlyMap<Field, number>;
   /** Those that the shared exit has to store. */
-  readonly written: ReadonlySet<Field>;
+  readonly written: readonly Field[];
 
   constructor(w: FunctionWriter, blocks: readonly RegionBlock[], floats: ReadonlySet<Field>) {
     this.budget = w.local("i32");
@@ -38,17 +44,20 @@ export class RegionLocals {
     this.offset = w.local("i64");
     this.page = w.local("i64");
     this.base = w.local("i64");
-    const fields = new Set<Field>();
-    const written = new Set<Field>();
+    const fields: Field[] = [];
+    const written: Field[] = [];
+    registerLocals.clear();
+    notedWrites.clear();
     for (const block of blocks) noteFields(block, fields, written);
     const typeOf = (field: Field) => (floats.has(field) ? "f64" : field.type);
-    this.registers = new Map([...fields].map((field) => [field, w.local(typeOf(field))]));
+    this.registers = new Map(fields.map((field) => [field, w.local(typeOf(field))]));
+    for (const [field, local] of this.registers) registerLocals.set(field, local);
     this.written = written;
   }
 
   /** The local of a field that the region uses. */
   register(field: Field | null): number {
-    return this.registers.get(field as Field) as number;
+    return registerLocals.get(field as Field);
   }
 
   /** Tell who reads the code what they are called. */
@@ -71,15 +80,22 @@ export class RegionLocals {
 }
 
 /** Note the fields that a block reads or writes, and those it writes. */
-function noteFields({ ir, stop }: RegionBlock, fields: Set<Field>, written: Set<Field>): void {
+function noteFields({ ir, stop }: RegionBlock, fields: Field[], written: Field[]): void {
   for (const n of ir.nodes) {
     if (stop >= 0 && n.insn >= stop) return;
-    for (const { field } of n.pending ?? []) {
-      fields.add(field);
-      written.add(field);
-    }
+    if (n.pending !== null)
+      for (const { field } of n.pending) {
+        note(registerLocals, field, fields);
+        note(notedWrites, field, written);
+      }
     if ((n.op !== Op.get && n.op !== Op.set) || n.field === null) continue;
-    fields.add(n.field);
-    if (n.op === Op.set) written.add(n.field);
+    note(registerLocals, n.field, fields);
+    if (n.op === Op.set) note(notedWrites, n.field, written);
   }
+}
+
+function note(noted: FieldNumbers, field: Field, list: Field[]): void {
+  if (noted.get(field) >= 0) return;
+  noted.set(field, list.length);
+  list.push(field);
 }

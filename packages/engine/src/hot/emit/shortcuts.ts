@@ -29,7 +29,7 @@ export class ShortcutWriter {
     const address = (field: Field) => plan.state + field.offset;
     for (const field of shared) {
       const local = locals.register(field);
-      if (locals.written.has(field)) w.store(storeOf(w.typeOf(local)), address(field), local);
+      if (locals.written.includes(field)) w.store(storeOf(w.typeOf(local)), address(field), local);
     }
     w.i32(n.lo);
     for (const operand of [n.a, n.b]) {
