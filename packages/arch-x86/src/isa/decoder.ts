@@ -23,25 +23,78 @@ const PREFIX_F2 = 3;
 
 type Row = X86Instruction<never>;
 
-/** The instructions of one opcode, most specific first. */
-type Candidates = readonly Row[];
-
-/** How much of the encoding a row fixes: those that fix more are tried first. */
-function specificity({ encoding, rm, options }: Row): number {
-  return (
-    (encoding.modrmByte >= 0 ? 32 : 0) +
-    (encoding.extension >= 0 ? 8 : 0) +
-    (encoding.prefix > 0 ? 4 : 0) +
-    (encoding.w >= 0 ? 2 : 0) +
-    (rm !== "both" ? 1 : 0) +
-    (encoding.withoutB ? 1 : 0) +
-    (options.in64 === "only" ? 16 : 0)
-  );
-}
-
 /** Control and debug registers are moved to and from registers whatever ModRM.mod says. */
 const ignoresMod = ({ operands }: Row): boolean =>
   operands.some(({ place }) => place === "control" || place === "debug");
+
+/** A row as the decoder looks at it: one shape for all, whatever the declaration's options are. */
+class Candidate {
+  readonly row: Row;
+  readonly modrm: boolean;
+  /** What the encoding asks for; -1 for anything. */
+  readonly prefix: number;
+  readonly w: number;
+  readonly vectorLength: number;
+  readonly modrmByte: number;
+  readonly extension: number;
+  readonly withoutRepeat: boolean;
+  readonly withoutB: boolean;
+  readonly only64: boolean;
+  readonly not64: boolean;
+  readonly protectedOnly: boolean;
+  /** ModRM.rm has to be a register, or memory. */
+  readonly register: boolean;
+  readonly memory: boolean;
+  readonly ignoresMod: boolean;
+  readonly size64: "d64" | "f64" | undefined;
+
+  constructor(row: Row) {
+    const { encoding, options, rm } = row;
+    this.row = row;
+    this.modrm = encoding.modrm;
+    this.prefix = encoding.prefix;
+    this.w = encoding.w;
+    this.vectorLength = encoding.vectorLength;
+    this.modrmByte = encoding.modrmByte;
+    this.extension = encoding.extension;
+    this.withoutRepeat = encoding.withoutRepeat;
+    this.withoutB = encoding.withoutB;
+    this.only64 = options.in64 === "only";
+    this.not64 = options.in64 === "not";
+    this.protectedOnly = options.protectedOnly === true;
+    this.ignoresMod = ignoresMod(row);
+    this.register = rm === "register" && !this.ignoresMod;
+    this.memory = rm === "memory" && !this.ignoresMod;
+    this.size64 = options.size64;
+  }
+
+  /** How much of the encoding it fixes: those that fix more are tried first. */
+  get specificity(): number {
+    return (
+      (this.modrmByte >= 0 ? 32 : 0) +
+      (this.extension >= 0 ? 8 : 0) +
+      (this.prefix > 0 ? 4 : 0) +
+      (this.w >= 0 ? 2 : 0) +
+      (this.row.rm !== "both" ? 1 : 0) +
+      (this.withoutB ? 1 : 0) +
+      (this.only64 ? 16 : 0)
+    );
+  }
+}
+
+/** The instructions of one opcode. */
+class Candidates {
+  /** Most specific first. */
+  readonly list: Candidate[] = [];
+  /** ModRM follows, for one of them at least. */
+  modrm = false;
+
+  add(row: Row): void {
+    this.list.push(new Candidate(row));
+    this.list.sort((a, b) => b.specificity - a.specificity);
+    this.modrm ||= row.encoding.modrm;
+  }
+}
 
 class Unfetched extends Error {}
 class TooLong extends Error {}
@@ -53,13 +106,11 @@ export class X86Decoder {
   private next = 0;
 
   constructor(instructions: readonly Row[]) {
-    const maps = OPCODE_MAPS.map(() => Array.from({ length: 256 }, (): Row[] => []));
+    this.maps = OPCODE_MAPS.map(() => Array.from({ length: 256 }, () => new Candidates()));
     for (const row of instructions) {
       const { map, opcode, plusRegister } = row.encoding;
-      for (let i = 0; i < (plusRegister ? 8 : 1); i++) maps[map]![opcode + i]!.push(row);
+      for (let i = 0; i < (plusRegister ? 8 : 1); i++) this.maps[map]![opcode + i]!.add(row);
     }
-    for (const map of maps) for (const rows of map) rows.sort((a, b) => specificity(b) - specificity(a));
-    this.maps = maps;
   }
 
   /** Decode the instruction whose bytes `at` gives. On anything but `ok` and `undefined` the record means nothing. */
@@ -157,30 +208,30 @@ export class X86Decoder {
     d.opcodeRegister = (opcode & 7) | ((rex & 1) << 3);
     d.rex = rex !== 0;
     d.wide = (rex & 8) !== 0;
-    const candidates = this.maps[map]![opcode]!;
-    if (candidates.length === 0) return undefined;
-    const hasModrm = candidates.some(({ encoding }) => encoding.modrm);
+    const { list, modrm: hasModrm } = this.maps[map]![opcode]!;
+    if (list.length === 0) return undefined;
     const modrm = hasModrm ? this.peek() : 0;
-    const found = this.choose(candidates, mode, prefix, modrm, d, vectorLength);
-    const unused = d.vvvv !== 0 && !found?.operands.some(({ place }) => place === "vvvv");
+    const found = this.choose(list, mode, prefix, modrm, d, vectorLength);
+    const unused = d.vvvv !== 0 && !found?.row.operands.some(({ place }) => place === "vvvv");
     if (found === undefined || unused) {
       // What has been looked at to find that out belongs to it: its page has to be there.
       if (hasModrm) this.next++;
       return undefined;
     }
-    this.sizes(d, found, mode, operandOverride && found.encoding.prefix !== PREFIX_66);
+    this.sizes(d, found, mode, operandOverride && found.prefix !== PREFIX_66);
     d.mod = 3;
     d.base = -1;
     d.index = -1;
     d.displacement = 0;
     d.displacementHigh = 0;
     d.stackBased = false;
-    if (found.encoding.modrm) {
+    if (found.modrm) {
       this.next++;
       this.modrm(d, found, modrm, rex, long);
     }
-    this.immediates(d, found);
-    return this.lockAllowed(d, found) ? found : undefined;
+    const { row } = found;
+    this.immediates(d, row);
+    return this.lockAllowed(d, row) ? row : undefined;
   }
 
   /** In 64-bit mode always; else LES and LDS have memory operands, and real mode has no VEX. */
@@ -190,42 +241,42 @@ export class X86Decoder {
   }
 
   private choose(
-    candidates: Candidates,
+    list: readonly Candidate[],
     mode: DecodeMode,
     prefix: number,
     modrm: number,
     d: Decoded,
     vectorLength: number,
-  ): Row | undefined {
-    for (const row of candidates) {
-      const { encoding, options } = row;
-      if (options.in64 !== undefined && (options.in64 === "only") !== (mode.bits === 64)) continue;
-      if (options.protectedOnly && (!mode.protectedMode || mode.virtual8086)) continue;
-      if (encoding.prefix >= 0 && encoding.prefix !== prefix) continue;
-      if (encoding.w >= 0 && (encoding.w === 1) !== d.wide) continue;
-      if (encoding.withoutRepeat && prefix >= PREFIX_F3) continue;
-      if (encoding.withoutB && d.opcodeRegister >= 8) continue;
-      if (encoding.vectorLength >= 0 && encoding.vectorLength !== vectorLength) continue;
-      if (encoding.modrmByte >= 0 && encoding.modrmByte !== modrm) continue;
-      if (encoding.extension >= 0 && encoding.extension !== ((modrm >> 3) & 7)) continue;
-      if (row.rm !== "both" && (row.rm === "register") !== modrm >= 0xc0 && !ignoresMod(row)) continue;
-      return row;
+  ): Candidate | undefined {
+    const long = mode.bits === 64;
+    for (const candidate of list) {
+      if (long ? candidate.not64 : candidate.only64) continue;
+      if (candidate.protectedOnly && (!mode.protectedMode || mode.virtual8086)) continue;
+      if (candidate.prefix >= 0 && candidate.prefix !== prefix) continue;
+      if (candidate.w >= 0 && (candidate.w === 1) !== d.wide) continue;
+      if (candidate.withoutRepeat && prefix >= PREFIX_F3) continue;
+      if (candidate.withoutB && d.opcodeRegister >= 8) continue;
+      if (candidate.vectorLength >= 0 && candidate.vectorLength !== vectorLength) continue;
+      if (candidate.modrmByte >= 0 && candidate.modrmByte !== modrm) continue;
+      if (candidate.extension >= 0 && candidate.extension !== ((modrm >> 3) & 7)) continue;
+      if (modrm >= 0xc0 ? candidate.memory : candidate.register) continue;
+      return candidate;
     }
     return undefined;
   }
 
-  private sizes(d: Decoded, { options }: Row, { bits }: DecodeMode, override: boolean): void {
+  private sizes(d: Decoded, { size64 }: Candidate, { bits }: DecodeMode, override: boolean): void {
     if (bits !== 64) d.operandSize = (bits === 32) === override ? 2 : 4;
-    else if (options.size64 === "f64") d.operandSize = 8;
-    else if (options.size64 === "d64") d.operandSize = override && !d.wide ? 2 : 8;
+    else if (size64 === "f64") d.operandSize = 8;
+    else if (size64 === "d64") d.operandSize = override && !d.wide ? 2 : 8;
     else d.operandSize = d.wide ? 8 : override ? 2 : 4;
   }
 
-  private modrm(d: Decoded, row: Row, modrm: number, rex: number, long: boolean): void {
+  private modrm(d: Decoded, candidate: Candidate, modrm: number, rex: number, long: boolean): void {
     d.mod = modrm >> 6;
     d.reg = ((modrm >> 3) & 7) | ((rex & 4) << 1);
     d.rm = (modrm & 7) | ((rex & 1) << 3);
-    if (ignoresMod(row)) d.mod = 3;
+    if (candidate.ignoresMod) d.mod = 3;
     if (d.mod === 3) return;
     if (d.addressSize === 2) this.address16(d, modrm);
     else this.address32(d, modrm & 7, rex, long);

@@ -50,9 +50,20 @@ export interface OperandType {
   readonly place: OperandPlace;
   readonly size: OperandSize;
   /** Bytes of it if it is a register, where those are others. */
-  readonly registerSize?: OperandSize;
+  readonly registerSize: OperandSize | undefined;
   /** Number of the register that the opcode implies. */
   readonly index: number;
+}
+
+/** All of one shape, as every instruction that is decoded looks at some of them. */
+function operandType(
+  name: string,
+  place: OperandPlace,
+  size: OperandSize,
+  index = -1,
+  registerSize?: OperandSize,
+): OperandType {
+  return { name, place, size, registerSize, index };
 }
 
 const PLACES: Readonly<Record<string, OperandPlace>> = {
@@ -70,7 +81,7 @@ const SIZES: Readonly<Record<string, OperandSize>> = {
 
 const FIXED = new Map<string, OperandType>();
 const fixed = (name: string, place: OperandPlace, index: number, size: OperandSize) =>
-  FIXED.set(name, { name, place, index, size });
+  FIXED.set(name, operandType(name, place, size, index));
 for (const [index, name] of ["al", "cl"].entries()) fixed(name, "fixed", index, 1);
 // Registers whose width is the operand size: `rAX` is AX, EAX or RAX; `zAX` never RAX.
 for (const [index, name] of ["AX", "CX", "DX", "BX"].entries()) {
@@ -84,11 +95,11 @@ for (const [index, name] of ["es", "cs", "ss", "ds", "fs", "gs"].entries())
 fixed("xmm0", "xmmReg", 0, 16);
 fixed("st", "stack", 0, 10);
 fixed("1", "one", 1, 1);
-FIXED.set("STi", { name: "STi", place: "stack", index: -1, size: 10 });
+FIXED.set("STi", operandType("STi", "stack", 10));
 
 // A register, or less memory.
 const narrower = (name: string, size: OperandSize, registerSize: OperandSize) =>
-  FIXED.set(name, { name, place: "rm", size, registerSize, index: -1 });
+  FIXED.set(name, operandType(name, "rm", size, -1, registerSize));
 narrower("RdMb", 1, 4);
 narrower("RdMw", 2, 4);
 narrower("RvMw", 2, "v");
@@ -103,7 +114,7 @@ export function parseOperandType(text: string): OperandType {
   const place = PLACES[letter];
   const size = SIZES[suffix];
   if (place === undefined || size === undefined) throw new Error(`no operand type ${text}`);
-  return { name: text, place, size, index: -1 };
+  return operandType(text, place, size);
 }
 
 /** Places that ModRM.rm says, and what its mod may be: 3 a register, 0 memory. */

@@ -29,6 +29,8 @@ export interface Block {
   readonly exact: boolean;
   readonly recipes: ReadonlyMap<number, readonly RecipeEntry[]> | null;
   dead: boolean;
+  /** It was reported as hot once. */
+  hot: boolean;
   /** A second copy of the micro-ops, made when the first one was replaced by the entry of a region. */
   copy: Block | null;
 }

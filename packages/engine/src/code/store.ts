@@ -54,8 +54,9 @@ export class CodeStore {
   translated = 0;
   translatedInstructions = 0;
   links = 0;
-  /** Entries after which a block is reported as hot. */
-  hotThreshold = NEVER_HOT;
+  /** A block is reported as hot after so many entries, or after as many as execute so many instructions if these are fewer. */
+  hotEntries = NEVER_HOT;
+  hotInstructions = Number.POSITIVE_INFINITY;
   /** Called with every block killed, so that what was compiled from it goes too. */
   onKill: (block: Block) => void = () => {};
   flushes = 0;
@@ -120,6 +121,7 @@ export class CodeStore {
       exact: code.exact,
       recipes: code.recipes,
       dead: false,
+      hot: false,
       copy: null,
     };
     this.blocks.push(block);
@@ -216,6 +218,7 @@ export class CodeStore {
       exact: false,
       recipes: null,
       dead: true,
+      hot: false,
       copy: null,
     });
     this.next += SCRATCH_BYTES;
@@ -234,18 +237,31 @@ export class CodeStore {
     const w = block.address >> 2;
     this.words[w - 3] = 0;
     this.words[w] = this.words[copy.address >> 2] as number;
-    this.words[w - 4] = this.hotThreshold;
+    this.words[w - 4] = this.threshold(block);
   }
 
-  /** Report a block as hot once more after so many entries. */
+  /** Entries after which a block is reported as hot. */
+  threshold({ instructions }: BlockKey): number {
+    return Math.max(1, Math.min(this.hotEntries, Math.floor(this.hotInstructions / instructions)));
+  }
+
+  /** Report a block that was hot once more after so many entries. */
   rearm(block: Block, entries: number): void {
+    block.hot = true;
     this.words[(block.address >> 2) - 4] = entries;
   }
 
-  /** Entries of a block so far, at most the threshold. One that was rearmed has had them. */
+  /** Never report a block again. */
+  disarm(block: Block): void {
+    this.rearm(block, NEVER_HOT);
+  }
+
+  /** Entries of a block so far, at most the threshold. */
   entries(block: Block): number {
+    const threshold = this.threshold(block);
+    if (block.hot) return threshold;
     const left = this.words[(block.address >> 2) - 4] as number;
-    return left > this.hotThreshold ? this.hotThreshold : this.hotThreshold - Math.max(0, left);
+    return threshold - Math.max(0, left);
   }
 
   /** Byte address of the micro-op at which an instruction of a block begins. */
@@ -263,7 +279,7 @@ export class CodeStore {
   executions(block: Block): number {
     return Math.max(
       this.entries(block),
-      this.hotThreshold - (this.words[(block.address >> 2) - 4] as number),
+      this.threshold(block) - (this.words[(block.address >> 2) - 4] as number),
     );
   }
 
@@ -354,7 +370,7 @@ export class CodeStore {
   }
 
   private header(at: number, block: Block): void {
-    this.words[at - 4] = block.step ? NEVER_HOT : this.hotThreshold;
+    this.words[at - 4] = block.step ? NEVER_HOT : this.threshold(block);
     this.words[at - 3] = 0;
     this.words[at - 2] = block.instructions;
     this.words[at - 1] = block.id;

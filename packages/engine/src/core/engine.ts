@@ -62,8 +62,10 @@ export interface EngineOptions {
 export type Tier = "auto" | "cold" | "hot";
 
 /** Entries after which a block is compiled; for tests, as soon as the links around it are known. */
-const EAGER_THRESHOLD = 3;
-const HOT_THRESHOLD = 2000;
+const EAGER_ENTRIES = 3;
+const HOT_ENTRIES = 2000;
+/** Long blocks are compiled after fewer entries: what interpreting them costs is a matter of instructions. */
+const HOT_INSTRUCTIONS = 8000;
 
 const DEFAULT_STATE_BYTES = 8192;
 const PAGE = 65536;
@@ -141,10 +143,7 @@ export class Engine {
     this.interpret = interpreter["run"] as (address: number) => number;
     this.refill = interpreter["refill"] as Refill | undefined;
     this.compiledCount = interpreter["compiled"] as WebAssembly.Global<"i64">;
-    this.hot =
-      options.tier === "cold"
-        ? undefined
-        : this.createHotTier(interpreter, options, options.tier === "hot" ? EAGER_THRESHOLD : HOT_THRESHOLD);
+    this.hot = options.tier === "cold" ? undefined : this.createHotTier(interpreter, options);
     this.code.onKill = (block) => {
       this.lookup.dropBlock(block);
       this.hot?.killed(block);
@@ -238,11 +237,12 @@ export class Engine {
 
   private createHotTier(
     interpreter: WebAssembly.Exports,
-    { floatingPoint: rules, shortcuts, now }: EngineOptions,
-    threshold: number,
+    { tier, floatingPoint: rules, shortcuts, now }: EngineOptions,
   ): HotTier {
     const { code, source, translator, memory, regions, memoryPages, sharedMemory, window, lookup } = this;
-    code.hotThreshold = threshold;
+    const eager = tier === "hot";
+    code.hotEntries = eager ? EAGER_ENTRIES : HOT_ENTRIES;
+    if (!eager) code.hotInstructions = HOT_INSTRUCTIONS;
     const hostFloats: HostFloats = hostFuses() ? "fused" : "plain";
     const imports = {
       memory,
@@ -263,7 +263,7 @@ export class Engine {
       lookup,
       maxRegions: MAX_REGIONS,
       stopwatch: new Stopwatch(now),
-      eager: threshold === EAGER_THRESHOLD,
+      eager,
       watch: () => this.regionWatch,
     });
     return hot;

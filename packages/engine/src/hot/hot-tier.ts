@@ -52,11 +52,14 @@ export interface HotTierOptions {
   readonly watch: () => RegionWatch | undefined;
 }
 
-/** Compile when so many regions wait, even in the middle of a slice. */
+/** Compile when so many regions wait, even in the middle of a slice; at the end of a slice when a few do. */
 const BATCH = 48;
-/** At the end of a slice compile so many, or when something has waited for so many slices: a module costs by itself. */
 const SMALL_BATCH = 12;
-const PATIENCE = 6;
+/**
+ * A module costs by itself, so regions wait for others. A block that executed so many instructions since it began to wait
+ * has cost about as much: then all are compiled.
+ */
+const PATIENCE = 8000;
 /**
  * A hot block that a region contains already, though not as its entry, has to be entered so many times the
  * threshold again, past that region: mostly it was only as hot as the region's entry.
@@ -77,8 +80,6 @@ export class HotTier {
   /** Regions by each block they contain. */
   private readonly users = new Map<Block, Set<Compiled>>();
   private queue: { readonly block: Block; readonly cpu: GuestCpu; readonly page: bigint }[] = [];
-  /** Slices that something has waited for. */
-  private waited = 0;
   /** Blocks that were hot, but within a region: the next time they get their own. */
   private readonly deferred = new WeakSet<Block>();
   /** Blocks whose accesses are checked one by one. */
@@ -102,15 +103,16 @@ export class HotTier {
   /** A block was entered often enough; `page` is the virtual address of its page then. */
   request(block: Block, cpu: GuestCpu, page: bigint): void {
     if (block.dead || block.step || this.regions.has(block)) return;
+    if (this.queue.some((waiting) => waiting.block === block)) return this.compile();
     this.queue.push({ block, cpu, page });
+    this.options.code.rearm(block, Math.ceil(PATIENCE / block.instructions));
     if (this.queue.length >= BATCH) this.compile();
   }
 
   /** A slice is over: compile what waits, if it is worth a module. */
   sliceEnded(): void {
     this.separate();
-    if (this.queue.length === 0) return;
-    if (this.options.eager || this.queue.length >= SMALL_BATCH || ++this.waited >= PATIENCE) this.compile();
+    if (this.queue.length >= (this.options.eager ? 1 : SMALL_BATCH)) this.compile();
   }
 
   /**
@@ -144,7 +146,6 @@ export class HotTier {
   private compileQueue(): void {
     const queue = this.queue;
     this.queue = [];
-    this.waited = 0;
     const list: { code: FunctionWriter; compiled: Compiled }[] = [];
     for (const { block, cpu, page } of queue) {
       if (block.dead || this.regions.has(block) || this.defer(block)) continue;
@@ -164,7 +165,7 @@ export class HotTier {
   private defer(block: Block): boolean {
     if (!this.users.has(block) || this.deferred.has(block)) return false;
     this.deferred.add(block);
-    this.options.code.rearm(block, this.options.code.hotThreshold * RELUCTANCE);
+    this.options.code.rearm(block, this.options.code.threshold(block) * RELUCTANCE);
     return true;
   }
 
@@ -184,6 +185,7 @@ export class HotTier {
     const region = this.grower.grow(block, cpu, page);
     if (region === undefined) {
       watch?.refused(block, page);
+      this.options.code.disarm(block);
       return undefined;
     }
     const index = this.freeIndices.pop() ?? (this.nextIndex < this.options.maxRegions ? this.nextIndex++ : 0);
