@@ -12,7 +12,7 @@ function block(id: number, page: number, start: number, mode = 0, step = false):
     starts: 0,
     exact: true,
   };
-  return { ...rest, id, page, start, mode, step, recipes: null, dead: false, copy: null };
+  return { ...rest, id, page, start, mode, step, recipes: null, dead: false, hot: false, copy: null };
 }
 
 test("a block is found by page, offset, mode and kind, and by nothing else", () => {
