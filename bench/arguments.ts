@@ -3,10 +3,10 @@ import { parseArgs } from "node:util";
 import { ARCHITECTURES, type BenchArchitecture } from "./architectures.ts";
 import { type Group, PROGRAMS } from "./programs.ts";
 
-export const MODES = ["vm", "bare"] as const;
+const MODES = ["vm", "bare"] as const;
 export type Mode = (typeof MODES)[number];
 
-export const TIERS = ["auto", "cold", "hot"] as const;
+const TIERS = ["auto", "cold", "hot"] as const;
 export type Tier = (typeof TIERS)[number];
 
 export interface BenchOptions {

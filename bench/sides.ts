@@ -22,7 +22,7 @@ export interface HypercraftChoice {
 }
 
 /** Where OpenSBI's dynamic firmware is installed: by its own package, or with QEMU. */
-export const FIRMWARE_PATHS: readonly string[] = [
+const FIRMWARE_PATHS: readonly string[] = [
   "/usr/lib/riscv64-linux-gnu/opensbi/generic/fw_dynamic.bin",
   "/usr/share/opensbi/lp64/generic/firmware/fw_dynamic.bin",
   "/usr/share/qemu/opensbi-riscv64-generic-fw_dynamic.bin",

@@ -53,7 +53,7 @@ export const packages: readonly Package[] = ["packages", "apps"].flatMap((group)
 );
 
 /** The environment for tools: pinned node first, and nothing of the npm that may have started the tests. */
-export function toolEnvironment(): NodeJS.ProcessEnv {
+function toolEnvironment(): NodeJS.ProcessEnv {
   const keep = /^npm_config_(registry|userconfig|cache|cafile|proxy|https_proxy|noproxy)$/i;
   const names = Object.keys(process.env).filter((name) => !name.startsWith("npm_") || keep.test(name));
   const environment = Object.fromEntries(names.map((name) => [name, process.env[name]]));

@@ -121,7 +121,7 @@ export function madeUpSignature(release: string): string {
   );
 }
 
-export function makeDeb(files: readonly TarInput[]): Buffer {
+function makeDeb(files: readonly TarInput[]): Buffer {
   return makeAr([
     { name: "debian-binary", content: Buffer.from("2.0\n") },
     { name: "control.tar.xz", content: makeXz(makeTar([])) },

@@ -10,7 +10,7 @@ export function commandHelp(intro: string, groups: readonly OptionGroup[]): stri
 }
 
 /** An option as it is written: `--disk FILE[,ro|,overlay]`. */
-export function optionUsage({ name, argument, optional }: OptionSpec): string {
+function optionUsage({ name, argument, optional }: OptionSpec): string {
   if (argument === undefined) return `--${name}`;
   return optional ? `--${name}[=${argument}]` : `--${name} ${argument}`;
 }

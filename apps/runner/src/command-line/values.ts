@@ -23,7 +23,7 @@ export function parseAddress(text: string): number {
 }
 
 /** A virtual address of 64 bits, in hexadecimal with 0x or in decimal. */
-export function parseVirtualAddress(text: string): bigint {
+function parseVirtualAddress(text: string): bigint {
   const isNumber = /^(?:0x[\da-f]+|\d+)$/i.test(text.trim());
   if (!isNumber || BigInt(text) >= 1n << 64n)
     throw new ValueError(`"${text}" is not a virtual address (hexadecimal as 0x80200000, or decimal)`);
@@ -98,7 +98,7 @@ export function parseLoad(text: string): { readonly path: string; readonly addre
   return { path: text.slice(0, at), address: parseAddress(text.slice(at + 1)) };
 }
 
-export const DISK_MODES = ["rw", "ro", "overlay"] as const;
+const DISK_MODES = ["rw", "ro", "overlay"] as const;
 export type DiskMode = (typeof DISK_MODES)[number];
 
 /** `FILE`, `FILE,ro` or `FILE,overlay`; a comma that no mode follows belongs to the name. */

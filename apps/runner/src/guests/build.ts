@@ -20,7 +20,7 @@ export interface BuiltGuest {
 }
 
 /** Bytes of the root disk; sparse, so that only what is used takes space. */
-export const DISK_SIZE = 64 * 2 ** 20;
+const DISK_SIZE = 64 * 2 ** 20;
 
 /**
  * Makes kernel, initramfs and root disk of a guest out of its unpacked packages, as files in `folder`.

@@ -43,7 +43,7 @@ function addCounts(tables: readonly Readonly<Record<string, number>>[]): Record<
 }
 
 /** Million instructions a second. */
-export function mips({ instructions, seconds }: RunStatistics): number {
+function mips({ instructions, seconds }: RunStatistics): number {
   return seconds > 0 ? instructions / seconds / 1e6 : 0;
 }
 

@@ -13,7 +13,7 @@ export const formatOf = (double: number): Float => (double === 1 ? "f64" : "f32"
 const ROUNDINGS = [ROUNDING.nearestEven, ROUNDING.up, ROUNDING.down, ROUNDING.towardZero] as const;
 
 /** FPCR as the IR says it, with FPCR's rounding mode or another one. */
-export function environment({ mode }: A64Builder, rounding = ROUNDINGS[mode.rmode] as number): number {
+function environment({ mode }: A64Builder, rounding = ROUNDINGS[mode.rmode] as number): number {
   const flushing = mode.flushToZero ? FLOAT_MODES.flushInputs | FLOAT_MODES.flushResults : 0;
   return floatEnvironment(rounding, flushing | (mode.defaultNan ? FLOAT_MODES.defaultNan : 0));
 }
@@ -37,7 +37,7 @@ export const computeRounded = (
 export const laneOf = (b: A64Builder, f: Float, x: Value, index: number): Value =>
   f === "f64" ? b.ir.i64x2.extract_lane(x, index) : b.ir.i32x4.extract_lane(x, index);
 
-export const withLane = (b: A64Builder, f: Float, x: Value, index: number, value: Value): Value =>
+const withLane = (b: A64Builder, f: Float, x: Value, index: number, value: Value): Value =>
   f === "f64" ? b.ir.i64x2.replace_lane(x, index, value) : b.ir.i32x4.replace_lane(x, index, value);
 
 /** The number in a scalar register. */
@@ -59,7 +59,7 @@ export function makeLanes(b: A64Builder, f: Float, count: number, lane: (index: 
 
 // Bits of numbers
 
-export const ops = (b: A64Builder, f: Float): A64Builder["i32"] => b.ops(f === "f64");
+const ops = (b: A64Builder, f: Float): A64Builder["i32"] => b.ops(f === "f64");
 
 const constant = (b: A64Builder, f: Float, high: number, low = 0): Value =>
   f === "f64" ? b.i64.pair(low, high) : b.i32.const(high);

@@ -17,7 +17,7 @@ export interface Access {
 }
 
 /** Do the access of a register. */
-export function transfer(b: A64Builder, access: Access, rt: number, address: Value): void {
+function transfer(b: A64Builder, access: Access, rt: number, address: Value): void {
   if (access.store) return b.store(access.size, address, b.x(rt));
   const value = b.load(access.size, access.signed, address);
   // Zero-extended loads are what they are in both widths.

@@ -15,7 +15,7 @@ import { userPrograms } from "./user-program.js";
 const FPCR_NUMBER = systemRegisterNumber("FPCR");
 const FPSR = systemRegisterNumber("FPSR");
 
-export class UserCpu extends FlatUserCpu {
+class UserCpu extends FlatUserCpu {
   override readonly layout = armLayout;
 
   override codeMode(): number {

@@ -6,7 +6,7 @@ const TWO_32 = 0x1_0000_0000;
 /** Bits of mcountinhibit. */
 const CY = 1;
 const IR = 4;
-export const COUNTINHIBIT_MASK = CY | IR;
+const COUNTINHIBIT_MASK = CY | IR;
 /** Bits of mcounteren and its kin: CY, TM, IR. */
 export const COUNTEREN_MASK = 7;
 

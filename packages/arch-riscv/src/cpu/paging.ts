@@ -17,7 +17,7 @@ export const PTE_RESERVED_SHIFT = 54;
 export const PTE_LEAF_ONLY = PTE_U | PTE_A | PTE_D;
 
 export const MODE_BARE = 0;
-export const MODE_SV39 = 8;
+const MODE_SV39 = 8;
 /** Bits of an address-translation register's upper half: MODE in bits 63..60. */
 export const ATP_MODE_SHIFT = 28;
 /** ASID: 16 bits from bit 44. */

@@ -7,8 +7,8 @@ import { riscv } from "./lifter.js";
 const single = riscv("F");
 const { insn } = single;
 
-export const flw = insn("imm[11:0] rs1:5 010 fd:5 0000111", "flw fd, imm(rs1)", loading(SINGLE));
-export const fsw = insn("imm[11:5] fs2:5 rs1:5 010 imm[4:0] 0100111", "fsw fs2, imm(rs1)", storing(SINGLE));
+const flw = insn("imm[11:0] rs1:5 010 fd:5 0000111", "flw fd, imm(rs1)", loading(SINGLE));
+const fsw = insn("imm[11:5] fs2:5 rs1:5 010 imm[4:0] 0100111", "fsw fs2, imm(rs1)", storing(SINGLE));
 
 export const f = [
   flw,

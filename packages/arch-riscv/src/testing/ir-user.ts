@@ -21,7 +21,7 @@ const FCSR = 0x003;
 const MAX_STEPS = 10_000;
 
 /** A machine in user mode with the floating-point CSRs. */
-export class UserMachine implements EvalMachine {
+class UserMachine implements EvalMachine {
   readonly state = new EvalState();
   readonly memory = new EvalMemory();
   readonly fpFlags = riscvLayout.fpFlags;

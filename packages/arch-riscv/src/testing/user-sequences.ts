@@ -151,7 +151,7 @@ const jumping =
 
 /** Which instructions a sequence is made of. Privileged and cache-block instructions are not for user mode. */
 export type Extension = "I" | "M" | "A" | "F" | "D" | "C" | "Zba" | "Zbb" | "Zbs";
-export const USER_EXTENSIONS: readonly Extension[] = ["I", "M", "A", "F", "D", "C", "Zba", "Zbb", "Zbs"];
+const USER_EXTENSIONS: readonly Extension[] = ["I", "M", "A", "F", "D", "C", "Zba", "Zbb", "Zbs"];
 
 function units(extensions: readonly Extension[]): readonly Unit[] {
   const has = (extension: Extension) => extensions.includes(extension);

@@ -82,7 +82,7 @@ export function writeControl(cpu: X86Cpu, number: number, value: bigint): void {
 }
 
 /** CR0, with all that follows from entering and leaving protected mode, paging and long mode. */
-export function writeCr0(cpu: X86Cpu, value: bigint): void {
+function writeCr0(cpu: X86Cpu, value: bigint): void {
   const { core } = cpu;
   if (value >> 32n !== 0n) throw generalProtection();
   const bits = (Number(BigInt.asIntN(32, value)) & CR0_KNOWN) | CR0_BIT.ET;
@@ -147,7 +147,7 @@ function guestPhysical({ secondStage, line20 }: X86Cpu, address: number): number
   }
 }
 
-export function writeCr4(cpu: X86Cpu, value: bigint): void {
+function writeCr4(cpu: X86Cpu, value: bigint): void {
   const { core } = cpu;
   const bits = Number(BigInt.asIntN(32, value));
   const known = CR4_SUPPORTED & (cpu.cpuid.vmx ? -1 : ~CR4_BIT.VMXE);

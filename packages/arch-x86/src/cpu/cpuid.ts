@@ -8,12 +8,12 @@ import { CR4 } from "./state.js";
 // CPUID: SDM volume 2. It tells what there is and nothing else.
 
 /** What leaf 1 says in EDX. */
-export const FEATURES_EDX = {
+const FEATURES_EDX = {
   ...{ FPU: 0, DE: 2, PSE: 3, TSC: 4, MSR: 5, PAE: 6, MCE: 7, CX8: 8, APIC: 9, SEP: 11, MTRR: 12, PGE: 13 },
   ...{ MCA: 14, CMOV: 15, PAT: 16, PSE36: 17, CLFSH: 19, MMX: 23, FXSR: 24, SSE: 25, SSE2: 26 },
 } as const;
 /** In ECX. */
-export const FEATURES_ECX = {
+const FEATURES_ECX = {
   ...{
     SSE3: 0,
     MONITOR: 3,

@@ -47,5 +47,3 @@ export const notPresent = (errorCode: number): Fault => new Fault(Vector.notPres
 export const invalidTss = (errorCode: number): Fault => new Fault(Vector.invalidTss, errorCode);
 /** #UD. */
 export const invalidOpcode = (): Fault => new Fault(Vector.invalidOpcode);
-/** #PF, whose address CR2 has already. */
-export const pageFault = (errorCode: number): Fault => new Fault(Vector.page, errorCode);

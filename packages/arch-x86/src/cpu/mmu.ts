@@ -11,7 +11,7 @@ import {
 // Paging: SDM volume 3, chapter 4. Tables are read where `locate` finds them: with a second stage it translates.
 
 /** Bits of a page-fault error code. */
-export const PageError = { present: 1, write: 2, user: 4, reserved: 8, fetch: 16 } as const;
+const PageError = { present: 1, write: 2, user: 4, reserved: 8, fetch: 16 } as const;
 
 /** No page fault. */
 export const TRANSLATED = -1;

@@ -1,5 +1,5 @@
 /** Bytes of an MSR bitmap: SDM volume 3, 25.6.9. */
-export const MSR_BITMAP_SIZE = 4096;
+const MSR_BITMAP_SIZE = 4096;
 const HIGH_MSRS = 0xc000_0000;
 const READ = 0;
 const WRITE = 2048;

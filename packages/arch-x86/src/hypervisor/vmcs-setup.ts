@@ -19,7 +19,7 @@ export interface GuestSpace {
 /** Bits of CR0 that are the host's: the guest reads those of the shadow. */
 export const CR0_MASK = CR0_BIT.NE | CR0_BIT.NW | CR0_BIT.CD;
 /** Guests have no VMX. */
-export const CR4_MASK = CR4_BIT.VMXE;
+const CR4_MASK = CR4_BIT.VMXE;
 const NO_VMCS = (1n << 64n) - 1n;
 
 /** The host-state area: the processor as it is. Nothing of the host runs there after an exit, so RIP and RSP are 0. */

@@ -42,7 +42,7 @@ export const LVT = {
 /** Writable bits of each entry. */
 export const LVT_WRITABLE: readonly number[] = [0x700ff, 0x107ff, 0x107ff, 0x1a7ff, 0x1a7ff, 0x100ff];
 /** Delivery status and remote IRR: read-only, which to write is no error. */
-export const LVT_READ_ONLY = 0x5000;
+const LVT_READ_ONLY = 0x5000;
 
 export const SVR = { vector: 0xff, enabled: 0x100, noEoiBroadcast: 0x1000, writable: 0x13ff } as const;
 

@@ -18,7 +18,7 @@ export interface LocalApicTimerOptions {
 }
 
 /** Bits 18:17 of the timer's LVT entry. */
-export const TimerMode = { oneShot: 0, periodic: 1, tscDeadline: 2 } as const;
+const TimerMode = { oneShot: 0, periodic: 1, tscDeadline: 2 } as const;
 
 /** The timer's registers, as plain data. */
 export interface LocalApicTimerState {

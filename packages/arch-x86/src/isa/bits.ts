@@ -82,7 +82,7 @@ const populationCount = (b: X86Builder): void => {
 };
 
 /** The bytes of an operand in reverse. */
-export function reversed(b: X86Builder, bytes: number, value: Value): Value {
+function reversed(b: X86Builder, bytes: number, value: Value): Value {
   const { i64 } = b;
   const mask = (low: number, high: number) => i64.pair(low, high);
   const swap = (v: Value, by: number, low: number): Value => {

@@ -14,7 +14,7 @@ export const OPCODE_MAPS = ["", "0F", "0F38", "0F3A", "VEX.0F", "VEX.0F38", "VEX
 export type OpcodeMap = number;
 
 /** Mandatory prefixes by number; `NP` is none of the others. */
-export const PREFIXES = ["NP", "66", "F3", "F2"] as const;
+const PREFIXES = ["NP", "66", "F3", "F2"] as const;
 
 export interface Encoding {
   /** Index in `OPCODE_MAPS`. */

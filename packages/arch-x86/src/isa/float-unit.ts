@@ -93,7 +93,7 @@ export const floats =
 export const laneOf = (b: X86Builder, f: Float, x: Value, index: number): Value =>
   f === "f64" ? b.ir.i64x2.extract_lane(x, index) : b.ir.i32x4.extract_lane(x, index);
 
-export const withLane = (b: X86Builder, f: Float, x: Value, index: number, value: Value): Value =>
+const withLane = (b: X86Builder, f: Float, x: Value, index: number, value: Value): Value =>
   f === "f64" ? b.ir.i64x2.replace_lane(x, index, value) : b.ir.i32x4.replace_lane(x, index, value);
 
 /** A vector made lane by lane; the others are those of `rest`, or zero. */

@@ -11,7 +11,7 @@ const POINTERS: Readonly<Record<number, string>> = {
 };
 
 /** Name of a general-purpose register of some bytes. */
-export function gprName(number: number, bytes: number, rex: boolean): string {
+function gprName(number: number, bytes: number, rex: boolean): string {
   if (number >= 8) return `r${number}${{ 1: "b", 2: "w", 4: "d", 8: "" }[bytes]}`;
   const word = WORDS[number] as string;
   if (bytes === 8) return word;

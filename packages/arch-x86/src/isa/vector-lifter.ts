@@ -81,7 +81,7 @@ export const lanesOf = (b: X86Builder, size: number, index = 0): VectorLanes =>
 export const zeroVector = (b: X86Builder): Value => b.ir.v128.const(0, 0, 0, 0);
 
 /** An i64 in the low half of a vector, and zeros. */
-export const fromLow = (b: X86Builder, low: Value): Value => b.ir.i64x2.replace_lane(zeroVector(b), 0, low);
+const fromLow = (b: X86Builder, low: Value): Value => b.ir.i64x2.replace_lane(zeroVector(b), 0, low);
 
 /** A vector operand: a register, or memory of at most 16 bytes with zeros above. */
 export function read(b: X86Builder, index: number): Value {

@@ -52,7 +52,7 @@ export const get = (apic: LocalApic, offset: number): number => apic.read(offset
 export const set = (apic: LocalApic, offset: number, value: number): void => apic.write(offset, 4, value);
 
 /** End the interrupt in service, in either mode. */
-export function end(apic: LocalApic): void {
+function end(apic: LocalApic): void {
   if (apic.extended) apic.writeMsr(0x80b, 0n);
   else set(apic, 0xb0, 0);
 }

@@ -20,7 +20,7 @@ const rows = (x86Instructions as readonly Row[]).filter(
 );
 
 /** Processors compute them differently. */
-export const TRANSCENDENTAL = /^(f2xm1|fyl2x|fyl2xp1|fsin|fcos|fsincos|fptan|fpatan)$/;
+const TRANSCENDENTAL = /^(f2xm1|fyl2x|fyl2xp1|fsin|fcos|fsincos|fptan|fpatan)$/;
 /** They move whole states. */
 const IMAGES = /^(fldenv|frstor|fnstenv|fnsave) /;
 const plain = rows.filter(
@@ -302,7 +302,7 @@ const UNITS: readonly Unit[] = [
   ...[refresh, refresh, refresh, refresh, flags, control, wait, extended, components],
 ];
 
-export function sequence(prng: Prng, bytes: number): number[] {
+function sequence(prng: Prng, bytes: number): number[] {
   const code: number[] = [];
   while (code.length < bytes) code.push(...prng.pick(UNITS)(prng));
   return code;

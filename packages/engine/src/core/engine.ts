@@ -294,7 +294,7 @@ export class Engine {
 }
 
 /** Regions that can be compiled at one time. */
-export const MAX_REGIONS = 65536;
+const MAX_REGIONS = 65536;
 /** vCPUs one engine can hold. */
 export const MAX_CORES = 16;
 const MIN_CODE_BYTES = 1 << 20;

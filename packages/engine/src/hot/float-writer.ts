@@ -39,12 +39,12 @@ export interface Guards {
 }
 
 /** Results with lower biased exponents are too near to underflow; for f64 by a margin `float-fused.ts` needs. */
-export const LOWEST64 = 64n;
+const LOWEST64 = 64n;
 const LOWEST32 = 2;
 /** The bits are shifted left by one to lose the sign. */
 export const LOW64 = LOWEST64 << 53n;
 export const RANGE64 = (0x7ffn - LOWEST64) << 53n;
-export const LOW32 = LOWEST32 << 24;
+const LOW32 = LOWEST32 << 24;
 export const RANGE32 = (0xff - LOWEST32) << 24;
 
 /** Where an operation is written: its operands and result, and how to give up. */

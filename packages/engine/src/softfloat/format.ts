@@ -77,7 +77,7 @@ export function isDenormal(F: Format, v: Val): Expr {
 }
 
 /** The biased exponent lies in `low`..`high`. */
-export function exponentIn(F: Format, v: Val, low: number, high: number): Expr {
+function exponentIn(F: Format, v: Val, low: number, high: number): Expr {
   const at = BigInt(F.fraction + F.signShift);
   const span = BigInt(high - low + 1) << at;
   return F.int.lt_u(F.int.sub(F.int.shl(v, F.signShift), BigInt(low) << at), span);

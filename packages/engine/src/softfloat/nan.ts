@@ -6,7 +6,7 @@ import { type Format, isNan, isSignaling } from "./format.js";
 // 4.8.3.5, SSE) takes the first NaN operand; Arm (ARM DDI 0487, FPProcessNaNs and FPProcessNaNs3) takes the
 // first signaling one, else the first, where a fused operation looks at the addend first.
 
-export const quieted = (F: Format, v: Local): Expr => F.int.or(v, F.quiet);
+const quieted = (F: Format, v: Local): Expr => F.int.or(v, F.quiet);
 
 function anySignaling(F: Format, operands: readonly Local[]): Expr {
   return operands.map((v) => isSignaling(F, v)).reduce((a, b) => i32.or(a, b));
@@ -50,7 +50,7 @@ export function nan2(context: Context, F: Format): FunctionBuilder {
 }
 
 /** (a, b, c, infinityTimesZero: i32) -> NaN for a * b + c, at least one operand being a NaN. */
-export function nan3(context: Context, F: Format): FunctionBuilder {
+function nan3(context: Context, F: Format): FunctionBuilder {
   return context.define(`${F.name}.nan3`, [F.type, F.type, F.type, "i32"], F.type, (f) => {
     const [a, b, c, undefinedProduct] = [f.arg(0), f.arg(1), f.arg(2), f.arg(3)];
     const arm = context.policy.nan === "propagate-arm";

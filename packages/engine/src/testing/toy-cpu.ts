@@ -22,7 +22,7 @@ export const toyWaiting = layout.i32("waiting");
 /** The data context that `select` chose last, 0..3. */
 export const toySelected = layout.i32("selected");
 
-export const Toy = {
+const Toy = {
   addi: 0,
   add: 1,
   load: 2,

@@ -6,7 +6,7 @@ type Lanes = readonly bigint[];
 const unsigned = (bits: number, v: bigint): bigint => BigInt.asUintN(bits, v);
 const signed = (bits: number, v: bigint): bigint => BigInt.asIntN(bits, v);
 
-export function lanesOf(value: bigint, bits: number): bigint[] {
+function lanesOf(value: bigint, bits: number): bigint[] {
   return Array.from({ length: 128 / bits }, (_, i) => unsigned(bits, value >> BigInt(bits * i)));
 }
 

@@ -5,7 +5,7 @@ export const BLOCK_SIZE = 4096;
 /** A group is at most what one bitmap block can describe. */
 export const MAX_BLOCKS_PER_GROUP = BLOCK_SIZE * 8;
 export const INODE_SIZE = 256;
-export const INODES_PER_BLOCK = BLOCK_SIZE / INODE_SIZE;
+const INODES_PER_BLOCK = BLOCK_SIZE / INODE_SIZE;
 const DESCRIPTOR_SIZE = 32;
 /** One inode per this many bytes of disk, unless the tree needs more. */
 const BYTES_PER_INODE = 16384;

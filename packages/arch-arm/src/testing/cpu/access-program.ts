@@ -53,7 +53,7 @@ function encode(regimens: readonly Regimen[]): bigint[] {
 }
 
 /** What is recorded of each access. */
-export const RECORDED = ["ESR_EL2", "FAR_EL2", "HPFAR_EL2", "ESR_EL1", "FAR_EL1", "X0", "X3"] as const;
+const RECORDED = ["ESR_EL2", "FAR_EL2", "HPFAR_EL2", "ESR_EL1", "FAR_EL1", "X0", "X3"] as const;
 export type Outcome = Readonly<Record<(typeof RECORDED)[number], bigint>>;
 
 const program = (from: number): string => `

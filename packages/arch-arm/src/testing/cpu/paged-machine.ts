@@ -3,7 +3,7 @@ import { assemble } from "../vm/assembler.js";
 import { BareMachine, type BareMachineOptions, type BarePe, RAM } from "./bare-machine.js";
 
 /** Where the program is at EL1: its upper half is all of RAM, as it lies at `RAM`, for EL1 alone. */
-export const UPPER = 0xffff_ff80_0000_0000n;
+const UPPER = 0xffff_ff80_0000_0000n;
 
 // Offsets in RAM: the program, its vectors, the upper half's table and those of address spaces.
 const VECTORS = 0x2000;

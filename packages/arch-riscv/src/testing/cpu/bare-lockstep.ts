@@ -13,7 +13,7 @@ import { assemble } from "../vm/assembler.js";
 
 /** Physical RAM, with the program at its start. */
 export const RAM = 0x8000_0000;
-export const RAM_SIZE = 2 << 20;
+const RAM_SIZE = 2 << 20;
 const ARENA = 8 << 20;
 const TIERS = ["cold", "hot", "auto"] as const satisfies readonly Tier[];
 

@@ -19,7 +19,7 @@ export function sbi(
 }
 
 /** Keep a0 and a1 in the next 16 bytes at s11. */
-export const KEEP = "sd a0, 0(s11)\nsd a1, 8(s11)\naddi s11, s11, 16\n";
+const KEEP = "sd a0, 0(s11)\nsd a1, 8(s11)\naddi s11, s11, 16\n";
 
 /** Calls one after the other, their results kept from `address` on. */
 export function calls(address: number, ...texts: readonly string[]): string {

@@ -25,8 +25,6 @@ const BASIC =
 /** The preemption timer counts down whenever this bit of the time-stamp counter changes: with each tick. */
 export const PREEMPTION_RATE = 0;
 export const CR3_TARGETS = 4;
-/** Entries of an MSR list that are promised to work. */
-export const MSR_LIST_MAXIMUM = 512;
 /**
  * Exits store EFER.LMA in the entry controls; HLT, shutdown and wait-for-SIPI as activity states; VMWRITE to all fields;
  * software events that have no instruction.

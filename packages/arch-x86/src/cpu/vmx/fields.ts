@@ -7,7 +7,7 @@ export const Kind = { control: 0, information: 1, guest: 2, host: 3 } as const;
 
 export const widthOf = (encoding: number): number => (encoding >> 13) & 3;
 export const kindOf = (encoding: number): number => (encoding >> 10) & 3;
-export const indexOf = (encoding: number): number => (encoding >> 1) & 0x1ff;
+const indexOf = (encoding: number): number => (encoding >> 1) & 0x1ff;
 /** The encoding means the upper half of a 64-bit field. */
 export const isHighHalf = (encoding: number): boolean => (encoding & 1) !== 0;
 
@@ -176,9 +176,6 @@ export const VmcsField = {
   HOST_RSP: 0x6c14,
   HOST_RIP: 0x6c16,
 } as const;
-
-/** What the encodings of a segment's four fields differ by from those of ES: 2 for each register, in this order. */
-export const VMCS_SEGMENTS = ["es", "cs", "ss", "ds", "fs", "gs", "ldtr", "tr"] as const;
 
 /** All fields, in the order in which a region has them. */
 export const ENCODINGS: readonly number[] = Object.values(VmcsField);

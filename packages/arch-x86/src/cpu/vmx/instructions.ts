@@ -84,7 +84,7 @@ function checkVmxon(cpu: X86Cpu): void {
 }
 
 /** Aligned, and no wider than physical addresses are. */
-export function isRegionAddress(address: bigint): boolean {
+function isRegionAddress(address: bigint): boolean {
   return (address & 0xfffn) === 0n && address >> BigInt(PHYSICAL_BITS) === 0n;
 }
 

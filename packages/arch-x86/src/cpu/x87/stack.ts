@@ -20,7 +20,7 @@ const TOP_SHIFT = 11;
 const TOP = 7 << TOP_SHIFT;
 
 /** Values of the tag word: SDM volume 1, 8.1.7. */
-export const Tag = { valid: 0, zero: 1, special: 2, empty: 3 } as const;
+const Tag = { valid: 0, zero: 1, special: 2, empty: 3 } as const;
 
 /** The register stack and the status word. Registers are numbered from the top unless called physical. */
 export class RegisterStack {

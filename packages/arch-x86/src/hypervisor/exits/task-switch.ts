@@ -12,7 +12,7 @@ const SOFTWARE: readonly number[] = [
 ];
 
 /** The exit qualification of a task switch: SDM volume 3, table 28-2. */
-export function taskSwitch(qualification: number): {
+function taskSwitch(qualification: number): {
   readonly selector: number;
   readonly kind: SwitchKind | "gate";
 } {

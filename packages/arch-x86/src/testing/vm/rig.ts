@@ -28,7 +28,7 @@ export const RAM_SIZE = 4 << 20;
 /** Where guests of tests begin. */
 export const CODE = 0x10_0000;
 /** Where virtual local APICs are. */
-export const LAPIC = 0xfee0_0000;
+const LAPIC = 0xfee0_0000;
 /** A level-4 table of identity, with pages of 1 GiB for the first 4 of them. */
 export const TABLES = 0x1000;
 
@@ -98,7 +98,7 @@ export function createRigVm(
 }
 
 /** Where a test's guest is entered. */
-export const LONG: EntryState = {
+const LONG: EntryState = {
   kind: "long",
   pc: CODE,
   code: 8,

@@ -50,7 +50,7 @@ const infinityBits = (s: Shape): bigint => (2n * s.emax + 1n) << fractionBits(s)
 const signBit = (s: Shape, negative: boolean): bigint => (negative ? 1n << (s.width - 1n) : 0n);
 const quietBit = (s: Shape): bigint => 1n << (s.p - 2n);
 
-export function decode(s: Shape, bits: bigint): Decoded {
+function decode(s: Shape, bits: bigint): Decoded {
   const negative = bits >> (s.width - 1n) === 1n;
   const fraction = bits & ((1n << fractionBits(s)) - 1n);
   const e = (bits >> fractionBits(s)) & (2n * s.emax + 1n);

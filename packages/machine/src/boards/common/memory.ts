@@ -5,7 +5,7 @@ import { MAX_CPUS } from "./options.js";
 /** An engine's share of host memory: states, TLBs and the code cache. */
 export const ARENA = 64 << 20;
 /** Engines address their arenas by signed numbers of 32 bits, and arenas are where host memory begins. */
-export const MOST_ARENAS = 2 ** 31 / ARENA;
+const MOST_ARENAS = 2 ** 31 / ARENA;
 /** Frames for second-stage tables. */
 const TABLE_SPACE = 4 << 20;
 /** RAM is aligned to the large pages of the second stage. */

@@ -8,12 +8,9 @@ export const VIRTIO_ID_GPU = 16;
 export const VIRTIO_ID_INPUT = 18;
 
 /** Device status (section 2.1). */
-export const STATUS_ACKNOWLEDGE = 1;
-export const STATUS_DRIVER = 2;
 export const STATUS_DRIVER_OK = 4;
 export const STATUS_FEATURES_OK = 8;
 export const STATUS_NEEDS_RESET = 64;
-export const STATUS_FAILED = 128;
 
 /** Feature bits of every device (section 6). */
 export const F_INDIRECT_DESC = 28;

@@ -42,7 +42,7 @@ export const raisedBy = (inexact: Expr, up: Expr): Expr =>
   i32.or(i32.mul(inexact, PRECISION), i32.shl(i32.wrap_i64(up), C1_SHIFT));
 
 /** Takes away bits of `wide`, `drop` of them from the lower end of `high`. */
-export function dropBits({ high, low }: Wide, drop: Expr): Expr {
+function dropBits({ high, low }: Wide, drop: Expr): Expr {
   return when(i64.ne(drop, 0), [
     low.set(i64.or(i64.shl(high, i64.sub(64, drop)), i64.extend_i32_u(i64.ne(low, 0)))),
     high.set(i64.shl(i64.shr_u(high, drop), drop)),

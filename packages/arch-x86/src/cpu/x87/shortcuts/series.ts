@@ -7,7 +7,7 @@ import { addTo, newWide, setConstant, setDifference, setWide, shiftRight, type W
 const { i64, seq, when } = wasm;
 type Expr = wasm.Expr;
 
-export const FRACTION = 128n;
+const FRACTION = 128n;
 /** Bits that constants are computed with. */
 export const PRECISE = 160n;
 
