@@ -1,13 +1,8 @@
 /* A few instructions of floating point and vectors whose results IEEE 754 and the manual leave no choice in.
  * Built with floating point; the caller has allowed it. */
 #include "checks.h"
+#include "float_bits.h"
 #include "types.h"
-
-#define EXPECT_BITS(value, bits)             \
-  do {                                       \
-    number++;                                \
-    if ((u64)(value) != (bits)) return number; \
-  } while (0)
 
 #define DOUBLE(instruction, a, b)                                                         \
   ({                                                                                      \
@@ -15,18 +10,6 @@
     __asm__ volatile(instruction " %d0, %d1, %d2" : "=w"(out) : "w"((double)(a)), "w"((double)(b))); \
     bits_of(out);                                                                         \
   })
-
-static u64 bits_of(double value) {
-  u64 bits;
-  __builtin_memcpy(&bits, &value, sizeof bits);
-  return bits;
-}
-
-static double of_bits(u64 bits) {
-  double value;
-  __builtin_memcpy(&value, &bits, sizeof value);
-  return value;
-}
 
 unsigned float_check(void) {
   unsigned number = 0;

@@ -1,24 +1,7 @@
 /* A few instructions of floating point whose results IEEE 754 and the manual leave no choice in. Built with SSE;
  * the caller has allowed it. */
+#include "float_bits.h"
 #include "types.h"
-
-#define EXPECT_BITS(value, bits)               \
-  do {                                         \
-    number++;                                  \
-    if ((u64)(value) != (bits)) return number; \
-  } while (0)
-
-static u64 bits_of(double value) {
-  u64 bits;
-  __builtin_memcpy(&bits, &value, sizeof bits);
-  return bits;
-}
-
-static double of_bits(u64 bits) {
-  double value;
-  __builtin_memcpy(&value, &bits, sizeof value);
-  return value;
-}
 
 #define DOUBLE(instruction, a, b)                                                            \
   ({                                                                                         \
