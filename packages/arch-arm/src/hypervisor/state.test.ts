@@ -1,5 +1,5 @@
 import { InstructionClock } from "@hypercraft/hypercraft";
-import { refusesState, registersOf, takeOver } from "@hypercraft/hypercraft/testing/rig";
+import { movedVm, refusesState, registersOf } from "@hypercraft/hypercraft/testing/rig";
 import { describe, expect, test } from "vitest";
 import {
   type ArmVm,
@@ -21,16 +21,10 @@ const CPU_SUSPEND = 0xc400_0001;
 const CPU_ON = 0xc400_0003;
 
 /** A fresh VM that goes on where the guest's is. */
-function moved({ vm: from }: Guest): ArmVm {
-  const clock = new InstructionClock();
-  clock.advanceTo(from.clock.now());
-  const vm = createRigVm(
-    createRig(clock),
-    [...from.vcpus].map(() => RAM),
+const moved = ({ vm }: Guest): ArmVm =>
+  movedVm(vm, { base: RAM, size: RAM_SIZE }, (clock, cpus) =>
+    createRigVm(createRig(clock), new Array<number>(cpus).fill(RAM)),
   );
-  takeOver(vm, from, RAM, RAM_SIZE);
-  return vm;
-}
 
 /** Devices by pairs, calls, ID registers, vectors, exclusives, two vCPUs; through tables of its own. */
 const TABLES = decodeTables(identityTables(RAM + 0x10_0000, [[BigInt(DEVICE) + 0x8000_0000n, DEVICE]]));

@@ -1,6 +1,6 @@
 import type { Tier } from "@hypercraft/engine";
 import { InstructionClock } from "@hypercraft/hypercraft";
-import { refusesState, registersOf, takeOver } from "@hypercraft/hypercraft/testing/rig";
+import { movedVm, refusesState, registersOf } from "@hypercraft/hypercraft/testing/rig";
 import { describe, expect, test } from "vitest";
 import {
   assembleGuest,
@@ -20,16 +20,10 @@ import { BASE, HSM, IPI, sbi, TIME } from "../testing/vm/sbi-text.js";
 const DEVICE = 0x1000_0000;
 
 /** A fresh VM that goes on where the guest's is. */
-function moved({ vm: from }: Guest): RiscvVm {
-  const clock = new InstructionClock();
-  clock.advanceTo(from.clock.now());
-  const vm = createRigVm(
-    createRig(clock),
-    [...from.vcpus].map(() => RAM),
+const moved = ({ vm }: Guest): RiscvVm =>
+  movedVm(vm, { base: RAM, size: RAM_SIZE }, (clock, cpus) =>
+    createRigVm(createRig(clock), new Array<number>(cpus).fill(RAM)),
   );
-  takeOver(vm, from, RAM, RAM_SIZE);
-  return vm;
-}
 
 /** Devices, calls, timers, floating point, a reservation and waits, of two harts. */
 const BUSY = `

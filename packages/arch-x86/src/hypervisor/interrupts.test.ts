@@ -1,6 +1,6 @@
 import type { Tier } from "@hypercraft/engine";
 import { InstructionClock } from "@hypercraft/hypercraft";
-import { takeOver } from "@hypercraft/hypercraft/testing/rig";
+import { movedVm } from "@hypercraft/hypercraft/testing/rig";
 import { describe, expect, test } from "vitest";
 import { RFLAG } from "../cpu/control-bits.js";
 import { Gpr } from "../cpu/state.js";
@@ -36,7 +36,7 @@ function guest(code: readonly number[], tier: Tier = "cold", cpus = 1): Guest {
 }
 
 /** Run until the next call: the handler's vector, or the program's number. */
-function nextCall({ vcpu, vm }: Guest): number {
+function nextCall({ vcpu, vm }: Pick<Guest, "vcpu" | "vm">): number {
   for (let i = 0; i < 200; i++) {
     if (vcpu.state === "Blocked") {
       if (!vcpu.hasWakeEvent()) return -1;
@@ -189,14 +189,10 @@ test("what waits is in the state: it comes on another host, too", () => {
   const g = guest([CLI, ...Array.from({ length: 400 }, () => NOP), STI, ...SPIN]);
   settle(g);
   for (const vector of [0x61, 2]) g.vcpu.interrupt(vector);
-  const clock = new InstructionClock();
-  clock.advanceTo(g.vm.clock.now());
-  const rig = createRig(clock);
-  const vm = createRigVm(rig, [CODE]);
-  takeOver(vm, g.vm, RAM, RAM_SIZE);
+  const vm = movedVm(g.vm, { base: RAM, size: RAM_SIZE }, (clock) => createRigVm(createRig(clock), [CODE]));
   const vcpu = vm.vcpus.getVcpu(0);
   vcpu.apic?.restore(structuredClone(g.vcpu.apic!.state()));
-  const copy = { rig, vm, vcpu };
+  const copy = { vm, vcpu };
   expect([nextCall(copy), nextCall(copy)]).toEqual([2, 0x61]);
 });
 

@@ -1,5 +1,5 @@
 import { InstructionClock } from "@hypercraft/hypercraft";
-import { refusesState, registersOf, takeOver } from "@hypercraft/hypercraft/testing/rig";
+import { movedVm, refusesState, registersOf } from "@hypercraft/hypercraft/testing/rig";
 import { describe, expect, test } from "vitest";
 import { VmcsField } from "../cpu/vmx/fields.js";
 import { le, wrmsr } from "../testing/code-bytes.js";
@@ -21,16 +21,10 @@ const RBX = 3;
 const ECX = 1;
 
 /** A fresh VM that goes on where the guest's is. */
-function moved({ vm: from }: Guest): X86Vm {
-  const clock = new InstructionClock();
-  clock.advanceTo(from.clock.now());
-  const vm = createRigVm(
-    createRig(clock),
-    [...from.vcpus].map(() => CODE),
+const moved = ({ vm }: Guest): X86Vm =>
+  movedVm(vm, { base: RAM, size: RAM_SIZE }, (clock, cpus) =>
+    createRigVm(createRig(clock), new Array<number>(cpus).fill(CODE)),
   );
-  takeOver(vm, from, RAM, RAM_SIZE);
-  return vm;
-}
 
 /** inc r12; add [rbx], r12; mov eax, [rbx+8]; add r13, rax; in eax, 0x40; add r14, rax; rdtsc; cpuid; jmp */
 const LOOP = [

@@ -202,12 +202,23 @@ export const registersOf = <V extends StatefulVCpu>(vm: Vm<V>): unknown[][] =>
     ...vcpu.registers().map(({ name, value }) => `${name}=${value.toString(16)}`),
   ]);
 
-/** Let a fresh VM with as many vCPUs take over what a snapshot of another would hold: its RAM, its vCPUs, itself. */
-export function takeOver<V extends StatefulVCpu>(to: Vm<V>, from: Vm<V>, ram: number, bytes: number): void {
+/**
+ * A fresh VM that goes on where another one is: it takes over what a snapshot would hold, time, RAM, vCPUs, the VM itself.
+ * @param create makes it, with so many vCPUs and their RAM from `ram` on.
+ */
+export function movedVm<V extends StatefulVCpu>(
+  from: Vm<V>,
+  ram: { readonly base: number; readonly size: number },
+  create: (clock: Clock, cpus: number) => Vm<V>,
+): Vm<V> {
+  const clock = new InstructionClock();
+  clock.advanceTo(from.clock.now());
   const states = [...from.vcpus].map((vcpu) => structuredClone(vcpu.save()));
-  to.memory?.write(ram, from.memory!.read(ram, bytes));
+  const to = create(clock, states.length);
+  to.memory?.write(ram.base, from.memory!.read(ram.base, ram.size));
   for (const [i, state] of states.entries()) to.vcpus.getVcpu(i).load(state as never);
   to.restore(from.state());
+  return to;
 }
 
 /** Does the vCPU refuse a state, as one of another kind? */
