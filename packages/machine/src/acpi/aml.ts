@@ -1,4 +1,5 @@
 import { MachineError } from "../errors.js";
+import { le } from "../values.js";
 
 // ACPI Machine Language: ACPI specification 6.5, chapter 20, as far as it describes devices.
 
@@ -23,10 +24,6 @@ const Op = {
   argument: 0x68,
   returns: 0xa4,
 } as const;
-
-/** A number in so many bytes, little endian. */
-export const le = (value: number, bytes: number): number[] =>
-  Array.from({ length: bytes }, (_, i) => Math.floor(value / 2 ** (8 * i)) % 256);
 
 /** PkgLength: the bytes that follow, itself included (20.2.4). */
 function packageLength(contents: number): number[] {

@@ -1,9 +1,9 @@
+import { le } from "../values.js";
 import {
   type Aml,
   device,
   eisaId,
   integer,
-  le,
   name,
   pack,
   type Resource,

@@ -1,5 +1,6 @@
 import type { ComponentState, DeviceWidth, IrqLine } from "../contracts.js";
 import { StateReader } from "../state-reader.js";
+import { allOnes } from "../values.js";
 import type { Device } from "./device.js";
 
 const STATE_VERSION = 1;
@@ -39,7 +40,7 @@ export class CoprocessorError implements Device {
   }
 
   read(_offset: number, width: DeviceWidth): number {
-    return 2 ** (8 * width) - 1;
+    return allOnes(width);
   }
 
   write(offset: number): void {

@@ -1,5 +1,6 @@
 import type { ComponentState, DeviceWidth } from "../contracts.js";
 import { StateReader } from "../state-reader.js";
+import { allOnes } from "../values.js";
 import type { Device } from "./device.js";
 
 const STATE_VERSION = 1;
@@ -13,7 +14,7 @@ export class EmptyPciBus implements Device {
   reset(): void {}
 
   read(_offset: number, width: DeviceWidth): number {
-    return 2 ** (8 * width) - 1;
+    return allOnes(width);
   }
 
   write(_offset: number, _width: DeviceWidth, _value: number): void {}

@@ -1,6 +1,7 @@
 import type { ComponentState, DeviceWidth, GuestMemory } from "../contracts.js";
 import { MachineError } from "../errors.js";
 import { StateReader } from "../state-reader.js";
+import { le } from "../values.js";
 import type { Device } from "./device.js";
 
 // QEMU's firmware configuration device (docs/specs/fw_cfg.rst): items by number, and files by name among them. Here
@@ -63,8 +64,7 @@ export class FwCfg implements Device {
   /** Throws MachineError for a file's name that is too long. */
   constructor({ memory, cpus, ramSize, files = new Map() }: FwCfgOptions) {
     this.#memory = memory;
-    const number = (value: number, bytes: number) =>
-      Uint8Array.from({ length: bytes }, (_, i) => Math.floor(value / 2 ** (8 * i)) % 256);
+    const number = (value: number, bytes: number) => Uint8Array.from(le(value, bytes));
     this.#items.set(FwCfgItem.signature, new TextEncoder().encode("QEMU"));
     this.#items.set(FwCfgItem.id, number(FEATURES, 4));
     this.#items.set(FwCfgItem.ramSize, number(ramSize, 8));

@@ -1,5 +1,6 @@
 import type { ComponentState, DeviceWidth } from "../contracts.js";
 import { StateReader } from "../state-reader.js";
+import { allOnes } from "../values.js";
 import type { A20Gate } from "./a20-gate.js";
 import type { Device } from "./device.js";
 
@@ -36,7 +37,7 @@ export class ResetControl implements Device {
   }
 
   read(offset: number, width: DeviceWidth): number {
-    return offset === OFFSET && width === 1 ? this.#value : 2 ** (8 * width) - 1;
+    return offset === OFFSET && width === 1 ? this.#value : allOnes(width);
   }
 
   write(offset: number, width: DeviceWidth, value: number): void {

@@ -1,5 +1,6 @@
 import { DeviceBus, type DeviceRegion } from "@hypercraft/hypercraft";
 import type { DeviceWidth, MmioDevice } from "../contracts.js";
+import { allOnes } from "../values.js";
 
 /** Ports of a device. */
 export interface PortRange {
@@ -44,7 +45,7 @@ export class PortBus extends DeviceBus {
     const low = this.read(port, half);
     const high = this.read(port + half, half);
     if (low < 0 && high < 0) return -1;
-    const ones = 2 ** (8 * half) - 1;
+    const ones = allOnes(half);
     return (low < 0 ? ones : low) + (high < 0 ? ones : high) * (ones + 1);
   }
 
@@ -67,7 +68,7 @@ export class PortBus extends DeviceBus {
   readonly processorFace = {
     read: (port: number, width: DeviceWidth): number => {
       const value = this.read(port, width);
-      return value < 0 ? 2 ** (8 * width) - 1 : value;
+      return value < 0 ? allOnes(width) : value;
     },
     write: (port: number, width: DeviceWidth, value: number): void => {
       this.write(port, width, value);

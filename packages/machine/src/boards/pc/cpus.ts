@@ -17,6 +17,7 @@ import {
 import type { DeviceBus, Engine } from "@hypercraft/engine";
 import { guestPhysAddr, type TimerQueue } from "@hypercraft/hypercraft";
 import type { SeededEntropy } from "../../devices/seeded-entropy.js";
+import { allOnes } from "../../values.js";
 import {
   bareEngine,
   type CpuWiring,
@@ -123,7 +124,7 @@ export function guestCpus(wiring: CpuWiring, surroundings: CpuSurroundings): Boa
 }
 
 /** The ports of processors under the hypervisor: guests reach theirs by exits. */
-const NO_PORTS: PortBus = { read: (_port, size) => 2 ** (8 * size) - 1, write: () => undefined };
+const NO_PORTS: PortBus = { read: (_port, size) => allOnes(size), write: () => undefined };
 
 function random(entropy: SeededEntropy): bigint {
   const bytes = new Uint8Array(8);

@@ -1,6 +1,6 @@
-import { le } from "../../acpi/aml.js";
 import { checksum, TableWriter } from "../../acpi/table.js";
 import type { AcpiMachine } from "../../acpi/tables.js";
+import { le } from "../../values.js";
 
 // What systems from before ACPI look for processors and interrupts in: Intel MultiProcessor Specification 1.4, chapter 4.
 

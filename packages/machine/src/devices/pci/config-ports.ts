@@ -1,7 +1,7 @@
 import type { ComponentState, DeviceWidth, MmioDevice } from "../../contracts.js";
 import { StateReader } from "../../state-reader.js";
+import { allOnes } from "../../values.js";
 import type { Device } from "../device.js";
-import { allOnes } from "./config-space.js";
 import type { PciHost } from "./host.js";
 
 const STATE_VERSION = 1;

@@ -1,10 +1,8 @@
 import type { DeviceWidth } from "../../contracts.js";
+import { allOnes, readValue } from "../../values.js";
 
 /** Bytes of a conventional function's configuration space. */
 export const CONFIG_SIZE = 256;
-
-/** What reads where nothing answers. */
-export const allOnes = (width: DeviceWidth): number => 2 ** (8 * width) - 1;
 
 /** A field of the configuration space. Bits are read-only unless said otherwise. */
 export interface Field {
@@ -41,8 +39,7 @@ export class ConfigSpace {
   /** Unsigned; all ones beyond the end, as where there is no such register. */
   read(offset: number, width: DeviceWidth): number {
     if (offset + width > CONFIG_SIZE) return allOnes(width);
-    if (width === 1) return this.#view.getUint8(offset);
-    return width === 2 ? this.#view.getUint16(offset, true) : this.#view.getUint32(offset, true);
+    return readValue(this.#view, offset, width);
   }
 
   /** What software does: changes the bits that it may. */

@@ -1,4 +1,4 @@
-import type { ComponentState, DeviceWidth, Plain, Stateful } from "../../contracts.js";
+import type { ComponentState, DeviceWidth, Stateful } from "../../contracts.js";
 import { StateReader } from "../../state-reader.js";
 import { Bar, type BarSpec } from "./bar.js";
 import { CONFIG_SIZE, ConfigSpace } from "./config-space.js";
@@ -128,7 +128,7 @@ export class PciFunction implements Stateful {
     return {
       version: STATE_VERSION,
       config: [...this.config.bytes],
-      msix: (this.msix?.state() as Plain) ?? null,
+      msix: this.msix?.state() ?? null,
       interrupt: this.#interrupt,
     };
   }
@@ -139,10 +139,7 @@ export class PciFunction implements Stateful {
     if (saved.length !== CONFIG_SIZE || saved.slice(0, 4).some((byte, i) => byte !== this.config.bytes[i]))
       throw reader.bad("config");
     this.config.restore(Uint8Array.from(saved));
-    if (this.msix !== undefined) {
-      const tables = new StateReader("MSI-X", { ...(state.msix as object), version: 1 }, 1);
-      this.msix.restore(tables.integers("table", 1 << 15, 255), tables.integers("pending", 1 << 8, 255));
-    }
+    this.msix?.restore(reader.part("msix"));
     this.#interrupt = reader.flag("interrupt");
     this.#slot?.decodingChanged();
     this.#updateInterrupt();

@@ -2,9 +2,9 @@ import type { ComponentState, DeviceWidth, IrqLine, MmioDevice } from "../../con
 import { MachineError } from "../../errors.js";
 import type { FdtNode } from "../../fdt/node.js";
 import { StateReader } from "../../state-reader.js";
+import { allOnes } from "../../values.js";
 import type { Device, FdtContext } from "../device.js";
 import type { Bar } from "./bar.js";
-import { allOnes } from "./config-space.js";
 import type { PciFunction } from "./function.js";
 import type { MessageSink } from "./msix.js";
 

@@ -1,9 +1,12 @@
-import type { DeviceWidth, MmioDevice } from "../../contracts.js";
-import { MachineError } from "../../errors.js";
+import type { ComponentState, DeviceWidth, MmioDevice, Stateful } from "../../contracts.js";
+import { StateReader } from "../../state-reader.js";
+import { readValue } from "../../values.js";
 import type { ConfigSpace } from "./config-space.js";
 
 /** A write to memory that means an interrupt. */
 export type MessageSink = (address: number, data: number) => void;
+
+const STATE_VERSION = 1;
 
 const ENTRY_SIZE = 16;
 /** Where the pending bits are behind the table, in the same BAR. */
@@ -31,7 +34,7 @@ export interface MsiXOptions {
 }
 
 /** Message-signalled interrupts with a table (PCI local bus specification 3.0, 6.8.2). */
-export class MsiX {
+export class MsiX implements Stateful {
   readonly vectors: number;
   readonly #config: ConfigSpace;
   readonly #capability: number;
@@ -99,13 +102,17 @@ export class MsiX {
     }
   }
 
-  state(): { table: number[]; pending: number[] } {
-    return { table: [...new Uint8Array(this.#table.buffer)], pending: [...this.#pending] };
+  state(): ComponentState {
+    const table = [...new Uint8Array(this.#table.buffer)];
+    return { version: STATE_VERSION, table, pending: [...this.#pending] };
   }
 
-  restore(table: readonly number[], pending: readonly number[]): void {
-    if (table.length !== this.#table.byteLength || pending.length !== this.#pending.length)
-      throw new MachineError("BadSnapshot", "the snapshot has MSI-X tables of other sizes");
+  restore(state: ComponentState): void {
+    const reader = new StateReader("MSI-X", state, STATE_VERSION);
+    const table = reader.integers("table", this.#table.byteLength, 255);
+    const pending = reader.integers("pending", this.#pending.length, 255);
+    if (table.length !== this.#table.byteLength) throw reader.bad("table");
+    if (pending.length !== this.#pending.length) throw reader.bad("pending");
     new Uint8Array(this.#table.buffer).set(table);
     this.#pending.set(pending);
   }
@@ -115,15 +122,10 @@ export class MsiX {
   }
 
   #read(offset: number, width: DeviceWidth): number {
-    if (offset + width <= this.#table.byteLength) {
-      if (width === 1) return this.#table.getUint8(offset);
-      return width === 2 ? this.#table.getUint16(offset, true) : this.#table.getUint32(offset, true);
-    }
+    if (offset + width <= this.#table.byteLength) return readValue(this.#table, offset, width);
     const at = offset - PENDING;
     if (at < 0 || at + width > this.#pending.length) return 0;
-    let value = 0;
-    for (let i = width - 1; i >= 0; i--) value = value * 256 + this.#pending[at + i]!;
-    return value;
+    return readValue(new DataView(this.#pending.buffer), at, width);
   }
 
   #masked(vector: number): boolean {

@@ -2,8 +2,8 @@ import type { ComponentState, DeviceWidth, IrqLine } from "../../contracts.js";
 import type { FdtNode } from "../../fdt/node.js";
 import { StateReader } from "../../state-reader.js";
 import { type Device, type FdtContext, mmioNode } from "../device.js";
-import type { VirtQueue } from "./queue.js";
-import { VirtioTransport, type VirtioTransportOptions, withHigh, withLow } from "./transport.js";
+import type { QueuePart, VirtQueue } from "./queue.js";
+import { VirtioTransport, type VirtioTransportOptions } from "./transport.js";
 
 const STATE_VERSION = 1;
 
@@ -32,12 +32,13 @@ const QUEUE_NOTIFY = 0x050;
 const INTERRUPT_STATUS = 0x060;
 const INTERRUPT_ACK = 0x064;
 const STATUS = 0x070;
-const QUEUE_DESC_LOW = 0x080;
-const QUEUE_DESC_HIGH = 0x084;
-const QUEUE_DRIVER_LOW = 0x090;
-const QUEUE_DRIVER_HIGH = 0x094;
-const QUEUE_DEVICE_LOW = 0x0a0;
-const QUEUE_DEVICE_HIGH = 0x0a4;
+/** The parts of a queue by the lower halves of their addresses; the upper ones follow, 4 bytes further. */
+const QUEUE_PARTS: Readonly<Record<number, QueuePart>> = {
+  128: "descriptors",
+  144: "available",
+  160: "used",
+};
+const HIGH = 4;
 const SHM_LEN_LOW = 0x0b0;
 const SHM_BASE_HIGH = 0x0bc;
 const CONFIG_GENERATION = 0x0fc;
@@ -188,31 +189,9 @@ export class VirtioMmio extends VirtioTransport implements Device {
     }
     // A queue in use keeps its place.
     if (queue.ready) return;
-    switch (offset) {
-      case QUEUE_NUM:
-        queue.size = value;
-        break;
-      case QUEUE_DESC_LOW:
-        queue.descriptors = withLow(queue.descriptors, value);
-        break;
-      case QUEUE_DESC_HIGH:
-        queue.descriptors = withHigh(queue.descriptors, value);
-        break;
-      case QUEUE_DRIVER_LOW:
-        queue.available = withLow(queue.available, value);
-        break;
-      case QUEUE_DRIVER_HIGH:
-        queue.available = withHigh(queue.available, value);
-        break;
-      case QUEUE_DEVICE_LOW:
-        queue.used = withLow(queue.used, value);
-        break;
-      case QUEUE_DEVICE_HIGH:
-        queue.used = withHigh(queue.used, value);
-        break;
-      default:
-        break;
-    }
+    const part = QUEUE_PARTS[offset & ~HIGH];
+    if (offset === QUEUE_NUM) queue.size = value;
+    else if (part !== undefined) queue.placeHalf(part, (offset & HIGH) !== 0, value);
   }
 
   #writeLegacyQueue(offset: number, value: number): void {

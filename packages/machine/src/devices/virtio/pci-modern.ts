@@ -1,8 +1,7 @@
 import type { DeviceWidth, MmioDevice } from "../../contracts.js";
-import { allOnes } from "../pci/config-space.js";
+import { allOnes } from "../../values.js";
 import { VirtioPciTransport } from "./pci-transport.js";
-import type { VirtQueue } from "./queue.js";
-import { withHigh, withLow } from "./transport.js";
+import type { QueuePart, VirtQueue } from "./queue.js";
 
 /** Common configuration (section 4.1.4.3). */
 const DEVICE_FEATURE_SELECT = 0x00;
@@ -15,9 +14,13 @@ const QUEUE_SELECT = 0x16;
 const QUEUE_SIZE = 0x18;
 const QUEUE_VECTOR = 0x1a;
 const QUEUE_ENABLE = 0x1c;
-const QUEUE_DESC = 0x20;
-const QUEUE_DRIVER = 0x28;
-const QUEUE_DEVICE = 0x30;
+/** The parts of a queue by the lower halves of their addresses; the upper ones follow, 4 bytes further. */
+const QUEUE_PARTS: Readonly<Record<number, QueuePart>> = {
+  32: "descriptors",
+  40: "available",
+  48: "used",
+};
+const HIGH = 4;
 
 /** The registers of virtio 1.x on PCI, behind its capabilities (section 4.1.4). */
 export abstract class VirtioPciModern extends VirtioPciTransport {
@@ -68,19 +71,8 @@ export abstract class VirtioPciModern extends VirtioPciTransport {
         // The queue's notification register is that of its number.
         return Number(queue?.ready ?? false) + (this.queueSel & 0xffff) * 0x1_0000;
       default:
-        return queue === undefined ? 0 : this.#addressWord(queue, offset);
+        return queue === undefined ? 0 : addressWord(queue, offset);
     }
-  }
-
-  #addressWord(queue: VirtQueue, offset: number): number {
-    const part = offset - (offset % 8);
-    const address = {
-      [QUEUE_DESC]: queue.descriptors,
-      [QUEUE_DRIVER]: queue.available,
-      [QUEUE_DEVICE]: queue.used,
-    }[part];
-    if (address === undefined) return 0;
-    return offset === part ? address % 2 ** 32 : Math.floor(address / 2 ** 32);
   }
 
   #writeCommon(offset: number, width: DeviceWidth, value: number): void {
@@ -120,31 +112,15 @@ export abstract class VirtioPciModern extends VirtioPciTransport {
     if (offset === QUEUE_ENABLE) {
       if ((value & 0xffff) === 1) this.enable(queue);
     } else if (offset === QUEUE_SIZE) queue.size = value & 0xffff;
-    else if (width === 4) placePart(queue, offset, value);
+    else if (width === 4) {
+      const part = QUEUE_PARTS[offset & ~HIGH];
+      if (part !== undefined) queue.placeHalf(part, (offset & HIGH) !== 0, value);
+    }
   }
 }
 
-function placePart(queue: VirtQueue, offset: number, value: number): void {
-  switch (offset) {
-    case QUEUE_DESC:
-      queue.descriptors = withLow(queue.descriptors, value);
-      break;
-    case QUEUE_DESC + 4:
-      queue.descriptors = withHigh(queue.descriptors, value);
-      break;
-    case QUEUE_DRIVER:
-      queue.available = withLow(queue.available, value);
-      break;
-    case QUEUE_DRIVER + 4:
-      queue.available = withHigh(queue.available, value);
-      break;
-    case QUEUE_DEVICE:
-      queue.used = withLow(queue.used, value);
-      break;
-    case QUEUE_DEVICE + 4:
-      queue.used = withHigh(queue.used, value);
-      break;
-    default:
-      break;
-  }
+function addressWord(queue: VirtQueue, offset: number): number {
+  const part = QUEUE_PARTS[offset & ~HIGH];
+  if (part === undefined) return 0;
+  return (offset & HIGH) === 0 ? queue[part] % 2 ** 32 : Math.floor(queue[part] / 2 ** 32);
 }

@@ -1,5 +1,5 @@
 import type { MmioDevice } from "../../contracts.js";
-import { allOnes } from "../pci/config-space.js";
+import { allOnes } from "../../values.js";
 import { VirtioPciModern } from "./pci-modern.js";
 
 /** The legacy interface (section 4.1.4.10). */

@@ -12,6 +12,9 @@ const MAX_CHAIN = 1024;
 /** Drivers that take a larger queue than they were offered get it, as with QEMU, up to this size. */
 const LARGEST = 1024;
 
+/** What a queue consists of, each at an address of its own. */
+export type QueuePart = "descriptors" | "available" | "used";
+
 /** The driver broke the protocol. Caught by the transport, which then needs a reset. */
 export class VirtioFault extends Error {
   override readonly name = "VirtioFault";
@@ -65,6 +68,14 @@ export class VirtQueue {
     this.#taken = 0;
     this.#given = 0;
     this.#signalled = 0;
+  }
+
+  /** Sets 32 of the 64 bits of a part's address. Beyond 2^53 low bits are lost: no RAM is there, and the queue is refused. */
+  placeHalf(part: QueuePart, high: boolean, value: number): void {
+    const address = this[part];
+    this[part] = high
+      ? value * 2 ** 32 + (address % 2 ** 32)
+      : Math.floor(address / 2 ** 32) * 2 ** 32 + value;
   }
 
   /** Takes the addresses and size as they are now. Throws `VirtioFault` when they cannot be a queue. */

@@ -2,6 +2,7 @@ import { isHyperError } from "@hypercraft/hypercraft";
 import type { ComponentState, DeviceWidth, GuestMemory } from "../../contracts.js";
 import { MachineError } from "../../errors.js";
 import { type StateReader, u64Text } from "../../state-reader.js";
+import { readValue } from "../../values.js";
 import {
   F_EVENT_IDX,
   F_INDIRECT_DESC,
@@ -51,7 +52,7 @@ export abstract class VirtioTransport implements VirtioHost {
     this.device = options.device;
     this.#onFault = options.onFault ?? (() => {});
     const own = this.device?.features ?? 0n;
-    const offered = own | featureSet(F_INDIRECT_DESC, F_EVENT_IDX) | featureSet(F_VERSION_1);
+    const offered = own | featureSet(F_INDIRECT_DESC, F_EVENT_IDX, F_VERSION_1);
     this.offered = modern ? offered : offered & 0xffff_ffffn;
     const sizes = this.device?.queueSizes ?? [];
     this.queues = sizes.map(
@@ -124,9 +125,7 @@ export abstract class VirtioTransport implements VirtioHost {
   protected readDeviceConfig(offset: number, width: DeviceWidth): number {
     const config = this.device?.config;
     if (config === undefined || offset + width > config.length) return 0;
-    const view = new DataView(config.buffer, config.byteOffset, config.length);
-    if (width === 1) return view.getUint8(offset);
-    return width === 2 ? view.getUint16(offset, true) : view.getUint32(offset, true);
+    return readValue(new DataView(config.buffer, config.byteOffset, config.length), offset, width);
   }
 
   protected writeDeviceConfig(offset: number, width: DeviceWidth, value: number): void {
@@ -277,13 +276,4 @@ export abstract class VirtioTransport implements VirtioHost {
 
 function word(features: bigint, index: number): number {
   return Number((features >> BigInt(32 * index)) & 0xffff_ffffn);
-}
-
-/** Addresses beyond 2^53 lose low bits here; no RAM is there, so the queue is refused all the same. */
-export function withLow(address: number, low: number): number {
-  return Math.floor(address / 2 ** 32) * 2 ** 32 + low;
-}
-
-export function withHigh(address: number, high: number): number {
-  return high * 2 ** 32 + (address % 2 ** 32);
 }
