@@ -1,3 +1,4 @@
+import { ECAM_BUS_SIZE, PCI_PINS } from "../devices/pci/constants.js";
 import { le } from "../values.js";
 import {
   type Aml,
@@ -219,13 +220,10 @@ function processor(uid: number): Aml {
   return device(`C${digits}`, name("_HID", string("ACPI0007")), name("_UID", integer(uid)));
 }
 
-const ECAM_BUS_SIZE = 0x10_0000;
-const PINS = 4;
-
 /** PCI firmware specification 3.3, 4.5; ACPI 6.5, 6.2.13. */
 function hostBridge({ buses, resources: list, devices, interruptOf }: AcpiPci): Aml {
-  const routes = Array.from({ length: devices * PINS }, (_, i) => {
-    const [device, pin] = [Math.floor(i / PINS), i % PINS];
+  const routes = Array.from({ length: devices * PCI_PINS }, (_, i) => {
+    const [device, pin] = [Math.floor(i / PCI_PINS), i % PCI_PINS];
     // All functions of the device; the pin from 0 on; no link device, but an input of the I/O APIC.
     const address = device * 0x1_0000 + 0xffff;
     return pack(integer(address), integer(pin), integer(0), integer(interruptOf(device, pin + 1)));

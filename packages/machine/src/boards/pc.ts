@@ -56,7 +56,6 @@ export async function createPc(options: PcOptions): Promise<PcMachine> {
   // A stream of its own, unlike the entropy device's.
   const entropy = new SeededEntropy((options.seed ?? 1) + 0.5);
   let cpus: BoardCpus | undefined;
-  let coprocessor: CoprocessorError | undefined;
   const resetProcessors = () => {
     // The reset vector is where the line is high.
     a20.set(true);
@@ -65,6 +64,12 @@ export async function createPc(options: PcOptions): Promise<PcMachine> {
   let pci: PciHost;
   const a20 = new A20Gate((open) => {
     for (const { cpu } of cpus?.vcpus ?? []) cpu.line20.mask(!open);
+  });
+  const coprocessor = new CoprocessorError({
+    irq: interrupts.line(PC_MAP.irqs.coprocessor),
+    onIgnore() {
+      for (const { cpu } of cpus!.vcpus) cpu.floatErrors.ignore();
+    },
   });
 
   return assembleBoard<PcVCpu, PcMachine, PcStart>(given, {
@@ -93,13 +98,7 @@ export async function createPc(options: PcOptions): Promise<PcMachine> {
         apicBus,
         line: (irq) => interrupts.line(irq),
         a20,
-        coprocessor({ irq }) {
-          const onIgnore = () => {
-            for (const { cpu } of cpus!.vcpus) cpu.floatErrors.ignore();
-          };
-          coprocessor = new CoprocessorError({ irq, onIgnore });
-          return coprocessor;
-        },
+        coprocessor,
         onInit: resetProcessors,
       });
       builder.component("a20", a20);
@@ -116,7 +115,7 @@ export async function createPc(options: PcOptions): Promise<PcMachine> {
       const surroundings = { apicBus, timers: wiring.timers, legacy: pic, entropy };
       cpus = mode === "bare" ? bareCpus(wiring, surroundings) : guestCpus(wiring, surroundings);
       for (const { cpu } of cpus.vcpus) {
-        cpu.floatErrors.errorRaised = () => coprocessor?.raise();
+        cpu.floatErrors.errorRaised = () => coprocessor.raise();
         // A PC answers by INIT. Who wants that takes the table away first; of others a report says more.
         cpu.onShutdown = () => {
           if (cpu.hasInterruptTable) return false;

@@ -42,7 +42,7 @@ const MODE_3 = {
   miscellaneous: 0x67,
 } as const;
 
-/** A line of 800 dots at 25.175 MHz; 449 of them are a frame, 400 with a picture. */
+/** A line of 900 dots at 28.322 MHz, of which 720 show something; 449 of them are a frame, 400 with a picture. */
 const LINE_NS = (900 * 1000) / 28.322;
 const LINES = 449;
 const SHOWN_LINES = 400;

@@ -1,10 +1,5 @@
 import type { GenericPciPlaces } from "../common/generic-pci.js";
-
-/** A block of registers: bytes of physical address space. */
-interface Block {
-  readonly base: number;
-  readonly size: number;
-}
+import type { Block } from "../common/memory.js";
 
 /** Where the board's parts are. Interrupts are GIC interrupt IDs: 32 is the first shared one, SPI 0. */
 export interface ArmAddressMap {

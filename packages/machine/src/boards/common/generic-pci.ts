@@ -1,16 +1,13 @@
 import type { FdtContext } from "../../devices/device.js";
+import { ECAM_BUS_SIZE, PCI_PINS } from "../../devices/pci/constants.js";
 import { GenericHostBridge } from "../../devices/pci/host-bridges.js";
 import { addressCells, type FdtCell, FdtNode } from "../../fdt/node.js";
 import type { MachineBuilder } from "../../machine/builder.js";
 import type { BoardContext } from "./assemble.js";
+import type { Block } from "./memory.js";
 import type { BoardOptions } from "./options.js";
 import { addPci } from "./pci.js";
 import { addVirtioMmioOr, type VirtioPlaces } from "./virtio.js";
-
-interface Block {
-  readonly base: number;
-  readonly size: number;
-}
 
 /** Where a generic host bridge is (the binding pci-host-ecam-generic): QEMU's `virt` machines have one. */
 export interface GenericPciPlaces {
@@ -22,10 +19,8 @@ export interface GenericPciPlaces {
   readonly irq: number;
 }
 
-const PINS = 4;
-const ECAM_BUS_SIZE = 0x10_0000;
 /** Which of the four inputs a pin (1 to 4) of a device leads to: the usual rotation. */
-const lineOf = (device: number, pin: number): number => (device + pin - 1) % PINS;
+const lineOf = (device: number, pin: number): number => (device + pin - 1) % PCI_PINS;
 
 /** A board's virtio devices, where its variant has them: on PCI, or in memory. False if there is no PCI then. */
 export function addVirtioOrPci(
@@ -40,7 +35,7 @@ export function addVirtioOrPci(
   addPci(builder, {
     places: { ecam, memory: [memory], ports: [{ ...ports, first: 0 }] },
     bridge: () => new GenericHostBridge(),
-    irqs: Array.from({ length: PINS }, (_, pin) => irq + pin),
+    irqs: Array.from({ length: PCI_PINS }, (_, pin) => irq + pin),
     lineOf,
     node: (context) => pciNode(context, places.pci),
     virtio,
@@ -73,8 +68,8 @@ function pciNode({ base, size, interrupt }: FdtContext, { memory, ports }: Gener
   const inputs = [specifier, ...further];
   const routes: FdtCell[] = [];
   // Of the devices' numbers two bits say where their pins go.
-  for (let device = 0; device < PINS; device++)
-    for (let pin = 1; pin <= PINS; pin++)
+  for (let device = 0; device < PCI_PINS; device++)
+    for (let pin = 1; pin <= PCI_PINS; pin++)
       routes.push(device << 11, 0, 0, pin, controller, ...inputs[lineOf(device, pin)]!);
-  return node.cells("interrupt-map-mask", (PINS - 1) << 11, 0, 0, 7).cells("interrupt-map", ...routes);
+  return node.cells("interrupt-map-mask", (PCI_PINS - 1) << 11, 0, 0, 7).cells("interrupt-map", ...routes);
 }

@@ -13,6 +13,12 @@ export const LARGE_PAGE = 2 << 20;
 const MIN_MEMORY = 4 << 20;
 const MAX_MEMORY = MAX_HOST_MEMORY - ARENA - TABLE_SPACE - 2 * LARGE_PAGE;
 
+/** A block of registers or windows: bytes of physical address space, or I/O ports. */
+export interface Block {
+  readonly base: number;
+  readonly size: number;
+}
+
 /** A stretch of RAM: the bytes from `offset` on of the board's memory, at physical address `base`. */
 export interface RamPiece {
   /** Default "RAM". */

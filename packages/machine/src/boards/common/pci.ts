@@ -6,12 +6,8 @@ import type { MessageSink } from "../../devices/pci/msix.js";
 import { VirtioPci } from "../../devices/virtio/pci.js";
 import type { FdtNode } from "../../fdt/node.js";
 import type { MachineBuilder } from "../../machine/builder.js";
+import type { Block } from "./memory.js";
 import type { Behind } from "./virtio.js";
-
-interface Block {
-  readonly base: number;
-  readonly size: number;
-}
 
 /** Where a board's PCI is. */
 export interface PciPlaces {

@@ -72,10 +72,7 @@ export function addVirtioMmioOr(
   const { variant } = board;
   const devices = virtioDevices(builder, options, board);
   const onPci = variant.virtio === "pci";
-  addVirtioMmio(builder, onPci ? [] : devices, virtio, {
-    variant,
-    disks: onPci ? 0 : (options.disks?.length ?? 0),
-  });
+  addVirtioMmio(builder, onPci ? [] : devices, virtio, { variant, disks: options.disks?.length ?? 0 });
   return onPci ? devices : [];
 }
 

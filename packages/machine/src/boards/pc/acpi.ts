@@ -5,6 +5,7 @@ import { KeyboardController } from "../../devices/i8042.js";
 import { CmosRtc } from "../../devices/mc146818.js";
 import { ResetControl } from "../../devices/pc-reset.js";
 import { PciConfigPorts } from "../../devices/pci/config-ports.js";
+import { ECAM_BUS_SIZE, PCI_DEVICES } from "../../devices/pci/constants.js";
 import { PC_MAP, TIMER_PIN } from "./address-map.js";
 import { pciLine } from "./pci.js";
 
@@ -30,9 +31,6 @@ export function acpiDescription(cpus: number): AcpiMachine {
     devices: [...devices(), ...transports()],
   };
 }
-
-const PCI_DEVICES = 32;
-const ECAM_BUS_SIZE = 0x10_0000;
 
 function pciDescription(): AcpiPci {
   const { pci, irqs } = PC_MAP;

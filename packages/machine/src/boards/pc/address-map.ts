@@ -1,11 +1,6 @@
-import type { RamPiece } from "../common/memory.js";
+import type { Block, RamPiece } from "../common/memory.js";
 
-/** A block of registers: bytes of physical address space, or I/O ports. */
-interface Block {
-  readonly base: number;
-  readonly size: number;
-}
-/** The same with an interrupt: a line of the ISA bus (0 to 15), or a pin of the I/O APIC. */
+/** A block of registers with an interrupt: a line of the ISA bus (0 to 15), or a pin of the I/O APIC. */
 interface InterruptingBlock extends Block {
   readonly irq: number;
 }

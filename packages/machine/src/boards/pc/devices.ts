@@ -18,7 +18,7 @@ import type { PciHost } from "../../devices/pci/host.js";
 import { PostPort } from "../../devices/post-port.js";
 import { VgaText } from "../../devices/vga-text.js";
 import { e820Bytes, MemoryType } from "../../loaders/pc/memory-map.js";
-import type { DeviceContext, MachineBuilder } from "../../machine/builder.js";
+import type { MachineBuilder } from "../../machine/builder.js";
 import type { BoardContext } from "../common/assemble.js";
 import { DEFAULT_EPOCH_NS } from "../common/options.js";
 import { addVirtioMmioOr } from "../common/virtio.js";
@@ -40,7 +40,7 @@ export interface BoardLines {
   /** INIT of all processors. */
   onInit(): void;
   /** What hears of the processors' floating-point errors. */
-  coprocessor(context: DeviceContext): CoprocessorError;
+  readonly coprocessor: CoprocessorError;
 }
 
 /** Everything on the board but memory, processors and interrupt controllers. @returns its PCI bus. */
@@ -85,7 +85,11 @@ export function addDevices(
     { ...KeyboardController.ports, irq: irqs.keyboard },
     ({ irq }) => new KeyboardController({ irq, onInit, a20 }),
   );
-  builder.device("coprocessor-error", { ...CoprocessorError.ports, irq: irqs.coprocessor }, coprocessor);
+  builder.device(
+    "coprocessor-error",
+    { ...CoprocessorError.ports, irq: irqs.coprocessor },
+    () => coprocessor,
+  );
   builder.device("system-control", SystemControlPort.ports, () => new SystemControlPort(resets));
   builder.device("com1", { ...ports.com1, space }, ({ irq, clock, timers }) => {
     const source = { irq, clock, timers, frequency: UART_CLOCK };

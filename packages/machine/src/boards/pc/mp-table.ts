@@ -1,5 +1,6 @@
 import { checksum, TableWriter } from "../../acpi/table.js";
 import type { AcpiMachine } from "../../acpi/tables.js";
+import { PCI_PINS } from "../../devices/pci/constants.js";
 import { le } from "../../values.js";
 
 // What systems from before ACPI look for processors and interrupts in: Intel MultiProcessor Specification 1.4, chapter 4.
@@ -22,7 +23,6 @@ const LEVEL_HIGH = 0x0d;
 /** Numbers of the buses. PCI's is its own. */
 const PCI = 0;
 const ISA = 1;
-const PCI_PINS = 4;
 const ISA_IRQS = 16;
 /** The line to the second 8259. */
 const CASCADE = 2;

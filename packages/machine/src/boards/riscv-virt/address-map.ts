@@ -1,14 +1,15 @@
 import type { GenericPciPlaces } from "../common/generic-pci.js";
+import type { Block } from "../common/memory.js";
 
 /** Where the board's parts are, in bytes of physical address space, and which PLIC source each device has. */
 export interface AddressMap {
   readonly name: string;
-  readonly mrom: { readonly base: number; readonly size: number };
-  readonly testFinisher: { readonly base: number; readonly size: number };
-  readonly rtc: { readonly base: number; readonly size: number; readonly irq: number };
-  readonly clint: { readonly base: number; readonly size: number };
-  readonly plic: { readonly base: number; readonly size: number; readonly sources: number };
-  readonly uart: { readonly base: number; readonly size: number; readonly irq: number };
+  readonly mrom: Block;
+  readonly testFinisher: Block;
+  readonly rtc: Block & { readonly irq: number };
+  readonly clint: Block;
+  readonly plic: Block & { readonly sources: number };
+  readonly uart: Block & { readonly irq: number };
   /** Transport `i` is at `base + i * stride` with source `irq + i`. */
   readonly virtio: {
     readonly base: number;

@@ -1,10 +1,9 @@
 import { hex, MachineError } from "../../errors.js";
 import type { Bar } from "./bar.js";
+import { COMMAND, COMMAND_MASTER, COMMAND_MEMORY, COMMAND_PORTS } from "./constants.js";
 import type { PciHost } from "./host.js";
 
-const COMMAND = 0x04;
-/** Ports, memory, bus master. */
-const ALL = 0x07;
+const ALL = COMMAND_PORTS | COMMAND_MEMORY | COMMAND_MASTER;
 
 /** What firmware has to give away. */
 export interface PciResources {

@@ -2,6 +2,7 @@ import type { ComponentState, DeviceWidth, Stateful } from "../../contracts.js";
 import { StateReader } from "../../state-reader.js";
 import { Bar, type BarSpec } from "./bar.js";
 import { CONFIG_SIZE, ConfigSpace } from "./config-space.js";
+import { COMMAND, COMMAND_MASTER, COMMAND_MEMORY, COMMAND_PORTS } from "./constants.js";
 import { type MessageSink, MSIX_BAR_SIZE, MSIX_CAPABILITY_SIZE, MsiX } from "./msix.js";
 
 const STATE_VERSION = 1;
@@ -30,16 +31,12 @@ export interface PciSlot {
 }
 
 /** Registers of all functions (PCI local bus specification 3.0, 6.1 and 6.2). */
-const COMMAND = 0x04;
 const STATUS = 0x06;
 const CAPABILITIES = 0x34;
 const INTERRUPT_LINE = 0x3c;
 const FIRST_CAPABILITY = 0x40;
 
-const COMMAND_PORTS = 0x0001;
-const COMMAND_MEMORY = 0x0002;
-const COMMAND_MASTER = 0x0004;
-/** Those three, SERR# and interrupt disable. */
+/** Its ports, memory and master, SERR# and interrupt disable. */
 const COMMAND_WRITABLE = 0x0507;
 /** Interrupt disable, in the upper byte. */
 const INTERRUPT_DISABLE = 0x04;

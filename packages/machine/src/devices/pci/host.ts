@@ -5,14 +5,11 @@ import { StateReader } from "../../state-reader.js";
 import { allOnes } from "../../values.js";
 import type { Device, FdtContext } from "../device.js";
 import type { Bar } from "./bar.js";
+import { ECAM_BUS_SIZE, ECAM_FUNCTION_SIZE, PCI_DEVICES } from "./constants.js";
 import type { PciFunction } from "./function.js";
 import type { MessageSink } from "./msix.js";
 
 const STATE_VERSION = 1;
-const DEVICES = 32;
-/** Of an address of the configuration space: bytes of a function in memory, functions of a device, devices of a bus. */
-const FUNCTION_SIZE = 0x1000;
-const BUS_SIZE = 0x10_0000;
 
 export interface PciHostOptions {
   /** Interrupt inputs that the pins of all devices are wired to. */
@@ -53,7 +50,7 @@ export class PciHost implements Device {
   readonly #node: ((context: FdtContext) => FdtNode) | undefined;
   readonly #placed: Placed[] = [];
   /** Functions 0 by device. */
-  readonly #functions: (PciFunction | undefined)[] = new Array(DEVICES).fill(undefined);
+  readonly #functions: (PciFunction | undefined)[] = new Array(PCI_DEVICES).fill(undefined);
   /** What is decoded; undefined until it is asked for after a change. */
   #decoded: Record<Space, readonly Decoded[]> | undefined;
   readonly #levels: boolean[];
@@ -78,8 +75,8 @@ export class PciHost implements Device {
    */
   add<F extends PciFunction>(make: (surroundings: { readonly messages: boolean }) => F, number?: number): F {
     const device = number ?? this.#functions.indexOf(undefined);
-    if (!Number.isInteger(device) || device < 0 || device >= DEVICES)
-      throw new MachineError("OutOfRange", `the PCI bus has ${DEVICES} devices, no room for another one`);
+    if (!Number.isInteger(device) || device < 0 || device >= PCI_DEVICES)
+      throw new MachineError("OutOfRange", `the PCI bus has ${PCI_DEVICES} devices, no room for another one`);
     if (this.#functions[device] !== undefined)
       throw new MachineError("Overlap", `the PCI bus has a device ${device} already`);
     const func = make({ messages: this.#message !== undefined });
@@ -106,16 +103,16 @@ export class PciHost implements Device {
 
   /** ECAM: bus, device and function in the address. */
   read(offset: number, width: DeviceWidth): number {
-    return this.#at(offset)?.readConfig(offset % FUNCTION_SIZE, width) ?? allOnes(width);
+    return this.#at(offset)?.readConfig(offset % ECAM_FUNCTION_SIZE, width) ?? allOnes(width);
   }
 
   write(offset: number, width: DeviceWidth, value: number): void {
-    this.#at(offset)?.writeConfig(offset % FUNCTION_SIZE, width, value);
+    this.#at(offset)?.writeConfig(offset % ECAM_FUNCTION_SIZE, width, value);
   }
 
   #at(offset: number): PciFunction | undefined {
-    if (offset >= BUS_SIZE) return undefined;
-    const number = Math.floor(offset / FUNCTION_SIZE);
+    if (offset >= ECAM_BUS_SIZE) return undefined;
+    const number = Math.floor(offset / ECAM_FUNCTION_SIZE);
     return number % 8 === 0 ? this.#functions[number / 8] : undefined;
   }
 
@@ -184,7 +181,7 @@ export class PciHost implements Device {
 
   restore(state: ComponentState): void {
     const reader = new StateReader("PCI host", state, STATE_VERSION);
-    const devices = reader.integers("devices", DEVICES, DEVICES - 1);
+    const devices = reader.integers("devices", PCI_DEVICES, PCI_DEVICES - 1);
     const functions = reader.parts("functions");
     const same =
       functions.length === this.#placed.length &&

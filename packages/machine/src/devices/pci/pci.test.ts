@@ -324,7 +324,7 @@ describe("a bus", () => {
   });
 
   it("survives whatever is written anywhere", () => {
-    const { host, messages: sent } = bus(2);
+    const { host } = bus(2);
     const windows = [
       host.window("memory", 0xc000_0000),
       host.window("ports", 0),
@@ -346,7 +346,6 @@ describe("a bus", () => {
       if (!(value >= 0 && value < 2 ** (8 * width))) throw new Error(`read ${value} at ${offset}`);
     }
     expect(host.read(at(1, 0), 4)).toBe(0x5678_1234);
-    expect(Array.isArray(sent)).toBe(true);
     host.restore(throughJson(host.state()));
   });
 });

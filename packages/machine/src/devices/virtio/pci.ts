@@ -1,5 +1,6 @@
 import type { ComponentState, DeviceWidth, GuestMemory, MmioDevice } from "../../contracts.js";
 import { StateReader } from "../../state-reader.js";
+import { COMMAND, COMMAND_MASTER } from "../pci/constants.js";
 import { PciFunction, type PciIdentity } from "../pci/function.js";
 import {
   VIRTIO_ID_BLOCK,
@@ -47,9 +48,6 @@ const NOTIFY_MULTIPLIER = 4;
 /** The capability that accesses BARs from configuration space (section 4.1.4.9), and its fields. */
 const ACCESS = { type: 5, size: 20, bar: 4, offset: 8, length: 12, data: 16 } as const;
 const VENDOR_SPECIFIC = 0x09;
-
-const COMMAND = 0x04;
-const COMMAND_MASTER = 0x04;
 
 export interface VirtioPciOptions {
   readonly memory: GuestMemory;
