@@ -74,7 +74,7 @@ const MACHINE: OptionGroup = {
     },
     {
       name: "graphics",
-      help: "add a display, a keyboard and a mouse, for guests that insist; nothing shows them (always there with a flat kernel image)",
+      help: "add a display, a keyboard and a mouse, for guests that insist; nothing shows them (always there with a flat kernel image, but with x86-64)",
     },
     {
       name: "virtio",
@@ -84,12 +84,12 @@ const MACHINE: OptionGroup = {
     {
       name: "virtio-version",
       argument: "1|2",
-      help: "register layout of virtio devices outside of PCI, 1 is the legacy one; default: 1 with a flat kernel image or the hchyper map, else 2",
+      help: "register layout of virtio devices outside of PCI, 1 is the legacy one; default: 1 with a flat kernel image (not with x86-64) or the hchyper map, else 2",
     },
     {
       name: "virtio-slots",
       argument: "first|last|both",
-      help: "where virtio devices outside of PCI go: from the first transport up, or from the last one down as QEMU's -device does, or so with the first disk at both ends; default: both with a flat kernel image, else first",
+      help: "where virtio devices outside of PCI go: from the first transport up, or from the last one down as QEMU's -device does, or so with the first disk at both ends; default: both with a flat kernel image (not with x86-64), else first",
     },
     {
       name: "test-console",
