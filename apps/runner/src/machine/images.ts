@@ -1,19 +1,14 @@
 import { randomInt } from "node:crypto";
 import type { MachineConfig } from "../config/run-config.js";
 import type { FileRef } from "../config/setting-reader.js";
-import { type NamedBytes, readImage } from "../files/input-file.js";
+import { readImage } from "../files/input-file.js";
 import type { MachineHost, MachineParts } from "./contract.js";
 
 /** The contents of all files that are loaded into a machine. */
-export interface MachineImages {
-  readonly kernel?: NamedBytes;
-  readonly initrd?: NamedBytes;
-  readonly modules?: readonly (NamedBytes & { readonly arguments?: string })[];
-  readonly firmware?: NamedBytes;
-  readonly guestBios?: NamedBytes;
-  readonly dtb?: NamedBytes;
-  readonly loads: readonly (NamedBytes & { readonly address: number })[];
-}
+export type MachineImages = Pick<
+  MachineParts,
+  "kernel" | "initrd" | "modules" | "firmware" | "guestBios" | "dtb" | "loads"
+>;
 
 /**
  * Reads the images of a configuration. Where it names nothing to run, that is the embedded guest.
