@@ -1,17 +1,14 @@
 import { describe, expect, it } from "vitest";
 import { DeterministicClock } from "../../time/clock.js";
 import { createPc } from "../pc.js";
+import { EXIT, say, store, word } from "../testing/real-mode-code.js";
 import { testConsole } from "../testing/test-console.js";
 
 // Errors of the floating-point unit with CR0.NE clear: SDM volume 1, appendix D.
 
-const word = (value: number) => [value & 0xff, value >> 8];
-const store = (at: number, value: number) => [0xc7, 0x06, ...word(at), ...word(value)];
 /** The BIOS's vector of interrupt 13. */
 const VECTOR = 0x75;
 const HANDLER = 0x8100;
-const say = (text: string) => [...text].flatMap((char) => [0xb0, char.charCodeAt(0), 0xe6, 0xe9]);
-const EXIT = [0xb0, 1, 0xe6, 0xf4];
 const FWAIT = 0x9b;
 /** fninit; fldcw [0x9000], which masks nothing; fld1; fldz; fdivp: its error waits for the next one. */
 const ERROR = [...[0xdb, 0xe3], ...store(0x9000, 0x0340), ...[0xd9, 0x2e, ...word(0x9000)]];

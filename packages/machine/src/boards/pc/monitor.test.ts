@@ -1,25 +1,19 @@
 import { describe, expect, it } from "vitest";
 import { DeterministicClock } from "../../time/clock.js";
 import { createPc } from "../pc.js";
+import { EXIT, say, word, wrmsr } from "../testing/real-mode-code.js";
 import { testConsole } from "../testing/test-console.js";
 
 // MONITOR and MWAIT on processors that own the board.
 
-const word = (value: number) => [value & 0xff, value >> 8];
-const say = (text: string) => [...text].flatMap((char) => [0xb0, char.charCodeAt(0), 0xe6, 0xe9]);
-const EXIT = [0xb0, 1, 0xe6, 0xf4];
 const LINE = 0x9000;
 /** mov eax, LINE; xor ecx, ecx; xor edx, edx; monitor */
 const MONITOR = [0x66, 0xb8, ...word(LINE), 0, 0, 0x66, 0x31, 0xc9, 0x66, 0x31, 0xd2, 0x0f, 0x01, 0xc8];
 const BARE_MWAIT = [0x0f, 0x01, 0xc9];
 /** xor eax, eax; xor ecx, ecx; mwait */
 const MWAIT = [0x66, 0x31, 0xc0, 0x66, 0x31, 0xc9, ...BARE_MWAIT];
-const wrmsr = (msr: number, value: number) => [
-  ...[0x66, 0xb9, ...word(msr), 0, 0, 0x66, 0xb8, ...word(value & 0xffff), ...word(value >>> 16)],
-  ...[0x66, 0x31, 0xd2, 0x0f, 0x30],
-];
 /** Starts the other processor at 0xa000. */
-const START = [...[...wrmsr(0x1b, 0xfee0_0d00), ...wrmsr(0x830, 0xc_4500), ...wrmsr(0x830, 0xc_460a)]];
+const START = [...wrmsr(0x1b, 0xfee0_0d00), ...wrmsr(0x830, 0xc_4500), ...wrmsr(0x830, 0xc_460a)];
 
 async function run(code: readonly number[], other: readonly number[] = [], tier: "cold" | "hot" = "hot") {
   const console = testConsole("");

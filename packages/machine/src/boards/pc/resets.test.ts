@@ -1,18 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { DeterministicClock } from "../../time/clock.js";
 import { createPc } from "../pc.js";
+import { EXIT, out, store, word, wrmsr } from "../testing/real-mode-code.js";
 import { testConsole } from "../testing/test-console.js";
 
-const word = (value: number) => [value & 0xff, value >> 8];
-/** `mov dx, port; mov al, value; out dx, al`. */
-const out = (port: number, value: number) => [0xba, ...word(port), 0xb0, value, 0xee];
-/** `mov word [at], value`. */
-const store = (at: number, value: number) => [0xc7, 0x06, ...word(at), ...word(value)];
-/** `mov ecx, msr; mov eax, value; xor edx, edx; wrmsr`. */
-const wrmsr = (msr: number, value: number) => [
-  ...[0x66, 0xb9, ...word(msr), 0, 0, 0x66, 0xb8, ...word(value & 0xffff), ...word(value >>> 16)],
-  ...[0x66, 0x31, 0xd2, 0x0f, 0x30],
-];
 const HANG = [0xfa, 0xf4];
 const RESUME = 0x8100;
 
@@ -32,7 +23,7 @@ const comeBack = (code: number) => [
 /** What was in memory, and whether CMOS memory's code was cleared; then the end. */
 const REPORT = [
   ...[0xa0, ...word(0x9000), 0xe6, 0xe9, 0xa0, ...word(0x9001), 0xe6, 0xe9],
-  ...[...out(0x70, 0x0f), 0xe4, 0x71, 0x04, 0x30, 0xe6, 0xe9, 0xb0, 1, 0xe6, 0xf4],
+  ...[...out(0x70, 0x0f), 0xe4, 0x71, 0x04, 0x30, 0xe6, 0xe9, ...EXIT],
 ];
 
 async function run(mode: "vm" | "bare", bytes: Uint8Array, cpus = 1) {

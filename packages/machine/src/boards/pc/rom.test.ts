@@ -5,9 +5,9 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { DeterministicClock } from "../../time/clock.js";
 import { createPc, restorePc } from "../pc.js";
+import { hasQemu } from "../testing/qemu-pc.js";
+import { word } from "../testing/real-mode-code.js";
 import { testConsole } from "../testing/test-console.js";
-
-const hasQemu = spawnSync("qemu-system-x86_64", ["--version"], { stdio: "ignore" }).status === 0;
 
 const SIZE = 0x1_0000;
 const CODE = 0xf800;
@@ -16,20 +16,19 @@ const DATA = 0x100;
 const CROSSED = 0x1fff;
 /** `cs:` of what follows, whose base is still that of the reset: 0xffff0000. */
 const CS = 0x2e;
-const show = (offset: number) => [CS, 0xa0, offset & 0xff, offset >> 8, 0xe6, 0xe9];
-const at = (offset: number) => [offset & 0xff, offset >> 8];
+const show = (offset: number) => [CS, 0xa0, ...word(offset), 0xe6, 0xe9];
 
 /** A ROM whose code writes to it, often, and shows what it then reads. */
 function rom(): Uint8Array {
   const bytes = new Uint8Array(SIZE);
   const tries = [
     // lock inc byte cs:[DATA]; xchg cs:[DATA], al; mov word cs:[CROSSED], 5a5a; mov byte cs:[CODE], 90
-    ...[0xf0, CS, 0xfe, 0x06, ...at(DATA), 0xb0, 0x77, CS, 0x86, 0x06, ...at(DATA), 0x88, 0xc3],
-    ...[CS, 0xc7, 0x06, ...at(CROSSED), 0x5a, 0x5a, CS, 0xc6, 0x06, ...at(CODE), 0x90],
+    ...[0xf0, CS, 0xfe, 0x06, ...word(DATA), 0xb0, 0x77, CS, 0x86, 0x06, ...word(DATA), 0x88, 0xc3],
+    ...[CS, 0xc7, 0x06, ...word(CROSSED), 0x5a, 0x5a, CS, 0xc6, 0x06, ...word(CODE), 0x90],
   ];
   const code = [
     // mov cx, 3000; again: tries; dec cx; jnz again
-    ...[0xb9, ...at(3000), ...tries, 0x49, 0x0f, 0x85, ...at(-(tries.length + 5) & 0xffff)],
+    ...[0xb9, ...word(3000), ...tries, 0x49, 0x0f, 0x85, ...word(-(tries.length + 5) & 0xffff)],
     // What XCHG read; the rest; end.
     ...[0x88, 0xd8, 0xe6, 0xe9, ...show(DATA), ...show(CROSSED), ...show(CROSSED + 1), ...show(CODE)],
     ...[0xb0, 4, 0xe6, 0xf4, 0xf4],
@@ -38,7 +37,7 @@ function rom(): Uint8Array {
   bytes[DATA] = 0x41;
   bytes.set([0x42, 0x43], CROSSED);
   // jmp CODE
-  bytes.set([0xe9, ...at(CODE - 0xfff3)], 0xfff0);
+  bytes.set([0xe9, ...word(CODE - 0xfff3)], 0xfff0);
   return bytes;
 }
 const UNCHANGED = [0x41, 0x41, 0x42, 0x43, 0xb9];
