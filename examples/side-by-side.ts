@@ -2,8 +2,8 @@
 import { embeddedGuest } from "@hypercraft/embedded-guest";
 import { ConsoleMux, DeterministicClock } from "@hypercraft/machine";
 import { createArmVirt } from "@hypercraft/machine/boards/arm-virt";
-import { createRiscvVirt } from "@hypercraft/machine/boards/riscv-virt";
 import { BoardHost } from "@hypercraft/machine/boards/common";
+import { createRiscvVirt } from "@hypercraft/machine/boards/riscv-virt";
 
 const decoder = new TextDecoder();
 let screen = "";
