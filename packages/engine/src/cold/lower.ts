@@ -1,17 +1,31 @@
-import { type AccessSize, type AtomicSize, type IrBlock, isReturn, type Node } from "../ir/node.js";
+import {
+  type AccessSize,
+  type AtomicSize,
+  type IrBlock,
+  isReturn,
+  type Node,
+  OVERWRITTEN,
+} from "../ir/node.js";
 import {
   COMPARE_NAMES,
   I32_BINARY_NAMES,
   I32_UNARY_NAMES,
   I64_BINARY_NAMES,
   I64_UNARY_NAMES,
+  IS_PURE,
   Op,
   opCode,
   opInfo,
   RMW_NAMES,
 } from "../ir/ops.js";
 import { SOFT_FUNCTIONS } from "../ir/soft.js";
-import { ENGINE_STATE as E, type Field, TEMPORARY_COUNT, VECTOR_TEMPORARY_COUNT } from "../state/layout.js";
+import {
+  ENGINE_STATE as E,
+  FIRST_ARCH_OFFSET,
+  type Field,
+  TEMPORARY_COUNT,
+  VECTOR_TEMPORARY_COUNT,
+} from "../state/layout.js";
 import { LANE_OPERATIONS, VECTOR_OPERATION_LIST } from "../wasm/vectors.js";
 import { fuse, isSilent, SIGN_EXTENDED } from "./fuse.js";
 import {
@@ -26,11 +40,19 @@ import {
 } from "./micro-ops.js";
 import { SlowAccess } from "./slow-access.js";
 
-/** A delayed state write: what a field holds when the block is left at some point. */
+/** A delayed state write: what a field holds when the block is left at some point, or where the state has that. */
 export interface RecipeEntry {
   readonly offset: number;
   readonly lo: number;
   readonly hi: number;
+  /** Offset of the place that it is copied from; -1 for a constant. */
+  readonly from: number;
+}
+
+/** A copy that is made by exits only, as the field is overwritten before anybody else reads it. */
+interface Copy {
+  readonly field: Field;
+  readonly from: number;
 }
 
 /** Block ends whose targets are not known yet: which word of the code gets the target's address. */
@@ -58,6 +80,11 @@ export interface LoweredBlock {
 
 const NO_SLOT = -1;
 const NOTHING = -1;
+const WITHIN_STATE = new Set<number>([Op.get, Op.set, Op.discard]);
+/** How many nodes behind a computation the write of its value is looked for. */
+const LOOK_AHEAD = 6;
+/** A write that was carried out as its value was computed. */
+const WRITTEN = -2;
 const PAGE_SHIFT_INDEX = 16;
 
 interface BinaryCodes {
@@ -227,6 +254,10 @@ export class Lowering {
   private readonly busyVectors = new Int32Array(VECTOR_TEMPORARY_COUNT);
   /** Nodes whose value lies in a state field that a later `set` may overwrite. */
   private readonly aliases: Node[] = [];
+  private readonly copies: Copy[] = [];
+  /** Were there any in this block? */
+  private copied = false;
+  private delayed: readonly Field[] = [];
   private offsets: readonly number[] = [];
 
   /** `single`: the block is one instruction that has to come back to JavaScript. */
@@ -238,6 +269,9 @@ export class Lowering {
     this.busyUntil.fill(-1);
     this.busyVectors.fill(-1);
     this.aliases.length = 0;
+    this.copies.length = 0;
+    this.copied = false;
+    this.delayed = block.delayed ?? [];
     this.offsets = block.offsets;
     this.starts = [];
     this.open = NOTHING;
@@ -257,7 +291,7 @@ export class Lowering {
       links: this.links,
       starts: this.starts,
       offsets: block.offsets,
-      exact: block.delayed !== true,
+      exact: block.delayed === undefined && !this.copied,
       recipes: this.recipes,
     };
   }
@@ -309,6 +343,7 @@ export class Lowering {
         this.shortcut(n, i);
         return i;
       case Op.discard:
+        this.forgetCopies(n.field?.offset as number);
         return i;
       case Op.selectContext:
         this.emit(SELECT_CONTEXT, 0, this.operand(n.a as Node, i), 0, 0, 0);
@@ -340,10 +375,43 @@ export class Lowering {
       if (n.last > next) this.alias(n, offset);
       return next;
     }
+    const write = this.laterWrite(nodes, i, next);
+    if (write !== null) {
+      const field = write.field as Field;
+      this.protect(field, i, i);
+      this.value(n, i, field.offset);
+      this.alias(n, field.offset);
+      write.slot = WRITTEN;
+      return i;
+    }
     const slot = this.inPlace(n, i) ?? this.room(n, i, Math.max(n.last, i));
     this.value(n, i, slot);
     n.slot = slot;
     return i;
+  }
+
+  /**
+   * The write of the value that node `i` computes, from node `from` on, if it may as well come at once: within the
+   * instruction, where nothing can leave it or asks for the field, and the old value is not needed any more.
+   */
+  private laterWrite(nodes: readonly Node[], i: number, from: number): Node | null {
+    const n = nodes[i] as Node;
+    if (n.type === "v128") return null;
+    const end = Math.min(from + LOOK_AHEAD, nodes.length);
+    let write: Node | null = null;
+    let at = from;
+    for (; at < end && write === null; at++) {
+      const other = nodes[at] as Node;
+      if (other.insn !== n.insn || (other.op !== Op.set && other.op !== Op.get && !IS_PURE[other.op]))
+        return null;
+      if (other.op === Op.set && other.a === n) write = other;
+    }
+    if (write === null) return null;
+    const { offset } = write.field as Field;
+    if (offset === E.fpFlags || this.aliases.some(({ slot, last }) => slot === offset && last > i))
+      return null;
+    for (let k = i + 1; k < at - 1; k++) if ((nodes[k] as Node).field?.offset === offset) return null;
+    return write;
   }
 
   /** A lane is replaced in a temporary that nothing needs afterwards, lanes of it included: the slot of that one. */
@@ -373,15 +441,7 @@ export class Lowering {
         return;
       }
       case Op.load:
-        if (n.aligned && n.size > 1)
-          this.emit(
-            CHECK_ALIGN,
-            n.size | SlowAccess.aligned,
-            this.operand(n.a as Node, i),
-            0,
-            n.lo,
-            this.meta(n),
-          );
+        if (n.aligned && n.size > 1) this.checkAlign(n, i, SlowAccess.aligned);
         this.exit(n, this.emit(loadOp(n), d, this.operand(n.a as Node, i), 0, n.lo, this.meta(n)));
         return;
       case Op.rmw:
@@ -527,12 +587,17 @@ export class Lowering {
       return;
     }
     const b = this.operand(n.b as Node, i);
-    if (n.aligned && n.size > 1)
-      this.emit(CHECK_ALIGN, n.size | SlowAccess.aligned | SlowAccess.write, a, 0, n.lo, this.meta(n));
+    if (n.aligned && n.size > 1) this.checkAlign(n, i, SlowAccess.aligned | SlowAccess.write);
     this.exit(n, this.emit(STORES[n.size], 0, a, b, n.lo, this.meta(n)));
   }
 
+  private checkAlign(n: Node, i: number, kind: number): void {
+    const a = this.operand(n.a as Node, i);
+    this.exit(n, this.emit(CHECK_ALIGN, n.size | kind, a, 0, n.lo, this.meta(n)));
+  }
+
   private set(n: Node, i: number): void {
+    if (n.slot === WRITTEN) return;
     const field = n.field as Field;
     const { offset } = field;
     const value = n.a as Node;
@@ -543,7 +608,36 @@ export class Lowering {
       // The flags' field changes without a `set`.
       if (value.slot === NO_SLOT && value.last > i && offset !== E.fpFlags) this.alias(value, offset);
     } else if (value.slot !== offset) {
+      if (n.sub === OVERWRITTEN && this.leaveCopy(field, value.slot)) return;
       this.move(value, offset, value.slot);
+    }
+  }
+
+  /** Leave a write to the exits that come before the next one: they copy the field that has the value. */
+  private leaveCopy(field: Field, from: number): boolean {
+    if (from < FIRST_ARCH_OFFSET || field.type === "v128" || field.offset === E.fpFlags) return false;
+    // What exits write is not what they can read: the field has an older value, or a newer one.
+    if (this.delayed.some(({ offset }) => offset === from)) return false;
+    this.copies.push({ field, from });
+    this.copied = true;
+    return true;
+  }
+
+  /** Nobody will ask for what a field has now. */
+  private forgetCopies(offset: number): void {
+    const { copies } = this;
+    for (let k = copies.length - 1; k >= 0; k--) if (copies[k]?.field.offset === offset) copies.splice(k, 1);
+  }
+
+  /** Fields are about to be overwritten: copies to them are not needed any more, and copies of them are made. */
+  private settleCopies(offset: number, end: number): void {
+    const { copies } = this;
+    const within = (at: number): boolean => at >= offset && at < end;
+    for (let k = copies.length - 1; k >= 0; k--) {
+      const { field, from } = copies[k] as Copy;
+      if (!within(field.offset) && !within(from)) continue;
+      copies.splice(k, 1);
+      if (!within(field.offset)) this.emit(MOV, field.offset, from, 0, 0, 0);
     }
   }
 
@@ -597,6 +691,7 @@ export class Lowering {
   /** A field is about to be overwritten while node `i` is lowered: values needed after node `after` move to temporaries. */
   private protect({ offset, type }: Field, i: number, after: number): void {
     const end = offset + (type === "v128" ? 16 : 8);
+    if (this.copies.length > 0) this.settleCopies(offset, end);
     // Mostly there is nothing to move.
     let moved: Moved[] | undefined;
     for (let k = this.aliases.length - 1; k >= 0; k--) {
@@ -698,13 +793,20 @@ export class Lowering {
 
   /** Note the delayed writes of an exit recipe. */
   private exit(n: Node, word: number): void {
-    if (n.pending === null) return;
-    this.recipes ??= new Map();
-    const entries = n.pending.map(({ field, value }) => ({
+    const { copies } = this;
+    if (n.pending === null && copies.length === 0) return;
+    const entries: RecipeEntry[] = (n.pending ?? []).map(({ field, value }) => ({
       offset: field.offset,
       lo: value.lo,
       hi: value.hi,
+      from: -1,
     }));
+    for (const { field, from } of copies) {
+      // A later write that is left to exits, too, counts.
+      if (!entries.some(({ offset }) => offset === field.offset))
+        entries.push({ offset: field.offset, lo: 0, hi: 0, from });
+    }
+    this.recipes ??= new Map();
     this.recipes.set(word, entries);
     this.words[word + 3] = (this.words[word + 3] as number) | HAS_RECIPE;
   }

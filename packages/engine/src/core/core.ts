@@ -534,9 +534,9 @@ export class Core extends CoreCode implements CoreApi {
     const block = this.running();
     const recipe = block.recipes?.get((microOp - block.address) >> 2);
     if (recipe === undefined) return;
-    for (const { offset, lo, hi } of recipe) {
-      this.setWord(offset >> 2, lo);
-      this.setWord((offset >> 2) + 1, hi);
+    for (const { offset, lo, hi, from } of recipe) {
+      this.setWord(offset >> 2, from < 0 ? lo : this.word(from >> 2));
+      this.setWord((offset >> 2) + 1, from < 0 ? hi : this.word((from >> 2) + 1));
     }
   }
 

@@ -37,7 +37,7 @@ export interface Node {
   signed: boolean;
   /** load/store: the address must be a multiple of the size. */
   aligned: boolean;
-  /** rmw: operation index; fp: function name index; call: helper id. */
+  /** rmw: operation index; fp: function name index; call: helper id; set: `OVERWRITTEN`, or 0. */
   sub: number;
   /** Index of the guest instruction within the block. */
   insn: number;
@@ -82,9 +82,12 @@ export interface IrBlock {
   readonly offsets: number[];
   /** Page offset just past the last instruction (may exceed the page size when it crosses). */
   end: number;
-  /** State writes were removed because later ones follow: between instructions, fields may hold older values. */
-  delayed?: boolean;
+  /** Fields of which writes were left to exits because later ones follow: between instructions, they may hold older values. */
+  delayed?: readonly Field[];
 }
+
+/** `sub` of a state write: another one follows in the block, and in between only exits read the field. */
+export const OVERWRITTEN = 1;
 
 /** Does the block end by returning from a call? */
 export const isReturn = ({ op, lo }: Node): boolean => op === Op.jumpIndirect && lo !== 0;

@@ -1,4 +1,4 @@
-import { type IrBlock, isConstant, type Node, type Pending } from "../ir/node.js";
+import { type IrBlock, isConstant, type Node, OVERWRITTEN, type Pending } from "../ir/node.js";
 import { IS_END, IS_EXIT, IS_PURE, Op } from "../ir/ops.js";
 import { MAX_STATE_BYTES } from "../state/layout.js";
 
@@ -11,6 +11,8 @@ let epoch = 0;
 /** Nodes at which the block can be left, last one first. */
 const exits: Node[] = [];
 let exitCount = 0;
+/** Fields of which a write was left to an exit. */
+let delayed: Field[] = [];
 
 /** Which writes need not be carried out where they stand. */
 interface Rules {
@@ -25,12 +27,12 @@ interface Rules {
 /**
  * Remove state writes that a later one in the block overwrites before anybody reads the field. Where the block
  * can be left in between, a constant goes into that exit's recipe instead; other values are written after all,
- * since code that resumes in the middle of a block has not computed them.
+ * since code that resumes in the middle of a block has not computed them; `OVERWRITTEN` says that they are.
  */
 export function removeDeadWrites(block: IrBlock): void {
   const { nodes } = block;
   if (removeWrites(nodes, { end: nodes.length, delays: isConstant, leavesForHelpers: false }))
-    block.delayed = true;
+    block.delayed = delayed;
 }
 
 /** An exit computes what was left to it again, so there should not be many. */
@@ -54,16 +56,21 @@ const isAlone = ({ op, type, uses }: Node): boolean =>
 function removeWrites(nodes: Node[], rules: Rules): boolean {
   epoch++;
   exitCount = 0;
+  delayed = [];
   let dead = 0;
   for (let i = rules.end - 1; i >= 0; i--) {
     const n = nodes[i] as Node;
     const { op } = n;
     if (op === Op.set) {
       const slot = (n.field as Field).offset >> 3;
-      if (since[slot] === epoch && isDead(n, exitsBehind[slot] as number, rules)) {
-        (n.a as Node).uses--;
-        n.uses = DEAD;
-        dead++;
+      if (since[slot] === epoch) {
+        if (isDead(n, exitsBehind[slot] as number, rules)) {
+          (n.a as Node).uses--;
+          n.uses = DEAD;
+          dead++;
+        } else if (exitCount - (exitsBehind[slot] as number) <= MAX_EXITS) {
+          n.sub = OVERWRITTEN;
+        }
       }
       // Dead or not, at the exits further on it is this value that counts, not an earlier one.
       exitsBehind[slot] = exitCount;
@@ -100,6 +107,7 @@ function isDead(n: Node, from: number, { delays }: Rules): boolean {
   const value = n.a as Node;
   if (!delays(value, exitCount - from)) return false;
   const recipe: Pending = { field: n.field as Field, value };
+  delayed.push(recipe.field);
   for (let i = from; i < exitCount; i++) {
     const exit = exits[i] as Node;
     exit.pending = [...(exit.pending ?? []), recipe];

@@ -87,7 +87,8 @@ export const PAGE_SLOT_BYTES = 16;
 export const NO_PAGE = { lo: 0, hi: 0x0180_0000 } as const;
 export const TEMPORARY_COUNT = 64;
 export const VECTOR_TEMPORARY_COUNT = 32;
-const FIRST_ARCH_OFFSET = ENGINE_STATE.pages + PAGE_SLOTS * PAGE_SLOT_BYTES;
+/** Where fields of architectures begin. */
+export const FIRST_ARCH_OFFSET = ENGINE_STATE.pages + PAGE_SLOTS * PAGE_SLOT_BYTES;
 /** Micro-op operands are 16-bit byte offsets. */
 export const MAX_STATE_BYTES = 65536;
 
