@@ -134,6 +134,40 @@ test("several micro-ops in one, of several instructions: the others are there fo
   expect(starts).toEqual([0, 1]);
 });
 
+test("what an instruction computes goes where it is written, if others are written first", () => {
+  const { ops } = lowered((b) => {
+    b.instruction(0);
+    const sum = b.i64.add(b.get(x), b.get(y));
+    b.set(x, b.i64.const(1));
+    b.set(z, sum);
+    // This one is asked for in between.
+    const difference = b.i64.sub(b.get(x), b.get(z));
+    b.set(y, b.get(x));
+    b.set(x, difference);
+    b.jump(4);
+  }, false);
+  expect(ops).toEqual([
+    "i64.add x2 x0 x1",
+    "const x0 - -",
+    "i64.sub t0 x0 x2",
+    "const x1 - -",
+    "mov x0 t0 -",
+    "jump - - -",
+  ]);
+});
+
+test("a copy that is overwritten is left to the exits before that", () => {
+  const { ops } = lowered((b) => {
+    b.instruction(0);
+    b.set(x, b.get(y));
+    b.instruction(4);
+    b.store(8, b.get(z), b.get(z));
+    b.set(x, b.get(z));
+    b.jump(8);
+  });
+  expect(ops).toEqual(["store64 - x2 x2", "mov x0 x2 -", "jump - - -"]);
+});
+
 test("a helper may change the field a constant was written to", () => {
   const { ops } = lowered((b) => {
     b.instruction(0);

@@ -402,8 +402,7 @@ export class Lowering {
     let at = from;
     for (; at < end && write === null; at++) {
       const other = nodes[at] as Node;
-      if (other.insn !== n.insn || (other.op !== Op.set && other.op !== Op.get && !IS_PURE[other.op]))
-        return null;
+      if (other.insn !== n.insn || !(IS_PURE[other.op] || WITHIN_STATE.has(other.op))) return null;
       if (other.op === Op.set && other.a === n) write = other;
     }
     if (write === null) return null;

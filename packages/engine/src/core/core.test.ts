@@ -380,6 +380,57 @@ test.each(["cold", "hot"] as const)("and those that are computed only where it l
   expect(core.instructions()).toBe(512 * 7 + 4);
 });
 
+test.each(["cold", "hot"] as const)(
+  "and copies of registers, even of those that change then (%s)",
+  (tier) => {
+    ({ engine, core, cpu } = createToy({ tier }));
+    // r1 and r4 are overwritten behind the load, which faults in the last round.
+    program(
+      0x1000,
+      toy("move", 1, 7),
+      toy("move", 4, 8),
+      toy("addi", 8, 8, 1),
+      toy("load", 3, 2, 0),
+      toy("li", 1, 0, 9),
+      toy("li", 4, 0, 9),
+      toy("add", 2, 2, 5),
+      toy("jump", 0xf9, 0xff, 0xff),
+    );
+    program(0xf00, toy("halt"));
+    setR(2, 0x4000n);
+    setR(5, 8n);
+    setR(7, 70n);
+    cpu.unmapped.add(5);
+    core.setPc(0x1000, 0);
+    while (core.run(50) === "budget") {}
+    expect([r(1), r(2), r(4), r(8), r(15)]).toEqual([70n, 0x5000n, 512n, 513n, 0x100cn]);
+    expect(core.instructions()).toBe(512 * 8 + 5);
+  },
+);
+
+test("a copy of a register is not what a write that was delayed makes of it", () => {
+  ({ engine, core, cpu } = createToy({ tier: "cold" }));
+  // The first load makes a TLB entry, for which the delayed write of r9 is carried out; the second faults.
+  program(
+    0x1000,
+    toy("move", 6, 9),
+    toy("li", 9, 0, 5),
+    toy("load", 3, 2, 0),
+    toy("load", 3, 12, 0),
+    toy("li", 6, 0, 1),
+    toy("li", 9, 0, 6),
+    toy("halt"),
+  );
+  program(0xf00, toy("halt"));
+  setR(2, 0x4000n);
+  setR(12, 0x5000n);
+  setR(9, 77n);
+  cpu.unmapped.add(5);
+  core.setPc(0x1000, 0);
+  expect(core.run(50)).toBe("exit");
+  expect([r(6), r(9), r(15)]).toEqual([77n, 5n, 0x100cn]);
+});
+
 test("a reservation that another core's turn ends is known as lost, in snapshots too", () => {
   program(0x1000, toy("halt"));
   const other = engine.createCore();

@@ -50,6 +50,7 @@ const Toy = {
   mode: 20,
   /** r14 += `a`, by a helper or its shortcut (`TOY_SHORTCUTS`); d = r14 + imm. */
   accumulate: 21,
+  move: 22,
 } as const;
 
 /** What the helper of `guard` does. */
@@ -136,6 +137,9 @@ export class ToyCpu implements GuestCpu {
         break;
       case Toy.add:
         set(d, b.i64.add(r(a), r(raw)));
+        break;
+      case Toy.move:
+        set(d, r(a));
         break;
       case Toy.mulw:
         set(d, b.i64.extend_i32_s(b.i32.mul(b.i32.wrap_i64(r(a)), b.i32.wrap_i64(r(raw)))));
