@@ -73,7 +73,6 @@ export const W = {
   i64Shl: 0x86,
   i64ShrS: 0x87,
   i64ShrU: 0x88,
-  i64Rotr: 0x8a,
   wrap: 0xa7,
   extendU: 0xad,
   extend8S: 0xc2,
@@ -140,6 +139,11 @@ export class FunctionWriter {
   /** An i64 constant that is a safe integer. */
   i64Number(value: number): void {
     this.i64(value | 0, Math.floor(value / 0x1_0000_0000));
+  }
+  /** A small constant, not negative. */
+  constant(type: "i32" | "i64", value: number): void {
+    if (type === "i32") this.i32(value);
+    else this.i64(value, 0);
   }
   /** The bit pattern on the stack as a value of another type of the same width. */
   convert(from: ValType, to: ValType): void {

@@ -14,7 +14,7 @@ import { I8X16_SHUFFLE, LANE_OPERATIONS, V128_CONST, VECTOR_OPERATION_LIST } fro
 /** WebAssembly opcodes of the IR operations that are exactly one instruction, by IR operation number. */
 export const DIRECT: (number | undefined)[] = [];
 
-const SEVERAL = /^(div|rem|mulh)|_overflow$/;
+const SEVERAL = /^(div|rem|mulh|rot)|_overflow$/;
 
 for (const name of I64_BINARY_NAMES)
   if (!SEVERAL.test(name)) DIRECT[opCode(`i64.${name}`)] = I64_BINARY[name as keyof typeof I64_BINARY];
@@ -53,6 +53,28 @@ for (const name of ["div_s", "div_u", "rem_s", "rem_u"] as const) {
   const shape = { signed: name.endsWith("_s"), quotient: name.startsWith("div") };
   DIVISION[opCode(`i64.${name}`)] = { opcode: I64_BINARY[name], wide: true, ...shape };
   DIVISION[opCode(`i32.${name}`)] = { opcode: I32_BINARY[name], wide: false, ...shape };
+}
+
+/**
+ * Rotations by their type. V8's first compiler calls a function of C for WebAssembly's own, a hundred times slower than
+ * the shifts that they are made of, and its second one takes those for what they are.
+ */
+export interface Rotation {
+  readonly type: "i32" | "i64";
+  readonly bits: number;
+  /** Shift in the direction of the rotation, and against it. */
+  readonly along: number;
+  readonly against: number;
+  readonly or: number;
+  readonly sub: number;
+}
+export const ROTATION: (Rotation | undefined)[] = [];
+for (const [type, bits, { shl, shr_u, or, sub }] of [
+  ["i32", 32, I32_BINARY],
+  ["i64", 64, I64_BINARY],
+] as const) {
+  ROTATION[opCode(`${type}.rotl`)] = { type, bits, along: shl, against: shr_u, or, sub };
+  ROTATION[opCode(`${type}.rotr`)] = { type, bits, along: shr_u, against: shl, or, sub };
 }
 
 export const MULH_U = opCode("i64.mulh_u");

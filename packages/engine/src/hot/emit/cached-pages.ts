@@ -48,14 +48,9 @@ export class CachedPages {
     w.load(W.i64Load, stream.slot);
     w.op(W.i64Sub);
     w.tee(locals.offset);
-    // What has to be aligned and is not becomes large, too.
-    const shift = n.aligned ? Math.log2(size) : 0;
-    if (shift > 0) {
-      w.i64(shift, 0);
-      w.op(W.i64Rotr);
-    }
-    w.i64((4096 - size) >> shift, 0);
+    w.i64(4096 - size, 0);
     w.op(W.i64GtU);
+    this.probe.orMisaligned(n);
     w.hint("unlikely");
     w.open(W.if);
     this.refill(block, n, size, stream);

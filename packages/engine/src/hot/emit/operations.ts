@@ -12,6 +12,8 @@ import {
   MULH_U,
   OVERFLOW,
   type Overflow,
+  ROTATION,
+  type Rotation,
   VECTORS,
 } from "../opcodes.js";
 
@@ -41,11 +43,43 @@ export function writeOperation(to: OperationWriter, n: Node): void {
   if (division !== undefined) return writeDivision(to, n, division);
   const overflow = OVERFLOW[n.op];
   if (overflow !== undefined) return writeOverflow(to, n, overflow);
+  const rotation = ROTATION[n.op];
+  if (rotation !== undefined) return writeRotation(to, n, rotation);
   const code = DIRECT[n.op];
   if (code === undefined) return writeVector(to, n);
   to.push(n.a as Node);
   if (n.b !== null) to.push(n.b);
   w.op(code);
+}
+
+/** Counts of shifts are taken modulo the width, so that nothing is special about 0. */
+function writeRotation(
+  to: OperationWriter,
+  n: Node,
+  { type, bits, along, against, or, sub }: Rotation,
+): void {
+  const { w } = to;
+  const count = n.b as Node;
+  const value = to.temporary(type);
+  to.push(n.a as Node);
+  w.tee(value);
+  if (count.op === Op.const) {
+    w.constant(type, count.lo & (bits - 1));
+    w.op(along);
+    w.get(value);
+    w.constant(type, -count.lo & (bits - 1));
+  } else {
+    const by = to.temporary(type);
+    to.push(count);
+    w.tee(by);
+    w.op(along);
+    w.get(value);
+    w.constant(type, bits);
+    w.get(by);
+    w.op(sub);
+  }
+  w.op(against);
+  w.op(or);
 }
 
 function writeVector(to: OperationWriter, n: Node): void {

@@ -52,14 +52,18 @@ export class TlbProbe {
     w.get(locals.context);
     w.op(W.i64Or);
     w.op(W.i64Ne);
-    if (n.aligned && n.size > 1) {
-      w.get(locals.va);
-      w.op(W.wrap);
-      w.i32(n.size - 1);
-      w.op(W.i32And);
-      w.op(W.i32Or);
-    }
+    this.orMisaligned(n);
     this.exits.resumeIf(block, n, size > n.size ? this.exits.groupLabel : this.exits.label);
+  }
+
+  /** Add to the condition on the stack that `va` is not aligned as `n` demands. */
+  orMisaligned(n: Node): void {
+    if (!n.aligned || n.size === 1) return;
+    const { w } = this.emission;
+    this.pushLow();
+    w.i32(n.size - 1);
+    w.op(W.i32And);
+    w.op(W.i32Or);
   }
 
   /** Push the low half of `va`. */
