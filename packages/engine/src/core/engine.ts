@@ -65,7 +65,7 @@ export type Tier = "auto" | "cold" | "hot";
 const EAGER_ENTRIES = 3;
 const HOT_ENTRIES = 2000;
 /** Long blocks are compiled after fewer entries: what interpreting them costs is a matter of instructions. */
-const HOT_INSTRUCTIONS = 8000;
+const HOT_INSTRUCTIONS = 24_000;
 
 const DEFAULT_STATE_BYTES = 8192;
 const PAGE = 65536;

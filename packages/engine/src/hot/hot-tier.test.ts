@@ -59,14 +59,14 @@ test("a block is compiled in the middle of a slice, after as many entries as its
   const short = countdown(1, 1900n);
   short.core.run(10_000_000);
   expect(short.engine.hot?.statistics.regions).toBe(0);
-  const long = countdown(28, 1000n);
+  const long = countdown(28, 1500n);
   long.core.run(10_000_000);
   expect(long.engine.hot?.statistics.regions).toBe(1);
-  expect(long.core.big(toyRegisters[3] as never)).toBe(28n * 1000n);
-  // 8000 instructions to be hot, and 8000 to have waited for others.
+  expect(long.core.big(toyRegisters[3] as never)).toBe(28n * 1500n);
+  // 24,000 instructions to be hot, and 8000 to have waited for others.
   const interpreted = long.core.instructions() - long.engine.compiledInstructions;
-  expect(interpreted).toBeGreaterThan(15_000);
-  expect(interpreted).toBeLessThan(20_000);
+  expect(interpreted).toBeGreaterThan(31_000);
+  expect(interpreted).toBeLessThan(36_000);
 });
 
 test("a block that cannot be compiled is tried once", () => {

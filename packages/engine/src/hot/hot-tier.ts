@@ -78,7 +78,7 @@ export class HotTier {
   private readonly grower: RegionGrower;
   private readonly regions = new Map<Block, Compiled>();
   /** Regions by each block they contain. */
-  private readonly users = new Map<Block, Set<Compiled>>();
+  private readonly users = new Map<Block, Compiled[]>();
   private queue: { readonly block: Block; readonly cpu: GuestCpu; readonly page: bigint }[] = [];
   /** Blocks that were hot, but within a region: the next time they get their own. */
   private readonly deferred = new WeakSet<Block>();
@@ -104,9 +104,13 @@ export class HotTier {
   request(block: Block, cpu: GuestCpu, page: bigint): void {
     if (block.dead || block.step || this.regions.has(block)) return;
     if (this.queue.some((waiting) => waiting.block === block)) return this.compile();
+    this.wait(block, cpu, page);
+    if (this.queue.length >= BATCH) this.compile();
+  }
+
+  private wait(block: Block, cpu: GuestCpu, page: bigint): void {
     this.queue.push({ block, cpu, page });
     this.options.code.rearm(block, Math.ceil(PATIENCE / block.instructions));
-    if (this.queue.length >= BATCH) this.compile();
   }
 
   /** A slice is over: compile what waits, if it is worth a module. */
@@ -132,7 +136,7 @@ export class HotTier {
     this.unmerged.add(block);
     for (const compiled of [...(this.users.get(block) ?? [])]) {
       this.drop(compiled);
-      this.queue.push({ block: compiled.entry, cpu: compiled.cpu, page: compiled.page });
+      this.wait(compiled.entry, compiled.cpu, compiled.page);
     }
   }
 
@@ -175,8 +179,8 @@ export class HotTier {
     this.regions.set(compiled.entry, compiled);
     for (const block of compiled.blocks) {
       const users = this.users.get(block);
-      if (users === undefined) this.users.set(block, new Set([compiled]));
-      else users.add(compiled);
+      if (users === undefined) this.users.set(block, [compiled]);
+      else users.push(compiled);
     }
   }
 
@@ -231,9 +235,9 @@ export class HotTier {
     this.freeIndices.push(compiled.index);
     this.regions.delete(compiled.entry);
     for (const block of compiled.blocks) {
-      const users = this.users.get(block);
-      users?.delete(compiled);
-      if (users?.size === 0) this.users.delete(block);
+      const others = this.users.get(block)?.filter((user) => user !== compiled) ?? [];
+      if (others.length === 0) this.users.delete(block);
+      else this.users.set(block, others);
     }
   }
 

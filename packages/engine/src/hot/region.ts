@@ -55,8 +55,8 @@ export interface Region {
 /** Guest instructions and blocks in a region. */
 const MAX_INSTRUCTIONS = 220;
 const MAX_BLOCKS = 48;
-/** A block joins if it was entered at least this fraction of the threshold. */
-const COLD_FRACTION = 4;
+/** A block joins if it was hot, or entered at least this fraction of the times that made the entry hot. */
+const COLD_FRACTION = 8;
 const MAX_RETURNS = 4;
 
 /** Operations that the hot tier leaves to the cold one, with the rest of their block; `shortcuts`: there are any. */
@@ -109,12 +109,13 @@ export class RegionGrower {
     if (first === undefined || first.stop === 0) return undefined;
     const found = new Map<Block, RegionBlock>([[entry, first]]);
     const queue = [first];
+    const limit = Math.max(1, Math.floor(this.code.threshold(entry) / COLD_FRACTION));
     let instructions = entry.instructions;
     const wanted = (block: Block): boolean =>
       !block.dead &&
       !block.step &&
       block.mode === entry.mode &&
-      this.code.entries(block) >= Math.max(1, Math.floor(this.code.threshold(block) / COLD_FRACTION)) &&
+      (block.hot || this.code.entries(block) >= limit) &&
       found.size < MAX_BLOCKS &&
       instructions + block.instructions <= MAX_INSTRUCTIONS;
     const join = (block: Block, delta: number): RegionBlock | undefined => {
