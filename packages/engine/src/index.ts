@@ -21,7 +21,7 @@ export {
   Translated,
   type Translation,
 } from "./core/guest-cpu.js";
-export type { Shortcuts } from "./core/shortcuts.js";
+export type { Shortcut, Shortcuts } from "./core/shortcuts.js";
 export type { ColdStatistics, EngineStatistics } from "./core/statistics.js";
 export type { Watchpoint } from "./core/watchpoints.js";
 export type { HotStatistics } from "./hot/hot-tier.js";

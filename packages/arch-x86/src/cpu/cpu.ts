@@ -8,6 +8,7 @@ import {
   Translated,
   type Translation,
 } from "@hypercraft/engine";
+import { isVirtualClock } from "@hypercraft/hypercraft";
 import type { DecodeMode } from "../isa/decoder.js";
 import type { PortBus, SecondStage } from "./access.js";
 import { AddressLine20 } from "./address-line.js";
@@ -52,6 +53,7 @@ import {
   x86Layout,
 } from "./state.js";
 import { SystemMemory } from "./system-memory.js";
+import { QUICK_TIMESTAMP, quickTimestamp } from "./timestamp.js";
 import { ApicAccess } from "./vmx/apic/access-page.js";
 import { ExitReason, VmExit } from "./vmx/vm-exit.js";
 import { Vmx } from "./vmx/vmx.js";
@@ -113,12 +115,15 @@ export class X86Cpu extends CpuModel implements GuestCpu {
   /** The floating-point unit. */
   readonly x87: X87Helpers;
   readonly floatErrors: ErrorLines;
+  /** Time is made of instructions, not of the real world's. */
+  readonly hasVirtualTime: boolean;
   /** General registers may have something in their upper halves. */
   private hasUpperHalves = true;
 
   constructor(core: CoreApi, options: X86CpuOptions) {
     super(core, { ...options, bus: withOwn(options.bus, (physical) => this.ownDevice?.(physical)) });
     this.index = options.index;
+    this.hasVirtualTime = isVirtualClock(options.clock);
     this.vm = options.mode === "vm";
     this.tscHz = options.tscHz ?? TSC_HZ;
     this.ports = options.ports ?? NO_PORTS;
@@ -331,6 +336,10 @@ export class X86Cpu extends CpuModel implements GuestCpu {
 
   takeInterrupt(): boolean {
     return this.interrupts.take();
+  }
+
+  ask(question: number): number {
+    return quickTimestamp(this, question === QUICK_TIMESTAMP.withProcessor);
   }
 
   translateFetch(lo: number, hi: number, out: Translation): Translated {
@@ -606,9 +615,12 @@ export class X86Cpu extends CpuModel implements GuestCpu {
     return BigInt(this.ticks());
   }
 
-  /** The same as a number: exact for a hundred days at one gigahertz, for 26 at four. */
-  ticks(): number {
-    const nanoseconds = Math.floor(this.clock.now(this.pendingInstructions));
+  /**
+   * The same as a number: exact for a hundred days at one gigahertz, for 26 at four. `pending` instructions were executed
+   * that the clock has not been told of.
+   */
+  ticks(pending = this.pendingInstructions): number {
+    const nanoseconds = Math.floor(this.clock.now(pending));
     if (this.tscHz % NANOSECONDS === 0) return nanoseconds * (this.tscHz / NANOSECONDS);
     return Number((BigInt(nanoseconds) * BigInt(this.tscHz)) / BigInt(NANOSECONDS));
   }

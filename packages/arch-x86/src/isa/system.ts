@@ -1,5 +1,6 @@
 import type { Value } from "@hypercraft/engine";
 import { Helper, Privileged, SystemRegister } from "../cpu/helper-ids.js";
+import { shortcutNamed } from "../cpu/shortcuts.js";
 import {
   CR2,
   FLAGS,
@@ -35,11 +36,12 @@ const calling =
   (b) =>
     b.callAndDispatch(helper, constant);
 
-/** The same where nothing that decides how to go on can have changed, unless the helper itself asks for the dispatcher. */
-const reading =
-  (helper: number, constant = 0): Lift =>
+/** RDTSC and RDTSCP: kernels execute one with every system call. Nothing that decides how to go on can have changed, but time. */
+const readTimestamp =
+  (withProcessor: boolean): Lift =>
   (b) => {
-    b.ir.call(helper, constant);
+    const shortcut = shortcutNamed(withProcessor ? "timestampAndProcessor" : "timestamp");
+    b.ir.shortcut(shortcut, Helper.timestamp, withProcessor ? 1 : 0);
     b.flags.forget();
     b.ir.poll(b.next, interruptsWaiting);
   };
@@ -264,8 +266,8 @@ export const system: readonly X86Declaration<X86Builder>[] = [
   insn("rdmsr", "0F 32", calling(Helper.readMsr)),
   insn("wrmsr", "0F 30", calling(Helper.writeMsr)),
   insn("cpuid", "0F A2", calling(Helper.cpuid)),
-  insn("rdtsc", "0F 31", reading(Helper.timestamp, 0)),
-  insn("rdtscp", "0F 01 F9", reading(Helper.timestamp, 1)),
+  insn("rdtsc", "0F 31", readTimestamp(false)),
+  insn("rdtscp", "0F 01 F9", readTimestamp(true)),
   insn("rdpmc", "0F 33", calling(Helper.performanceCounter)),
   insn("sysret", "0F 07", sysret, LONG),
   insn("sysenter", "0F 34", calling(Helper.sysenter)),

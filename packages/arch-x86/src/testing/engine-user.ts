@@ -6,11 +6,11 @@ import { Helper } from "../cpu/helper-ids.js";
 import { depositBits, divideSigned, divideUnsigned, extractBits } from "../cpu/integer-helpers.js";
 import { type CodeMode, packedModeNumber, packMode, USER_32, USER_64 } from "../cpu/mode.js";
 import { packedSimdMode, readMxcsr, writeMxcsr } from "../cpu/mxcsr.js";
+import { X86_SHORTCUTS } from "../cpu/shortcuts.js";
 import { settleSimdExceptions } from "../cpu/simd-exceptions.js";
 import { GPR, Gpr, RFLAGS, x86Layout } from "../cpu/state.js";
 import { stringRun } from "../cpu/string-runs.js";
 import { X87Helpers } from "../cpu/x87/helpers.js";
-import { X87_SHORTCUTS } from "../cpu/x87/shortcuts/index.js";
 import { disassembleAt, liftInstruction } from "../isa/lift.js";
 import { userPrograms, userPrograms32 } from "./user-program.js";
 
@@ -133,12 +133,12 @@ function wide(low: number, high: number): bigint {
 export const runOnTier32 = tierExecutor(userPrograms32, {
   cpu: (core) => new UserCpu(core, USER_32),
   floatingPoint: FLOATING_POINT,
-  shortcuts: X87_SHORTCUTS,
+  shortcuts: X86_SHORTCUTS,
 });
 
 /** Runs all cases in one go on one of the engine's execution tiers. */
 export const runOnTier = tierExecutor(userPrograms, {
   cpu: (core) => new UserCpu(core),
   floatingPoint: FLOATING_POINT,
-  shortcuts: X87_SHORTCUTS,
+  shortcuts: X86_SHORTCUTS,
 });

@@ -29,7 +29,7 @@ export interface InterpreterParts {
 /**
  * The cold tier: one function `run(block)`, a loop over a br_table with a handler per micro-op.
  * Imports: `env.memory`, `env.regions` (function table), `env.access(kind)` and `env.helper(id, constant)`, which
- * answer with `After`.
+ * answer with `After`; with shortcuts `env.ask(question)`, too, which is `GuestCpu.ask`.
  */
 export function buildInterpreter(
   plan: InterpreterPlan,
@@ -39,6 +39,8 @@ export function buildInterpreter(
   module.importMemory("env", "memory", plan.memoryPages, plan.memoryPages, plan.sharedMemory);
   const access = module.importFunction("env", "access", ["i32"], "i32");
   const helper = module.importFunction("env", "helper", ["i32", "i32"], "i32");
+  // Imported functions come first.
+  const ask = shortcuts && module.importFunction("env", "ask", ["i32"], "f64");
   const regions = module.importTable("env", "regions", [], "i32");
   const soft = floatingPoint && emitSoftFloat(module, floatingPoint);
   const functions = floatingPoint === undefined ? [] : floatFunctions(floatingPoint);
@@ -53,7 +55,11 @@ export function buildInterpreter(
   addLoadStoreHandlers(handlers);
   addAtomicHandlers(handlers, emitCombine(module));
   addContextHandlers(handlers);
-  addHelperHandlers(handlers, helper, shortcuts && emitShortcutCalls(module, shortcuts, plan.state));
+  addHelperHandlers(
+    handlers,
+    helper,
+    shortcuts && ask && emitShortcutCalls(module, shortcuts, plan.state, ask),
+  );
   addJumpHandlers(handlers);
   addRegionHandler(handlers, module, regions);
   addVectorHandlers(handlers, emitVectors(module, plan.state));

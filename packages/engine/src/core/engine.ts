@@ -287,6 +287,7 @@ export class Engine {
         regions: this.regions,
         access: (kind: number) => (this.active as Core).onAccess(kind),
         helper: (id: number, constant: number) => (this.active as Core).onHelper(id, constant),
+        ask: (question: number) => (this.active as Core).cpu.ask?.(question) ?? -1,
       },
     });
     return instance.exports;

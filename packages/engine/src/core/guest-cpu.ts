@@ -130,6 +130,12 @@ export interface GuestCpu {
   ): Status;
   /** A helper registered by the architecture's lifter (`IrBuilder.call`). The result goes to `core.setResult`. */
   helper(id: number, constant: number, aLo: number, aHi: number, bLo: number, bHi: number): Status;
+  /**
+   * A number that a shortcut asks for, and that takes JavaScript to find. Nothing may change for it, and nothing that
+   * code computes with may be looked at: what compiled code keeps in locals is not in the state yet. -1: it has to
+   * give up.
+   */
+  ask?(question: number): number;
   /** If an interrupt is pending and enabled, take it (set pc and state) and return true; may set `core.exit` instead. Called at every dispatch. */
   takeInterrupt(): boolean;
 }

@@ -1,5 +1,12 @@
 import type { Field } from "../state/layout.js";
-import type { FunctionBuilder, ModuleBuilder } from "../wasm/index.js";
+import type { Callable, FunctionBuilder, ModuleBuilder } from "../wasm/index.js";
+
+/** One function among an architecture's shortcuts. */
+export interface Shortcut {
+  readonly name: string;
+  /** All state fields that it reads or writes. */
+  readonly fields: readonly Field[];
+}
 
 /**
  * What an architecture's helpers do in their usual cases, in WebAssembly: interpreted and compiled code call it without
@@ -7,15 +14,14 @@ import type { FunctionBuilder, ModuleBuilder } from "../wasm/index.js";
  * guest can tell which of the two it was.
  */
 export interface Shortcuts {
-  /** A name for each function, in the order of their numbers (`IrBuilder.shortcut`). */
-  readonly names: readonly string[];
-  /** All state fields that functions read or write. */
-  readonly fields: readonly Field[];
+  /** In the order of their numbers (`IrBuilder.shortcut`). */
+  readonly list: readonly Shortcut[];
   /**
    * Emit the functions `(constant: i32, a: i64, b: i64) -> i32`. Each does what the helper would and gives 1, or
-   * nothing and gives 0. `state` is the address of the running vCPU's state in memory 0.
+   * nothing and gives 0. `state` is the address of the running vCPU's state in memory 0; `ask(question: i32) -> f64` is
+   * `GuestCpu.ask`.
    */
-  emit(module: ModuleBuilder, state: number): readonly FunctionBuilder[];
+  emit(module: ModuleBuilder, state: number, ask: Callable): readonly FunctionBuilder[];
 }
 
 /** What a function is exported as. */

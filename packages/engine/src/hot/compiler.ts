@@ -25,7 +25,8 @@ export interface HotImports {
 
 /** How a region calls shortcuts. */
 export interface ShortcutCalls {
-  readonly fields: ReadonlySet<Field>;
+  /** The fields that each of them reads or writes, by number. */
+  readonly fields: readonly (readonly Field[])[];
   /** Function index of number 0. */
   readonly first: number;
 }
@@ -73,8 +74,11 @@ export class HotModules {
       functions.push({ name, params: [...f.args, ...(rounds ? (["i32"] as const) : [])], result: f.result });
     }
     const { shortcuts } = imports;
-    this.shortcuts = shortcuts && { fields: new Set(shortcuts.fields), first: functions.length };
-    for (const name of shortcuts?.names ?? [])
+    this.shortcuts = shortcuts && {
+      fields: shortcuts.list.map(({ fields }) => fields),
+      first: functions.length,
+    };
+    for (const { name } of shortcuts?.list ?? [])
       functions.push({ name: shortcutExport(name), params: ["i32", "i64", "i64"], result: "i32" });
     this.functions = functions;
     this.globals = ["flags", "modes"].filter((name) => name in imports.interpreter);

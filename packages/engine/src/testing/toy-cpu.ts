@@ -78,8 +78,7 @@ const TOTAL = 14;
 
 /** What the helper of `accumulate` does with even numbers. */
 export const TOY_SHORTCUTS: Shortcuts = {
-  names: ["accumulate"],
-  fields: [toyRegisters[TOTAL] as Field],
+  list: [{ name: "accumulate", fields: [toyRegisters[TOTAL] as Field] }],
   emit(module, state) {
     const f = module.func("accumulate", ["i32", "i64", "i64"], "i32");
     const at = state + (toyRegisters[TOTAL] as Field).offset;

@@ -3,8 +3,8 @@ import { RIGHTS } from "../../cpu/control-bits.js";
 import type { X86Cpu } from "../../cpu/cpu.js";
 import { createCpu, X86_FLOATING_POINT } from "../../cpu/create-cpu.js";
 import { X86_PAGE_WALKER } from "../../cpu/page-walker.js";
+import { X86_SHORTCUTS } from "../../cpu/shortcuts.js";
 import { CR0, Seg } from "../../cpu/state.js";
-import { X87_SHORTCUTS } from "../../cpu/x87/shortcuts/index.js";
 import { BLOB, PROGRAM } from "./qemu-system.js";
 
 const ARENA = 16 << 20;
@@ -35,7 +35,7 @@ export function createBareMachine(tier: Tier, walks = true): BareMachine {
       ramOffset: (physical) => (physical < RAM ? ARENA + physical : -1),
       ranges: () => [{ physical: 0, size: RAM, offset: ARENA }],
     },
-    ...(walks ? { pageWalker: X86_PAGE_WALKER, shortcuts: X87_SHORTCUTS } : {}),
+    ...(walks ? { pageWalker: X86_PAGE_WALKER, shortcuts: X86_SHORTCUTS } : {}),
     floatingPoint: X86_FLOATING_POINT,
     tier,
   });

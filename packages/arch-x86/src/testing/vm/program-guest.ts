@@ -4,7 +4,7 @@ import { guestPhysAddr, InstructionClock } from "@hypercraft/hypercraft";
 import { makeRig, makeRigVm } from "@hypercraft/hypercraft/testing/rig";
 import { X86_FLOATING_POINT } from "../../cpu/create-cpu.js";
 import { X86_PAGE_WALKER } from "../../cpu/page-walker.js";
-import { X87_SHORTCUTS } from "../../cpu/x87/shortcuts/index.js";
+import { X86_SHORTCUTS } from "../../cpu/shortcuts.js";
 import { PROGRAM } from "../cpu/qemu-system.js";
 import { createCpu } from "./rig.js";
 
@@ -24,7 +24,7 @@ export function runAsGuest(program: Uint8Array, tier: Tier): Uint8Array {
         ...parts,
         floatingPoint: X86_FLOATING_POINT,
         tier,
-        ...(tier !== "cold" && { pageWalker: X86_PAGE_WALKER, shortcuts: X87_SHORTCUTS }),
+        ...(tier !== "cold" && { pageWalker: X86_PAGE_WALKER, shortcuts: X86_SHORTCUTS }),
       }),
     new InstructionClock(),
     HOST_RAM,

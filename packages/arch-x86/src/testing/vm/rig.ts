@@ -11,7 +11,7 @@ import {
 import { createCpu as createProcessor, X86_FLOATING_POINT } from "../../cpu/create-cpu.js";
 import type { EntryState } from "../../cpu/entry.js";
 import { X86_PAGE_WALKER } from "../../cpu/page-walker.js";
-import { X87_SHORTCUTS } from "../../cpu/x87/shortcuts/index.js";
+import { X86_SHORTCUTS } from "../../cpu/shortcuts.js";
 import type { X86GuestVCpu } from "../../hypervisor/guest-vcpu.js";
 import { X86PerCpu } from "../../hypervisor/per-cpu.js";
 import { ApicBus } from "../../interrupts/apic-bus.js";
@@ -41,7 +41,7 @@ export type X86Vm = Vm<X86GuestVCpu>;
 /** A new host with deterministic time of 10 ns an instruction, or another clock. */
 export function createRig(clock?: Clock, tier: Tier = "auto"): Rig {
   // The reference does all in JavaScript.
-  const additions = tier !== "cold" && { pageWalker: X86_PAGE_WALKER, shortcuts: X87_SHORTCUTS };
+  const additions = tier !== "cold" && { pageWalker: X86_PAGE_WALKER, shortcuts: X86_SHORTCUTS };
   return makeRig(
     (parts) => new Engine({ ...parts, floatingPoint: X86_FLOATING_POINT, tier, ...additions }),
     clock,

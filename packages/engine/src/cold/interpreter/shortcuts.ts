@@ -13,11 +13,12 @@ import {
 /** Emit an architecture's shortcuts, and `shortcuts(number, constant, a, b) -> i32`, which calls one by its number. */
 export function emitShortcutCalls(
   module: ModuleBuilder,
-  { names, emit }: Shortcuts,
+  { list, emit }: Shortcuts,
   state: number,
+  ask: Callable,
 ): Callable {
-  const functions = emit(module, state);
-  names.forEach((name, i) => {
+  const functions = emit(module, state, ask);
+  list.forEach(({ name }, i) => {
     module.export(shortcutExport(name), functions[i] as (typeof functions)[number]);
   });
   const f = module.func("shortcuts", ["i32", "i32", "i64", "i64"], "i32");

@@ -9,17 +9,18 @@ export const NO_LOCAL = -1;
 /** Slot of a `get` that has to be read where it stands, since its field changes before the value is used. */
 export const READ_NOW = -2;
 
-const NO_FIELDS: ReadonlySet<Field> = new Set();
-
 /** Index of the node that next sets each field, looking backwards. */
 const nextSet = new FieldNumbers();
 
 /**
  * Find for every value of a block where it is needed last: a value used once is computed where it is used, and so
  * are the values in it; one that only exits need (it counts no uses) is computed at each of them. Gives the number of
- * nodes to write. Shortcuts may set the fields named.
+ * nodes to write. By its number, each shortcut may set the fields named.
  */
-export function findLastUses({ ir: { nodes }, stop }: RegionBlock, shortcutFields = NO_FIELDS): number {
+export function findLastUses(
+  { ir: { nodes }, stop }: RegionBlock,
+  shortcutFields: readonly (readonly Field[])[] = [],
+): number {
   let count = nodes.length;
   while (stop >= 0 && count > 0 && (nodes[count - 1] as Node).insn >= stop) count--;
   for (let i = 0; i < count; i++) {
@@ -37,7 +38,7 @@ export function findLastUses({ ir: { nodes }, stop }: RegionBlock, shortcutField
       continue;
     }
     if (n.op === Op.set) nextSet.set(n.field as Field, i);
-    else if (n.op === Op.shortcut) for (const field of shortcutFields) nextSet.set(field, i);
+    else if (n.op === Op.shortcut) for (const field of shortcutFields[n.hi] ?? []) nextSet.set(field, i);
     else if (IS_PURE[n.op]) {
       if (n.last < 0) continue;
       if (n.uses <= 1) at = n.last;

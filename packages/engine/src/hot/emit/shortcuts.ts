@@ -25,7 +25,7 @@ export class ShortcutWriter {
     const { w, plan, locals } = emission;
     const { fields, first } = plan.shortcuts as ShortcutCalls;
     w.usesShortcuts = true;
-    const shared = [...fields].filter((field) => locals.registers.has(field));
+    const shared = (fields[n.hi] as readonly Field[]).filter((field) => locals.registers.has(field));
     const address = (field: Field) => plan.state + field.offset;
     for (const field of shared) {
       const local = locals.register(field);

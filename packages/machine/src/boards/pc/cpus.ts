@@ -10,9 +10,9 @@ import {
   type PortBus,
   X86_FLOATING_POINT,
   X86_PAGE_WALKER,
+  X86_SHORTCUTS,
   type X86GuestVCpu,
   X86PerCpu,
-  X87_SHORTCUTS,
 } from "@hypercraft/arch-x86";
 import type { DeviceBus, Engine } from "@hypercraft/engine";
 import { guestPhysAddr, type TimerQueue } from "@hypercraft/hypercraft";
@@ -32,7 +32,7 @@ const RESET_ENTRY = guestPhysAddr(0xffff_fff0);
 const RULES: EngineRules = {
   floatingPoint: X86_FLOATING_POINT,
   pageWalker: X86_PAGE_WALKER,
-  shortcuts: X87_SHORTCUTS,
+  shortcuts: X86_SHORTCUTS,
 };
 
 /** What the processors of a PC share. */

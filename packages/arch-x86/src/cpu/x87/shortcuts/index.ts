@@ -141,8 +141,10 @@ const FIELDS: readonly Field[] = [
 ];
 
 export const X87_SHORTCUTS: Shortcuts = {
-  names: BODIES.map(([op, source]) => `${nameIn(X87Op, op)}.${nameIn(X87Source, source)}`),
-  fields: FIELDS,
+  list: BODIES.map(([op, source]) => ({
+    name: `${nameIn(X87Op, op)}.${nameIn(X87Source, source)}`,
+    fields: FIELDS,
+  })),
   emit(module, state) {
     const library = new Library(module);
     const functions = BODIES.map(([op, source]) =>
