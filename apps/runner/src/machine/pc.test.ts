@@ -120,7 +120,9 @@ test.each([
   [["--guest-bios"], "--guest-bios needs --kernel FILE"],
   [["--guest-bios", "--bios", sector], "--bios and --guest-bios exclude each other"],
   [["--guest-bios", "--kernel", flat, "--append", "x"], "a guest BIOS takes no kernel with a command line"],
+  [["--guest-bios", "--kernel", flat, "--module", flat], "a guest BIOS takes no kernel with modules"],
   [["--module", sector], "--module needs --kernel FILE"],
+  [["--kernel", flat, "--module", sector], `has no boot protocol that would tell it of ${sector}`],
   [["--kernel", flat, "--module", ",x"], "--module: a file's name is missing"],
   [["--kernel", sector, "--dump-dtb", join(folder, "x")], "this machine has no device tree"],
 ])("%j is refused", async (args, message) => {

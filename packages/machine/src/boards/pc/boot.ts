@@ -71,6 +71,7 @@ async function planGuestBios(plan: LoadPlan, bios: NamedBytes, options: PcOption
   // There is no way to tell the kernel of these.
   for (const [option, what] of [
     ["initrd", "an initrd"],
+    ["modules", "modules"],
     ["append", "a command line"],
     ["entry", "an entry"],
   ] as const)

@@ -17,6 +17,7 @@ import {
 import {
   hasDamagedMultiboot,
   looksLikeMultiboot,
+  looksLikeMultiboot2,
   type MultibootKernel,
   placeMultiboot,
   readMultiboot,
@@ -47,6 +48,7 @@ export async function readPcKernel(file: Uint8Array, name: string): Promise<PcKe
   if (looksLikeMultiboot(bytes)) return { format: "multiboot", name, kernel: readMultiboot(bytes, name) };
   if (linuxImageArchitecture(bytes) !== undefined) readLinuxImage(bytes, name, X86_64);
   refuseOthers(bytes, name, X86_64);
+  refuseMultiboot2(bytes, name);
   if (hasDamagedMultiboot(bytes))
     throw new MachineError("BadImage", `${name}: its Multiboot header has a wrong checksum`);
   return { format: "flat", name, bytes };
@@ -62,7 +64,17 @@ function readPcElf(bytes: Uint8Array, name: string): PcKernel {
   if (entry !== undefined) return { format: "pvh", name, elf, entry };
   if (elf.interpreter !== undefined)
     throw new MachineError("BadImage", `${name}: ${dynamicallyLinked(elf.interpreter)}`);
+  refuseMultiboot2(bytes, name);
   return { format: "elf", name, elf };
+}
+
+/** Entered in another way, such kernels at best notice. */
+function refuseMultiboot2(bytes: Uint8Array, name: string): void {
+  if (!looksLikeMultiboot2(bytes)) return;
+  throw new MachineError(
+    "NotSupported",
+    `${name}: is for Multiboot 2, which is not supported; Multiboot 1, PVH and Linux kernels are`,
+  );
 }
 
 export interface PcKernelOptions extends PcBootOptions {
@@ -96,12 +108,21 @@ function place(plan: LoadPlan, kernel: PcKernel, options: PcKernelOptions): PcBo
     case "pvh":
       return placePvh(plan, kernel.elf, kernel.entry, options);
     case "elf":
+      refuseModules(kernel, options);
       return placePlainElf(plan, kernel.elf);
     case "flat":
+      refuseModules(kernel, options);
       if (options.address === undefined)
         throw new MachineError("InvalidParam", `${kernel.name}: a flat image needs a load address`);
       return placeRealMode(plan, kernel.name, kernel.bytes, options.address);
   }
+}
+
+/** There is no way to tell an image without a protocol of them. */
+function refuseModules({ name }: PcKernel, { modules = [] }: PcKernelOptions): void {
+  const [first] = modules;
+  if (first === undefined) return;
+  throw new MachineError("NotSupported", `${name}: has no boot protocol that would tell it of ${first.name}`);
 }
 
 /** Without a protocol: entered in the mode of the file's class, flat, in 64-bit mode with the first 4 GiB mapped. */

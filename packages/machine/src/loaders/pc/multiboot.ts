@@ -83,6 +83,22 @@ export function looksLikeMultiboot(bytes: Uint8Array): boolean {
   return findHeader(bytes) >= 0;
 }
 
+/** Multiboot specification 2.0: the header's first word, and where it may lie. */
+const HEADER_2 = { magic: 0xe852_50d6, searched: 32_768, size: 16, alignment: 8 } as const;
+
+/** Whether a file has a header of Multiboot 2, which is another protocol. */
+export function looksLikeMultiboot2(bytes: Uint8Array): boolean {
+  const { magic, searched, size, alignment } = HEADER_2;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const end = Math.min(bytes.length, searched) - size;
+  for (let at = 0; at <= end; at += alignment) {
+    if (view.getUint32(at, true) !== magic) continue;
+    const sum = [0, 4, 8, 12].reduce((total, offset) => total + view.getUint32(at + offset, true), 0);
+    if (sum % 0x1_0000_0000 === 0) return true;
+  }
+  return false;
+}
+
 /** @throws MachineError `BadImage`, `NotSupported`, `Truncated`. */
 export function readMultiboot(bytes: Uint8Array, name: string): MultibootKernel {
   const headerAt = findHeader(bytes);

@@ -405,6 +405,49 @@ describe("other images", () => {
       expect(() => romRange("bios", size)).toThrow("bios: a ROM has a multiple of 4 KiB up to 16 MiB");
   });
 
+  it("without a boot protocol take no modules", async () => {
+    const modules = [{ name: "one", bytes: text("first") }];
+    const plain = elfFile({
+      machine: 62,
+      entry: 0x10_0000,
+      segments: [{ paddr: 0x10_0000, bytes: text("x") }],
+    });
+    for (const [file, options] of [
+      [plain, { modules }],
+      [text("code"), { modules, address: 0x8000 }],
+    ] as const)
+      await expect(load(file, options)).rejects.toThrow(
+        "kernel: has no boot protocol that would tell it of one",
+      );
+  });
+
+  it("for Multiboot 2 are refused, unless they know another protocol", async () => {
+    const header = new Uint8Array(24);
+    const words = new DataView(header.buffer);
+    [0xe852_50d6, 0, 24, 2 ** 32 - 0xe852_50d6 - 24, 0, 8].forEach((word, i) =>
+      words.setUint32(4 * i, word, true),
+    );
+    const refused = "kernel: is for Multiboot 2, which is not supported";
+    const flat = new Uint8Array(0x9000);
+    flat.set(header, 0x7ff0);
+    await expect(readPcKernel(flat, "kernel")).rejects.toThrow(refused);
+    const segments = [{ paddr: 0x10_0000, bytes: Uint8Array.of(0xf4) }];
+    const wrapped = (...headers: Uint8Array[]) => {
+      const file = new Uint8Array(0x400);
+      file.set(elfFile({ machine: 3, bits: 32, entry: 0x10_0000, segments }));
+      headers.forEach((part, i) => {
+        file.set(part, 0x200 + 0x100 * i);
+      });
+      return file;
+    };
+    await expect(readPcKernel(wrapped(header), "kernel")).rejects.toThrow(refused);
+    const both = wrapped(header, multibootHeader(3));
+    expect((await readPcKernel(both, "kernel")).format).toBe("multiboot");
+    // With a wrong checksum it is a number in some code.
+    words.setUint32(12, 0, true);
+    expect((await readPcKernel(wrapped(header), "kernel")).format).toBe("elf");
+  });
+
   it("that are something else are refused in one line", async () => {
     const cases: [Uint8Array, string][] = [
       [new Uint8Array(0), "kernel: is empty"],
