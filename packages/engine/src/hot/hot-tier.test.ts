@@ -37,11 +37,11 @@ test("a block within a region gets its own when it stays hot on another way ther
   core.setPc(0x1000, 0);
   for (let end = "budget"; end === "budget"; ) end = core.run(10_000);
   expect(engine.hot?.statistics.regions).toBe(1);
-  for (let i = 0; i < 20_000; i++) {
+  for (let i = 0; i < 40_000; i++) {
     core.setPc(0x1014, 0);
     core.run(10_000);
   }
-  expect(core.big(toyRegisters[3] as never)).toBe(10_000n + 20_000n);
+  expect(core.big(toyRegisters[3] as never)).toBe(10_000n + 40_000n);
   expect(engine.hot?.statistics.regions).toBe(2);
 });
 
@@ -59,14 +59,14 @@ test("a block is compiled in the middle of a slice, after as many entries as its
   const short = countdown(1, 1900n);
   short.core.run(10_000_000);
   expect(short.engine.hot?.statistics.regions).toBe(0);
-  const long = countdown(28, 1500n);
+  const long = countdown(28, 2000n);
   long.core.run(10_000_000);
   expect(long.engine.hot?.statistics.regions).toBe(1);
-  expect(long.core.big(toyRegisters[3] as never)).toBe(28n * 1500n);
-  // 24,000 instructions to be hot, and 8000 to have waited for others.
+  expect(long.core.big(toyRegisters[3] as never)).toBe(28n * 2000n);
+  // 24,000 instructions to be hot, and 20,000 to have waited for others.
   const interpreted = long.core.instructions() - long.engine.compiledInstructions;
-  expect(interpreted).toBeGreaterThan(31_000);
-  expect(interpreted).toBeLessThan(36_000);
+  expect(interpreted).toBeGreaterThan(43_000);
+  expect(interpreted).toBeLessThan(48_000);
 });
 
 test("a block that cannot be compiled is tried once", () => {

@@ -59,12 +59,12 @@ const SMALL_BATCH = 12;
  * A module costs by itself, so regions wait for others. A block that executed so many instructions since it began to wait
  * has cost about as much: then all are compiled.
  */
-const PATIENCE = 8000;
+const PATIENCE = 20_000;
 /**
  * A hot block that a region contains already, though not as its entry, has to be entered so many times the
  * threshold again, past that region: mostly it was only as hot as the region's entry.
  */
-const RELUCTANCE = 4;
+const RELUCTANCE = 8;
 /** Once in so many times per slice it is worth compiling anew. */
 const TWO_PAGES_LIMIT = 1000;
 const TWO_PAGES = ENGINE_STATE.twoPages >> 2;
