@@ -86,6 +86,13 @@ export class Translator {
     this.builder.recycle();
   }
 
+  /** As `lift`, of code up to page offset `end`, however long it is: that of several blocks which follow each other. */
+  liftAll(cpu: GuestCpu, source: PageSource, start: number, end: number, mode: number): IrBlock | undefined {
+    const block = this.build(cpu, source, start, mode, false, end);
+    this.builder.keep();
+    return block;
+  }
+
   /** The same, only valid until the next block is built. */
   private build(
     cpu: GuestCpu,
@@ -93,15 +100,17 @@ export class Translator {
     start: number,
     mode: number,
     single: boolean,
+    end = -1,
   ): IrBlock | undefined {
     const b = this.builder;
     b.reset();
-    const limit = single
-      ? 1
-      : Math.min(cpu.maxBlockInstructions ?? MAX_BLOCK_INSTRUCTIONS, MAX_BLOCK_INSTRUCTIONS);
+    const bounded = end < 0;
+    const most = Math.min(cpu.maxBlockInstructions ?? MAX_BLOCK_INSTRUCTIONS, MAX_BLOCK_INSTRUCTIONS);
+    const limit = single ? 1 : bounded ? most : end - start;
+    const last = bounded ? 4096 : end;
     let offset = start;
     let count = 0;
-    while (!b.ended && count < limit && offset < 4096 && b.nodes.length < MAX_BLOCK_NODES) {
+    while (!b.ended && count < limit && offset < last && (!bounded || b.nodes.length < MAX_BLOCK_NODES)) {
       const nodes = b.nodes.length;
       b.instruction(offset);
       source.crossed = false;
@@ -114,7 +123,7 @@ export class Translator {
       const chunk = offset & -CHUNK;
       offset += length;
       count++;
-      if (count >= LONG && (offset & -CHUNK) !== chunk) break;
+      if (bounded && count >= LONG && (offset & -CHUNK) !== chunk) break;
     }
     if (count === 0) return undefined;
     if (!b.ended) {

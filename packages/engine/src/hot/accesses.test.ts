@@ -131,6 +131,32 @@ test("stores that change what is loaded behind them, in one group", () => {
   compare(code, { 2: 0x20f00n, 8: 3000n }, [], 100, 1009);
 });
 
+test.each([17, 1009, 20_011])(
+  "code that the cold tier cuts into blocks: faults in each, in slices of %i",
+  (budget) => {
+    // Four of the cold tier's blocks: each steps over the pages at another instruction of its own.
+    const step = (k: number) => [
+      toy("load", 3, 2, 8 * k),
+      toy("add", 6, 6, 3),
+      toy("store", 6, 7, 8 * k),
+      toy("addi", 10, 6, k),
+      toy("loadb", 4, 2, 300 * k),
+      toy("add", 6, 10, 4),
+    ];
+    const steps = Array.from({ length: 20 }, (_, k) => step(k)).flat();
+    const code = [
+      ...steps,
+      toy("addi", 2, 2, 72),
+      toy("addi", 7, 7, 40),
+      toy("addi", 1, 1, 1),
+      toy("bltu", 1, 8, -steps.length - 4),
+      toy("halt"),
+    ];
+    const { cpu } = compare(code, { 2: 0x20e00n, 7: 0x60f00n, 8: 300n }, [0x23, 0x62], 2000, budget);
+    expect(cpu.faults).not.toHaveLength(0);
+  },
+);
+
 test("a group that is on two pages again and again is taken apart", () => {
   const code = [
     toy("load", 3, 2, 0),

@@ -4,6 +4,7 @@ import { Op, opCode } from "../ir/ops.js";
 import { FieldNumbers } from "../state/field-numbers.js";
 import { type Field, PAGE_SLOTS } from "../state/layout.js";
 import type { Edge, RegionBlock } from "./region.js";
+import { partAt } from "./straight-code.js";
 
 /**
  * How the accesses of a region find host memory with less than a TLB probe each.
@@ -78,7 +79,7 @@ export function planAccesses(
   const plans = new Map<Node, AccessPlan>();
   const planner = new Planner(plans);
   const depths = loopDepths(order);
-  for (const block of order) planner.block(block, depths[block.position] as number, !unmerged(block.block));
+  for (const block of order) planner.block(block, depths[block.position] as number, unmerged);
   planner.finish();
   return plans;
 }
@@ -102,7 +103,10 @@ class Planner {
     this.plans = plans;
   }
 
-  block({ ir, stop, delta }: RegionBlock, depth: number, merge: boolean): void {
+  block(block: RegionBlock, depth: number, unmerged: (block: Block) => boolean): void {
+    const { ir, stop, delta } = block;
+    const alone = block.parts.filter((part) => unmerged(part.block));
+    const merges = ({ insn }: Node): boolean => alone.length === 0 || !alone.includes(partAt(block, insn));
     for (const map of this.open) map.clear();
     placeNumbers.clear();
     this.places.length = 1;
@@ -111,7 +115,7 @@ class Planner {
       if (n.op === Op.get) n.slot = this.placeOf(n.field as Field);
       else if (n.op === Op.set) this.set(n.field as Field, n.a as Node);
       else if (n.op === Op.selectContext) for (const map of this.open) map.clear();
-      else if (n.op === Op.load || n.op === Op.store) this.access(n, depth, merge, delta);
+      else if (n.op === Op.load || n.op === Op.store) this.access(n, depth, merges(n), delta);
     }
   }
 

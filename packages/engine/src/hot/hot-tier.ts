@@ -215,7 +215,7 @@ export class HotTier {
     const code = emitRegion(region, plan, this.modules.float);
     if (notes !== undefined)
       watch?.compiled(listRegion({ region, page, cpu, source, plan, notes, code, modules: this.modules }));
-    const blocks = region.blocks.map((b) => b.block);
+    const blocks = region.blocks.flatMap(({ parts }) => parts.map(({ block }) => block));
     const compiled: Compiled = { index, entry: block, copy, blocks, cpu, page };
     this.register(compiled, region.instructions);
     return { code, compiled };

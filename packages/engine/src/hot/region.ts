@@ -8,6 +8,7 @@ import { leaveWritesToExits } from "../passes/dead-writes.js";
 import { ENGINE_STATE } from "../state/layout.js";
 import type { LookupTables } from "../tlb/lookup-tables.js";
 import { JumpTargets } from "./jump-targets.js";
+import { joinStraightCode, type Part, partsOf } from "./straight-code.js";
 
 /** Where control can go from a block of a region. */
 export type Edge =
@@ -16,9 +17,11 @@ export type Edge =
   /** Out of it, to wherever the link word leads. */
   | { readonly kind: "outside"; readonly word: number };
 
-/** A block of a region: what it was translated from, its IR and its ways out. */
+/** A block of a region: what it was translated from (the first block, if it has several parts), its IR and its ways out. */
 export interface RegionBlock {
   readonly block: Block;
+  /** It, and what follows it without a branch. */
+  readonly parts: readonly Part[];
   readonly ir: IrBlock;
   /** Virtual distance in bytes of its page from the page of the region's entry. */
   readonly delta: number;
@@ -79,6 +82,14 @@ const changesCode = ({ ir }: RegionBlock): boolean => ir.nodes.some((n) => n.op 
 
 /** An edge that no link word is for: the jump compares its target. */
 const unlinked = (target: RegionBlock): Edge => ({ kind: "inside", target, stub: 0, word: 0 });
+
+/** Is the code that of these blocks? */
+function isCutInto(ir: IrBlock, blocks: readonly Block[]): boolean {
+  const parts = partsOf(blocks);
+  const [{ block, first }] = parts.slice(-1) as [Part];
+  const starts = parts.every((part) => ir.offsets[part.first] === part.block.start);
+  return starts && ir.offsets.length === first + block.instructions && ir.end === block.end;
+}
 
 /** Grows a region from a hot block along links that have been followed. */
 export class RegionGrower {
@@ -142,7 +153,7 @@ export class RegionGrower {
     for (const block of queue)
       if (block.stop < 0 && isReturn(lastOf(block)))
         block.edges = returns.slice(0, MAX_RETURNS).map(unlinked);
-    return { blocks: queue, instructions };
+    return { blocks: joinStraightCode(queue, (chain) => this.readAll(chain, cpu)), instructions };
   }
 
   private edge(
@@ -161,11 +172,28 @@ export class RegionGrower {
 
   /** Read a block's code again as IR. */
   private read(block: Block, delta: number, cpu: GuestCpu): RegionBlock | undefined {
-    const lifted = this.lift(block, cpu);
+    const ir = this.lift(block, cpu);
     // The same bytes give the same block; anything else would be a bug, and must not run.
-    if (lifted === undefined || lifted.offsets.length !== block.instructions || lifted.end !== block.end)
+    if (ir === undefined || ir.offsets.length !== block.instructions || ir.end !== block.end)
       return undefined;
-    const ir = lifted;
+    return this.regionBlock([block], ir, delta);
+  }
+
+  /** Read blocks that follow each other as one. */
+  private readAll(chain: readonly RegionBlock[], cpu: GuestCpu): RegionBlock | undefined {
+    const [head, tail] = [chain[0] as RegionBlock, chain.at(-1) as RegionBlock];
+    const { block, delta } = head;
+    this.source.page = block.page * 4096;
+    this.source.nextPage = -1;
+    const ir = this.translator.liftAll(cpu, this.source, block.start, tail.block.end, block.mode);
+    const blocks = chain.map((part) => part.block);
+    if (ir === undefined || !isCutInto(ir, blocks)) return undefined;
+    const whole = this.regionBlock(blocks, ir, delta);
+    whole.edges = tail.edges;
+    return whole;
+  }
+
+  private regionBlock(blocks: readonly Block[], ir: IrBlock, delta: number): RegionBlock {
     let stop = -1;
     let hasFloats = false;
     for (const n of ir.nodes) {
@@ -176,7 +204,8 @@ export class RegionGrower {
     }
     leaveWritesToExits(ir, stop);
     return {
-      block,
+      block: blocks[0] as Block,
+      parts: partsOf(blocks),
       ir,
       delta,
       edges: [],

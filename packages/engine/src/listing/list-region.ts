@@ -6,6 +6,7 @@ import type { EmitPlan } from "../hot/emit/emission.js";
 import type { FunctionWriter } from "../hot/function-writer.js";
 import type { Place, RegionNotes } from "../hot/notes.js";
 import type { Region, RegionBlock } from "../hot/region.js";
+import { partAt } from "../hot/straight-code.js";
 import { printInstructions } from "../ir/print.js";
 import { ENGINE_STATE } from "../state/layout.js";
 import { JUMP_CACHE_ENTRIES, JUMP_CACHE_ENTRY_BYTES } from "../tlb/geometry.js";
@@ -155,16 +156,16 @@ function knownNumbers({ region, plan, page, cpu }: Emitted) {
   const at = (block: RegionBlock, offset: number): string =>
     hex(BigInt.asUintN(64, page + BigInt(block.delta + offset)));
   region.blocks.forEach((block, i) => {
-    const { start, address } = block.block;
-    // The entry's own micro-ops were replaced by the call of the region: its copy stands for it.
-    const moved = i === 0 ? plan.entryCopy - address : 0;
     block.ir.offsets.forEach((offset, insn) => {
+      const { block: part, first } = partAt(block, insn);
+      // The entry's own micro-ops were replaced by the call of the region: its copy stands for it.
+      const moved = i === 0 && first === 0 ? plan.entryCopy - part.address : 0;
       constants.set(
-        (plan.code.instructionAddress(block.block, insn) + moved) | RESUME,
+        (plan.code.instructionAddress(part, insn - first) + moved) | RESUME,
         `interpret ${at(block, offset)}`,
       );
     });
-    constants.set(address, `enter ${at(block, start)}`);
+    for (const { block: part } of block.parts) constants.set(part.address, `enter ${at(block, part.start)}`);
     const end = block.ir.nodes.at(-1);
     block.edges.forEach((edge, other) => {
       if (edge.word === 0 || end === undefined) return;

@@ -63,12 +63,12 @@ function removeWrites(nodes: Node[], rules: Rules): boolean {
     const { op } = n;
     if (op === Op.set) {
       const slot = (n.field as Field).offset >> 3;
+      const from = exitsBehind[slot] as number;
       if (since[slot] === epoch) {
-        if (isDead(n, exitsBehind[slot] as number, rules)) {
-          (n.a as Node).uses--;
-          n.uses = DEAD;
+        if (isDead(n, from, rules)) {
+          drop(n, from === exitCount);
           dead++;
-        } else if (exitCount - (exitsBehind[slot] as number) <= MAX_EXITS) {
+        } else if (exitCount - from <= MAX_EXITS) {
           n.sub = OVERWRITTEN;
         }
       }
@@ -99,7 +99,7 @@ const isBarrier = (op: number, leavesForHelpers: boolean): boolean =>
 
 type Field = NonNullable<Node["field"]>;
 
-/** A `set` has no value that could be used. */
+/** Uses of a node that is to be removed. */
 const DEAD = -1;
 
 function isDead(n: Node, from: number, { delays }: Rules): boolean {
@@ -114,6 +114,24 @@ function isDead(n: Node, from: number, { delays }: Rules): boolean {
     if (isConstant(value)) value.uses++;
   }
   return true;
+}
+
+/** Remove a write, and what only it needed, if no exit computes that instead: reads of other fields, above all. */
+function drop(n: Node, everywhere: boolean): void {
+  const value = n.a as Node;
+  n.uses = DEAD;
+  value.uses--;
+  if (everywhere) removeUnused(value);
+}
+
+function removeUnused(n: Node): void {
+  if (n.uses !== 0 || (IS_PURE[n.op] !== true && n.op !== Op.get)) return;
+  n.uses = DEAD;
+  for (const operand of [n.a, n.b, n.c]) {
+    if (operand === null) continue;
+    operand.uses--;
+    removeUnused(operand);
+  }
 }
 
 function compact(nodes: Node[]): void {

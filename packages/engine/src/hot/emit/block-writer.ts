@@ -43,7 +43,7 @@ export class BlockWriter {
     const { w, locals } = emission;
     const { nodes } = block.ir;
     w.get(locals.budget);
-    w.i32(block.block.instructions);
+    w.i32(block.ir.offsets.length);
     w.op(W.i32Sub);
     w.set(locals.budget);
     this.values.begin(block.delta);

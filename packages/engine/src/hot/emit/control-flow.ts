@@ -121,7 +121,7 @@ export class ControlFlow {
     if (to.position <= from.position || to.merge) this.emission.w.br(to.label);
     else {
       this.tree(to);
-      this.emission.place(from, from.block.instructions - 1);
+      this.emission.place(from, from.ir.offsets.length - 1);
     }
   }
 }

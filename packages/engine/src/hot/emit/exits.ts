@@ -4,6 +4,7 @@ import { ENGINE_STATE as E, type Field } from "../../state/layout.js";
 import { MAX_SPAN } from "../accesses.js";
 import { W } from "../function-writer.js";
 import type { RegionBlock } from "../region.js";
+import { lastPart, type Part, partAt } from "../straight-code.js";
 import type { Emission } from "./emission.js";
 import type { Values } from "./values.js";
 
@@ -87,16 +88,29 @@ export class Exits {
 
   /** Go on in the cold tier at an instruction of the block. */
   resumeAt(block: RegionBlock, insn: number, label = this.label): void {
-    this.resume(block, this.emission.plan.code.instructionAddress(block.block, insn), label);
+    const part = partAt(block, insn);
+    const { code } = this.emission.plan;
+    this.resume(block, part, code.instructionAddress(part.block, insn - part.first), label);
   }
 
-  /** Go on in the cold tier at a micro-op of the block. */
-  private resume(block: RegionBlock, address: number, label = this.label): void {
+  /** Go on in the cold tier at a micro-op of a part of the block. */
+  private resume(
+    block: RegionBlock,
+    { block: { address: start }, first, behind }: Part,
+    address: number,
+    label = this.label,
+  ): void {
     const { w, plan, locals, entry } = this.emission;
     // The entry's first micro-op was replaced by the call of this region.
-    const moved = block === entry ? plan.entryCopy - block.block.address : 0;
+    const moved = block === entry && first === 0 ? plan.entryCopy - start : 0;
+    if (behind > 0) {
+      w.get(locals.budget);
+      w.i32(behind);
+      w.op(W.i32Add);
+      w.set(locals.budget);
+    }
     // The shared exit tells the interpreter which block it is.
-    w.i32(block.block.address + moved);
+    w.i32(start + moved);
     w.set(locals.entry);
     this.leave(block, () => w.i32((address + moved) | RESUME), label);
   }
@@ -120,7 +134,8 @@ export class Exits {
     w.op(W.i32Or);
     w.hint("unlikely");
     w.open(W.if);
-    this.resume(block, block.block.address + block.block.length * 4 - 2 * MICRO_OP_BYTES);
+    const last = lastPart(block);
+    this.resume(block, last, last.block.address + last.block.length * 4 - 2 * MICRO_OP_BYTES);
     w.close();
   }
 }
