@@ -1,24 +1,5 @@
-import {
-  type AccessSize,
-  type AtomicSize,
-  type IrBlock,
-  isReturn,
-  type Node,
-  OVERWRITTEN,
-} from "../ir/node.js";
-import {
-  COMPARE_NAMES,
-  I32_BINARY_NAMES,
-  I32_UNARY_NAMES,
-  I64_BINARY_NAMES,
-  I64_UNARY_NAMES,
-  IS_PURE,
-  Op,
-  opCode,
-  opInfo,
-  RMW_NAMES,
-} from "../ir/ops.js";
-import { SOFT_FUNCTIONS } from "../ir/soft.js";
+import { type AtomicSize, type IrBlock, isReturn, type Node, OVERWRITTEN } from "../ir/node.js";
+import { IS_PURE, Op, opInfo } from "../ir/ops.js";
 import {
   ENGINE_STATE as E,
   FIRST_ARCH_OFFSET,
@@ -26,18 +7,23 @@ import {
   TEMPORARY_COUNT,
   VECTOR_TEMPORARY_COUNT,
 } from "../state/layout.js";
-import { LANE_OPERATIONS, VECTOR_OPERATION_LIST } from "../wasm/vectors.js";
 import { fuse, isSilent, SIGN_EXTENDED } from "./fuse.js";
+import { CALL_BITS, HAS_RECIPE, joinedOf, microOp, NOTED_TARGETS, vectorMicroOp } from "./micro-ops.js";
 import {
-  CALL_BITS,
-  HAS_RECIPE,
-  joinedOf,
-  LOAD_NAMES,
-  microOp,
-  NOTED_TARGETS,
-  VECTOR_MICRO_OPS,
-  vectorMicroOp,
-} from "./micro-ops.js";
+  ATOMIC,
+  BINARY,
+  type BinaryCodes,
+  BRANCH,
+  COMMUTES,
+  FP,
+  LANES,
+  type Lane,
+  loadOp,
+  RMW,
+  STORES,
+  UNARY,
+  VECTORS,
+} from "./selection.js";
 import { SlowAccess } from "./slow-access.js";
 
 /** A delayed state write: what a field holds when the block is left at some point, or where the state has that. */
@@ -87,93 +73,12 @@ const LOOK_AHEAD = 6;
 const WRITTEN = -2;
 const PAGE_SHIFT_INDEX = 16;
 
-interface BinaryCodes {
-  readonly rr: number;
-  readonly ri: number;
-  readonly rrSx: number;
-  readonly riSx: number;
-}
-
-/** Micro-ops of two-operand IR operations, by IR operation number. */
-const BINARY: (BinaryCodes | undefined)[] = [];
-for (const name of [...I64_BINARY_NAMES, ...COMPARE_NAMES]) {
-  const [rr, ri] = [microOp(`i64.${name}`), microOp(`i64.${name}.imm`)];
-  BINARY[opCode(`i64.${name}`)] = { rr, ri, rrSx: rr, riSx: ri };
-}
-for (const name of I32_BINARY_NAMES) {
-  BINARY[opCode(`i32.${name}`)] = {
-    rr: microOp(`i32.${name}`),
-    ri: microOp(`i32.${name}.imm`),
-    rrSx: microOp(`i32.${name}.sx`),
-    riSx: microOp(`i32.${name}.imm.sx`),
-  };
-}
-for (const name of COMPARE_NAMES) {
-  const [rr, ri] = [microOp(`i32.${name}`), microOp(`i32.${name}.imm`)];
-  BINARY[opCode(`i32.${name}`)] = { rr, ri, rrSx: rr, riSx: ri };
-}
-
-const UNARY: ({ plain: number; sx: number } | undefined)[] = [];
-for (const name of I64_UNARY_NAMES)
-  UNARY[opCode(`i64.${name}`)] = { plain: microOp(`i64.${name}`), sx: microOp(`i64.${name}`) };
-for (const name of I32_UNARY_NAMES)
-  UNARY[opCode(`i32.${name}`)] = { plain: microOp(`i32.${name}`), sx: microOp(`i32.${name}.sx`) };
-for (const [op, name] of [
-  [Op.extendS, "extend_s"],
-  [Op.extendU, "extend_u"],
-  [Op.eqz64, "eqz64"],
-  [Op.eqz32, "eqz32"],
-] as const) {
-  UNARY[op] = { plain: microOp(name), sx: microOp(name) };
-}
-
-const BRANCH: (number | undefined)[] = [];
-for (const name of COMPARE_NAMES) {
-  BRANCH[opCode(`i64.${name}`)] = microOp(`branch64.${name}`);
-  BRANCH[opCode(`i32.${name}`)] = microOp(`branch32.${name}`);
-}
-
-/** By IR operation number: the operands may change places. */
-const COMMUTES: (true | undefined)[] = [];
-for (const n of ["add", "mul", "and", "or", "xor", "eq", "ne"])
-  for (const type of ["i64", "i32"]) COMMUTES[opCode(`${type}.${n}`)] = true;
-const LOADS = LOAD_NAMES.map(microOp);
-const STORES = {
-  1: microOp("store8"),
-  2: microOp("store16"),
-  4: microOp("store32"),
-  8: microOp("store64"),
-  16: microOp("store128"),
-} as const;
-const LOAD_VECTOR = microOp("load128");
 const VECTOR = microOp("vector");
 const VECTOR_IMMEDIATE = microOp("vector_immediate");
 const MOVE_VECTOR = vectorMicroOp("mov");
 const CONST_VECTOR = vectorMicroOp("const");
 const SHUFFLE = vectorMicroOp("shuffle");
 const SELECT_VECTOR = vectorMicroOp("select");
-/** By IR operation number. */
-const VECTORS: (number | undefined)[] = [];
-for (const [name] of VECTOR_OPERATION_LIST) VECTORS[opCode(name)] = vectorMicroOp(name);
-/** By IR operation number: bytes of a lane, and what extracts or inserts one of less than 8 (those of 4 and more are read where they are). */
-interface Lane {
-  readonly bytes: number;
-  readonly extracts: boolean;
-  readonly vectorOp: number;
-}
-const LANES: (Lane | undefined)[] = [];
-for (const [name, { bytes, operands }] of Object.entries(LANE_OPERATIONS)) {
-  const extracts = operands.length === 1;
-  const part = extracts ? `extract${bytes * 8}${name.slice(-2)}` : `insert${bytes * 8}`;
-  LANES[opCode(name)] = { bytes, extracts, vectorOp: VECTOR_MICRO_OPS.indexOf(part) };
-}
-const RMW = RMW_NAMES.map((n) => ({
-  1: microOp("rmw8"),
-  2: microOp("rmw16"),
-  4: microOp(`rmw32.${n}`),
-  8: microOp(`rmw64.${n}`),
-}));
-const FP = SOFT_FUNCTIONS.map((f) => microOp(`fp.${f.name}`));
 const CONST = microOp("const");
 const MOV = microOp("mov");
 const EXTEND_U = microOp("extend_u");
@@ -199,19 +104,6 @@ const LEAVE_AT = microOp("leave_at");
 const LEAVE_INDIRECT = microOp("leave_indirect");
 const BRANCH_NZ = microOp("branch_nz");
 const CHECK_ALIGN = microOp("check_align");
-const bySize = (name: string): Record<AccessSize, number> => ({
-  1: microOp(`${name}8`),
-  2: microOp(`${name}16`),
-  4: microOp(`${name}32`),
-  8: microOp(`${name}64`),
-  16: microOp(`${name}128`),
-});
-const ATOMIC: Record<number, Record<AccessSize, number>> = {
-  [Op.cas]: bySize("cas"),
-  [Op.loadReserved]: bySize("load_reserved"),
-  [Op.storeConditional]: bySize("store_conditional"),
-};
-
 /** Where a value was moved from a field, whole vector or not, to a temporary. */
 interface Moved {
   readonly from: number;
@@ -230,12 +122,6 @@ function isTemporary(slot: number): boolean {
 
 function isVectorTemporary(slot: number): boolean {
   return slot >= E.vectorTemporaries && slot < E.vectorTemporaries + VECTOR_TEMPORARY_COUNT * 16;
-}
-
-function loadOp(n: Node): number {
-  if (n.size === 16) return LOAD_VECTOR;
-  const index = n.size === 8 ? 6 : (n.size === 1 ? 0 : n.size === 2 ? 2 : 4) + (n.signed ? 0 : 1);
-  return LOADS[index] as number;
 }
 
 /** Turns IR into micro-ops. One instance is reused for all blocks. */
