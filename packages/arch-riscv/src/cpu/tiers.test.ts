@@ -92,7 +92,7 @@ describe("a global page that is mapped anew", () => {
       ${SUPERVISOR}
       li s3, ${satp(ROOT_A, 1)}
       csrrw zero, satp, s3
-      li s5, 200
+      li s5, 800
       li s6, ${WINDOW}
       li s7, ${entry(PAGE_A, LEAF | GLOBAL)}
       li s8, ${entry(PAGE_B, LEAF | GLOBAL)}
@@ -112,17 +112,18 @@ describe("a global page that is mapped anew", () => {
     machine.place(PAGE_A, "addi a0, a0, 1; jalr zero, 0(ra)", WINDOW);
     machine.place(PAGE_B, "addi a0, a0, 100; jalr zero, 0(ra)", WINDOW);
     machine.finish(999);
-    expect(machine.registers("a0")).toEqual([100n * 30n * 101n]);
+    expect(machine.registers("a0")).toEqual([400n * 30n * 101n]);
     expectCompiled(machine, "hot", "auto");
   });
 });
 
 test("one page of code at two virtual addresses, and as data at a third", () => {
+  const count = 20_000;
   const source = `
     ${SUPERVISOR}
     li s3, ${satp(ROOT_A, 1)}
     csrrw zero, satp, s3
-    li s0, 3000
+    li s0, ${count}
     li s1, ${WINDOW}
     li s2, ${WINDOW + 0x1000}
     li s4, ${WINDOW + 0x2000 + 4}
@@ -143,11 +144,11 @@ test("one page of code at two virtual addresses, and as data at a third", () => 
   // Where it runs, and how often it was patched meanwhile.
   machine.place(SHARED, "auipc a0, 0; addi a2, a2, 0; add a1, a1, a0; jalr zero, 0(ra)", WINDOW);
   machine.finish();
-  const rounds = Array.from({ length: 3000 }, (_, i) => Math.floor((i + 127 - (2999 % 128)) / 128));
+  const rounds = Array.from({ length: count }, (_, i) => Math.floor((i + 127 - ((count - 1) % 128)) / 128));
   const patches = rounds.reduce((sum, patched) => sum + 2 * patched, 0);
   expect(machine.registers("a0", "a1", "a2")).toEqual([
     BigInt(WINDOW + 0x1000),
-    3000n * BigInt(WINDOW),
+    BigInt(count) * BigInt(WINDOW),
     BigInt(patches),
   ]);
   expectCompiled(machine, "hot", "auto");
@@ -177,7 +178,7 @@ test("the same code in M-mode and, mapped elsewhere, in S-mode", () => {
     again: jalr ra, 0(s1)
     addi t1, t1, -1
     bne t1, zero, again
-    li t0, 20
+    li t0, 60
     la t2, supervisor
     csrrw zero, mepc, t2
     blt s0, t0, enter
@@ -193,7 +194,7 @@ test("the same code in M-mode and, mapped elsewhere, in S-mode", () => {
   const shared = machine.at("shared");
   addressSpace(machine, ROOT_A, [entry(shared, LEAF)]);
   machine.finish(777);
-  expect(machine.registers("a1")).toEqual([300n * (BigInt(WINDOW) * 20n + BigInt(shared) * 21n)]);
+  expect(machine.registers("a1")).toEqual([300n * (BigInt(WINDOW) * 60n + BigInt(shared) * 61n)]);
   expectCompiled(machine, "hot", "auto");
 });
 
