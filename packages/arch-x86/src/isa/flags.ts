@@ -8,6 +8,7 @@ import { FLAGS } from "../cpu/state.js";
 /** Bits of the status flags in RFLAGS. */
 export const Flag = { CF: 1, PF: 4, AF: 0x10, ZF: 0x40, SF: 0x80, OF: 0x800 } as const;
 export const STATUS_FLAGS = 0x8d5;
+const ARITHMETIC_FLAGS = Flag.CF | Flag.AF | Flag.OF;
 
 /** How the fields are to be read. ZF is always set if `result` is 0. */
 export const FlagClass = {
@@ -179,23 +180,20 @@ export class FlagsWriter {
   replace(mask: number, bits: Value): void {
     const { i64 } = this;
     const known = this.knownHere;
-    const merge = (old: Value) => i64.or(i64.and(old, i64.const(~mask)), bits);
-    if (known === null || known.flagClass === FlagClass.explicit) this.explicit(merge(this.all()));
-    else this.partial(this.result, merge(this.arithmetic()));
+    if (known === null || known.flagClass === FlagClass.explicit)
+      this.explicit(i64.or(this.all(STATUS_FLAGS & ~mask), bits));
+    else this.partial(this.result, i64.or(this.arithmetic(ARITHMETIC_FLAGS & ~mask), bits));
   }
 
   /** ZF becomes an i32 that is 0 or 1; the rest stays. */
   replaceZero(zero: Value): void {
     const { i64 } = this;
-    const others = i64.and(this.all(), i64.const(STATUS_FLAGS & ~Flag.ZF));
-    this.explicit(i64.or(others, i64.shl(i64.extend_i32_u(zero), i64.const(6))));
+    this.explicit(i64.or(this.all(STATUS_FLAGS & ~Flag.ZF), i64.shl(i64.extend_i32_u(zero), i64.const(6))));
   }
 
   /** As `replace` if an i32 is not zero; else nothing changes. */
   replaceIf(condition: Value, mask: number, bits: Value): void {
-    const { ir, i64 } = this;
-    const kept = i64.const(mask);
-    this.replace(mask, ir.select(condition, bits, i64.and(this.all(), kept)));
+    this.replace(mask, this.ir.select(condition, bits, this.all(mask)));
   }
 
   private write(
@@ -391,24 +389,34 @@ export class FlagsWriter {
     }
   }
 
-  /** CF, PF, AF, ZF, SF and OF as an i64, where RFLAGS has them. */
-  all(): Value {
+  /** Those of CF, PF, AF, ZF, SF and OF that are in `mask` as an i64, where RFLAGS has them. */
+  all(mask = STATUS_FLAGS): Value {
     const { i64 } = this;
-    const known = this.knownHere;
-    if (known?.flagClass === FlagClass.explicit) return i64.and(this.source, i64.const(STATUS_FLAGS));
-    const at = (flag: Value, bit: number) => i64.shl(i64.extend_i32_u(flag), i64.const(bit));
-    const high = [at(this.parity(), 2), at(this.zero(), 6), at(this.sign(), 7)];
-    return high.reduce((sum, bit) => i64.or(sum, bit), this.arithmetic());
+    if (this.knownHere?.flagClass === FlagClass.explicit) return i64.and(this.source, i64.const(mask));
+    return this.gathered(this.arithmetic(mask & ARITHMETIC_FLAGS), mask, [
+      [Flag.PF, () => this.parity()],
+      [Flag.ZF, () => this.zero()],
+      [Flag.SF, () => this.sign()],
+    ]);
   }
 
-  /** CF, AF and OF as an i64, where RFLAGS has them. */
-  arithmetic(): Value {
+  /** Those of CF, AF and OF that are in `mask` as an i64, where RFLAGS has them. */
+  arithmetic(mask = ARITHMETIC_FLAGS): Value {
     const { i64 } = this;
-    const known = this.knownHere;
-    const mask = Flag.CF | Flag.AF | Flag.OF;
-    if (known?.flagClass === FlagClass.partial) return i64.and(this.source, i64.const(mask));
-    const at = (flag: Value, bit: number) => i64.shl(i64.extend_i32_u(flag), i64.const(bit));
-    return i64.or(i64.extend_i32_u(this.carry()), i64.or(at(this.adjust(), 4), at(this.overflow(), 11)));
+    if (this.knownHere?.flagClass === FlagClass.partial) return i64.and(this.source, i64.const(mask));
+    return this.gathered(i64.const(0), mask, [
+      [Flag.CF, () => this.carry()],
+      [Flag.AF, () => this.adjust()],
+      [Flag.OF, () => this.overflow()],
+    ]);
+  }
+
+  private gathered(start: Value, mask: number, flags: readonly (readonly [number, () => Value])[]): Value {
+    const { i64 } = this;
+    return flags
+      .filter(([bit]) => (mask & bit) !== 0)
+      .map(([bit, flag]) => i64.shl(i64.extend_i32_u(flag()), i64.const(Math.log2(bit))))
+      .reduce((sum, bit) => i64.or(sum, bit), start);
   }
 
   // What is not known until run time.

@@ -12,8 +12,10 @@ const MAX_BLOCK_INSTRUCTIONS = 96;
  */
 const LONG = 32;
 const CHUNK = 128;
-/** IR nodes after which a block ends, so that temporaries and exit recipes stay small. */
-const MAX_BLOCK_NODES = 400;
+/** The same of one with so many IR nodes: few instructions may mean a lot. */
+const MANY_NODES = 300;
+/** IR nodes after which a block ends wherever it is, so that temporaries and exit recipes stay small. */
+const MAX_BLOCK_NODES = 500;
 
 /** Reads code from a host page; beyond its end from the page translated for the next virtual page. */
 export class PageSource implements CodeSource {
@@ -123,7 +125,8 @@ export class Translator {
       const chunk = offset & -CHUNK;
       offset += length;
       count++;
-      if (bounded && count >= LONG && (offset & -CHUNK) !== chunk) break;
+      const isLong = count >= LONG || b.nodes.length >= MANY_NODES;
+      if (bounded && isLong && (offset & -CHUNK) !== chunk) break;
     }
     if (count === 0) return undefined;
     if (!b.ended) {
