@@ -116,6 +116,23 @@ export function brTable(labels: readonly Label[], fallback: Label, index: Val): 
   });
 }
 
+/**
+ * One of some statements, by its index, which has to be in range; each has to leave by itself. Nested blocks, of which the
+ * innermost holds the `br_table`: what follows block i is case i.
+ */
+export function switchOn(index: Val, cases: readonly Expr[]): Expr {
+  const labels: Label[] = [];
+  const build = (i: number): Expr => {
+    if (i < 0) return brTable(labels, labels[0] as Label, index);
+    const inner = block((label) => {
+      labels[i] = label;
+      return [build(i - 1)];
+    });
+    return seq(inner, cases[i] as Expr);
+  };
+  return build(cases.length - 1);
+}
+
 export function ret(value?: Expr): Expr {
   return expr("void", (sink) => {
     value?.write(sink);

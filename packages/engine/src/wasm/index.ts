@@ -11,6 +11,7 @@ export {
   ret,
   select,
   seq,
+  switchOn,
   unreachable,
   when,
 } from "./control.js";

@@ -2,18 +2,16 @@ import type { AccessSize, AtomicSize } from "../../ir/node.js";
 import { RMW_NAMES, type RmwName } from "../../ir/ops.js";
 import { ENGINE_STATE as E } from "../../state/layout.js";
 import {
-  block,
   br,
-  brTable,
   type Callable,
   type Expr,
   i32,
   i64,
-  type Label,
   type ModuleBuilder,
   ret,
   select,
   seq,
+  switchOn,
   type Val,
   v128,
   vector,
@@ -28,16 +26,8 @@ import { host, probe } from "./tlb.js";
 export function emitCombine(module: ModuleBuilder): Callable {
   const f = module.func("combine", ["i32", "i64", "i64"], "i64");
   const [operation, old, operand] = [f.arg(0), f.arg(1), f.arg(2)];
-  const labels: Label[] = [];
-  const choose = (i: number): Expr => {
-    if (i < 0) return brTable(labels, labels[0] as Label, operation);
-    const body = block((label) => {
-      labels[i] = label;
-      return [choose(i - 1)];
-    });
-    return seq(body, ret(combine(RMW_NAMES[i] as RmwName, old, operand)));
-  };
-  return f.body(choose(RMW_NAMES.length - 1), i64.const(0));
+  const cases = RMW_NAMES.map((name) => ret(combine(name, old, operand)));
+  return f.body(switchOn(operation, cases), i64.const(0));
 }
 
 export function addAtomicHandlers(handlers: Handlers, combineBy: Callable): void {

@@ -1,21 +1,14 @@
-import { block, brTable, type Expr, i32, type Label, seq } from "../../wasm/index.js";
+import { block, type Expr, i32, seq, switchOn } from "../../wasm/index.js";
 import { MICRO_OP_NAMES } from "../micro-ops.js";
 import { SEQUENCES } from "../sequences.js";
 import type { Handler, Handlers, Machine } from "./machine.js";
 
-/** Execute the micro-op at `pc`: nested blocks, innermost holding the br_table; falling out of block i runs handler i. */
+/** Execute the micro-op at `pc`. */
 export function dispatch(m: Machine, handlers: Handlers): Expr {
-  const list = MICRO_OP_NAMES.map((name) => required(handlers, name));
-  const labels: Label[] = [];
-  const build = (i: number): Expr => {
-    if (i < 0) return brTable(labels, labels[0] as Label, i32.load16_u(m.pc));
-    const body = block((label) => {
-      labels[i] = label;
-      return [build(i - 1)];
-    });
-    return seq(body, (list[i] as Handler)(m));
-  };
-  return build(list.length - 1);
+  return switchOn(
+    i32.load16_u(m.pc),
+    MICRO_OP_NAMES.map((name) => required(handlers, name)(m)),
+  );
 }
 
 /** Several micro-ops of which only the first is looked up: each goes on at the next. */

@@ -1,14 +1,5 @@
 import { type Shortcuts, shortcutExport } from "../../core/shortcuts.js";
-import {
-  block,
-  brTable,
-  type Callable,
-  i32,
-  type Label,
-  type ModuleBuilder,
-  ret,
-  seq,
-} from "../../wasm/index.js";
+import { type Callable, i32, type ModuleBuilder, ret, switchOn } from "../../wasm/index.js";
 
 /** Emit an architecture's shortcuts, and `shortcuts(number, constant, a, b) -> i32`, which calls one by its number. */
 export function emitShortcutCalls(
@@ -23,19 +14,6 @@ export function emitShortcutCalls(
   });
   const f = module.func("shortcuts", ["i32", "i32", "i64", "i64"], "i32");
   const [number, constant, a, b] = [f.arg(0), f.arg(1), f.arg(2), f.arg(3)];
-  const labels: Label[] = [];
-  // Nested blocks, innermost holding the br_table; falling out of block i calls function i.
-  let body = () => brTable(labels, labels[0] as Label, number);
-  functions.forEach((fn, i) => {
-    const inner = body;
-    body = () =>
-      seq(
-        block((label) => {
-          labels[i] = label;
-          return [inner()];
-        }),
-        ret(fn.call(constant, a, b)),
-      );
-  });
-  return f.body(body(), i32.const(0));
+  const cases = functions.map((fn) => ret(fn.call(constant, a, b)));
+  return f.body(switchOn(number, cases), i32.const(0));
 }

@@ -1,15 +1,13 @@
 import {
-  block,
-  brTable,
   type Callable,
   type Expr,
   i32,
   i64,
-  type Label,
   type ModuleBuilder,
   ret,
   select,
   seq,
+  switchOn,
   type Val,
   v128,
   vector,
@@ -60,16 +58,8 @@ export function emitVectors(module: ModuleBuilder, state: number): Callable {
     handlers.set(name, operation.result === "v128" ? put(result) : put32(result));
   }
 
-  const labels: Label[] = [];
-  const choose = (i: number): Expr => {
-    if (i < 0) return brTable(labels, labels[0] as Label, i32.load(pc, 12));
-    const body = block((label) => {
-      labels[i] = label;
-      return [choose(i - 1)];
-    });
-    return seq(body, handlers.get(VECTOR_MICRO_OPS[i] as string) as Expr, ret());
-  };
-  return f.body(choose(VECTOR_MICRO_OPS.length - 1));
+  const cases = VECTOR_MICRO_OPS.map((name) => seq(handlers.get(name) as Expr, ret()));
+  return f.body(switchOn(i32.load(pc, 12), cases));
 }
 
 /** Lanes by number. What is no lane of a vector gives zero: 16 and more of the first, what is below of the second. */
