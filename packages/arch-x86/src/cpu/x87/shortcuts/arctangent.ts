@@ -1,6 +1,6 @@
 import { wasm } from "@hypercraft/engine";
 import { arctangent, pi } from "../fixed-point.js";
-import { BIAS, exponentOf, type Frame, giveUpIf, SIGN } from "./frame.js";
+import { BIAS, exponentOf, type Frame, giveUpIf, isSmaller, SIGN } from "./frame.js";
 import { PRECISE, reciprocal, rounded, series } from "./series.js";
 import { deliverRounded } from "./transcendental.js";
 import {
@@ -56,17 +56,6 @@ export function angleOfPoint(frame: Frame): Expr {
     () => newWide(f),
   ) as [Wide, Wide, Wide, Wide, Wide, Wide, Wide, Wide, Wide];
   const wideStep = i64.extend_i32_u(step);
-  /** `to` = `value` times k. */
-  const timesStep = (to: Wide, value: Wide): Expr =>
-    setWide(
-      to,
-      i64.add(i64.mul(value.high, wideStep), library.high(value.low, wideStep)),
-      i64.mul(value.low, wideStep),
-    );
-  const less = i32.or(
-    i32.lt_u(exponentOf(x), exponentOf(y)),
-    i32.and(i32.eq(exponentOf(x), exponentOf(y)), i64.lt_u(x.significand, y.significand)),
-  );
   /** u of the two numbers themselves. */
   const ofRatio = seq(
     setWide(numerator, i64.shr_u(lesser.high, 1), i64.shl(lesser.high, 63)),
@@ -80,8 +69,8 @@ export function angleOfPoint(frame: Frame): Expr {
     shiftRightBy(lesser, i64.extend_i32_u(distance)),
     shiftRight(lesser, 7),
     shiftRight(greater, 7),
-    timesStep(term, greater),
-    timesStep(denominator, lesser),
+    library.multiplyByWord(term, greater, wideStep),
+    library.multiplyByWord(denominator, lesser, wideStep),
     shiftLeft(lesser, 5),
     shiftLeft(greater, 5),
     setDifference(numerator, lesser, term),
@@ -102,12 +91,10 @@ export function angleOfPoint(frame: Frame): Expr {
   );
   return seq(
     frame.readTop(top, x),
-    place.set(frame.place(1)),
-    giveUpIf(frame.isEmpty(place)),
-    frame.read(place, y),
+    frame.readUsed(1, place, y),
     giveUpIf(i32.eqz(i32.and(frame.isNormal(x), frame.isNormal(y)))),
     sign.set(i32.and(y.word, SIGN)),
-    swapped.set(less),
+    swapped.set(isSmaller(x, y)),
     distance.set(i32.sub(exponentOf(x), exponentOf(y))),
     setWide(lesser, y.significand, i64.const(0)),
     setWide(greater, x.significand, i64.const(0)),
@@ -137,9 +124,7 @@ export function angleOfPoint(frame: Frame): Expr {
     shiftRightBy(term, i64.extend_i32_u(i32.sub(BIAS - 1 - SHIFT, exponent))),
     library.multiply(square, term, term),
     series(frame, sum, square, 2 * SHIFT, COEFFICIENTS(), true),
-    library.multiply(term, sum, square),
-    shiftRight(term, 2 * SHIFT),
-    library.multiply(sum, term, u),
+    library.multiply(sum, sum, u),
     setDifference(angle, u, sum),
     when(i32.or(i32.or(step, swapped), i32.and(x.word, SIGN)), [
       copy(term, angle),

@@ -6,13 +6,23 @@ import {
   exponentOf,
   type Frame,
   giveUpIf,
+  isSmaller,
   isZero,
   type Operand,
   SIGN,
   TOP_BIT,
 } from "./frame.js";
 import { Rounding } from "./rounding.js";
-import { align, divide, multiplyWide, newWide, normalize, type Wide } from "./wide.js";
+import {
+  align,
+  divide,
+  isZeroWide,
+  multiplyWide,
+  newWide,
+  normalize,
+  setDifference,
+  type Wide,
+} from "./wide.js";
 
 // Sums, products, quotients and square roots of normal numbers and zeros.
 
@@ -64,11 +74,7 @@ export const sum =
     const wide = newWide(frame.f);
     const { high, low } = wide;
     const negate = ({ word }: Operand, doIt: boolean) => (doIt ? word.set(i32.xor(word, SIGN)) : seq());
-    const swapped = i32.or(
-      i32.lt_u(exponentOf(x), exponentOf(y)),
-      i32.and(i32.eq(exponentOf(x), exponentOf(y)), i64.lt_u(x.significand, y.significand)),
-    );
-    const exchange = when(swapped, [
+    const exchange = when(isSmaller(x, y), [
       moved.set(x.significand),
       x.significand.set(y.significand),
       y.significand.set(moved),
@@ -103,7 +109,7 @@ export const sum =
         [
           low.set(i64.sub(0, low)),
           high.set(i64.sub(i64.sub(x.significand, high), i64.extend_i32_u(i64.ne(low, 0)))),
-          when(i64.eqz(i64.or(high, low)), [deliver(frame, place, cancelled(frame), i64.const(0), 0)]),
+          when(isZeroWide(wide), [deliver(frame, place, cancelled(frame), i64.const(0), 0)]),
           normalize(f, wide, exponent),
         ],
         [
@@ -201,11 +207,7 @@ export function squareRoot(frame: Frame): Expr {
   const [radicand, square, wide] = [newWide(frame.f), newWide(frame.f), newWide(frame.f)];
   const { high, low } = radicand;
   /** What is left of the radicand: `square` becomes it. */
-  const subtractSquare = seq(
-    multiplyWide(f, root, root, square),
-    square.high.set(i64.sub(i64.sub(high, square.high), i64.extend_i32_u(i64.lt_u(low, square.low)))),
-    square.low.set(i64.sub(low, square.low)),
-  );
+  const subtractSquare = seq(multiplyWide(f, root, root, square), setDifference(square, radicand, square));
   const isNegative = i64.lt_s(square.high, 0);
   /** More is left than twice the root. */
   const isMuch = i32.or(

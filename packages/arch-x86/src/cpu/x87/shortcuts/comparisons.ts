@@ -1,7 +1,7 @@
 import { wasm } from "@hypercraft/engine";
 import { X87 } from "../../state.js";
 import { CODES, StatusBit } from "../stack.js";
-import { exponentOf, type Frame, giveUpIf, type Operand, SIGN } from "./frame.js";
+import { type Frame, isSmaller, type Operand, SIGN } from "./frame.js";
 import type { Source } from "./memory-operands.js";
 
 // Comparisons of normal numbers and zeros.
@@ -23,10 +23,6 @@ interface Order {
 function compare(frame: Frame, x: Operand, y: Operand, { equal, less }: Order): Expr {
   const same = i64.eq(x.significand, y.significand);
   const bothZero = i64.eqz(i64.or(x.significand, y.significand));
-  const smaller = i32.or(
-    i32.lt_u(exponentOf(x), exponentOf(y)),
-    i32.and(i32.eq(exponentOf(x), exponentOf(y)), i64.lt_u(x.significand, y.significand)),
-  );
   const differ = i32.and(i32.xor(x.word, y.word), SIGN);
   return seq(
     frame.requireOrdered(x),
@@ -42,7 +38,7 @@ function compare(frame: Frame, x: Operand, y: Operand, { equal, less }: Order): 
           "i32",
           differ,
           i32.shr_u(i32.and(x.word, SIGN), 15),
-          i32.xor(smaller, i32.shr_u(i32.and(x.word, SIGN), 15)),
+          i32.xor(isSmaller(x, y), i32.shr_u(i32.and(x.word, SIGN), 15)),
         ),
       ),
     ),
@@ -50,10 +46,7 @@ function compare(frame: Frame, x: Operand, y: Operand, { equal, less }: Order): 
 }
 
 /** The other operand: ST(i). */
-export const register: Source = (frame, out) => {
-  const place = frame.f.local("i32");
-  return seq(place.set(frame.place(frame.register)), giveUpIf(frame.isEmpty(place)), frame.read(place, out));
-};
+export const register: Source = (frame, out) => frame.readUsed(frame.register, frame.f.local("i32"), out);
 
 /** Zero. */
 export const zero: Source = (_frame, { word, significand }) =>

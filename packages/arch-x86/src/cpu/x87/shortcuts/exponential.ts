@@ -1,33 +1,20 @@
 import { wasm } from "@hypercraft/engine";
 import { exponentialLessOne, ln2 } from "../fixed-point.js";
 import { BIAS, exponentOf, type Frame, giveUpIf, SIGN } from "./frame.js";
-import { PRECISE, reciprocal, rounded, series } from "./series.js";
+import { factorial, PRECISE, reciprocal, rounded, STEPS, series, takeStep } from "./series.js";
 import { deliverRounded } from "./transcendental.js";
-import {
-  addTo,
-  copy,
-  negate,
-  newWide,
-  normalize,
-  setDifference,
-  setWide,
-  shiftLeft,
-  shiftRight,
-  shiftRightBy,
-} from "./wide.js";
+import { addTo, copy, newWide, normalize, setDifference, setWide, shiftLeft, shiftRightBy } from "./wide.js";
 
 // F2XM1: with x = k/32 + f, 2^x - 1 = (2^(k/32) - 1) + 2^(k/32) (2^f - 1), and 2^f - 1 = y (1 + y/2 + y^2/6 + ...) for
 // y = f ln 2.
 
 const { i32, i64, seq, when } = wasm;
 
-const STEPS = 32;
 /** Below 2 to this, k is 0. */
 const SMALL = -6;
 /** y is given as a fraction that is so many bits larger. */
 const SHIFT = 6;
 
-const factorial = (n: number): bigint => (n < 2 ? 1n : BigInt(n) * factorial(n - 1));
 /** 1/2, 1/6, 1/24 ... */
 const COEFFICIENTS = () => Array.from({ length: 11 }, (_, i) => reciprocal(factorial(i + 2)));
 const powerLessOne = (k: number): bigint =>
@@ -65,9 +52,7 @@ export function exponentialOfTwo(frame: Frame): wasm.Expr {
   const behind = i64.extend_i32_u(i32.sub(BIAS - 1, exponent));
   /** `y` (2^f - 1) / y by the series, in `sum`; `small` is y times 2^SHIFT. */
   const grow = seq(
-    series(frame, term, small, SHIFT, COEFFICIENTS(), i32.ne(negative, 0)),
-    library.multiply(sum, term, small),
-    shiftRight(sum, SHIFT),
+    series(frame, sum, small, SHIFT, COEFFICIENTS(), i32.ne(negative, 0)),
     library.multiply(term, sum, y),
     when(negative, [setDifference(sum, y, term)], [copy(sum, y), addTo(sum, term)]),
   );
@@ -93,10 +78,7 @@ export function exponentialOfTwo(frame: Frame): wasm.Expr {
       [
         setWide(fraction, x.significand, i64.const(0)),
         shiftRightBy(fraction, behind),
-        step.set(i32.wrap_i64(i64.shr_u(i64.add(i64.shr_u(fraction.high, 58), 1), 1))),
-        fraction.high.set(i64.sub(fraction.high, i64.shl(i64.extend_i32_u(step), 59))),
-        negative.set(i64.lt_s(fraction.high, 0)),
-        when(negative, [negate(fraction)]),
+        takeStep(fraction, step, negative),
         negative.set(i32.xor(negative, i32.shr_u(sign, 15))),
         library.multiplyBy(y, fraction, LN2),
         copy(small, y),

@@ -40,6 +40,12 @@ export interface Operand {
 
 export const isZero = ({ significand }: Operand): Expr => i64.eqz(significand);
 export const exponentOf = ({ word }: Operand): Expr => i32.and(word, EXPONENT);
+/** Is |x| less than |y|? */
+export const isSmaller = (x: Operand, y: Operand): Expr =>
+  i32.or(
+    i32.lt_u(exponentOf(x), exponentOf(y)),
+    i32.and(i32.eq(exponentOf(x), exponentOf(y)), i64.lt_u(x.significand, y.significand)),
+  );
 const isNormalExponent = (exponent: Expr): Expr => i32.lt_u(i32.sub(exponent, 1), LARGEST);
 
 /** One function being written. Places are byte offsets among the registers. */
@@ -127,6 +133,16 @@ export class Frame {
     );
   }
 
+  /** ST(i), which has to be in use; `place` becomes where it is. */
+  readUsed(index: Val, place: Local, operand: Operand): Expr {
+    return seq(place.set(this.place(index)), giveUpIf(this.isEmpty(place)), this.read(place, operand));
+  }
+
+  /** The same of ST(0). */
+  readTop(place: Local, operand: Operand): Expr {
+    return this.readUsed(0, place, operand);
+  }
+
   write(place: Expr, word: Val, significand: Val): Expr {
     return seq(
       i32.store(place, word, this.state + X87.exponent[0]!.offset),
@@ -210,10 +226,5 @@ export class Frame {
       this.set32(X87.status, i32.or(i32.and(this.status, ~C1), raised)),
       DONE,
     );
-  }
-
-  /** ST(0) if it is in use. */
-  readTop(place: Local, operand: Operand): Expr {
-    return seq(place.set(this.place(0)), giveUpIf(this.isEmpty(place)), this.read(place, operand));
   }
 }

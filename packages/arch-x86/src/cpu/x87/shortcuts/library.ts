@@ -1,9 +1,18 @@
 import { wasm } from "@hypercraft/engine";
-import { addTo, divide, multiplyWide, newWide, setDifference, setWide, type Wide } from "./wide.js";
+import {
+  addTo,
+  divide,
+  isLessWide,
+  multiplyWide,
+  newWide,
+  setDifference,
+  setWide,
+  type Wide,
+} from "./wide.js";
 
 // Functions that shortcuts share. Results of 128 bits are given in two halves, of which a global holds the lower.
 
-const { block, br, brIf, brTable, i32, i64, loop, ret, seq, when } = wasm;
+const { block, br, brIf, i32, i64, loop, ret, seq, switchOn, when } = wasm;
 type Expr = wasm.Expr;
 type Local = wasm.Local;
 
@@ -63,6 +72,15 @@ export class Library {
     return this.take(to, this.product.call(a.high, a.low, high, low));
   }
 
+  /** The low 128 bits of a product with 64 bits. */
+  multiplyByWord(to: Wide, value: Wide, word: wasm.Val): Expr {
+    return setWide(
+      to,
+      i64.add(i64.mul(value.high, word), this.high(value.low, word)),
+      i64.mul(value.low, word),
+    );
+  }
+
   /** A quotient of two normalised fractions, the dividend less than half of 1: nearly all 128 bits are right. */
   divide(to: Wide, dividend: Wide, divisor: Wide): Expr {
     this.quotient ??= this.writeQuotient();
@@ -74,10 +92,6 @@ export class Library {
     const [dividend, divisor] = [newWide(f), { high: f.arg(2), low: f.arg(3) }];
     const [taken, rest] = [newWide(f), newWide(f)];
     const [first, second, negative] = [f.local("i64"), f.local("i64"), f.local("i32")];
-    const carried = i32.or(
-      i64.lt_u(rest.high, divisor.high),
-      i32.and(i64.eq(rest.high, divisor.high), i64.lt_u(rest.low, divisor.low)),
-    );
     return f.body(
       setWide(dividend, f.arg(0), f.arg(1)),
       // By the upper half of the divisor alone, which gives too much where what is left is less than the rest takes.
@@ -85,18 +99,14 @@ export class Library {
       dividend.low.set(i64.const(0)),
       multiplyWide(f, first, divisor.low, taken),
       setDifference(rest, dividend, taken),
-      negative.set(
-        i32.or(
-          i64.gt_u(taken.high, dividend.high),
-          i32.and(i64.eq(taken.high, dividend.high), i64.ne(taken.low, 0)),
-        ),
-      ),
+      negative.set(isLessWide(dividend, taken)),
       block((right) => [
         loop((again) => [
           brIf(right, i32.eqz(negative)),
           first.set(i64.sub(first, 1)),
           addTo(rest, divisor),
-          negative.set(i32.eqz(carried)),
+          // Until a sum carries.
+          negative.set(i32.eqz(isLessWide(rest, divisor))),
           br(again),
         ]),
       ]),
@@ -123,21 +133,8 @@ export class Library {
 
   private writeTable(name: string, values: readonly bigint[]): wasm.FunctionBuilder {
     const f = this.module.func(name, ["i32"], "i64");
-    const labels: wasm.Label[] = [];
     const give = (value: bigint) =>
       seq(this.low.set(BigInt.asIntN(64, value)), ret(i64.const(BigInt.asIntN(64, value >> 64n))));
-    let body = (): Expr => brTable(labels, labels[0] as wasm.Label, f.arg(0));
-    values.forEach((value, i) => {
-      const inner = body;
-      body = () =>
-        seq(
-          block((label) => {
-            labels[i] = label;
-            return [inner()];
-          }),
-          give(value),
-        );
-    });
-    return f.body(body(), i64.const(0));
+    return f.body(switchOn(f.arg(0), values.map(give)), i64.const(0));
   }
 }

@@ -1,6 +1,6 @@
 import { wasm } from "@hypercraft/engine";
 import { ln2, logarithm } from "../fixed-point.js";
-import { BIAS, exponentOf, type Frame, giveUpIf, SIGN } from "./frame.js";
+import { BIAS, exponentOf, type Frame, giveUpIf, SIGN, TOP_BIT } from "./frame.js";
 import { PRECISE, reciprocal, rounded, series } from "./series.js";
 import { deliverRounded } from "./transcendental.js";
 import {
@@ -64,9 +64,7 @@ function timesLogarithm(
   const factor = newWide(f);
   return seq(
     frame.readTop(top, x),
-    place.set(frame.place(1)),
-    giveUpIf(frame.isEmpty(place)),
-    frame.read(place, y),
+    frame.readUsed(1, place, y),
     giveUpIf(i32.eqz(i32.and(frame.isNormal(x), frame.isNormal(y)))),
     prepare(log),
     sign.set(i32.and(i32.xor(y.word, i32.shl(log.negative, 15)), SIGN)),
@@ -109,8 +107,6 @@ class Logarithm {
     const halfOfReciprocal = rounded((1n << (2n * PRECISE - 1n)) / ln2(PRECISE));
     return seq(
       series(frame, result, small, SHIFT, COEFFICIENTS(), i32.eqz(zNegative)),
-      library.multiply(result, result, small),
-      shiftRight(result, SHIFT),
       library.multiply(term, result, z),
       when(zNegative, [copy(result, z), addTo(result, term)], [setDifference(result, z, term)]),
       library.multiplyBy(result, result, halfOfReciprocal),
@@ -150,7 +146,7 @@ class Logarithm {
       giveUpIf(i32.gt_u(unit, LAST - FIRST)),
       multipliers(by, unit),
       // The product has 128 fraction bits, and a 1 in front of them or 0 and ones.
-      setWide(z, i64.add(i64.mul(v.high, by.low), library.high(v.low, by.low)), i64.mul(v.low, by.low)),
+      library.multiplyByWord(z, v, by.low),
       zNegative.set(i64.lt_s(z.high, 0)),
       when(zNegative, [negate(z)]),
       when(
@@ -195,10 +191,7 @@ export function logarithmTimes(frame: Frame): Expr {
       giveUpIf(i64.eqz(i64.shl(x.significand, 1))),
       power.set(i32.sub(x.word, BIAS)),
       setWide(v, i64.shr_u(x.significand, 7), i64.shl(x.significand, 57)),
-      when(i64.ge_u(i64.shl(x.significand, 1), -(1n << 63n)), [
-        shiftRight(v, 1),
-        power.set(i32.add(power, 1)),
-      ]),
+      when(i64.ge_u(i64.shl(x.significand, 1), TOP_BIT), [shiftRight(v, 1), power.set(i32.add(power, 1))]),
       log.of(v, power),
     );
   });

@@ -30,23 +30,12 @@ export const loadConstant = (frame: Frame): Expr =>
 
 /** ST(0) and ST(i), which are in use. */
 function readTwo(frame: Frame, top: Local, x: Operand, other: Local, y: Operand): Expr {
-  return seq(
-    frame.readTop(top, x),
-    other.set(frame.place(frame.register)),
-    giveUpIf(frame.isEmpty(other)),
-    frame.read(other, y),
-  );
+  return seq(frame.readTop(top, x), frame.readUsed(frame.register, other, y));
 }
 
 export function loadRegister(frame: Frame): Expr {
-  const place = frame.f.local("i32");
   const x = frame.operand();
-  return seq(
-    place.set(frame.place(frame.register)),
-    giveUpIf(frame.isEmpty(place)),
-    frame.read(place, x),
-    frame.push(x.word, x.significand),
-  );
+  return seq(frame.readUsed(frame.register, frame.f.local("i32"), x), frame.push(x.word, x.significand));
 }
 
 export function storeRegister(frame: Frame): Expr {

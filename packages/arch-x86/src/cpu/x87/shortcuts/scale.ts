@@ -16,9 +16,7 @@ export function scale(frame: Frame): wasm.Expr {
   const behind = i64.extend_i32_u(i32.sub(BIAS + 63, exponentOf(y)));
   return seq(
     frame.readTop(place, x),
-    other.set(frame.place(1)),
-    giveUpIf(frame.isEmpty(other)),
-    frame.read(other, y),
+    frame.readUsed(1, other, y),
     frame.requireUsual(x),
     frame.requireUsual(y),
     when(isZero(x), [frame.finish(0)]),

@@ -1,10 +1,19 @@
 import { wasm } from "@hypercraft/engine";
 import type { Frame } from "./frame.js";
-import { addTo, newWide, setConstant, setDifference, setWide, shiftRight, type Wide } from "./wide.js";
+import {
+  addTo,
+  negate,
+  newWide,
+  setConstant,
+  setDifference,
+  setWide,
+  shiftRight,
+  type Wide,
+} from "./wide.js";
 
 // Power series of small numbers, and constants: fractions of 128 bits.
 
-const { i64, seq, when } = wasm;
+const { i32, i64, seq, when } = wasm;
 type Expr = wasm.Expr;
 
 const FRACTION = 128n;
@@ -18,11 +27,29 @@ export const rounded = (value: bigint, bits = FRACTION): bigint =>
 /** 1 / n as a fraction. */
 export const reciprocal = (n: bigint): bigint => rounded((1n << PRECISE) / n);
 
+export const factorial = (n: number): bigint => (n < 2 ? 1n : BigInt(n) * factorial(n - 1));
+
+/** Numbers are taken apart: k/32 and the rest. */
+const STEP_BITS = 5;
+export const STEPS = 1 << STEP_BITS;
+
+/**
+ * Take the nearest multiple of 1/32 away from a fraction: `step` becomes its number. What is left is `fraction`, or
+ * minus that where `negative` becomes 1.
+ */
+export const takeStep = (fraction: Wide, step: wasm.Local, negative: wasm.Local): Expr =>
+  seq(
+    step.set(i32.wrap_i64(i64.shr_u(i64.add(i64.shr_u(fraction.high, 63 - STEP_BITS), 1), 1))),
+    fraction.high.set(i64.sub(fraction.high, i64.shl(i64.extend_i32_u(step), 64 - STEP_BITS))),
+    negative.set(i64.lt_s(fraction.high, 0)),
+    when(negative, [negate(fraction)]),
+  );
+
 /** How many of the coefficients are added with 128 bits: the others matter too little. */
 const EXACT = 2;
 
 /**
- * c0 + z (c1 + z (c2 + ...)), where z is `small` divided by 2^`shift`, and all coefficients and sums are less than 1.
+ * z (c0 + z (c1 + z (c2 + ...))), where z is `small` divided by 2^`shift`, and all coefficients and sums are less than 1.
  * `alternating`: signs alternate; or else where an expression is not zero.
  */
 export function series(
@@ -58,5 +85,7 @@ export function series(
         ),
       ),
     ),
+    library.multiply(to, to, small),
+    shiftRight(to, shift),
   );
 }

@@ -2,12 +2,12 @@ import { wasm } from "@hypercraft/engine";
 import { X87 } from "../../state.js";
 import { BIAS, DONE, exponentOf, type Frame, giveUpIf, isZero, type Operand, SIGN } from "./frame.js";
 import { isInexact, raisedBy, upToInteger } from "./rounding.js";
-import { newWide, type Wide } from "./wide.js";
+import { align, newWide, type Wide } from "./wide.js";
 
 // Stores of ST(0): one function gives the value (X87.result) and notes in X87.storing what the other does when memory
 // has it. Nothing else changes before.
 
-const { i32, i64, select, seq, when } = wasm;
+const { i32, i64, seq, when } = wasm;
 type Expr = wasm.Expr;
 
 /** Bit of X87.storing: a shortcut has given the value. Above it is what is raised, in the status word's places. */
@@ -86,24 +86,8 @@ export const storeFloat =
 
 /** The magnitude of a normal number or zero as an integer: `wide.high`, with what was cut off behind it. */
 function toInteger({ f }: Frame, x: Operand, wide: Wide): Expr {
-  const by = f.local("i32");
-  const { high, low } = wide;
-  const shift = i64.extend_i32_u(by);
-  return seq(
-    // Bits behind the point.
-    by.set(i32.sub(BIAS + 63, exponentOf(x))),
-    when(
-      i32.lt_u(by, 64),
-      [
-        high.set(i64.shr_u(x.significand, shift)),
-        low.set(i64.shl(i64.shl(x.significand, 1), i64.sub(63, shift))),
-      ],
-      [
-        high.set(i64.const(0)),
-        low.set(select("i64", i32.eq(by, 64), x.significand, i64.extend_i32_u(i64.ne(x.significand, 0)))),
-      ],
-    ),
-  );
+  const behindPoint = f.local("i32");
+  return seq(behindPoint.set(i32.sub(BIAS + 63, exponentOf(x))), align(f, x.significand, behindPoint, wide));
 }
 
 /** Control word by which is rounded: to zero, or the unit's. */

@@ -1,14 +1,15 @@
 import { wasm } from "@hypercraft/engine";
 import { sineAndCosine } from "../fixed-point.js";
 import { StatusBit } from "../stack.js";
-import { BIAS, exponentOf, type Frame, giveUpIf, SIGN } from "./frame.js";
+import { BIAS, exponentOf, type Frame, giveUpIf, SIGN, TOP_BIT } from "./frame.js";
 import type { Library } from "./library.js";
 import { Rounding } from "./rounding.js";
-import { PRECISE, reciprocal, rounded, series } from "./series.js";
+import { factorial, PRECISE, reciprocal, rounded, STEPS, series, takeStep } from "./series.js";
 import { roundFully } from "./transcendental.js";
 import {
   addTo,
   copy,
+  isLessWide,
   negate,
   newWide,
   normalize,
@@ -30,7 +31,6 @@ type Local = wasm.Local;
 
 const { c2: C2 } = StatusBit;
 
-const STEPS = 32;
 /** Up to a little more than pi/4. */
 const LAST = 26;
 /** f is given as a fraction that is so many bits larger. */
@@ -44,7 +44,6 @@ const TINY = 64 - 40;
 /** The function gives up. */
 const NO_RESULT = -1;
 
-const factorial = (n: number): bigint => (n < 2 ? 1n : BigInt(n) * factorial(n - 1));
 /** 1/2!, 1/4!, 1/6! ... or 1/3!, 1/5!, 1/7! ... */
 const coefficients = (first: number) =>
   Array.from({ length: 6 }, (_, i) => reciprocal(factorial(first + 2 * i)));
@@ -87,7 +86,6 @@ function writeValues(library: Library): Values {
   ) as [Wide, Wide, Wide, Wide, Wide, Wide, Wide, Wide, Wide];
   const [count, quadrant, step, negative] = [f.local("i64"), f.local("i32"), f.local("i32"), f.local("i32")];
   const noResultIf = (condition: Expr) => when(condition, [ret(i32.const(NO_RESULT))]);
-  const [halfPiHigh, halfPiLow] = [HALF_PI >> 64n, BigInt.asIntN(64, HALF_PI)];
   const by = (from: number) => i64.extend_i32_u(i32.sub(from, exponent));
   const reduce = seq(
     shiftRightBy(rest, by(BIAS + 127 - ANGLE_BITS)),
@@ -96,28 +94,19 @@ function writeValues(library: Library): Values {
         f64.add(f64.mul(f64.convert_i64_u(rest.high), TWO_OVER_PI / 2 ** (ANGLE_BITS - 64)), 0.5),
       ),
     ),
-    setWide(
-      multiple,
-      i64.add(i64.mul(count, halfPiHigh), library.high(count, halfPiLow)),
-      i64.mul(count, halfPiLow),
-    ),
+    setConstant(multiple, HALF_PI),
+    library.multiplyByWord(multiple, multiple, count),
     setDifference(rest, rest, multiple),
     negative.set(i64.lt_s(rest.high, 0)),
     when(negative, [negate(rest)]),
     // Of two multiples it has to be the nearer one: they are none of the true pi.
     setConstant(term, HALF_PI),
     setDifference(term, term, rest),
-    when(
-      i32.or(
-        i64.lt_u(term.high, rest.high),
-        i32.and(i64.eq(term.high, rest.high), i64.lt_u(term.low, rest.low)),
-      ),
-      [
-        copy(rest, term),
-        count.set(select("i64", negative, i64.sub(count, 1), i64.add(count, 1))),
-        negative.set(i32.eqz(negative)),
-      ],
-    ),
+    when(isLessWide(term, rest), [
+      copy(rest, term),
+      count.set(select("i64", negative, i64.sub(count, 1), i64.add(count, 1))),
+      negative.set(i32.eqz(negative)),
+    ]),
     quadrant.set(i32.or(i32.and(i32.wrap_i64(count), 3), i32.shl(negative, 2))),
     shiftLeft(rest, 128 - ANGLE_BITS),
     noResultIf(i64.eqz(i64.shr_u(rest.high, TINY))),
@@ -136,22 +125,15 @@ function writeValues(library: Library): Values {
     noResultIf(i32.gt_u(i32.sub(exponent, BIAS + SMALLEST), LARGEST - SMALLEST)),
     setWide(rest, significand, i64.const(0)),
     when(i32.lt_u(exponent, BIAS - 1), [shiftRightBy(rest, by(BIAS - 1))], [reduce]),
-    step.set(i32.wrap_i64(i64.shr_u(i64.add(i64.shr_u(rest.high, 58), 1), 1))),
+    takeStep(rest, step, negative),
     noResultIf(i32.ge_u(step, LAST)),
-    rest.high.set(i64.sub(rest.high, i64.shl(i64.extend_i32_u(step), 59))),
-    negative.set(i64.lt_s(rest.high, 0)),
-    when(negative, [negate(rest)]),
     copy(small, rest),
     shiftLeft(small, SHIFT),
     library.multiply(square, small, small),
     // 1 - cos f, and then sin f in `small`.
-    series({ f, library }, sum, square, 2 * SHIFT, coefficients(2), true),
-    library.multiply(lost, sum, square),
-    shiftRight(lost, 2 * SHIFT),
+    series({ f, library }, lost, square, 2 * SHIFT, coefficients(2), true),
     series({ f, library }, sum, square, 2 * SHIFT, coefficients(3), true),
-    library.multiply(term, sum, square),
-    shiftRight(term, 2 * SHIFT),
-    library.multiply(sum, term, rest),
+    library.multiply(sum, sum, rest),
     setDifference(small, rest, sum),
     sines(ofSine, step),
     cosines(ofCosine, step),
@@ -287,6 +269,6 @@ export function tangent(frame: Frame): Expr {
     normalize(f, result.wide, result.exponent),
     result.round(),
     frame.write(angle.place, result.word, result.wide.high),
-    frame.push(i32.const(BIAS), i64.const(-(1n << 63n)), result.rounding.raised),
+    frame.push(i32.const(BIAS), i64.const(TOP_BIT), result.rounding.raised),
   );
 }

@@ -18,16 +18,18 @@ export interface Wide {
 
 export const newWide = (f: FunctionBuilder): Wide => ({ high: f.local("i64"), low: f.local("i64") });
 
+/** What goes out of a word that is shifted right by the low six bits of `by`: where the word behind it has it. */
+const shiftedOut = (value: Expr, by: Expr): Expr => i64.shl(i64.shl(value, 1), i64.xor(i64.and(by, 63), 63));
+
 /** A significand shifted right by any distance. */
 export function align(f: FunctionBuilder, significand: Local, distance: Local, { high, low }: Wide): Expr {
   const by = f.local("i64");
-  const left = (value: Expr) => i64.shl(i64.shl(value, 1), i64.xor(i64.and(by, 63), 63));
-  const lost = i64.extend_i32_u(i64.ne(left(significand), 0));
+  const lost = i64.extend_i32_u(i64.ne(shiftedOut(significand, by), 0));
   return seq(
     by.set(i64.extend_i32_u(distance)),
     when(
       i32.lt_u(distance, 64),
-      [high.set(i64.shr_u(significand, by)), low.set(left(significand))],
+      [high.set(i64.shr_u(significand, by)), low.set(shiftedOut(significand, by))],
       [
         high.set(i64.const(0)),
         low.set(
@@ -110,6 +112,9 @@ export function divide(f: FunctionBuilder, { high, low }: Wide, divisor: Local, 
   );
 }
 
+/** a < b, without a sign. */
+export const isLessWide = (a: Wide, b: Wide): Expr =>
+  i32.or(i64.lt_u(a.high, b.high), i32.and(i64.eq(a.high, b.high), i64.lt_u(a.low, b.low)));
 export const isZeroWide = ({ high, low }: Wide): Expr => i64.eqz(i64.or(high, low));
 
 export const setWide = (to: Wide, high: Expr, low: Expr): Expr => seq(to.high.set(high), to.low.set(low));
@@ -145,10 +150,9 @@ export const shiftLeft = ({ high, low }: Wide, by: number): Expr =>
 
 /** Shift right by 0 to 127, an i64. */
 export function shiftRightBy({ high, low }: Wide, by: Expr): Expr {
-  const left = (value: Expr) => i64.shl(i64.shl(value, 1), i64.xor(i64.and(by, 63), 63));
   return when(
     i64.lt_u(by, 64),
-    [low.set(i64.or(i64.shr_u(low, by), left(high))), high.set(i64.shr_u(high, by))],
+    [low.set(i64.or(i64.shr_u(low, by), shiftedOut(high, by))), high.set(i64.shr_u(high, by))],
     [low.set(i64.shr_u(high, by)), high.set(i64.const(0))],
   );
 }
