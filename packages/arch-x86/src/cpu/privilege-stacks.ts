@@ -1,9 +1,8 @@
 import { SystemType } from "./control-bits.js";
 import type { X86Cpu } from "./cpu.js";
-import { dplOf, isPresent, isWritableData } from "./descriptor.js";
-import { markAccessed, readDescriptor } from "./descriptor-tables.js";
 import { isCanonicalAddress } from "./exceptions.js";
 import { type Fault, invalidTss, stackFault } from "./fault.js";
+import { stackSegment } from "./segment-loads.js";
 import { StackTarget } from "./stack-target.js";
 import { TR } from "./state.js";
 
@@ -24,20 +23,13 @@ export function innerStack(cpu: X86Cpu, cpl: number, ext: number): StackTarget {
 }
 
 /** The stack SS:rSP of a privilege level. Throws what `fault` makes of the selector. */
-export function stackOf(
+export const stackOf = (
   cpu: X86Cpu,
   selector: number,
   pointer: bigint,
   cpl: number,
   fault: (selector: number) => Fault,
-): StackTarget {
-  if ((selector & ~3) === 0) throw fault(0);
-  const d = readDescriptor(cpu, selector, fault);
-  const error = selector & ~3;
-  if ((selector & 3) !== cpl || dplOf(d) !== cpl || !isWritableData(d)) throw fault(error);
-  if (!isPresent(d)) throw stackFault(error);
-  return StackTarget.of(cpu, selector, markAccessed(cpu, selector, d), pointer, cpl);
-}
+): StackTarget => StackTarget.of(cpu, selector, stackSegment(cpu, selector, cpl, fault), pointer, cpl);
 
 /** A stack pointer of a 64-bit task-state segment. */
 function tssPointer(cpu: X86Cpu, offset: number, ext: number): bigint {

@@ -1,6 +1,7 @@
 import { RIGHTS, SystemType } from "./control-bits.js";
 import type { X86Cpu } from "./cpu.js";
 import {
+  type Descriptor,
   dplOf,
   isCode,
   isConforming,
@@ -11,7 +12,7 @@ import {
   systemType,
 } from "./descriptor.js";
 import { markAccessed, markBusy, readDescriptor, upperBase } from "./descriptor-tables.js";
-import { generalProtection, notPresent, stackFault } from "./fault.js";
+import { type Fault, generalProtection, notPresent, stackFault } from "./fault.js";
 import { LDTR, Seg, TR } from "./state.js";
 
 // Loads of segment registers other than CS: SDM volume 3, 5.5 to 5.7. Faults are thrown.
@@ -34,22 +35,42 @@ function loadStackSegment(cpu: X86Cpu, selector: number): void {
     cpu.segments.setStackPrivilege(cpu.cpl);
     return;
   }
-  const d = readDescriptor(cpu, selector, generalProtection);
+  cpu.segments.load(Seg.ss, selector, stackSegment(cpu, selector, cpu.cpl, generalProtection));
+}
+
+/** A stack segment for a privilege level, marked as accessed. Throws what `fault` makes of a selector of anything else. */
+export function stackSegment(
+  cpu: X86Cpu,
+  selector: number,
+  cpl: number,
+  fault: (errorCode: number) => Fault,
+): Descriptor {
   const error = selector & ~3;
-  if (rpl !== cpu.cpl || !isWritableData(d) || dplOf(d) !== cpu.cpl) throw generalProtection(error);
+  if (error === 0) throw fault(0);
+  const d = readDescriptor(cpu, selector, fault);
+  if ((selector & 3) !== cpl || !isWritableData(d) || dplOf(d) !== cpl) throw fault(error);
   if (!isPresent(d)) throw stackFault(error);
-  cpu.segments.load(Seg.ss, selector, markAccessed(cpu, selector, d));
+  return markAccessed(cpu, selector, d);
 }
 
 function loadDataSegment(cpu: X86Cpu, number: number, selector: number): void {
   if ((selector & ~3) === 0) return cpu.segments.loadNull(number, selector);
-  const d = readDescriptor(cpu, selector, generalProtection);
+  cpu.segments.load(number, selector, dataSegment(cpu, selector, cpu.cpl, generalProtection));
+}
+
+/** The same for a segment to read from, whose selector is not null. */
+export function dataSegment(
+  cpu: X86Cpu,
+  selector: number,
+  cpl: number,
+  fault: (errorCode: number) => Fault,
+): Descriptor {
   const error = selector & ~3;
-  if (!isReadable(d)) throw generalProtection(error);
+  const d = readDescriptor(cpu, selector, fault);
   const free = isCode(d) && isConforming(d);
-  if (!free && Math.max(selector & 3, cpu.cpl) > dplOf(d)) throw generalProtection(error);
+  if (!isReadable(d) || (!free && Math.max(selector & 3, cpl) > dplOf(d))) throw fault(error);
   if (!isPresent(d)) throw notPresent(error);
-  cpu.segments.load(number, selector, markAccessed(cpu, selector, d));
+  return markAccessed(cpu, selector, d);
 }
 
 /** LLDT. */

@@ -7,15 +7,13 @@ import {
   isCode,
   isConforming,
   isPresent,
-  isReadable,
   isSegment,
-  isWritableData,
   systemType,
 } from "./descriptor.js";
 import { markAccessed, readDescriptor, setBusy } from "./descriptor-tables.js";
-import { Fault, generalProtection, invalidTss, notPresent, stackFault, Vector } from "./fault.js";
+import { Fault, generalProtection, invalidTss, notPresent, Vector } from "./fault.js";
 import { readFlags, writeFlagFields } from "./rflags.js";
-import { loadLocalTable } from "./segment-loads.js";
+import { dataSegment, loadLocalTable, stackSegment } from "./segment-loads.js";
 import { CR0, DR6, GPR, LDTR, SEGMENTS, Seg, type SegmentFields, TR } from "./state.js";
 import { taskSwitchExit } from "./vmx/task-switch-exit.js";
 
@@ -49,9 +47,9 @@ const TRAP_AT = 0x64;
 /** DR6.BT. */
 const TASK_SWITCHED = 1 << 15;
 const BUSY = 2;
+const FREE_TYPES = [SystemType.tss, SystemType.tss16];
+const BUSY_TYPES = [SystemType.busyTss, SystemType.busyTss16];
 const REGISTERS = 8;
-
-const invalid = (selector: number): Fault => invalidTss(selector & ~3);
 
 const layoutOf = (type: number): TssLayout => ((type | BUSY) === SystemType.busyTss ? WIDE : NARROW);
 /** ES, CS, SS, DS, FS and GS; a segment of 16 bits has the first four. */
@@ -70,10 +68,8 @@ export function taskBehind(
   const error = selector & ~3;
   if ((selector & 4) !== 0) throw fault(error);
   const d = readDescriptor(cpu, selector, fault);
-  const type = systemType(d);
-  const known = !isSegment(d) && (type === SystemType.tss || type === SystemType.tss16);
-  const isBusy = !isSegment(d) && (type === SystemType.busyTss || type === SystemType.busyTss16);
-  if (busy ? !isBusy : !known) throw fault(error);
+  const wanted: readonly number[] = busy ? BUSY_TYPES : FREE_TYPES;
+  if (isSegment(d) || !wanted.includes(systemType(d))) throw fault(error);
   if (!isPresent(d)) throw notPresent(fault(error).errorCode);
   return d;
 }
@@ -156,7 +152,7 @@ function saveState(cpu: X86Cpu, layout: TssLayout, base: bigint, ip: bigint, kin
 
 /** Selectors first, then what they name: where that fails, nothing can be accessed through the rest. */
 function loadSegments(cpu: X86Cpu, ldt: number, selectors: readonly number[]): void {
-  const { core, segments } = cpu;
+  const { segments } = cpu;
   if (cpu.virtual8086) {
     cpu.setPrivilege(3);
     loadTable(cpu, ldt);
@@ -170,18 +166,16 @@ function loadSegments(cpu: X86Cpu, ldt: number, selectors: readonly number[]): v
   const cpl = cs & 3;
   cpu.setPrivilege(cpl);
   segments.setStackPrivilege(cpl);
-  core.set(LDTR.selector, ldt, 0);
-  core.set(LDTR.rights, RIGHTS.unusable, 0);
   loadTable(cpu, ldt);
   segments.load(Seg.cs, cs, codeSegment(cpu, cs));
-  segments.load(Seg.ss, ss, stackSegment(cpu, ss, cpl));
+  segments.load(Seg.ss, ss, stackSegment(cpu, ss, cpl, invalidTss));
   const rest = [
     ...[[Seg.ds, ds] as const, [Seg.es, es] as const],
     ...[[Seg.fs, fs] as const, [Seg.gs, gs] as const],
   ];
   for (const [number, selector] of rest) {
     if ((selector & ~3) === 0) continue;
-    segments.load(number, selector, dataSegment(cpu, selector, cpl));
+    segments.load(number, selector, dataSegment(cpu, selector, cpl, invalidTss));
   }
 }
 
@@ -193,32 +187,17 @@ function loadTable(cpu: X86Cpu, selector: number): void {
   try {
     loadLocalTable(cpu, selector);
   } catch (error) {
-    if (error instanceof Fault && error.vector !== Vector.page) throw invalid(selector);
+    if (error instanceof Fault && error.vector !== Vector.page) throw invalidTss(selector & ~3);
     throw error;
   }
 }
 
 function codeSegment(cpu: X86Cpu, selector: number): Descriptor {
-  if ((selector & ~3) === 0) throw invalid(selector);
-  const d = readDescriptor(cpu, selector, invalid);
+  const error = selector & ~3;
+  if (error === 0) throw invalidTss(error);
+  const d = readDescriptor(cpu, selector, invalidTss);
   const rpl = selector & 3;
-  if (!isCode(d) || (isConforming(d) ? dplOf(d) > rpl : dplOf(d) !== rpl)) throw invalid(selector);
-  if (!isPresent(d)) throw notPresent(selector & ~3);
-  return markAccessed(cpu, selector, d);
-}
-
-function stackSegment(cpu: X86Cpu, selector: number, cpl: number): Descriptor {
-  if ((selector & ~3) === 0) throw invalid(selector);
-  const d = readDescriptor(cpu, selector, invalid);
-  if (!isWritableData(d) || (selector & 3) !== cpl || dplOf(d) !== cpl) throw invalid(selector);
-  if (!isPresent(d)) throw stackFault(selector & ~3);
-  return markAccessed(cpu, selector, d);
-}
-
-function dataSegment(cpu: X86Cpu, selector: number, cpl: number): Descriptor {
-  const d = readDescriptor(cpu, selector, invalid);
-  const free = isCode(d) && isConforming(d);
-  if (!isReadable(d) || (!free && Math.max(selector & 3, cpl) > dplOf(d))) throw invalid(selector);
-  if (!isPresent(d)) throw notPresent(selector & ~3);
+  if (!isCode(d) || (isConforming(d) ? dplOf(d) > rpl : dplOf(d) !== rpl)) throw invalidTss(error);
+  if (!isPresent(d)) throw notPresent(error);
   return markAccessed(cpu, selector, d);
 }
