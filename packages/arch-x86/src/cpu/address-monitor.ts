@@ -13,6 +13,7 @@ import {
   monitorState,
   RFLAGS,
 } from "./state.js";
+import { wide } from "./wide.js";
 
 // MONITOR and MWAIT: SDM volume 3, 9.10.4.
 
@@ -112,6 +113,6 @@ export class AddressMonitor {
       low = Math.imul(low ^ word, 0x0100_0193) ^ (low >>> 15);
       high = Math.imul(high + word, 0x85eb_ca6b) ^ (high >>> 13);
     }
-    return (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0);
+    return wide(low, high);
   }
 }

@@ -3,6 +3,7 @@ import { DEBUGCTL_BIT } from "./control-bits.js";
 import type { X86Cpu } from "./cpu.js";
 import { instructionAt } from "./instruction-at.js";
 import { DEBUGCTL, x86Layout } from "./state.js";
+import { highHalf, lowHalf } from "./wide.js";
 
 const decoded = new Decoded();
 /** INS, OUTS, and MOVS to SCAS. */
@@ -13,7 +14,7 @@ const isString = (opcode: number): boolean =>
 export function stepTraps(cpu: X86Cpu, from: bigint): boolean {
   const { core } = cpu;
   if ((core.lo(DEBUGCTL) & DEBUGCTL_BIT.BTF) === 0) return true;
-  instructionAt(cpu, Number(BigInt.asIntN(32, from)), Number(BigInt.asIntN(32, from >> 32n)), decoded);
+  instructionAt(cpu, lowHalf(from), highHalf(from), decoded);
   if (isString(decoded.opcode) && decoded.instruction?.encoding.map === 0) return false;
   return core.big(x86Layout.pc) !== from + BigInt(decoded.length);
 }

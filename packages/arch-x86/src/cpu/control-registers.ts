@@ -17,6 +17,7 @@ import {
   type SegmentFields,
 } from "./state.js";
 import { debugExit, VmExit, withoutLinear } from "./vmx/vm-exit.js";
+import { lowHalf } from "./wide.js";
 
 // MOV to and from control and debug registers: SDM volume 2, MOV, and volume 3, 2.5 and 17.2.
 
@@ -85,7 +86,7 @@ export function writeControl(cpu: X86Cpu, number: number, value: bigint): void {
 function writeCr0(cpu: X86Cpu, value: bigint): void {
   const { core } = cpu;
   if (value >> 32n !== 0n) throw generalProtection();
-  const bits = (Number(BigInt.asIntN(32, value)) & CR0_KNOWN) | CR0_BIT.ET;
+  const bits = (lowHalf(value) & CR0_KNOWN) | CR0_BIT.ET;
   const old = core.lo(CR0);
   const [paging, wasPaging] = [(bits & CR0_BIT.PG) !== 0, (old & CR0_BIT.PG) !== 0];
   if (paging && (bits & CR0_BIT.PE) === 0) throw generalProtection();
@@ -149,7 +150,7 @@ function guestPhysical({ secondStage, line20 }: X86Cpu, address: number): number
 
 function writeCr4(cpu: X86Cpu, value: bigint): void {
   const { core } = cpu;
-  const bits = Number(BigInt.asIntN(32, value));
+  const bits = lowHalf(value);
   const known = CR4_SUPPORTED & (cpu.cpuid.vmx ? -1 : ~CR4_BIT.VMXE);
   if (value >> 32n !== 0n || (bits & ~known) !== 0) throw generalProtection();
   const old = core.lo(CR4);
@@ -211,7 +212,7 @@ export function writeDebug(cpu: X86Cpu, number: number, value: bigint): void {
   if (which < 4) core.setBig(DR[which]!, value);
   else {
     if (value >> 32n !== 0n) throw generalProtection();
-    const bits = Number(BigInt.asIntN(32, value));
+    const bits = lowHalf(value);
     // Reserved bits read as they are fixed: SDM volume 3, figure 17-1.
     if (which === 6) core.set(DR6, (bits & 0xe00f) | (0xffff_0ff0 | 0), 0);
     else core.set(DR7, (bits & ~0xd000) | 0x400, 0);

@@ -13,6 +13,7 @@ import type { DecodeMode } from "../isa/decoder.js";
 import type { PortBus, SecondStage } from "./access.js";
 import { AddressLine20 } from "./address-line.js";
 import { AddressMonitor } from "./address-monitor.js";
+import { isCanonicalHalf } from "./canonical.js";
 import { Contexts } from "./contexts.js";
 import {
   CR0 as CR0_BIT,
@@ -57,6 +58,7 @@ import { QUICK_TIMESTAMP, quickTimestamp } from "./timestamp.js";
 import { ApicAccess } from "./vmx/apic/access-page.js";
 import { ExitReason, VmExit } from "./vmx/vm-exit.js";
 import { Vmx } from "./vmx/vmx.js";
+import { highHalf, lowHalf, wide } from "./wide.js";
 import { ErrorLines } from "./x87/error-lines.js";
 import { X87Helpers } from "./x87/helpers.js";
 
@@ -317,13 +319,13 @@ export class X86Cpu extends CpuModel implements GuestCpu {
     const { core } = this;
     const base = this.bits64 ? 0n : core.big((SEGMENTS[Seg.cs] as SegmentFields).base);
     const linear = this.bits64 ? ip : BigInt.asUintN(32, base + ip);
-    core.setPc(Number(BigInt.asIntN(32, linear)), Number(BigInt.asIntN(32, linear >> 32n)));
+    core.setPc(lowHalf(linear), highHalf(linear));
   }
 
   /** The same for the instruction that executes: its own offset. */
   get currentIp(): bigint {
     const { core } = this;
-    const pc = (BigInt(core.pcHi() >>> 0) << 32n) | BigInt(core.pcLo() >>> 0);
+    const pc = wide(core.pcLo(), core.pcHi());
     if (this.bits64) return pc;
     return BigInt.asUintN(32, pc - core.big((SEGMENTS[Seg.cs] as SegmentFields).base));
   }
@@ -367,7 +369,7 @@ export class X86Cpu extends CpuModel implements GuestCpu {
   /** The instruction pointer has to be canonical, and within CS. */
   private checkFetch(lo: number, hi: number): void {
     if (this.bits64) {
-      if (!isCanonical(lo, hi)) throw generalProtection();
+      if (!isCanonicalHalf(hi)) throw generalProtection();
       return;
     }
     const { core } = this;
@@ -386,7 +388,7 @@ export class X86Cpu extends CpuModel implements GuestCpu {
   ): Translated {
     const need = access === Access.read ? Need.read : access === Access.fetch ? Need.fetch : Need.write;
     try {
-      if (this.bits64 && !isCanonical(lo, hi)) throw this.exceptions.nonCanonical(lo, hi);
+      if (this.bits64 && !isCanonicalHalf(hi)) throw this.exceptions.nonCanonical(lo, hi);
       if (this.contexts.alignmentChecked && unaligned) throw new Fault(Vector.alignment, 0);
       const alignmentChecked = (this.core.lo(RFLAGS) & RFLAG.AC) !== 0;
       const high = this.bits64 ? hi : 0;
@@ -437,7 +439,7 @@ export class X86Cpu extends CpuModel implements GuestCpu {
     const { core } = this;
     if (core.hasAnswer) {
       core.takeAnswer();
-      return (BigInt(core.answerHi >>> 0) << 32n) | BigInt(core.answerLo >>> 0);
+      return wide(core.answerLo, core.answerHi);
     }
     const [lo, hi] = [Number(value & 0xffff_ffffn), Number((value >> 32n) & 0xffff_ffffn)];
     const known = size === 1 || size === 2 || size === 4 || size === 8;
@@ -459,7 +461,7 @@ export class X86Cpu extends CpuModel implements GuestCpu {
   private raised(error: unknown, lo: number, hi: number): Status {
     if (error instanceof Fault) return this.exceptions.raise(error, lo, hi);
     if (!(error instanceof VmExit)) throw error;
-    error.linear = (BigInt(hi >>> 0) << 32n) | BigInt(lo >>> 0);
+    error.linear = wide(lo, hi);
     return this.vmx.leave(error, this.currentIp);
   }
 
@@ -514,7 +516,7 @@ export class X86Cpu extends CpuModel implements GuestCpu {
 
   /** Translate for an access of the processor itself. Throws a `Fault`; CR2 is told. */
   translateSystem(need: Need, lo: number, hi: number, user: boolean, out: Translation): void {
-    if (this.longMode && !isCanonical(lo, hi)) throw this.exceptions.nonCanonical(lo, hi);
+    if (this.longMode && !isCanonicalHalf(hi)) throw this.exceptions.nonCanonical(lo, hi);
     try {
       const code = this.walk(need, lo, hi, user, false, out);
       if (code === REFUSED) throw this.secondStage?.refusal;
@@ -524,14 +526,14 @@ export class X86Cpu extends CpuModel implements GuestCpu {
         apicAccess.refuse(out.physical, need === Need.write ? ApicAccess.write : ApicAccess.read);
     } catch (error) {
       this.exceptions.tellPageFault(error, lo, hi);
-      if (error instanceof VmExit) error.linear = (BigInt(hi >>> 0) << 32n) | BigInt(lo >>> 0);
+      if (error instanceof VmExit) error.linear = wide(lo, hi);
       throw error;
     }
   }
 
   /** A byte as a fetch of the present code would find it, -1 where it would fault. Nothing is changed by it. */
   peekCode(address: bigint): number {
-    const [lo, hi] = [Number(BigInt.asIntN(32, address)), Number(BigInt.asIntN(32, address >> 32n))];
+    const [lo, hi] = [lowHalf(address), highHalf(address)];
     const offset = this.codeOffset(lo, hi);
     return offset < 0 ? -1 : (this.core.bytes[offset] as number);
   }
@@ -556,16 +558,11 @@ export class X86Cpu extends CpuModel implements GuestCpu {
   readDevice(physical: number, size: number): bigint {
     const { devices } = this;
     devices.readPieces(physical, size);
-    return BigInt.asUintN(8 * size, (BigInt(devices.hi >>> 0) << 32n) | BigInt(devices.lo >>> 0));
+    return BigInt.asUintN(8 * size, wide(devices.lo, devices.hi));
   }
 
   writeDevice(physical: number, size: number, value: bigint): void {
-    this.devices.writePieces(
-      physical,
-      size,
-      Number(BigInt.asIntN(32, value)),
-      Number(BigInt.asIntN(32, value >> 32n)),
-    );
+    this.devices.writePieces(physical, size, lowHalf(value), highHalf(value));
   }
 
   misaligned(): Status {
@@ -624,10 +621,4 @@ export class X86Cpu extends CpuModel implements GuestCpu {
     if (this.tscHz % NANOSECONDS === 0) return nanoseconds * (this.tscHz / NANOSECONDS);
     return Number((BigInt(nanoseconds) * BigInt(this.tscHz)) / BigInt(NANOSECONDS));
   }
-}
-
-/** Bits 63:47 are all the same. */
-export function isCanonical(_lo: number, hi: number): boolean {
-  const top = hi >> 15;
-  return top === 0 || top === -1;
 }

@@ -3,6 +3,7 @@ import { disassembleAt, liftInstruction } from "../isa/lift.js";
 import { addressesStack } from "../isa/stack-access.js";
 import { X86Cpu, type X86CpuOptions } from "./cpu.js";
 import { GPR, Gpr } from "./state.js";
+import { wide } from "./wide.js";
 
 /** The floating-point rules of SSE, for the engine that runs its processors. */
 export const X86_FLOATING_POINT: NonNullable<EngineOptions["floatingPoint"]> = {
@@ -24,7 +25,7 @@ export function createCpu(
 
 /** Does the instruction at the pc access an address through the stack segment? */
 function stackAddressed(core: Core, cpu: X86Cpu, address: bigint): boolean {
-  const pc = (BigInt(core.pcHi() >>> 0) << 32n) | BigInt(core.pcLo() >>> 0);
+  const pc = wide(core.pcLo(), core.pcHi());
   const [rsp, rbp] = [core.big(GPR[Gpr.rsp]!), core.big(GPR[Gpr.rbp]!)];
   return addressesStack((at) => cpu.peekCode(pc + BigInt(at)), cpu.decodeMode, address, { rsp, rbp });
 }

@@ -2,6 +2,7 @@ import { Access, type Translation } from "@hypercraft/engine";
 import { CR4 as CR4_BIT, RFLAG } from "./control-bits.js";
 import type { X86Cpu } from "./cpu.js";
 import { CR4, DR, DR7, interruptShadow, RFLAGS, x86Layout } from "./state.js";
+import { wide } from "./wide.js";
 
 /** What a breakpoint of DR7 stops at: R/W of SDM volume 3, 18.2.4. */
 const Kind = { execute: 0, write: 1, port: 2, access: 3 } as const;
@@ -164,8 +165,4 @@ export class Debug {
     this.resumeFrom = -1;
     return false;
   }
-}
-
-function wide(lo: number, hi: number): bigint {
-  return (BigInt(hi >>> 0) << 32n) | BigInt(lo >>> 0);
 }

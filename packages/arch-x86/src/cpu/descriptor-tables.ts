@@ -1,7 +1,7 @@
+import { isCanonical } from "./canonical.js";
 import { RIGHTS } from "./control-bits.js";
 import type { X86Cpu } from "./cpu.js";
 import { type Descriptor, descriptor } from "./descriptor.js";
-import { isCanonicalAddress } from "./exceptions.js";
 import { type Fault, generalProtection } from "./fault.js";
 import { find } from "./quick-tables.js";
 import { GDTR, LDTR } from "./state.js";
@@ -52,7 +52,7 @@ export function upperHalf(cpu: X86Cpu, selector: number): number {
 /** The same of a table or task, whose base has to be canonical. */
 export function upperBase(cpu: X86Cpu, selector: number): number {
   const high = upperHalf(cpu, selector);
-  if (!isCanonicalAddress(BigInt(high >>> 0) << 32n)) throw generalProtection(selector & ~3);
+  if (!isCanonical(BigInt(high >>> 0) << 32n)) throw generalProtection(selector & ~3);
   return high;
 }
 

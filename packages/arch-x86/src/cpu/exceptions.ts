@@ -1,4 +1,5 @@
 import { Status } from "@hypercraft/engine";
+import { isCanonical } from "./canonical.js";
 import { RFLAG, RIGHTS, SystemType } from "./control-bits.js";
 import type { X86Cpu } from "./cpu.js";
 import {
@@ -38,6 +39,7 @@ import { interruptTask } from "./transfers/tasks.js";
 import type { DeliveredEvent } from "./vmx/exit.js";
 import { debugExit, ExitReason, VmExit } from "./vmx/vm-exit.js";
 
+import { highHalf, lowHalf, wide } from "./wide.js";
 /** What an event is, as far as its delivery depends on that. */
 export type EventSource = "external" | "exception" | "software";
 
@@ -77,7 +79,7 @@ export class Exceptions {
 
   /** #SS for what is addressed by the stack, #GP else: an address that is not canonical. */
   nonCanonical(lo: number, hi: number): Fault {
-    const address = (BigInt(hi >>> 0) << 32n) | BigInt(lo >>> 0);
+    const address = wide(lo, hi);
     return this.stackAddressed(address) ? new Fault(Vector.stack, 0) : generalProtection();
   }
 
@@ -85,8 +87,7 @@ export class Exceptions {
   tellPageFault(error: unknown, lo: number, hi: number): void {
     if (!(error instanceof Fault) || error.vector !== Vector.page) return;
     const { core, vmx } = this.cpu;
-    if (vmx.intercepts(Vector.page, error.errorCode))
-      vmx.faultAddress = (BigInt(hi >>> 0) << 32n) | BigInt(lo >>> 0);
+    if (vmx.intercepts(Vector.page, error.errorCode)) vmx.faultAddress = wide(lo, hi);
     else core.set(CR2, lo, hi);
   }
 
@@ -194,14 +195,14 @@ export class Exceptions {
   }
 
   private enterLongMode(vector: number, source: EventSource, errorCode: number, ip: bigint): void {
-    const [lo, hi] = [Number(BigInt.asIntN(32, ip)), Number(BigInt.asIntN(32, ip >> 32n))];
+    const [lo, hi] = [lowHalf(ip), highHalf(ip)];
     const quick = source !== "software" && quickEvent(this.cpu, vector, errorCode, lo, hi, this.resume);
     if (!quick) this.enterLong(vector, source, errorCode, ip);
   }
 
   private enterProtectedMode(vector: number, source: EventSource, errorCode: number, ip: bigint): void {
     const { cpu } = this;
-    const low = Number(BigInt.asIntN(32, ip));
+    const low = lowHalf(ip);
     const quick = quickProtectedEvent(cpu, vector, source === "software", errorCode, low, this.resume);
     if (!quick) this.enterProtected(vector, source, errorCode, ip);
   }
@@ -346,7 +347,7 @@ export class Exceptions {
     ];
     let pointer = BigInt.asUintN(64, top & ~15n);
     const lowest = BigInt.asUintN(64, pointer - BigInt(8 * frame.length));
-    if (!isCanonicalAddress(pointer - 1n) || !isCanonicalAddress(lowest)) throw new Fault(Vector.stack, ext);
+    if (!isCanonical(pointer - 1n) || !isCanonical(lowest)) throw new Fault(Vector.stack, ext);
     for (const value of frame) {
       pointer = BigInt.asUintN(64, pointer - 8n);
       // With the rights of the handler's level.
@@ -378,9 +379,4 @@ export class Exceptions {
     core.set(DEBUGCTL, 0, 0);
     return this.deliver(Vector.debug, "exception", -1, ip);
   }
-}
-
-export function isCanonicalAddress(address: bigint): boolean {
-  const top = BigInt.asUintN(64, address) >> 47n;
-  return top === 0n || top === 0x1_ffffn;
 }

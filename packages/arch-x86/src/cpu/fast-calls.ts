@@ -1,7 +1,7 @@
+import { isCanonical, isCanonicalHalf } from "./canonical.js";
 import { EFER as EFER_BIT, RFLAG, RFLAGS_FIXED, RIGHTS } from "./control-bits.js";
 import { requireRing0 } from "./control-registers.js";
-import { isCanonical, type X86Cpu } from "./cpu.js";
-import { isCanonicalAddress } from "./exceptions.js";
+import type { X86Cpu } from "./cpu.js";
 import { generalProtection, invalidOpcode } from "./fault.js";
 import { FLAT_CODE, FLAT_STACK } from "./flat-segments.js";
 import { readFlags, writeFlagFields } from "./rflags.js";
@@ -50,7 +50,7 @@ export function sysret(cpu: X86Cpu, size: number): void {
   requireRing0(cpu);
   const target = GPR[Gpr.rcx]!;
   const [lo, hi] = [core.lo(target), core.hi(target)];
-  if (size === 8 && !isCanonical(lo, hi)) throw generalProtection();
+  if (size === 8 && !isCanonicalHalf(hi)) throw generalProtection();
   const kept = RFLAG.RF | RFLAG.VM;
   const flags = (core.lo(GPR[Gpr.r11]!) & 0x3c_7fd7 & ~kept) | RFLAGS_FIXED;
   const base = core.hi(STAR) >>> 16;
@@ -81,7 +81,7 @@ export function sysexit(cpu: X86Cpu, size: number): void {
   if (!cpu.protectedMode || (cs & 0xfffc) === 0 || cpu.cpl !== 0) throw generalProtection();
   const long = size === 8;
   const [target, stack] = [core.big(GPR[Gpr.rdx]!), core.big(GPR[Gpr.rcx]!)];
-  if (long && !(isCanonicalAddress(target) && isCanonicalAddress(stack))) throw generalProtection();
+  if (long && !(isCanonical(target) && isCanonical(stack))) throw generalProtection();
   const first = (cs & 0xfffc) + (long ? 32 : 16);
   loadFlat(cpu, first | 3, (first + 8) | 3, 3, long);
   const sized = (value: bigint) => (long ? value : value & 0xffff_ffffn);

@@ -1,4 +1,5 @@
 import { Status } from "@hypercraft/engine";
+import { isCanonical } from "./canonical.js";
 import { CR0 as CR0_BIT, CR4 as CR4_BIT, IOPL, RFLAG } from "./control-bits.js";
 import {
   readControl,
@@ -9,8 +10,7 @@ import {
   writeMachineStatus,
 } from "./control-registers.js";
 import type { X86Cpu } from "./cpu.js";
-import { isCanonicalAddress } from "./exceptions.js";
-import { WAIT_EXIT, YIELD_EXIT } from "./exit.js";
+import { YIELD_EXIT } from "./exit.js";
 import { syscall, sysenter, sysexit, sysret } from "./fast-calls.js";
 import { Fault, generalProtection, invalidOpcode, Vector } from "./fault.js";
 import { Helper, Privileged, SystemRegister } from "./helper-ids.js";
@@ -20,6 +20,7 @@ import { readMxcsr, writeMxcsr } from "./mxcsr.js";
 import { checkPort, readPort, writePort } from "./port-access.js";
 import { quickProtectedReturn } from "./quick-protected.js";
 import { quickReturn } from "./quick-transfers.js";
+import { pair, setPair } from "./register-pair.js";
 import { readFlags, writeFlagFields } from "./rflags.js";
 import { inspectSegment } from "./segment-inspection.js";
 import { loadLocalTable, loadSegment, loadTaskRegister } from "./segment-loads.js";
@@ -52,16 +53,15 @@ import { farCall, farJump } from "./transfers/jump-and-call.js";
 import { enterGuest } from "./vmx/entry.js";
 import { checkVmxInstruction, executeVmxInstruction } from "./vmx/instructions.js";
 import { intercept } from "./vmx/intercepts.js";
+import { highHalf, lowHalf, wide } from "./wide.js";
 import { OPERANDS_SHIFT, VmxInstruction } from "./vmx/vmx-instruction.js";
 
 const VMX_INSTRUCTION = 15;
 /** A lock that is free soon is waited for without a change of processors. */
 const PAUSES_PER_TURN = 32;
 
-const wide = (lo: number, hi: number): bigint => (BigInt(hi >>> 0) << 32n) | BigInt(lo >>> 0);
-
 function setResult(cpu: X86Cpu, value: bigint): typeof Status.next {
-  cpu.core.setResult(Number(BigInt.asIntN(32, value)), Number(BigInt.asIntN(32, value >> 32n)));
+  cpu.core.setResult(lowHalf(value), highHalf(value));
   return Status.next;
 }
 
@@ -172,11 +172,11 @@ export function runHelper(
       return setResult(cpu, readDebug(cpu, constant));
     case Helper.readMsr:
       requireRing0(cpu);
-      setPair(cpu, cpu.msrs.read(core.lo(GPR[Gpr.rcx]!) >>> 0));
+      setPair(core, cpu.msrs.read(core.lo(GPR[Gpr.rcx]!) >>> 0));
       return Status.next;
     case Helper.writeMsr:
       requireRing0(cpu);
-      cpu.msrs.write(core.lo(GPR[Gpr.rcx]!) >>> 0, wide(core.lo(GPR[Gpr.rax]!), core.lo(GPR[Gpr.rdx]!)));
+      cpu.msrs.write(core.lo(GPR[Gpr.rcx]!) >>> 0, pair(core));
       return Status.next;
     case Helper.cpuid:
       return cpuid(cpu);
@@ -216,7 +216,7 @@ export function runHelper(
     case Helper.xgetbv:
       if ((core.lo(CR4) & CR4_BIT.OSXSAVE) === 0) throw invalidOpcode();
       if (core.lo(GPR[Gpr.rcx]!) !== 0) throw generalProtection();
-      setPair(cpu, core.big(XCR0));
+      setPair(core, core.big(XCR0));
       return Status.next;
     case Helper.xsetbv:
       return setExtendedControl(cpu);
@@ -251,12 +251,6 @@ function returnFromInterrupt(cpu: X86Cpu, size: 2 | 4 | 8, length: number): void
   const quick = size === 8 ? quickReturn : size === 4 ? quickProtectedReturn : undefined;
   if (!quick?.(cpu)) interruptReturn(cpu, size, cpu.currentIp + BigInt(length));
   vmx.unblockedNmi = false;
-}
-
-/** EDX:EAX. */
-function setPair({ core }: X86Cpu, value: bigint): void {
-  core.set(GPR[Gpr.rax]!, Number(BigInt.asIntN(32, value)), 0);
-  core.set(GPR[Gpr.rdx]!, Number(BigInt.asIntN(32, value >> 32n)), 0);
 }
 
 function segmentLimit(cpu: X86Cpu, constant: number, offset: number): Status {
@@ -337,7 +331,7 @@ function writeSystem(cpu: X86Cpu, which: number, value: bigint, limit: number): 
     writeMachineStatus(cpu, Number(value & 0xffffn));
     return Status.next;
   }
-  if (cpu.bits64 && !isCanonicalAddress(value)) throw generalProtection();
+  if (cpu.bits64 && !isCanonical(value)) throw generalProtection();
   const table = which === SystemRegister.gdtBase ? GDTR : IDTR;
   core.setBig(table.base, value);
   core.set(table.limit, limit & 0xffff, 0);
@@ -416,8 +410,8 @@ function invalidatePcid(cpu: X86Cpu, type: number, at: bigint): Status {
   const pcids = (core.lo(CR4) & CR4_BIT.PCIDE) !== 0;
   if (type < 2 && !pcids && pcid !== 0n) throw generalProtection();
   if (type === 0) {
-    if (!isCanonicalAddress(address)) throw generalProtection();
-    contexts.dropPage(Number(BigInt.asIntN(32, address)), Number(BigInt.asIntN(32, address >> 32n)));
+    if (!isCanonical(address)) throw generalProtection();
+    contexts.dropPage(lowHalf(address), highHalf(address));
   } else if (type === 1) contexts.dropPcid(Number(pcid));
   else contexts.dropAll();
   return Status.next;
@@ -427,6 +421,6 @@ function setExtendedControl(cpu: X86Cpu): Status {
   const { core } = cpu;
   if ((core.lo(CR4) & CR4_BIT.OSXSAVE) === 0) throw invalidOpcode();
   requireRing0(cpu);
-  cpu.setExtendedControl(core.lo(GPR[Gpr.rcx]!), wide(core.lo(GPR[Gpr.rax]!), core.lo(GPR[Gpr.rdx]!)));
+  cpu.setExtendedControl(core.lo(GPR[Gpr.rcx]!), pair(core));
   return Status.next;
 }

@@ -1,9 +1,10 @@
 import type { Field } from "@hypercraft/engine";
+import { isCanonical } from "./canonical.js";
 import { CR0 as CR0_BIT, DEBUGCTL_KNOWN, EFER as EFER_BIT } from "./control-bits.js";
 import type { X86Cpu } from "./cpu.js";
-import { isCanonicalAddress } from "./exceptions.js";
 import { generalProtection } from "./fault.js";
 import { CR0, DEBUGCTL, EFER, msr, SEGMENTS, Seg, type SegmentFields } from "./state.js";
+import { lowHalf } from "./wide.js";
 
 /** One model-specific register. Values are unsigned 64-bit numbers; a write may throw a `Fault`. */
 export interface Msr {
@@ -96,19 +97,18 @@ export class Msrs extends MsrTable {
   private define(): void {
     const { cpu } = this;
     const { core } = cpu;
-    const canonical = isCanonicalAddress;
     const segment = (number: number) => (SEGMENTS[number] as SegmentFields).base;
-    this.storage(0xc000_0100, segment(Seg.fs), canonical);
-    this.storage(0xc000_0101, segment(Seg.gs), canonical);
-    this.storage(0xc000_0102, msr("IA32_KERNEL_GS_BASE"), canonical);
+    this.storage(0xc000_0100, segment(Seg.fs), isCanonical);
+    this.storage(0xc000_0101, segment(Seg.gs), isCanonical);
+    this.storage(0xc000_0102, msr("IA32_KERNEL_GS_BASE"), isCanonical);
     this.storage(0xc000_0081, msr("IA32_STAR"));
-    this.storage(0xc000_0082, msr("IA32_LSTAR"), canonical);
-    this.storage(0xc000_0083, msr("IA32_CSTAR"), canonical);
+    this.storage(0xc000_0082, msr("IA32_LSTAR"), isCanonical);
+    this.storage(0xc000_0083, msr("IA32_CSTAR"), isCanonical);
     this.storage(0xc000_0084, msr("IA32_FMASK"), (value) => value >> 32n === 0n);
     this.storage(0xc000_0103, msr("IA32_TSC_AUX"), (value) => value >> 32n === 0n);
     this.storage(0x174, msr("IA32_SYSENTER_CS"));
-    this.storage(0x175, msr("IA32_SYSENTER_ESP"), canonical);
-    this.storage(0x176, msr("IA32_SYSENTER_EIP"), canonical);
+    this.storage(0x175, msr("IA32_SYSENTER_ESP"), isCanonical);
+    this.storage(0x176, msr("IA32_SYSENTER_EIP"), isCanonical);
     this.add(0xc000_0080, { read: () => core.big(EFER), write: (value) => this.writeEfer(value) });
     const adjust = msr("IA32_TSC_ADJUST");
     const wrap = (value: bigint) => BigInt.asUintN(64, value);
@@ -184,7 +184,7 @@ export class Msrs extends MsrTable {
   private writeEfer(value: bigint): void {
     const { cpu } = this;
     const { core } = cpu;
-    const bits = Number(BigInt.asIntN(32, value));
+    const bits = lowHalf(value);
     const known = EFER_BIT.SCE | EFER_BIT.LME | EFER_BIT.LMA | EFER_BIT.NXE;
     if (value >> 32n !== 0n || (bits & ~known) !== 0) throw generalProtection();
     const old = core.lo(EFER);

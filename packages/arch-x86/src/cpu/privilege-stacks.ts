@@ -1,6 +1,6 @@
+import { isCanonical } from "./canonical.js";
 import { SystemType } from "./control-bits.js";
 import type { X86Cpu } from "./cpu.js";
-import { isCanonicalAddress } from "./exceptions.js";
 import { type Fault, invalidTss, stackFault } from "./fault.js";
 import { stackSegment } from "./segment-loads.js";
 import { StackTarget } from "./stack-target.js";
@@ -36,7 +36,7 @@ function tssPointer(cpu: X86Cpu, offset: number, ext: number): bigint {
   const { core, memory } = cpu;
   if (offset + 7 > core.lo(TR.limit) >>> 0) throw invalidTss((core.lo(TR.selector) & ~3) | ext);
   const pointer = memory.read(core.big(TR.base) + BigInt(offset), 8);
-  if (!isCanonicalAddress(pointer)) throw stackFault(ext);
+  if (!isCanonical(pointer)) throw stackFault(ext);
   return pointer;
 }
 

@@ -1,5 +1,6 @@
+import { isCanonicalHalf } from "./canonical.js";
 import { RFLAG, RIGHTS, SystemType } from "./control-bits.js";
-import { isCanonical, type X86Cpu } from "./cpu.js";
+import type { X86Cpu } from "./cpu.js";
 import { type Descriptor, dplOf, isCode, isConforming, isPresent, isWritableData } from "./descriptor.js";
 import { entry, find, halves, place } from "./quick-tables.js";
 import { readFlags, writeFlagFields } from "./rflags.js";
@@ -47,7 +48,7 @@ export function quickEvent(
   const selector = low >>> 16;
   const code = longCode(cpu, selector, 0);
   const targetLo = (low & 0xffff) | (high & 0xffff_0000);
-  if (code === undefined || !isCanonical(targetLo, targetHi)) return false;
+  if (code === undefined || !isCanonicalHalf(targetHi)) return false;
 
   const inner = cpu.cpl !== 0;
   const stackOf = high & 7;
@@ -63,7 +64,7 @@ export function quickEvent(
   const end = top.lo & ~15;
   const lo = (end - bytes) | 0;
   // A frame that crosses a page, as one at the bottom of four gigabytes would, is not for here.
-  const frame = isCanonical(lo, top.hi) && lo >>> 0 < end >>> 0 ? place(cpu, lo, top.hi, bytes, true) : -1;
+  const frame = isCanonicalHalf(top.hi) && lo >>> 0 < end >>> 0 ? place(cpu, lo, top.hi, bytes, true) : -1;
   if (frame < 0) return false;
 
   const flags = readFlags(core);
@@ -104,13 +105,13 @@ export function quickReturn(cpu: X86Cpu): boolean {
   if (!cpu.bits64 || (cpl !== 0 && cpl !== 3)) return false;
   const old = halves(cpu, RSP);
   const frame = cpl === 0 ? place(cpu, old.lo, old.hi, 40, false) : -1;
-  if (frame < 0 || !isCanonical(old.lo, old.hi)) return false;
+  if (frame < 0 || !isCanonicalHalf(old.hi)) return false;
   const { words } = core;
   const word = (index: number): number => words[frame + index] as number;
   const [ipLo, ipHi, selector, popped] = [word(0), word(1), word(2) & 0xffff, word(4)];
   const [spLo, spHi, stackSelector] = [word(6), word(7), word(8) & 0xffff];
   const before = readFlags(core);
-  if (((popped | before) & UNUSUAL) !== 0 || !isCanonical(ipLo, ipHi)) return false;
+  if (((popped | before) & UNUSUAL) !== 0 || !isCanonicalHalf(ipHi)) return false;
   const rpl = selector & 3;
   if (rpl !== 0 && rpl !== 3) return false;
   const code = longCode(cpu, selector, rpl);

@@ -1,7 +1,7 @@
+import { isCanonical } from "./canonical.js";
 import { RIGHTS } from "./control-bits.js";
 import type { X86Cpu } from "./cpu.js";
 import type { Descriptor } from "./descriptor.js";
-import { isCanonicalAddress } from "./exceptions.js";
 import type { Fault } from "./fault.js";
 import { GPR, Gpr, SEGMENTS, Seg, type SegmentFields } from "./state.js";
 
@@ -62,7 +62,7 @@ export class StackTarget {
   /** Linear address of an offset in it. */
   private address(offset: bigint, size: number, fault: (selector: number) => Fault): bigint {
     if (this.flat) {
-      if (!isCanonicalAddress(offset) || !isCanonicalAddress(offset + BigInt(size - 1))) throw fault(0);
+      if (!isCanonical(offset) || !isCanonical(offset + BigInt(size - 1))) throw fault(0);
       return offset;
     }
     const last = offset + BigInt(size - 1);

@@ -2,6 +2,7 @@ import type { CoreApi, Translation } from "@hypercraft/engine";
 import { Fault } from "./fault.js";
 import { Need } from "./mmu.js";
 import { VmExit } from "./vmx/vm-exit.js";
+import { highHalf, lowHalf, wide } from "./wide.js";
 
 /** What the accesses go through. */
 export interface SystemMemoryHost {
@@ -122,7 +123,7 @@ export class SystemMemory {
 
   private translate(need: Need, address: bigint, user: boolean): number {
     const linear = address & MASK_64;
-    const [lo, hi] = [Number(BigInt.asIntN(32, linear)), Number(BigInt.asIntN(32, linear >> 32n))];
+    const [lo, hi] = [lowHalf(linear), highHalf(linear)];
     this.host.translateSystem(need, lo, hi, user, this.found);
     return this.found.physical;
   }
@@ -157,7 +158,7 @@ export class SystemMemory {
     if (offset < 0) return this.host.readDevice(physical, size);
     if (size === 8 && offset % 4 === 0) {
       const [lo, hi] = [core.words[offset / 4] as number, core.words[offset / 4 + 1] as number];
-      return (BigInt(hi >>> 0) << 32n) | BigInt(lo >>> 0);
+      return wide(lo, hi);
     }
     let value = 0n;
     for (let i = size - 1; i >= 0; i--) value = (value << 8n) | BigInt(core.bytes[offset + i] as number);
@@ -169,8 +170,8 @@ export class SystemMemory {
     const offset = core.ramOffset(physical, true);
     if (offset < 0) return this.host.writeDevice(physical, size, BigInt.asUintN(8 * size, value));
     if (size === 8 && offset % 4 === 0) {
-      core.words[offset / 4] = Number(BigInt.asIntN(32, value));
-      core.words[offset / 4 + 1] = Number(BigInt.asIntN(32, value >> 32n));
+      core.words[offset / 4] = lowHalf(value);
+      core.words[offset / 4 + 1] = highHalf(value);
     } else for (let i = 0; i < size; i++) core.bytes[offset + i] = Number((value >> BigInt(8 * i)) & 0xffn);
     core.ramWritten(offset, size);
   }

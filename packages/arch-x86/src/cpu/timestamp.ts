@@ -3,6 +3,7 @@ import { CR4 as CR4_BIT } from "./control-bits.js";
 import { requireRing0 } from "./control-registers.js";
 import type { X86Cpu } from "./cpu.js";
 import { invalidOpcode } from "./fault.js";
+import { setPair, setPairHalves } from "./register-pair.js";
 import { CR4, GPR, Gpr, msr } from "./state.js";
 import { Pin, Primary, Secondary } from "./vmx/controls.js";
 import { leaveFor } from "./vmx/current-instruction.js";
@@ -28,16 +29,17 @@ export function readTimestamp(cpu: X86Cpu, withProcessor: boolean): Status {
   if (vmcs !== undefined && withProcessor && !vmx.hasSecondary(Secondary.rdtscp)) throw invalidOpcode();
   if ((core.lo(CR4) & CR4_BIT.TSD) !== 0) requireRing0(cpu);
   if (vmcs === undefined) {
-    giveTimestamp(cpu, withProcessor, 0, 0);
+    giveTimestamp(cpu, 0, 0);
+    if (withProcessor) giveProcessor(cpu);
     return Status.next;
   }
   const controls = vmcs.processorControls;
   if ((controls & Primary.rdtscExiting) !== 0)
     return leaveFor(cpu, withProcessor ? ExitReason.rdtscp : ExitReason.rdtsc);
   const offset = (controls & Primary.tscOffsetting) !== 0;
-  if (offset && vmx.hasSecondary(Secondary.tscScaling))
-    giveScaled(cpu, guestTimestamp(cpu, vmcs), withProcessor);
-  else giveTimestamp(cpu, withProcessor, offset ? vmcs.tscOffsetLo : 0, offset ? vmcs.tscOffsetHi : 0);
+  if (offset && vmx.hasSecondary(Secondary.tscScaling)) setPair(core, guestTimestamp(cpu, vmcs));
+  else giveTimestamp(cpu, offset ? vmcs.tscOffsetLo : 0, offset ? vmcs.tscOffsetHi : 0);
+  if (withProcessor) giveProcessor(cpu);
   // Who reads that the preemption timer has ended leaves before the next instruction.
   if (vmx.exits.timerEnded) core.requestDispatch();
   return Status.next;
@@ -65,20 +67,13 @@ export function quickTimestamp(cpu: X86Cpu, withProcessor: boolean): number {
 const small = ({ lo, hi }: { readonly lo: number; readonly hi: number }): number =>
   hi >= 0 && hi < 2 ** 21 ? hi * 2 ** 32 + (lo >>> 0) : -1;
 
-/** A counter that VMX scales. */
-function giveScaled({ core }: X86Cpu, counter: bigint, withProcessor: boolean): void {
-  core.set(RAX, Number(BigInt.asIntN(32, counter)), 0);
-  core.set(RDX, Number(BigInt.asIntN(32, counter >> 32n)), 0);
-  if (withProcessor) core.set(RCX, core.lo(PROCESSOR), 0);
-}
+/** IA32_TSC_AUX into ECX. */
+const giveProcessor = ({ core }: X86Cpu): void => core.set(RCX, core.lo(PROCESSOR), 0);
 
-/** The time-stamp counter into EDX:EAX, more by VMX's offset in two halves; `withProcessor`: IA32_TSC_AUX into ECX. */
-function giveTimestamp(cpu: X86Cpu, withProcessor: boolean, offsetLo: number, offsetHi: number): void {
-  const { core } = cpu;
+/** The time-stamp counter into EDX:EAX, more by VMX's offset in two halves. */
+function giveTimestamp(cpu: X86Cpu, offsetLo: number, offsetHi: number): void {
   const { lo, hi } = moved(cpu, cpu.ticks(), offsetLo, offsetHi);
-  core.set(RAX, lo, 0);
-  core.set(RDX, hi, 0);
-  if (withProcessor) core.set(RCX, core.lo(PROCESSOR), 0);
+  setPairHalves(cpu.core, lo, hi);
 }
 
 /** The counter in halves: ticks since the machine started, more by IA32_TSC_ADJUST and VMX's offset. */

@@ -1,8 +1,8 @@
+import { isCanonical } from "../canonical.js";
 import { RIGHTS, SystemType } from "../control-bits.js";
 import type { X86Cpu } from "../cpu.js";
 import { type Descriptor, dplOf, gate, isCode, isConforming, isPresent, systemType } from "../descriptor.js";
 import { upperHalf } from "../descriptor-tables.js";
-import { isCanonicalAddress } from "../exceptions.js";
 import { generalProtection, notPresent, stackFault } from "../fault.js";
 import { innerStack, privilegePointer } from "../privilege-stacks.js";
 import { StackTarget } from "../stack-target.js";
@@ -93,7 +93,7 @@ function callLong(cpu: X86Cpu, target: GateTarget, cpl: number, cs: bigint, next
   let pointer = inner ? privilegePointer(cpu, cpl, 0) : old;
   for (const value of frame) {
     pointer = BigInt.asUintN(64, pointer - 8n);
-    if (!isCanonicalAddress(pointer)) throw stackFault(0);
+    if (!isCanonical(pointer)) throw stackFault(0);
     memory.write(pointer, 8, value, cpl === 3);
   }
   if (inner) {

@@ -1,8 +1,8 @@
+import { isCanonical } from "../canonical.js";
 import { RIGHTS } from "../control-bits.js";
 import type { X86Cpu } from "../cpu.js";
 import { type Descriptor, dplOf, isCode, isConforming, isPresent } from "../descriptor.js";
 import { markAccessed, readDescriptor } from "../descriptor-tables.js";
-import { isCanonicalAddress } from "../exceptions.js";
 import { generalProtection, notPresent } from "../fault.js";
 import { SEGMENTS, Seg, type SegmentFields } from "../state.js";
 
@@ -37,7 +37,7 @@ export function checkedIp(
   const long = cpu.longMode && (d.rights & RIGHTS.long) !== 0;
   if (long && (d.rights & RIGHTS.big) !== 0) throw generalProtection(selector & ~3);
   const ip = BigInt.asUintN(long ? 8 * size : Math.min(8 * size, 32), offset);
-  if (long ? !isCanonicalAddress(ip) : ip > BigInt(d.limit)) throw generalProtection();
+  if (long ? !isCanonical(ip) : ip > BigInt(d.limit)) throw generalProtection();
   return ip;
 }
 

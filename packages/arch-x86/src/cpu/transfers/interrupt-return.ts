@@ -4,6 +4,7 @@ import { generalProtection, stackFault } from "../fault.js";
 import { readFlags, writeFlagFields } from "../rflags.js";
 import { StackTarget } from "../stack-target.js";
 import { GPR, Gpr, interruptShadow, Seg, TR } from "../state.js";
+import { lowHalf } from "../wide.js";
 import { checkedIp, enterCode, enterRealCode, type OperandSize } from "./code-segment.js";
 import { returnTarget, returnToOuter } from "./far-return.js";
 import { switchTask } from "./tasks.js";
@@ -58,7 +59,7 @@ function peekFrame(stack: StackTarget, size: OperandSize) {
   return {
     ip: stack.peek(0, size, stackFault),
     selector: Number(stack.peek(1, size, stackFault) & 0xffffn),
-    popped: Number(BigInt.asIntN(32, stack.peek(2, size, stackFault))),
+    popped: lowHalf(stack.peek(2, size, stackFault)),
   };
 }
 

@@ -4,6 +4,7 @@ import { requireRing0, writeControl, writeMachineStatus } from "../control-regis
 import type { X86Cpu } from "../cpu.js";
 import { generalProtection } from "../fault.js";
 import { CR0, CR4 } from "../state.js";
+import { highHalf, lowHalf } from "../wide.js";
 import { Primary, Secondary } from "./controls.js";
 import { currentInstruction } from "./current-instruction.js";
 import { VmcsField as F } from "./fields.js";
@@ -48,7 +49,7 @@ export function controlRead(cpu: X86Cpu, vmcs: Vmcs, number: number): Status | u
   }
   if (number !== CONTROL_CR0 && number !== CONTROL_CR4) return undefined;
   const value = shadowed(cpu, vmcs, number);
-  cpu.core.setResult(Number(BigInt.asIntN(32, value)), Number(BigInt.asIntN(32, value >> 32n)));
+  cpu.core.setResult(lowHalf(value), highHalf(value));
   return Status.next;
 }
 
@@ -81,7 +82,7 @@ export function controlWrite(cpu: X86Cpu, number: number, value: bigint): Status
     if (((value ^ shadow) & mask) !== 0n) movControl(cpu, number, CrAccess.to);
     taken = (value & ~mask) | (cpu.core.big(cr4 ? CR4 : CR0) & mask);
   }
-  requireFixed(cpu, number, Number(BigInt.asIntN(32, taken)));
+  requireFixed(cpu, number, lowHalf(taken));
   writeControl(cpu, number, taken);
   return Status.next;
 }

@@ -1,5 +1,5 @@
+import { isCanonical } from "../canonical.js";
 import { CR0 as CR0_BIT, CR4 as CR4_BIT, RFLAG } from "../control-bits.js";
-import { isCanonicalAddress } from "../exceptions.js";
 import { PHYSICAL_BITS } from "../paging-entry.js";
 import { type Allowed, Entry, type Exit, type Pin, Primary, Secondary } from "./controls.js";
 import { VmcsField as F } from "./fields.js";
@@ -119,7 +119,7 @@ export function isMsrList(view: EntryView, count: number, address: number): bool
 export const canonical =
   (...fields: readonly number[]) =>
   (view: EntryView): boolean =>
-    fields.every((field) => isCanonicalAddress(view.big(field)));
+    fields.every((field) => isCanonical(view.big(field)));
 
 /** Page attributes: eight memory types. */
 export function isPat(value: bigint): boolean {

@@ -1,3 +1,4 @@
+import { isCanonical } from "../canonical.js";
 import {
   CR4 as CR4_BIT,
   DEBUGCTL_BIT,
@@ -6,7 +7,6 @@ import {
   RFLAG,
   RIGHTS,
 } from "../control-bits.js";
-import { isCanonicalAddress } from "../exceptions.js";
 import { PHYSICAL_BITS } from "../paging-entry.js";
 import { Seg } from "../state.js";
 import { Entry, Pin } from "./controls.js";
@@ -98,7 +98,7 @@ function eferFits(v: EntryView): boolean {
 function ipFits(v: EntryView): boolean {
   const ip = v.big(F.GUEST_RIP);
   const long = v.ia32e && (v.get(F.GUEST_CS_RIGHTS) & RIGHTS.long) !== 0;
-  return long ? isCanonicalAddress(ip) : ip >> 32n === 0n;
+  return long ? isCanonical(ip) : ip >> 32n === 0n;
 }
 
 const FLAGS_RESERVED = ~0x3f_7fd7n;
@@ -208,7 +208,7 @@ export const GUEST_RULES: readonly Rule[] = [
       ),
   ],
   ["bases of TR, FS and GS", canonical(F.GUEST_TR_BASE, F.GUEST_FS_BASE, F.GUEST_GS_BASE)],
-  ["base of LDTR", each([LDTR], (s) => isCanonicalAddress(s.base))],
+  ["base of LDTR", each([LDTR], (s) => isCanonical(s.base))],
   ["bases of CS, SS, DS and ES", each([Seg.cs, Seg.ss, Seg.ds, Seg.es], (s) => s.base >> 32n === 0n)],
   ["type of CS", notVirtual(codeType)],
   ["type of SS", notVirtual(each([Seg.ss], (s) => (s.type & ~4) === ACCESSED_WRITABLE))],

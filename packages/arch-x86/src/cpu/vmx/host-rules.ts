@@ -1,5 +1,5 @@
+import { isCanonical } from "../canonical.js";
 import { CR4 as CR4_BIT, EFER as EFER_BIT } from "../control-bits.js";
-import { isCanonicalAddress } from "../exceptions.js";
 import { PHYSICAL_BITS } from "../paging-entry.js";
 import { Exit } from "./controls.js";
 import { canonical, type EntryView, isPat, type Rule } from "./entry-view.js";
@@ -43,5 +43,5 @@ export const HOST_RULES: readonly Rule[] = [
   ["IA-32e mode guest of a 32-bit host", (v) => v.longMode || !v.ia32e],
   ["CR4.PCIDE of a 32-bit host", (v) => isWide(v) || (v.get(F.HOST_CR4) & CR4_BIT.PCIDE) === 0],
   ["CR4.PAE of a 64-bit host", (v) => !isWide(v) || (v.get(F.HOST_CR4) & CR4_BIT.PAE) !== 0],
-  ["RIP", (v) => (isWide(v) ? isCanonicalAddress(v.big(F.HOST_RIP)) : v.big(F.HOST_RIP) >> 32n === 0n)],
+  ["RIP", (v) => (isWide(v) ? isCanonical(v.big(F.HOST_RIP)) : v.big(F.HOST_RIP) >> 32n === 0n)],
 ];

@@ -1,10 +1,11 @@
 import { Status } from "@hypercraft/engine";
+import { isCanonical } from "../canonical.js";
 import { CR4 as CR4_BIT } from "../control-bits.js";
 import type { X86Cpu } from "../cpu.js";
-import { isCanonicalAddress } from "../exceptions.js";
 import { generalProtection, invalidOpcode } from "../fault.js";
 import { PHYSICAL_BITS } from "../paging-entry.js";
 import { CR0, CR4, GPR } from "../state.js";
+import { highHalf, lowHalf } from "../wide.js";
 import { CR0_FIXED0, FeatureControl } from "./capabilities.js";
 import { currentInstruction } from "./current-instruction.js";
 import { isEptPointer } from "./ept-pointer.js";
@@ -224,9 +225,8 @@ function invvpid(cpu: X86Cpu, a: bigint, b: bigint): void {
   const [low, address] = [memory.read(b, 8), memory.read(b + 8n, 8)];
   const vpid = low & 0xffffn;
   const wrong = low >> 16n !== 0n || (type !== 2n && vpid === 0n);
-  if (wrong || (type === 0n && !isCanonicalAddress(address))) return vmx.fail(VmError.invalidationOperand);
-  if (type === 0n)
-    cpu.contexts.dropPage(Number(BigInt.asIntN(32, address)), Number(BigInt.asIntN(32, address >> 32n)));
+  if (wrong || (type === 0n && !isCanonical(address))) return vmx.fail(VmError.invalidationOperand);
+  if (type === 0n) cpu.contexts.dropPage(lowHalf(address), highHalf(address));
   else if (type === 2n) cpu.contexts.dropVpids();
   else cpu.contexts.dropVpid(Number(vpid));
   vmx.succeed();

@@ -4,7 +4,9 @@ import { debugNumber, requireRing0 } from "../control-registers.js";
 import type { X86Cpu } from "../cpu.js";
 import { invalidOpcode } from "../fault.js";
 import { Helper, Privileged, SystemRegister } from "../helper-ids.js";
+import { pair, setPair } from "../register-pair.js";
 import { CR4, GPR, Gpr } from "../state.js";
+import { lowHalf, wide } from "../wide.js";
 import { readVirtual, writeVirtual } from "./apic/x2apic.js";
 import {
   CONTROL_CR0,
@@ -27,8 +29,6 @@ import type { Vmcs } from "./vmcs.js";
 // Instructions that VMX operation looks at: SDM volume 3, 26.1 and 26.3. Faults for want of privilege come first.
 
 const TSC = 0x10;
-
-const wide = (lo: number, hi: number): bigint => (BigInt(hi >>> 0) << 32n) | BigInt(lo >>> 0);
 
 /** What a helper does differently in VMX operation. Undefined: nothing. Throws faults and exits. */
 export function intercept(
@@ -155,10 +155,8 @@ function withOperand(cpu: X86Cpu, reason: ExitReason): never {
   });
 }
 
-function setPair(cpu: X86Cpu, value: bigint): typeof Status.next {
-  const { core } = cpu;
-  core.set(GPR[Gpr.rax]!, Number(BigInt.asIntN(32, value)), 0);
-  core.set(GPR[Gpr.rdx]!, Number(BigInt.asIntN(32, value >> 32n)), 0);
+function giveMsr({ core }: X86Cpu, value: bigint): typeof Status.next {
+  setPair(core, value);
   return Status.next;
 }
 
@@ -169,7 +167,7 @@ function accessMsr(cpu: X86Cpu, vmcs: Vmcs, write: boolean): Status | undefined 
   requireRing0(cpu);
   const number = cpu.core.lo(GPR[Gpr.rcx]!) >>> 0;
   if (msrExits(cpu, vmcs, number, write)) return leaveFor(cpu, write ? ExitReason.wrmsr : ExitReason.rdmsr);
-  if (!write && number === TSC) return setPair(cpu, guestTimestamp(cpu, vmcs));
+  if (!write && number === TSC) return giveMsr(cpu, guestTimestamp(cpu, vmcs));
   return cpu.vmx.hasSecondary(Secondary.virtualizeX2apicMode) ? accessVirtual(cpu, number, write) : undefined;
 }
 
@@ -178,9 +176,9 @@ function accessVirtual(cpu: X86Cpu, number: number, write: boolean): Status | un
   const { core, vmx } = cpu;
   if (!write) {
     const value = readVirtual(vmx.apic, number, vmx.hasSecondary(Secondary.apicRegisterVirtualization));
-    return value === undefined ? undefined : setPair(cpu, value);
+    return value === undefined ? undefined : giveMsr(cpu, value);
   }
-  const exit = writeVirtual(vmx.apic, number, wide(core.lo(GPR[Gpr.rax]!), core.lo(GPR[Gpr.rdx]!)));
+  const exit = writeVirtual(vmx.apic, number, pair(core));
   if (exit === false) return undefined;
   vmx.leaveAfter(exit);
   return Status.next;
@@ -205,7 +203,7 @@ function system(cpu: X86Cpu, vmcs: Vmcs, which: number, load: boolean): Status |
   if (which === SystemRegister.machineStatus) {
     if ((cpu.core.lo(CR4) & CR4_BIT.UMIP) !== 0) requireRing0(cpu);
     const value = shadowed(cpu, vmcs, CONTROL_CR0);
-    cpu.core.setResult(Number(BigInt.asIntN(32, value)), 0);
+    cpu.core.setResult(lowHalf(value), 0);
     return Status.next;
   }
   const segment = which === SystemRegister.localTable || which === SystemRegister.task;

@@ -1,3 +1,4 @@
+import { highHalf, lowHalf, wide } from "../wide.js";
 import { ENCODINGS, VmcsField as F, isHighHalf, Width, widthOf } from "./fields.js";
 
 /** Bytes of a VMCS region, as IA32_VMX_BASIC tells them. */
@@ -113,14 +114,14 @@ export class Vmcs {
   /** A field, or the upper half of one, zero-extended. Throws a RangeError if there is none. */
   read(encoding: number): bigint {
     if (isHighHalf(encoding)) return BigInt(this.hi(encoding - 1) >>> 0);
-    return (BigInt(this.hi(encoding) >>> 0) << 32n) | BigInt(this.lo(encoding) >>> 0);
+    return wide(this.lo(encoding), this.hi(encoding));
   }
 
   /** Write a field or the upper half of one: as many bits as it has. Throws a RangeError if there is none. */
   write(encoding: number, value: bigint): void {
-    const low = Number(BigInt.asIntN(32, value));
+    const low = lowHalf(value);
     if (isHighHalf(encoding)) this.words[wordOf(encoding - 1) + 1] = low;
-    else this.put(encoding, low, Number(BigInt.asIntN(32, value >> 32n)));
+    else this.put(encoding, low, highHalf(value));
   }
 }
 

@@ -1,6 +1,7 @@
 import { Status } from "@hypercraft/engine";
 import { generalProtection, invalidOpcode } from "../fault.js";
 import { Helper } from "../helper-ids.js";
+import { highHalf, lowHalf, wide } from "../wide.js";
 import type { ErrorLines } from "./error-lines.js";
 import { X87Images } from "./images.js";
 import { Component, unpackRequest, X87Op } from "./operations.js";
@@ -108,9 +109,7 @@ export class X87Helpers {
   }
 
   private give(value: bigint): typeof Status.next {
-    this.host.core.setResult(Number(BigInt.asIntN(32, value)), Number(BigInt.asIntN(32, value >> 32n)));
+    this.host.core.setResult(lowHalf(value), highHalf(value));
     return Status.next;
   }
 }
-
-const wide = (lo: number, hi: number): bigint => (BigInt(hi >>> 0) << 32n) | BigInt(lo >>> 0);

@@ -1,6 +1,7 @@
 import type { CoreApi } from "@hypercraft/engine";
 import { Register } from "../../../interrupts/local-apic-registers.js";
 import { VectorSet } from "../../../interrupts/vector-set.js";
+import { highHalf, lowHalf, wide } from "../../wide.js";
 
 const PAGE_WORDS = 1024;
 /** Words from a register to the next. */
@@ -45,12 +46,12 @@ export class VirtualApicPage {
   /** Two words: a register, and what is behind it. */
   getWide(register: number): bigint {
     const high = this.words[this.first + STRIDE * register + 1] as number;
-    return (BigInt(high >>> 0) << 32n) | BigInt(this.get(register));
+    return wide(this.get(register), high);
   }
 
   setWide(register: number, value: bigint): void {
-    this.words[this.first + STRIDE * register + 1] = Number(BigInt.asIntN(32, value >> 32n));
-    this.set(register, Number(BigInt.asIntN(32, value)));
+    this.words[this.first + STRIDE * register + 1] = highHalf(value);
+    this.set(register, lowHalf(value));
   }
 
   /** Something in it was written by other means than a store. */
