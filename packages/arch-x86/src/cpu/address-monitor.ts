@@ -1,9 +1,9 @@
 import { Status } from "@hypercraft/engine";
 import { RFLAG } from "./control-bits.js";
 import type { X86Cpu } from "./cpu.js";
-import { WAIT_EXIT } from "./exit.js";
 import { generalProtection, invalidOpcode } from "./fault.js";
 import {
+  Activity,
   activity,
   GPR,
   Gpr,
@@ -22,7 +22,6 @@ export const MONITOR_LINE = 64;
 /** Values of `monitorState`: a line is armed, MWAIT waits. */
 const ARMED = 1;
 const WAITING = 2;
-const HALTED = 1;
 const MWAIT_LENGTH = 3;
 
 /**
@@ -58,13 +57,7 @@ export class AddressMonitor {
       return Status.redispatch;
     }
     core.set(monitorState, WAITING, 0);
-    core.set(activity, HALTED, 0);
-    if (cpu.wakeUp || (core.lo(RFLAGS) & RFLAG.TF) !== 0) {
-      this.goOn();
-      return Status.redispatch;
-    }
-    core.exit = WAIT_EXIT;
-    return Status.exit;
+    return cpu.interrupts.wait((core.lo(RFLAGS) & RFLAG.TF) !== 0);
   }
 
   /** There are no extensions, which ECX would ask for. */
@@ -90,7 +83,7 @@ export class AddressMonitor {
   /** The wait is over, whatever ended it. */
   goOn(): void {
     if (!this.waiting) return;
-    this.cpu.core.set(activity, 0, 0);
+    this.cpu.core.set(activity, Activity.active, 0);
     this.disarm();
   }
 

@@ -1,6 +1,19 @@
 import { CR0 as CR0_BIT, CR4 as CR4_BIT, EFER as EFER_BIT, RIGHTS } from "./control-bits.js";
 import type { X86Cpu } from "./cpu.js";
-import { activity, CR0, CR3, CR4, EFER, GDTR, GPR, Gpr, SEGMENTS, Seg, type SegmentFields } from "./state.js";
+import {
+  Activity,
+  activity,
+  CR0,
+  CR3,
+  CR4,
+  EFER,
+  GDTR,
+  GPR,
+  Gpr,
+  SEGMENTS,
+  Seg,
+  type SegmentFields,
+} from "./state.js";
 
 // States in which boot protocols have a processor enter what they loaded.
 
@@ -50,16 +63,13 @@ export interface WaitingEntry {
 
 export type EntryState = ProtectedEntry | LongEntry | RealEntry | ResetEntry | WaitingEntry;
 
-/** The activity state of a processor that waits for a start-up IPI. */
-const WAIT_FOR_SIPI = 3;
-
 const FLAT = RIGHTS.present | RIGHTS.segment | RIGHTS.writable | RIGHTS.accessed | RIGHTS.granularity;
 
 /** Put a processor that was just reset where a boot protocol enters what it loaded. */
 export function enter(cpu: X86Cpu, state: EntryState): void {
   if (state.kind === "reset") return;
   const { core } = cpu;
-  if (state.kind === "waiting") return core.set(activity, WAIT_FOR_SIPI, 0);
+  if (state.kind === "waiting") return core.set(activity, Activity.waitForSipi, 0);
   for (const field of GPR) core.set(field, 0, 0);
   for (const [name, value] of Object.entries(state.registers ?? {}))
     core.setBig(GPR[Gpr[name as keyof typeof Gpr]]!, BigInt(value));

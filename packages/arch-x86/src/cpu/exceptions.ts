@@ -21,6 +21,7 @@ import { quickEvent } from "./quick-transfers.js";
 import { readFlags, writeFlagFields } from "./rflags.js";
 import { StackTarget } from "./stack-target.js";
 import {
+  Activity,
   activity,
   CR2,
   DEBUGCTL,
@@ -38,8 +39,8 @@ import {
 import { interruptTask } from "./transfers/tasks.js";
 import type { DeliveredEvent } from "./vmx/exit.js";
 import { debugExit, ExitReason, VmExit } from "./vmx/vm-exit.js";
-
 import { highHalf, lowHalf, wide } from "./wide.js";
+
 /** What an event is, as far as its delivery depends on that. */
 export type EventSource = "external" | "exception" | "software";
 
@@ -159,7 +160,7 @@ export class Exceptions {
   /** An event is delivered, whatever comes of it: a processor that waits goes on, and what was due no longer is. */
   private begin(source: EventSource): void {
     const { core, debug, interrupts, monitor } = this.cpu;
-    core.set(activity, 0, 0);
+    core.set(activity, Activity.active, 0);
     if (monitor.waiting) monitor.disarm();
     interrupts.forgetStep();
     // INT completes: breakpoints that MOV SS held back come at its handler's first instruction.
@@ -175,7 +176,7 @@ export class Exceptions {
   /** A triple fault: the processor waits for a reset. */
   private shutdown(vector: number): Status {
     const { core, vmx } = this.cpu;
-    core.set(activity, 2, 0);
+    core.set(activity, Activity.shutdown, 0);
     if (!vmx.active && this.cpu.onShutdown()) return Status.trap;
     const pc = core.big(x86Layout.pc);
     core.exit = { kind: "fatal", reason: "triple fault", vector, pc } satisfies FatalExit;

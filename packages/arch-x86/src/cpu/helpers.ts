@@ -27,7 +27,6 @@ import { loadLocalTable, loadSegment, loadTaskRegister } from "./segment-loads.j
 import { settleSimdExceptions } from "./simd-exceptions.js";
 import { StackTarget } from "./stack-target.js";
 import {
-  activity,
   CR0,
   CR4,
   GDTR,
@@ -53,8 +52,8 @@ import { farCall, farJump } from "./transfers/jump-and-call.js";
 import { enterGuest } from "./vmx/entry.js";
 import { checkVmxInstruction, executeVmxInstruction } from "./vmx/instructions.js";
 import { intercept } from "./vmx/intercepts.js";
-import { highHalf, lowHalf, wide } from "./wide.js";
 import { OPERANDS_SHIFT, VmxInstruction } from "./vmx/vmx-instruction.js";
+import { highHalf, lowHalf, wide } from "./wide.js";
 
 const VMX_INSTRUCTION = 15;
 /** A lock that is free soon is waited for without a change of processors. */
@@ -376,16 +375,10 @@ function halt(cpu: X86Cpu): Status {
   const { core } = cpu;
   requireRing0(cpu);
   cpu.skip(1);
-  core.set(activity, 1, 0);
   // What STI held back was held back for this instruction.
   core.set(interruptShadow, 0, 0);
   // A step ends it, too.
-  if (cpu.wakeUp || (core.lo(RFLAGS) & RFLAG.TF) !== 0) {
-    core.set(activity, 0, 0);
-    return Status.redispatch;
-  }
-  core.exit = WAIT_EXIT;
-  return Status.exit;
+  return cpu.interrupts.wait((core.lo(RFLAGS) & RFLAG.TF) !== 0);
 }
 
 /** CLI and STI of one byte each. */

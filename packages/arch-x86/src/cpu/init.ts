@@ -1,11 +1,7 @@
 import { CR0 as CR0_BIT } from "./control-bits.js";
 import type { X86Cpu } from "./cpu.js";
-import { activity, CR0, SEGMENTS, Seg, type SegmentFields, x86Layout } from "./state.js";
+import { Activity, activity, CR0, SEGMENTS, Seg, type SegmentFields, x86Layout } from "./state.js";
 import { initSignal, startUpSignal } from "./vmx/vmx-state.js";
-
-/** Runs; waits for a start-up IPI. */
-const ACTIVE = 0;
-const WAIT_FOR_SIPI = 3;
 
 /** What INIT leaves alone: x87, SSE, XCR0 and model-specific registers, but not EFER (SDM volume 3, table 9-1). */
 const KEPT = /^(?:st|fpu|xmm|mxcsr|fpFlags|xcr0|IA32_|MTRR_)/;
@@ -37,14 +33,14 @@ function startAnew(cpu: X86Cpu, bootstrap: boolean): void {
   cpu.reset();
   kept.forEach(([, field], i) => core.setBig(field, values[i]!));
   core.set(CR0, (core.lo(CR0) & ~(CR0_BIT.CD | CR0_BIT.NW)) | caching, 0);
-  if (!bootstrap) core.set(activity, WAIT_FOR_SIPI, 0);
+  if (!bootstrap) core.set(activity, Activity.waitForSipi, 0);
   cpu.reload();
 }
 
 /** A start-up IPI: a processor that waits for one goes on at `vector` times 4 KiB, in real mode; others ignore it. */
 export function startUpProcessor(cpu: X86Cpu, vector: number): void {
   const { core } = cpu;
-  if (core.lo(activity) !== WAIT_FOR_SIPI) return;
+  if (core.lo(activity) !== Activity.waitForSipi) return;
   if (cpu.vmx.guest) {
     core.set(startUpSignal, STARTED | vector, 0);
     core.requestDispatch();
@@ -54,7 +50,7 @@ export function startUpProcessor(cpu: X86Cpu, vector: number): void {
   core.set(cs.selector, vector << 8, 0);
   core.set(cs.base, vector << 12, 0);
   core.setPc(vector << 12, 0);
-  core.set(activity, ACTIVE, 0);
+  core.set(activity, Activity.active, 0);
   cpu.reload();
 }
 

@@ -1,3 +1,4 @@
+import { Status } from "@hypercraft/engine";
 import { stepTraps } from "./branch-step.js";
 import { RFLAG } from "./control-bits.js";
 import type { X86Cpu } from "./cpu.js";
@@ -6,6 +7,7 @@ import { Vector } from "./fault.js";
 import { releaseInit } from "./init.js";
 import type { InterruptSource } from "./interrupt-source.js";
 import {
+  Activity,
   activity,
   interruptShadow,
   interruptsWaiting,
@@ -21,9 +23,6 @@ const SINGLE_STEP = 1 << 14;
 const SHADOW = { sti: 1, stack: 2, seen: 4 } as const;
 /** Bits of `nmiState`. */
 const NMI = { pending: 1, blocked: 2 } as const;
-/** Activity states. */
-const HALTED = 1;
-const SHUTDOWN = 2;
 
 /** Events that are not the present instruction's: interrupts, and the trap of a single step. SDM volume 3, 6.9. */
 export class Interrupts {
@@ -169,12 +168,28 @@ export class Interrupts {
   /** Whether a processor that waits goes on. */
   get wakeUp(): boolean {
     const { vmx, core, monitor } = this.cpu;
-    if (core.lo(activity) === 0 || monitor.wakes) return true;
+    if (core.lo(activity) === Activity.active || monitor.wakes) return true;
     if (vmx.guest && vmx.exits.wakes) return true;
-    const halted = core.lo(activity) === HALTED;
+    const halted = core.lo(activity) === Activity.halted;
     // A guest can be entered in shutdown.
-    if ((halted || vmx.guest) && core.lo(activity) <= SHUTDOWN && this.nmiReady) return true;
+    if ((halted || vmx.guest) && core.lo(activity) <= Activity.shutdown && this.nmiReady) return true;
     return halted && this.enabled && this.source !== undefined;
+  }
+
+  /**
+   * The present instruction has the processor wait, as HLT does, unless what ends that is there already: `ends`, or an
+   * interrupt.
+   */
+  wait(ends: boolean): Status {
+    const { core, monitor } = this.cpu;
+    core.set(activity, Activity.halted, 0);
+    if (!ends && !this.wakeUp) {
+      core.exit = WAIT_EXIT;
+      return Status.exit;
+    }
+    core.set(activity, Activity.active, 0);
+    monitor.goOn();
+    return Status.redispatch;
   }
 
   /**
@@ -191,7 +206,7 @@ export class Interrupts {
       if (core.exit !== null) return true;
     }
     if (this.cpu.monitor.wakes) this.cpu.monitor.goOn();
-    if (core.lo(activity) === 0) return some;
+    if (core.lo(activity) === Activity.active) return some;
     core.exit = WAIT_EXIT;
     return true;
   }
@@ -258,7 +273,7 @@ export class Interrupts {
       return true;
     }
     const { source } = this;
-    if (source === undefined || !this.enabled || core.lo(activity) > HALTED) return false;
+    if (source === undefined || !this.enabled || core.lo(activity) > Activity.halted) return false;
     const vector = source.acknowledge();
     this.refresh();
     this.deliver(vector);

@@ -122,7 +122,8 @@ export const interruptShadow = layout.i32("interruptShadow");
 export const shadowedAddress = layout.i32("shadowedAddress");
 /** Bit 0: a non-maskable interrupt is pending; bit 1: they are blocked until IRET. */
 export const nmiState = layout.i32("nmiState");
-/** 0 runs, 1 after HLT, 2 after shutdown, 3 waits for a SIPI: activity states as in a VMCS. */
+/** Activity states, as in a VMCS: runs; after HLT; after a shutdown; waits for a start-up IPI. */
+export const Activity = { active: 0, halted: 1, shutdown: 2, waitForSipi: 3 } as const;
 export const activity = layout.i32("activity");
 /** 1 while IGNNE# is low: errors of the floating-point unit do not stop the processor. */
 export const ignoresNumericErrors = layout.i32("ignoresNumericErrors");

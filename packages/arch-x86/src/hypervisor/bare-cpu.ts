@@ -1,11 +1,9 @@
 import { type ExitAnswer, HyperError, type VCpuContext, type VmExitInfo } from "@hypercraft/hypercraft";
 import { type EntryState, enter } from "../cpu/entry.js";
-import { activity } from "../cpu/state.js";
+import { Activity, activity } from "../cpu/state.js";
 import { plainCause, type X86ExitCause } from "./exit-cause.js";
 import { X86VCpu } from "./x86-vcpu.js";
 
-const RUNS = 0;
-const HALTED = 1;
 const INIT_EXIT = { kind: "wait", raw: plainCause("it waits for a start-up IPI") } as const;
 
 /**
@@ -29,7 +27,7 @@ export class BareCpu extends X86VCpu {
 
   protected override enter(budget: number): VmExitInfo<X86ExitCause> {
     // Another processor's INIT came while it was ready to run.
-    if (this.core.lo(activity) !== RUNS && !this.cpu.wakeUp) return INIT_EXIT;
+    if (this.core.lo(activity) !== Activity.active && !this.cpu.wakeUp) return INIT_EXIT;
     return super.enter(budget);
   }
 
@@ -37,7 +35,7 @@ export class BareCpu extends X86VCpu {
   get deaf(): boolean {
     const { core, interrupts, vmx } = this.cpu;
     const state = core.lo(activity);
-    return state !== RUNS && !vmx.guest && !(state === HALTED && interrupts.enabled);
+    return state !== Activity.active && !vmx.guest && !(state === Activity.halted && interrupts.enabled);
   }
 
   protected override trapped(): VmExitInfo<X86ExitCause> | undefined {

@@ -1,7 +1,7 @@
 import type { DeviceWidth, ExitAnswer, VmExitInfo } from "@hypercraft/hypercraft";
 import { RFLAG } from "../cpu/control-bits.js";
 import { Fault, Vector } from "../cpu/fault.js";
-import { CR2, Gpr, RFLAGS } from "../cpu/state.js";
+import { Activity, CR2, Gpr, RFLAGS } from "../cpu/state.js";
 import { VmcsField as F } from "../cpu/vmx/fields.js";
 import type { RootVmcs } from "../cpu/vmx/root-vmcs.js";
 import { ExitReason, VmExit } from "../cpu/vmx/vm-exit.js";
@@ -17,7 +17,6 @@ import { CALL_ARGUMENTS, CALL_NUMBER, CALL_RESULTS, CALL_STATUS } from "./hyperc
 
 type Exit = VmExitInfo<X86ExitCause>;
 
-const HLT = 1n;
 /** Bytes of a local APIC's registers. */
 const APIC_PAGE = 4096;
 const SHADOWS = 3;
@@ -210,7 +209,7 @@ export class GuestExits {
     // The trap of a step ends it, too.
     const steps = (root.get(F.GUEST_RFLAGS) & RFLAG.TF) !== 0;
     if (steps || vcpu.events.wakes) return this.served("wait", ExitReason.hlt);
-    root.write(F.GUEST_ACTIVITY, HLT);
+    root.write(F.GUEST_ACTIVITY, BigInt(Activity.halted));
     return { kind: "wait", raw: this.cause() };
   }
 
@@ -225,7 +224,7 @@ export class GuestExits {
       return this.served("sysRegRead", reason);
     }
     if (vcpu.events.wakes) return this.served("wait", reason);
-    root.write(F.GUEST_ACTIVITY, HLT);
+    root.write(F.GUEST_ACTIVITY, BigInt(Activity.halted));
     return { kind: "wait", raw: this.cause() };
   }
 

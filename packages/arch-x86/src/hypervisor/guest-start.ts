@@ -7,7 +7,7 @@ import {
   SystemType,
 } from "../cpu/control-bits.js";
 import type { EntryState, LongEntry, ProtectedEntry, RealEntry } from "../cpu/entry.js";
-import { Seg } from "../cpu/state.js";
+import { Activity, Seg } from "../cpu/state.js";
 import { Entry } from "../cpu/vmx/controls.js";
 import { VmcsField as F } from "../cpu/vmx/fields.js";
 import type { RootVmcs } from "../cpu/vmx/root-vmcs.js";
@@ -91,16 +91,13 @@ export function startGuestAt(root: RootVmcs, vector: number): void {
   root.write(F.GUEST_ACTIVITY, 0n);
 }
 
-/** The activity state of a processor that waits for a start-up IPI. */
-export const WAIT_FOR_SIPI = 3;
-
 /** After `resetGuest`: where a boot protocol enters what it loaded. General registers but RSP are the caller's. */
 export function placeGuest(root: RootVmcs, state: EntryState): void {
   switch (state.kind) {
     case "reset":
       return;
     case "waiting":
-      return root.write(F.GUEST_ACTIVITY, BigInt(WAIT_FOR_SIPI));
+      return root.write(F.GUEST_ACTIVITY, BigInt(Activity.waitForSipi));
     case "real":
       return placeReal(root, state);
     default:

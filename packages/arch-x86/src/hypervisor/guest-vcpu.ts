@@ -11,7 +11,7 @@ import {
 } from "@hypercraft/hypercraft";
 import type { X86Cpu } from "../cpu/cpu.js";
 import type { EntryState } from "../cpu/entry.js";
-import { GPR, Gpr } from "../cpu/state.js";
+import { Activity, GPR, Gpr } from "../cpu/state.js";
 import { VmcsField as F } from "../cpu/vmx/fields.js";
 import type { EntryRefusal } from "../cpu/vmx/root-vmcs.js";
 import { VmxOperation } from "../cpu/vmx/vmx-state.js";
@@ -23,7 +23,7 @@ import { exitReasonText } from "./exit-reasons.js";
 import { type GuestEvent, GuestEvents } from "./guest-events.js";
 import { GuestExits } from "./guest-exits.js";
 import { GuestMsrs } from "./guest-msrs.js";
-import { placeGuest, resetGuest, resetPageAttributes, startGuestAt, WAIT_FOR_SIPI } from "./guest-start.js";
+import { placeGuest, resetGuest, resetPageAttributes, startGuestAt } from "./guest-start.js";
 import { msrBitmap } from "./msr-bitmap.js";
 import { frameWith, regionFrame } from "./region.js";
 import { instructionErrorText, rootOperation } from "./root-operation.js";
@@ -47,7 +47,6 @@ const GUEST_CONTROLS = {
 /** Where on this host the VM is, and whether its processor is in it. */
 const HOST_FIELDS = ["vmxOperation", "vmxonPointer", "currentVmcs", "IA32_FEATURE_CONTROL"] as const;
 
-const HLT = 1;
 const NMI = 2;
 const RESET_VECTOR = 0xffff_fff0;
 const REAL_MODE_END = 0x10_0000;
@@ -173,7 +172,7 @@ export class X86GuestVCpu extends X86VCpu {
   /** A start-up IPI; ignored but by a processor that waits for one. */
   startUp(vector: number): void {
     const { root } = this.cpu.vmx;
-    if (root.get(F.GUEST_ACTIVITY) !== WAIT_FOR_SIPI) return;
+    if (root.get(F.GUEST_ACTIVITY) !== Activity.waitForSipi) return;
     startGuestAt(root, vector);
     root.load();
     this.signalWake();
@@ -199,16 +198,16 @@ export class X86GuestVCpu extends X86VCpu {
   /** It does nothing until something comes: after HLT, or between INIT and a start-up IPI. */
   private get asleep(): boolean {
     const activity = this.cpu.vmx.root.get(F.GUEST_ACTIVITY);
-    if (activity === HLT && this.events.wakes) return false;
-    return activity !== 0;
+    if (activity === Activity.halted && this.events.wakes) return false;
+    return activity !== Activity.active;
   }
 
   /** HLT with interrupts masked, or a wait for a start-up IPI: only other processors can end it. */
   get deaf(): boolean {
     const { root } = this.cpu.vmx;
     const activity = root.get(F.GUEST_ACTIVITY);
-    if (activity === 0 || !this.asleep) return false;
-    return activity !== HLT || !this.cpu.interrupts.enabled;
+    if (activity === Activity.active || !this.asleep) return false;
+    return activity !== Activity.halted || !this.cpu.interrupts.enabled;
   }
 
   override hasWakeEvent(): boolean {
@@ -228,7 +227,7 @@ export class X86GuestVCpu extends X86VCpu {
   }
 
   private waiting(): VmExitInfo<X86ExitCause> {
-    const halted = this.cpu.vmx.root.get(F.GUEST_ACTIVITY) === HLT;
+    const halted = this.cpu.vmx.root.get(F.GUEST_ACTIVITY) === Activity.halted;
     return { kind: "wait", raw: plainCause(halted ? "HLT" : "it waits for a start-up IPI") };
   }
 

@@ -1,5 +1,5 @@
 import { TIMER_EXIT } from "../exit.js";
-import { activity } from "../state.js";
+import { Activity, activity } from "../state.js";
 import { Exit, Pin, Primary } from "./controls.js";
 import { VmcsField as F } from "./fields.js";
 import { EventType, ExitReason, eventInformation, VmExit } from "./vm-exit.js";
@@ -7,8 +7,6 @@ import type { Vmx } from "./vmx.js";
 import { initSignal, injectionWaits, preemptionDeadline, startUpSignal, trapExit } from "./vmx-state.js";
 
 const NMI = 2;
-/** Activity states of a guest. */
-const Activity = { active: 0, hlt: 1, shutdown: 2, waitForSipi: 3 } as const;
 /** What the instruction before holds back: MOV SS and POP SS. */
 const STACK_SHADOW = 2;
 const STARTED = 0x100;
@@ -107,7 +105,7 @@ export class BoundaryExits {
   /** The guest takes an interrupt of its virtual APIC. */
   private get virtualInterrupt(): boolean {
     const { vmx } = this;
-    return vmx.apic.waits && vmx.cpu.interrupts.enabled && this.activity <= Activity.hlt;
+    return vmx.apic.waits && vmx.cpu.interrupts.enabled && this.activity <= Activity.halted;
   }
 
   private externalInterrupt(): void {

@@ -2,7 +2,7 @@ import { type CoreApi, Status } from "@hypercraft/engine";
 import { RFLAG } from "../control-bits.js";
 import type { X86Cpu } from "../cpu.js";
 import { type FatalExit, TRAP_EXIT } from "../exit.js";
-import { activity, nmiState, RFLAGS, x86Layout } from "../state.js";
+import { Activity, activity, nmiState, RFLAGS, x86Layout } from "../state.js";
 import { inDelivery } from "./apic/access-page.js";
 import { PREEMPTION_RATE } from "./capabilities.js";
 import { Exit, Pin } from "./controls.js";
@@ -19,7 +19,6 @@ import { injectionWaits, preemptionDeadline, VmxOperation } from "./vmx-state.js
 /** Reasons of a VMX abort, as the region tells them. */
 const Abort = { storingMsrs: 1, hostPdptes: 2, loadingMsrs: 4 } as const;
 const ENTRY_FAILED = 1 << 31;
-const SHUTDOWN = 2;
 /** Bits 31:8 of the interruption information of an NMI, after which NMIs are blocked. */
 const EVENT_NMI = (EVENT_VALID >> 8) | EventType.nmi;
 const NMI_BLOCKED = 2;
@@ -139,7 +138,7 @@ function toHost(cpu: X86Cpu, vmcs: Vmcs): Status {
 function abort(cpu: X86Cpu, vmcs: Vmcs, reason: number): Status {
   const { core } = cpu;
   vmcs.abort = reason;
-  core.set(activity, SHUTDOWN, 0);
+  core.set(activity, Activity.shutdown, 0);
   const pc = core.big(x86Layout.pc);
   core.exit = { kind: "fatal", reason: `VMX abort ${reason}`, vector: 0, pc } satisfies FatalExit;
   return Status.exitBefore;

@@ -8,7 +8,7 @@ import {
   RIGHTS,
 } from "../control-bits.js";
 import { PHYSICAL_BITS } from "../paging-entry.js";
-import { Seg } from "../state.js";
+import { Activity, Seg } from "../state.js";
 import { Entry, Pin } from "./controls.js";
 import { canonical, type EntryView, isPat, isPhysical, type Rule } from "./entry-view.js";
 import { VmcsField as F } from "./fields.js";
@@ -111,9 +111,6 @@ const SHADOW = BLOCKED_BY_STI | BLOCKED_BY_MOV_SS;
 const shadow = (v: EntryView): number => v.get(F.GUEST_INTERRUPTIBILITY) & SHADOW;
 const interruptFlag = (v: EntryView): boolean => (v.get(F.GUEST_RFLAGS) & RFLAG.IF) !== 0;
 
-const HLT = 1;
-const SHUTDOWN = 2;
-const WAIT_FOR_SIPI = 3;
 const DEBUG = 1;
 const MACHINE_CHECK = 18;
 
@@ -123,13 +120,13 @@ function eventFitsActivity(v: EntryView): boolean {
   if (type < 0) return true;
   const machineCheck = type === EventType.exception && vector === MACHINE_CHECK;
   switch (v.get(F.GUEST_ACTIVITY)) {
-    case HLT: {
+    case Activity.halted: {
       const plain = type === EventType.external || type === EventType.nmi || type === EventType.other;
       return plain || machineCheck || (type === EventType.exception && vector === DEBUG);
     }
-    case SHUTDOWN:
+    case Activity.shutdown:
       return type === EventType.nmi || machineCheck;
-    case WAIT_FOR_SIPI:
+    case Activity.waitForSipi:
       return false;
     default:
       return true;
@@ -141,7 +138,7 @@ const SINGLE_STEP = 1n << 14n;
 
 /** A step that is held back has to be pending exactly if TF is set, and BTF is not. */
 function stepFits(v: EntryView): boolean {
-  if (shadow(v) === 0 && v.get(F.GUEST_ACTIVITY) !== HLT) return true;
+  if (shadow(v) === 0 && v.get(F.GUEST_ACTIVITY) !== Activity.halted) return true;
   const trapping =
     (v.get(F.GUEST_RFLAGS) & RFLAG.TF) !== 0 && (v.get(F.GUEST_DEBUGCTL) & DEBUGCTL_BIT.BTF) === 0;
   return ((v.big(F.GUEST_PENDING_DEBUG) & SINGLE_STEP) !== 0n) === trapping;
@@ -257,9 +254,12 @@ export const GUEST_RULES: readonly Rule[] = [
   ["RIP", ipFits],
   ["RFLAGS", (v) => (v.big(F.GUEST_RFLAGS) & FLAGS_RESERVED) === 0n && (v.get(F.GUEST_RFLAGS) & 2) !== 0],
   ["RFLAGS.VM", (v) => !v.guestVirtual8086 || (!v.ia32e && v.guestProtected)],
-  ["activity state", (v) => v.get(F.GUEST_ACTIVITY) <= WAIT_FOR_SIPI],
-  ["HLT with SS.DPL", (v) => v.get(F.GUEST_ACTIVITY) !== HLT || segment(v, Seg.ss).dpl === 0],
-  ["activity state while interrupts are blocked", (v) => shadow(v) === 0 || v.get(F.GUEST_ACTIVITY) === 0],
+  ["activity state", (v) => v.get(F.GUEST_ACTIVITY) <= Activity.waitForSipi],
+  ["HLT with SS.DPL", (v) => v.get(F.GUEST_ACTIVITY) !== Activity.halted || segment(v, Seg.ss).dpl === 0],
+  [
+    "activity state while interrupts are blocked",
+    (v) => shadow(v) === 0 || v.get(F.GUEST_ACTIVITY) === Activity.active,
+  ],
   [
     "interruptibility state",
     (v) => (v.get(F.GUEST_INTERRUPTIBILITY) & ~INTERRUPTIBILITY_KNOWN) === 0 && shadow(v) !== SHADOW,

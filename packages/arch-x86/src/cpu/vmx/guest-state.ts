@@ -3,6 +3,7 @@ import { CR0 as CR0_BIT, CR4 as CR4_BIT, EFER as EFER_BIT, RFLAG } from "../cont
 import type { X86Cpu } from "../cpu.js";
 import { readFlags, writeFlagFields } from "../rflags.js";
 import {
+  Activity,
   activity,
   CR0,
   CR3,
@@ -69,7 +70,6 @@ const ENABLED_BREAKPOINT = 1 << 12;
 const SINGLE_STEP = 1 << 14;
 const INTERRUPTIBILITY_NMI = 8;
 const BLOCKED_BY_MOV_SS = 2;
-const ACTIVITY_HLT = 1;
 
 /** Make the processor's state that of the guest. */
 export function loadGuestState(cpu: X86Cpu, view: EntryView): void {
@@ -105,7 +105,7 @@ function enteringTraps(view: EntryView): number {
   const software =
     view.event !== 0 && view.eventType >= EventType.softwareInterrupt && view.eventType !== EventType.other;
   const shadowed = (view.get(F.GUEST_INTERRUPTIBILITY) & BLOCKED_BY_MOV_SS) !== 0;
-  const inactive = view.get(F.GUEST_ACTIVITY) > ACTIVITY_HLT;
+  const inactive = view.get(F.GUEST_ACTIVITY) > Activity.halted;
   if ((software && !shadowed) || (view.event === 0 && inactive)) return 0;
   return (pending & SINGLE_STEP) | ((pending & ENABLED_BREAKPOINT) !== 0 ? pending & BREAKPOINTS : 0);
 }

@@ -5,6 +5,7 @@ import type { X86Cpu } from "../cpu.js";
 import { Fault } from "../fault.js";
 import { writeFlagFields } from "../rflags.js";
 import {
+  Activity,
   activity,
   CR0,
   CR3,
@@ -61,7 +62,7 @@ export function loadHostState(cpu: X86Cpu, vmcs: Vmcs): boolean {
   loadSegments(cpu, vmcs, wide);
   load(GPR[Gpr.rsp]!, F.HOST_RSP);
   core.set(interruptShadow, 0, 0);
-  core.set(activity, 0, 0);
+  core.set(activity, Activity.active, 0);
   writeFlagFields(core, RFLAGS_FIXED);
   cpu.interrupts.forgetStep();
   stateReplaced(cpu);

@@ -1,12 +1,9 @@
 import { Status } from "@hypercraft/engine";
 import { CR0 as CR0_BIT } from "../control-bits.js";
 import type { X86Cpu } from "../cpu.js";
-import { WAIT_EXIT } from "../exit.js";
 import { Fault, Vector } from "../fault.js";
-import { activity, CR0, ignoresNumericErrors, X87 } from "../state.js";
+import { CR0, ignoresNumericErrors, X87 } from "../state.js";
 import { StatusBit } from "./stack.js";
-
-const HALTED = 1;
 
 /**
  * Errors of the floating-point unit as the 8086's coprocessor told them, while CR0.NE is clear: by the output FERR#, which
@@ -44,15 +41,8 @@ export class ErrorLines {
   /** The processor waits for an interrupt before the instruction, which is executed again behind it. */
   private freeze(): Status {
     const { cpu } = this;
-    const { core } = cpu;
     cpu.setIp(cpu.currentIp);
-    core.set(activity, HALTED, 0);
-    if (cpu.wakeUp) {
-      core.set(activity, 0, 0);
-      return Status.redispatch;
-    }
-    core.exit = WAIT_EXIT;
-    return Status.exit;
+    return cpu.interrupts.wait(false);
   }
 
   /** The chip set drives IGNNE# low: until FERR# is high again, if it is low. */
