@@ -5,7 +5,7 @@ import {
   type CpuModelOptions,
   type GuestCpu,
   Status,
-  Translated,
+  type Translated,
   type Translation,
 } from "@hypercraft/engine";
 import { isVirtualClock } from "@hypercraft/hypercraft";
@@ -13,7 +13,7 @@ import type { DecodeMode } from "../isa/decoder.js";
 import type { PortBus, SecondStage } from "./access.js";
 import { AddressLine20 } from "./address-line.js";
 import { AddressMonitor } from "./address-monitor.js";
-import { isCanonicalHalf } from "./canonical.js";
+import { AddressTranslation } from "./address-translation.js";
 import { Contexts } from "./contexts.js";
 import {
   CR0 as CR0_BIT,
@@ -27,11 +27,11 @@ import {
 import { Cpuid } from "./cpuid.js";
 import { Debug } from "./debug.js";
 import { Exceptions } from "./exceptions.js";
-import { Fault, generalProtection, Vector } from "./fault.js";
+import { Fault, generalProtection } from "./fault.js";
 import { TSC_HZ } from "./frequencies.js";
 import { runHelper } from "./helpers.js";
 import { Interrupts } from "./interrupts.js";
-import { Mmu, Need, TRANSLATED } from "./mmu.js";
+import { Mmu } from "./mmu.js";
 import { PACKED } from "./mode.js";
 import { Msrs } from "./msrs.js";
 import { packedSimdMode } from "./mxcsr.js";
@@ -55,8 +55,7 @@ import {
 } from "./state.js";
 import { SystemMemory } from "./system-memory.js";
 import { QUICK_TIMESTAMP, quickTimestamp } from "./timestamp.js";
-import { ApicAccess } from "./vmx/apic/access-page.js";
-import { ExitReason, VmExit } from "./vmx/vm-exit.js";
+import { VmExit } from "./vmx/vm-exit.js";
 import { Vmx } from "./vmx/vmx.js";
 import { highHalf, lowHalf, wide } from "./wide.js";
 import { ErrorLines } from "./x87/error-lines.js";
@@ -73,10 +72,6 @@ export interface X86CpuOptions extends CpuModelOptions {
 }
 
 const NANOSECONDS = 1_000_000_000;
-/** The second stage does not let an access through. */
-const REFUSED = -2;
-/** A physical address at which there is no RAM. */
-const NOWHERE = 2 ** 52;
 const NO_PORTS: PortBus = { read: (_port, size) => 2 ** (8 * size) - 1, write: () => undefined };
 
 /**
@@ -103,6 +98,7 @@ export class X86Cpu extends CpuModel implements GuestCpu {
   secondStage: SecondStage | undefined;
 
   readonly mmu: Mmu;
+  readonly translation: AddressTranslation;
   readonly segments: Segments;
   readonly contexts: Contexts;
   readonly memory: SystemMemory;
@@ -130,6 +126,7 @@ export class X86Cpu extends CpuModel implements GuestCpu {
     this.tscHz = options.tscHz ?? TSC_HZ;
     this.ports = options.ports ?? NO_PORTS;
     this.mmu = new Mmu(core);
+    this.translation = new AddressTranslation(this);
     this.segments = new Segments(core);
     this.contexts = new Contexts(this);
     this.memory = new SystemMemory(this);
@@ -345,37 +342,7 @@ export class X86Cpu extends CpuModel implements GuestCpu {
   }
 
   translateFetch(lo: number, hi: number, out: Translation): Translated {
-    try {
-      this.checkFetch(lo, hi);
-      const high = this.bits64 ? hi : 0;
-      const code = this.walk(Need.fetch, lo, high, this.cpl === 3, false, out);
-      if (code === REFUSED) throw this.secondStage?.refusal;
-      if (code !== TRANSLATED) return this.pageFault(code, lo, hi);
-      const { apicAccess } = this.vmx;
-      if (apicAccess.has(out.physical)) apicAccess.refuse(out.physical, ApicAccess.fetch);
-    } catch (error) {
-      return this.failed(error, lo, hi);
-    }
-    // What is no RAM reads as all ones, which is no code anyone means.
-    if (this.core.ramOffset(out.physical) >= 0) {
-      const reasons = this.debug.fetch(lo, hi, out);
-      if (reasons === 0) return Translated.ok;
-      this.exceptions.debug(reasons, this.currentIp);
-      return Translated.trap;
-    }
-    return this.failed(generalProtection(), lo, hi);
-  }
-
-  /** The instruction pointer has to be canonical, and within CS. */
-  private checkFetch(lo: number, hi: number): void {
-    if (this.bits64) {
-      if (!isCanonicalHalf(hi)) throw generalProtection();
-      return;
-    }
-    const { core } = this;
-    const cs = SEGMENTS[Seg.cs] as SegmentFields;
-    const offset = (lo - core.lo(cs.base)) >>> 0;
-    if (offset > core.lo(cs.limit) >>> 0) throw generalProtection();
+    return this.translation.fetch(lo, hi, out);
   }
 
   translate(
@@ -386,172 +353,7 @@ export class X86Cpu extends CpuModel implements GuestCpu {
     out: Translation,
     unaligned: boolean,
   ): Translated {
-    const need = access === Access.read ? Need.read : access === Access.fetch ? Need.fetch : Need.write;
-    try {
-      if (this.bits64 && !isCanonicalHalf(hi)) throw this.exceptions.nonCanonical(lo, hi);
-      if (this.contexts.alignmentChecked && unaligned) throw new Fault(Vector.alignment, 0);
-      const alignmentChecked = (this.core.lo(RFLAGS) & RFLAG.AC) !== 0;
-      const high = this.bits64 ? hi : 0;
-      const code = this.walk(need, lo, high, this.contexts.userAccess, alignmentChecked, out);
-      if (code === REFUSED) return this.outside(this.secondStage?.refusal, lo, hi, out);
-      if (code !== TRANSLATED) return this.pageFault(code, lo, hi);
-      this.contexts.accessed(out.global === true);
-      const { apicAccess } = this.vmx;
-      if (apicAccess.has(out.physical) && !apicAccess.access(access, size, out)) return Translated.exitBefore;
-    } catch (error) {
-      return this.failed(error, lo, hi);
-    }
-    // Every access has to be looked at.
-    if (this.contexts.alignmentChecked) out.cacheable = false;
-    // 32-bit code does not wrap its sums (lifter.ts): this is another way to the page, which is not remembered.
-    const beyond = hi !== 0 && !this.bits64;
-    if (beyond) out.cacheable = false;
-    // The engine leaves before the instruction, and carries it out alone.
-    return this.debug.access(access, lo, beyond ? 0 : hi, size, out) ? Translated.ok : Translated.exitBefore;
-  }
-
-  /** An access that the second stage does not let through. */
-  private outside(exit: unknown, lo: number, hi: number, out: Translation): Translated {
-    if (this.core.probing && this.isDeviceExit(exit)) {
-      // The accesses leave one by one.
-      out.physical = NOWHERE;
-      return Translated.ok;
-    }
-    return this.isAnswered(exit) ? Translated.answered : this.failed(exit, lo, hi);
-  }
-
-  /** The hypervisor has answered the access of the engine's that leaves the guest; or it is to be asked. */
-  private isAnswered(error: unknown): boolean {
-    if (!this.isDeviceExit(error)) return false;
-    if (this.core.hasAnswer) return true;
-    this.vmx.asked = "engine";
-    return false;
-  }
-
-  /** The guest accessed what its second stage does not map, and a hypervisor in TypeScript can say what is there. */
-  private isDeviceExit(error: unknown): boolean {
-    if (!this.vm || !(error instanceof VmExit) || error.reason !== ExitReason.eptViolation) return false;
-    return !error.isTableAccess;
-  }
-
-  answerTo(error: unknown, size: number, value = 0n): bigint | undefined {
-    if (!this.isDeviceExit(error)) return undefined;
-    const { core } = this;
-    if (core.hasAnswer) {
-      core.takeAnswer();
-      return wide(core.answerLo, core.answerHi);
-    }
-    const [lo, hi] = [Number(value & 0xffff_ffffn), Number((value >> 32n) & 0xffff_ffffn)];
-    const known = size === 1 || size === 2 || size === 4 || size === 8;
-    this.vmx.asked = known ? { size, lo, hi } : undefined;
-    return undefined;
-  }
-
-  /** Raise what was thrown; CR2 is told of page faults. */
-  private failed(error: unknown, lo: number, hi: number): Translated {
-    const status = this.raised(error, lo, this.bits64 ? hi : 0);
-    return status === Status.exitBefore ? Translated.exitBefore : Translated.trap;
-  }
-
-  private pageFault(errorCode: number, lo: number, hi: number): Translated {
-    if (this.exceptions.quickPageFault(errorCode, lo, hi)) return Translated.trap;
-    return this.failed(new Fault(Vector.page, errorCode), lo, hi);
-  }
-
-  private raised(error: unknown, lo: number, hi: number): Status {
-    if (error instanceof Fault) return this.exceptions.raise(error, lo, hi);
-    if (!(error instanceof VmExit)) throw error;
-    error.linear = wide(lo, hi);
-    return this.vmx.leave(error, this.currentIp);
-  }
-
-  /**
-   * Both stages: gives `TRANSLATED`, the error code of a page fault, or `REFUSED` where the second one refuses, which has
-   * the exit then. Throws what its walk of the first one's tables comes upon.
-   */
-  private walk(
-    need: Need,
-    lo: number,
-    hi: number,
-    user: boolean,
-    alignmentChecked: boolean,
-    out: Translation,
-  ): number {
-    const { paging } = this.contexts;
-    if (paging.levels === 0) {
-      out.physical = (hi & 0xf_ffff) * 0x1_0000_0000 + (lo >>> 0);
-      out.readable = true;
-      out.writable = true;
-      out.cacheable = true;
-      out.pageShift = 12;
-      out.global = false;
-    } else {
-      const code = this.mmu.translate(paging, need, lo, hi, user, alignmentChecked, this.locate, out);
-      if (code !== TRANSLATED) return code;
-    }
-    if (this.line20.masked) out.physical = this.line20.lower(out.physical);
-    if (this.secondStage === undefined) return TRANSLATED;
-    const userPage = paging.levels === 0 || this.mmu.userPage;
-    const physical = this.secondStage.attempt(
-      out.physical,
-      need === Need.write,
-      need === Need.fetch,
-      false,
-      userPage,
-    );
-    if (physical < 0) return REFUSED;
-    out.physical = physical;
-    // Whether a page may be written is asked at the first write.
-    if (need !== Need.write) out.writable = false;
-    return TRANSLATED;
-  }
-
-  private readonly locate = (address: number, write: boolean): number => {
-    const physical = this.line20.masked ? this.line20.lower(address) : address;
-    const at = this.secondStage?.translate(physical, write, false, true) ?? physical;
-    const { apicAccess } = this.vmx;
-    if (apicAccess.has(at)) apicAccess.refuse(at, ApicAccess.physical);
-    return this.core.ramOffset(at, write);
-  };
-
-  /** Translate for an access of the processor itself. Throws a `Fault`; CR2 is told. */
-  translateSystem(need: Need, lo: number, hi: number, user: boolean, out: Translation): void {
-    if (this.longMode && !isCanonicalHalf(hi)) throw this.exceptions.nonCanonical(lo, hi);
-    try {
-      const code = this.walk(need, lo, hi, user, false, out);
-      if (code === REFUSED) throw this.secondStage?.refusal;
-      if (code !== TRANSLATED) throw new Fault(Vector.page, code);
-      const { apicAccess } = this.vmx;
-      if (apicAccess.has(out.physical))
-        apicAccess.refuse(out.physical, need === Need.write ? ApicAccess.write : ApicAccess.read);
-    } catch (error) {
-      this.exceptions.tellPageFault(error, lo, hi);
-      if (error instanceof VmExit) error.linear = wide(lo, hi);
-      throw error;
-    }
-  }
-
-  /** A byte as a fetch of the present code would find it, -1 where it would fault. Nothing is changed by it. */
-  peekCode(address: bigint): number {
-    const [lo, hi] = [lowHalf(address), highHalf(address)];
-    const offset = this.codeOffset(lo, hi);
-    return offset < 0 ? -1 : (this.core.bytes[offset] as number);
-  }
-
-  /** Where in host memory a fetch finds a byte; -1 where it would fault. Nothing is changed by it. */
-  codeOffset(lo: number, hi: number): number {
-    const { core, mmu, probed } = this;
-    mmu.observing = true;
-    try {
-      const high = this.bits64 ? hi : 0;
-      if (this.walk(Need.fetch, lo, high, this.cpl === 3, false, probed) !== TRANSLATED) return -1;
-    } catch (error) {
-      if (error instanceof Fault || error instanceof VmExit) return -1;
-      throw error;
-    } finally {
-      mmu.observing = false;
-    }
-    return core.ramOffset(probed.physical);
+    return this.translation.access(access, lo, hi, size, out, unaligned);
   }
 
   /** An access of the processor itself to what is no RAM: up to 8 bytes. */

@@ -27,5 +27,8 @@ export function createCpu(
 function stackAddressed(core: Core, cpu: X86Cpu, address: bigint): boolean {
   const pc = wide(core.pcLo(), core.pcHi());
   const [rsp, rbp] = [core.big(GPR[Gpr.rsp]!), core.big(GPR[Gpr.rbp]!)];
-  return addressesStack((at) => cpu.peekCode(pc + BigInt(at)), cpu.decodeMode, address, { rsp, rbp });
+  return addressesStack((at) => cpu.translation.peekCode(pc + BigInt(at)), cpu.decodeMode, address, {
+    rsp,
+    rbp,
+  });
 }

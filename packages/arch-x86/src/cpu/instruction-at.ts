@@ -8,12 +8,15 @@ const PAGE = 4096;
 export function instructionAt(cpu: X86Cpu, lo: number, hi: number, out: Decoded): void {
   const { bytes } = cpu.core;
   const here = PAGE - (lo & (PAGE - 1));
-  const first = cpu.codeOffset(lo, hi);
+  const first = cpu.translation.codeOffset(lo, hi);
   let second: number | undefined;
   const byteAt = (offset: number): number => {
     if (offset < here) return first < 0 ? -1 : (bytes[first + offset] as number);
     const next = lo + here;
-    second ??= cpu.codeOffset(next | 0, next > 0x7fff_ffff || (lo < 0 && next >= 0) ? hi + 1 : hi);
+    second ??= cpu.translation.codeOffset(
+      next | 0,
+      next > 0x7fff_ffff || (lo < 0 && next >= 0) ? hi + 1 : hi,
+    );
     return second < 0 ? -1 : (bytes[second + offset - here] as number);
   };
   const result = x86Decoder.decode(out, byteAt, cpu.decodeMode);

@@ -1,4 +1,5 @@
 import type { CoreApi, Translation } from "@hypercraft/engine";
+import type { AddressTranslation } from "./address-translation.js";
 import { Fault } from "./fault.js";
 import { Need } from "./mmu.js";
 import { VmExit } from "./vmx/vm-exit.js";
@@ -7,13 +8,7 @@ import { highHalf, lowHalf, wide } from "./wide.js";
 /** What the accesses go through. */
 export interface SystemMemoryHost {
   readonly core: CoreApi;
-  /** Translate a linear address for an access of the processor itself. Throws a `Fault`. */
-  translateSystem(need: Need, lo: number, hi: number, user: boolean, out: Translation): void;
-  /**
-   * A hypervisor's answer to an access that leaves the guest, a device's that the second stage does not map. Undefined:
-   * it is not one, or has yet to be asked for. `value`: what is stored.
-   */
-  answerTo(error: unknown, size: number, value?: bigint): bigint | undefined;
+  readonly translation: Pick<AddressTranslation, "system" | "answerTo">;
   /** Eight bytes or less of a device or of nothing. */
   readDevice(physical: number, size: number): bigint;
   writeDevice(physical: number, size: number, value: bigint): void;
@@ -41,12 +36,13 @@ export class SystemMemory {
     pageShift: 12,
   };
 
+  /** Pages found lately, for reads and for writes: halves of their addresses, and where they are in host memory. */
+  private readonly known = new Int32Array(2 * PAGES * PAGE_WORDS).fill(NO_PAGE);
+
   constructor(host: SystemMemoryHost) {
     this.host = host;
   }
 
-  /** Pages found lately, for reads and for writes: halves of their addresses, and where they are in host memory. */
-  private readonly known = new Int32Array(2 * PAGES * PAGE_WORDS).fill(NO_PAGE);
   /** Translations changed. */
   forget(): void {
     this.known.fill(NO_PAGE);
@@ -69,7 +65,7 @@ export class SystemMemory {
   private translated(lo: number, hi: number, write: boolean): number {
     const { host, found } = this;
     try {
-      host.translateSystem(write ? Need.write : Need.read, lo, hi, false, found);
+      host.translation.system(write ? Need.write : Need.read, lo, hi, false, found);
     } catch (error) {
       // Whoever asked takes the general way, and comes upon it again.
       if (error instanceof Fault || error instanceof VmExit) return -1;
@@ -124,7 +120,7 @@ export class SystemMemory {
   private translate(need: Need, address: bigint, user: boolean): number {
     const linear = address & MASK_64;
     const [lo, hi] = [lowHalf(linear), highHalf(linear)];
-    this.host.translateSystem(need, lo, hi, user, this.found);
+    this.host.translation.system(need, lo, hi, user, this.found);
     return this.found.physical;
   }
 
@@ -133,7 +129,7 @@ export class SystemMemory {
     try {
       physical = this.translate(Need.read, address, user);
     } catch (error) {
-      const answer = this.host.answerTo(error, size);
+      const answer = this.host.translation.answerTo(error, size);
       if (answer === undefined) throw error;
       return BigInt.asUintN(8 * size, answer);
     }
@@ -145,7 +141,7 @@ export class SystemMemory {
     try {
       physical = this.translate(Need.write, address, user);
     } catch (error) {
-      if (this.host.answerTo(error, size, value) === undefined) throw error;
+      if (this.host.translation.answerTo(error, size, value) === undefined) throw error;
       return;
     }
     this.writePhysical(physical, size, value);

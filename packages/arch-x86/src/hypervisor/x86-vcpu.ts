@@ -76,7 +76,7 @@ export abstract class X86VCpu extends EmulatedVCpu<X86ExitCause, FatalExit, Core
     const pc = this.getPc();
     const bytes: number[] = [];
     for (let i = 0n; i < LONGEST_INSTRUCTION; i++) {
-      const byte = cpu.peekCode(pc + i);
+      const byte = cpu.translation.peekCode(pc + i);
       if (byte < 0) break;
       bytes.push(byte);
     }
