@@ -1,3 +1,4 @@
+import { Shorthand } from "./interrupt-command.js";
 import type { LocalApic } from "./local-apic.js";
 import { DeliveryMode, type InterruptMessage } from "./message.js";
 
@@ -10,13 +11,9 @@ export interface EndOfInterruptListener {
 
 /** What carries interrupt messages between the APICs of a machine: SDM volume 3, 11.6. */
 export class ApicBus {
+  /** Local APICs in the order in which they were added. */
   private readonly members: LocalApic[] = [];
   private readonly listeners: EndOfInterruptListener[] = [];
-
-  /** Local APICs in the order in which they were added. */
-  get apics(): readonly LocalApic[] {
-    return this.members;
-  }
 
   add(apic: LocalApic): void {
     this.members.push(apic);
@@ -32,6 +29,21 @@ export class ApicBus {
       this.members.filter((apic) => apic.isTarget(message)),
       message,
     );
+  }
+
+  /** Deliver what a local APIC sends, to whom the shorthand names or, without one, the destination. */
+  sendFrom(sender: LocalApic, shorthand: number, message: InterruptMessage): boolean {
+    const others = this.members.filter((apic) => apic !== sender && apic.enabled);
+    switch (shorthand) {
+      case Shorthand.none:
+        return this.send(message);
+      case Shorthand.self:
+        return this.deliver([sender], message);
+      case Shorthand.all:
+        return this.deliver([sender, ...others], message);
+      default:
+        return this.deliver(others, message);
+    }
   }
 
   /** Deliver to these. False if nobody accepts it. */

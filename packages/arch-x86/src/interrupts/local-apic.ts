@@ -7,15 +7,16 @@ import {
 } from "@hypercraft/hypercraft";
 import { CRYSTAL_HZ } from "../cpu/frequencies.js";
 import type { InterruptSource } from "../cpu/interrupt-source.js";
-import { PHYSICAL_BITS } from "../cpu/paging-entry.js";
+import { AcceptedInterrupts } from "./accepted-interrupts.js";
+import { ApicBase } from "./apic-base.js";
 import type { ApicBus } from "./apic-bus.js";
 import { extendedLogicalId, isAddressed } from "./destination.js";
+import { ErrorStatus } from "./error-status.js";
 import {
   commandMessage,
   hasIllegalVector,
   isSynchronization,
   LOWEST_VECTOR,
-  Shorthand,
   shorthandOf,
 } from "./interrupt-command.js";
 import {
@@ -35,8 +36,6 @@ import type { LocalApicState } from "./local-apic-state.js";
 import { LocalApicTimer, type TimestampCounter } from "./local-apic-timer.js";
 import { LocalVectorTable } from "./local-vector-table.js";
 import { DeliveryMode, type InterruptMessage } from "./message.js";
-import { isAbove, processorPriority } from "./priority.js";
-import { VectorSet } from "./vector-set.js";
 
 /** What a local APIC tells its processor. */
 export interface ApicProcessor {
@@ -79,17 +78,12 @@ export class LocalApic implements InterruptSource, MmioDevice {
   readonly isBootstrap: boolean;
   private readonly extInt: InterruptSource | undefined;
 
-  private baseValue = 0n;
-  private tpr = 0;
+  private readonly baseRegister = new ApicBase();
+  private readonly accepted = new AcceptedInterrupts();
+  private readonly errors = new ErrorStatus();
   private logicalId = 0;
   private format = 0xffff_ffff;
   private svr = 0xff;
-  private readonly isr = new VectorSet();
-  private readonly tmr = new VectorSet();
-  private readonly irr = new VectorSet();
-  /** What ESR reads as, and what it will after the next write. */
-  private errors = 0;
-  private latchedErrors = 0;
   private command = 0;
   private commandHigh = 0;
   private readonly vectorTable = new LocalVectorTable((message) => this.accept(message));
@@ -115,7 +109,7 @@ export class LocalApic implements InterruptSource, MmioDevice {
   }
 
   private powerUp(): void {
-    this.baseValue = BigInt(BASE.address + BASE.enabled + (this.isBootstrap ? BASE.bootstrap : 0));
+    this.baseRegister.powerUp(this.isBootstrap);
     this.clear();
   }
 
@@ -127,13 +121,11 @@ export class LocalApic implements InterruptSource, MmioDevice {
 
   /** All registers but the ID and IA32_APIC_BASE: table 11-1's state, as after INIT (11.4.7.3). */
   private clear(): void {
-    this.tpr = 0;
+    this.accepted.clear();
+    this.errors.clear();
     this.logicalId = 0;
     this.format = 0xffff_ffff;
     this.svr = 0xff;
-    for (const set of [this.isr, this.tmr, this.irr]) set.clear();
-    this.errors = 0;
-    this.latchedErrors = 0;
     this.command = 0;
     this.commandHigh = 0;
     this.vectorTable.reset();
@@ -155,12 +147,12 @@ export class LocalApic implements InterruptSource, MmioDevice {
 
   /** IA32_APIC_BASE. */
   get base(): bigint {
-    return this.baseValue;
+    return this.baseRegister.value;
   }
 
   /** Physical address of the registers' page. */
   get address(): number {
-    return Number(this.baseValue >> 12n) * 4096;
+    return this.baseRegister.address;
   }
 
   /** Its registers are in memory, but not where PCs have them. */
@@ -170,32 +162,22 @@ export class LocalApic implements InterruptSource, MmioDevice {
 
   /** IA32_APIC_BASE.EN. */
   get enabled(): boolean {
-    return (this.flags & BASE.enabled) !== 0;
+    return this.baseRegister.enabled;
   }
 
   /** x2APIC mode. */
   get extended(): boolean {
-    return (this.flags & BASE.extended) !== 0;
+    return this.baseRegister.extended;
   }
 
-  private get flags(): number {
-    return Number(this.baseValue & 0xfffn);
-  }
-
-  /** Write IA32_APIC_BASE; false is #GP (11.12.1, 11.12.5.1: the transitions that there are). */
+  /** Write IA32_APIC_BASE; false is #GP. */
   writeBase(value: bigint): boolean {
-    const flags = Number(value & 0xfffn);
-    if ((flags & ~BASE.flags) !== 0 || value >> BigInt(PHYSICAL_BITS) !== 0n) return false;
-    const extended = (flags & BASE.extended) !== 0;
-    const enabled = (flags & BASE.enabled) !== 0;
-    if (extended && !enabled) return false;
-    if (extended && !this.enabled) return false;
-    if (this.extended && enabled && !extended) return false;
-    const disabled = this.enabled && !enabled;
-    const entered = extended && !this.extended;
-    this.baseValue = value;
-    if (disabled) this.clear();
-    if (entered) this.commandHigh = 0;
+    const { baseRegister } = this;
+    if (!baseRegister.accepts(value)) return false;
+    const { enabled, extended } = baseRegister;
+    baseRegister.value = value;
+    if (enabled && !this.enabled) this.clear();
+    if (this.extended && !extended) this.commandHigh = 0;
     this.processor.interruptsChanged();
     return true;
   }
@@ -209,7 +191,7 @@ export class LocalApic implements InterruptSource, MmioDevice {
   /** An interrupt waits: one that the priorities let through, or one of the 8259, which are above them. */
   get pending(): boolean {
     if (this.extIntPending) return true;
-    return this.enabled && isAbove(this.irr.highest, this.processorPriority);
+    return this.enabled && this.accepted.pending;
   }
 
   private get extIntPending(): boolean {
@@ -225,25 +207,22 @@ export class LocalApic implements InterruptSource, MmioDevice {
       this.extIntMessage = false;
       if (this.extInt !== undefined) return this.extInt.acknowledge();
     }
-    const vector = this.irr.highest;
-    if (!isAbove(vector, this.processorPriority)) return this.svr & SVR.vector;
-    this.irr.set(vector, false);
-    this.isr.set(vector, true);
-    return vector;
+    const vector = this.accepted.serve();
+    return vector < 0 ? this.svr & SVR.vector : vector;
   }
 
   /** PPR (11.8.3.1). */
   get processorPriority(): number {
-    return processorPriority(this.tpr, Math.max(0, this.isr.highest));
+    return this.accepted.processorPriority;
   }
 
   /** TPR; CR8 is its bits 7:4. */
   get taskPriority(): number {
-    return this.tpr;
+    return this.accepted.taskPriority;
   }
 
   set taskPriority(value: number) {
-    this.tpr = value & 0xff;
+    this.accepted.taskPriority = value & 0xff;
     this.processor.interruptsChanged();
   }
 
@@ -288,24 +267,20 @@ export class LocalApic implements InterruptSource, MmioDevice {
       this.error(ApicError.receiveIllegalVector);
       return false;
     }
-    this.tmr.set(vector, level);
-    this.irr.set(vector, true);
+    this.accepted.request(vector, level);
     this.processor.interruptsChanged();
     return true;
   }
 
   private error(bit: number): void {
-    if ((this.latchedErrors & bit) !== 0) return;
-    this.latchedErrors |= bit;
-    this.vectorTable.signal(Lvt.error);
+    if (this.errors.add(bit)) this.vectorTable.signal(Lvt.error);
   }
 
   /** EOI: the interrupt of the highest priority is no longer in service. */
   endInterrupt(): void {
-    const vector = this.isr.highest;
+    const vector = this.accepted.end();
     if (vector < 0) return;
-    this.isr.set(vector, false);
-    if (this.tmr.has(vector)) {
+    if (this.accepted.isLevel(vector)) {
       this.vectorTable.ended(vector);
       if ((this.svr & SVR.noEoiBroadcast) === 0) this.bus.endOfInterrupt(vector);
       this.vectorTable.serviceLint0();
@@ -318,25 +293,7 @@ export class LocalApic implements InterruptSource, MmioDevice {
     const { command, commandHigh, extended } = this;
     if (isSynchronization(command)) return;
     if (hasIllegalVector(command)) this.error(ApicError.sendIllegalVector);
-    else this.dispatch(shorthandOf(command), commandMessage(command, commandHigh, extended));
-  }
-
-  private dispatch(shorthand: number, message: InterruptMessage): void {
-    const { bus } = this;
-    const others = bus.apics.filter((apic) => apic !== this && apic.enabled);
-    switch (shorthand) {
-      case Shorthand.none:
-        bus.send(message);
-        return;
-      case Shorthand.self:
-        bus.deliver([this], message);
-        return;
-      case Shorthand.all:
-        bus.deliver([this, ...others], message);
-        return;
-      default:
-        bus.deliver(others, message);
-    }
+    else this.bus.sendFrom(this, shorthandOf(command), commandMessage(command, commandHigh, extended));
   }
 
   // --- Local interrupts -----------------------------------------------------------------------
@@ -382,10 +339,8 @@ export class LocalApic implements InterruptSource, MmioDevice {
   }
 
   private get(register: number): number {
-    if (register >= Register.inService && register < Register.errorStatus) {
-      const set = [this.isr, this.tmr, this.irr][(register - Register.inService) >> 3]!;
-      return set.words[register & 7]!;
-    }
+    if (register >= Register.inService && register < Register.errorStatus)
+      return this.accepted.word(register);
     const entry = register - Register.localVectorTable;
     if (entry >= 0 && entry < LVT_ENTRIES) return this.vectorTable.get(entry);
     switch (register) {
@@ -394,7 +349,7 @@ export class LocalApic implements InterruptSource, MmioDevice {
       case Register.version:
         return VERSION;
       case Register.taskPriority:
-        return this.tpr;
+        return this.taskPriority;
       case Register.arbitrationPriority:
       case Register.processorPriority:
         return this.processorPriority;
@@ -405,7 +360,7 @@ export class LocalApic implements InterruptSource, MmioDevice {
       case Register.spuriousVector:
         return this.svr;
       case Register.errorStatus:
-        return this.errors;
+        return this.errors.shown;
       case Register.interruptCommand:
         return this.command;
       case Register.interruptCommandHigh:
@@ -444,8 +399,7 @@ export class LocalApic implements InterruptSource, MmioDevice {
         this.writeSpurious(value);
         break;
       case Register.errorStatus:
-        this.errors = this.latchedErrors;
-        this.latchedErrors = 0;
+        this.errors.show();
         break;
       case Register.interruptCommand:
         this.command = value & 0xccfff;
@@ -530,16 +484,12 @@ export class LocalApic implements InterruptSource, MmioDevice {
   state(): LocalApicState {
     return {
       version: 1,
-      base: `0x${this.baseValue.toString(16)}`,
-      taskPriority: this.tpr,
+      base: `0x${this.base.toString(16)}`,
+      ...this.accepted.state(),
+      ...this.errors.state(),
       logicalId: this.logicalId,
       destinationFormat: this.format,
       spurious: this.svr,
-      inService: this.isr.words,
-      triggerMode: this.tmr.words,
-      request: this.irr.words,
-      errors: this.errors,
-      latchedErrors: this.latchedErrors,
       command: this.command,
       commandHigh: this.commandHigh,
       ...this.vectorTable.state(),
@@ -552,16 +502,12 @@ export class LocalApic implements InterruptSource, MmioDevice {
   restore(state: LocalApicState): void {
     if (state.version !== 1 || state.vectorTable.length !== LVT_ENTRIES)
       throw new HyperError("InvalidParam", "the saved state of a local APIC is of another version or shape");
-    this.baseValue = BigInt(state.base);
-    this.tpr = state.taskPriority;
+    this.baseRegister.value = BigInt(state.base);
+    this.accepted.restore(state);
+    this.errors.restore(state);
     this.logicalId = state.logicalId;
     this.format = state.destinationFormat;
     this.svr = state.spurious;
-    this.isr.words = state.inService;
-    this.tmr.words = state.triggerMode;
-    this.irr.words = state.request;
-    this.errors = state.errors;
-    this.latchedErrors = state.latchedErrors;
     this.command = state.command;
     this.commandHigh = state.commandHigh;
     this.vectorTable.restore(state.vectorTable, state.lint);
