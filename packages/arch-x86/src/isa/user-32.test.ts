@@ -3,8 +3,9 @@ import { expect, test } from "vitest";
 import { USER_32 } from "../cpu/mode.js";
 import { runOnTier32 } from "../testing/engine-user.js";
 import { native32 } from "../testing/native-user.js";
-import { loopingCases32, randomCases32, testedNames32 } from "../testing/sequences-32.js";
+import { CASES_32, testedNames32 } from "../testing/sequences-32.js";
 import { namesOf, userPrograms32 } from "../testing/user-program.js";
+import { loopingCases, randomCases } from "../testing/user-sequences.js";
 
 // Random programs of 32-bit code: the processor these tests run on, and the engine, end in the same state. More and
 // longer ones with USER_CASES and USER_SEED.
@@ -12,8 +13,8 @@ import { namesOf, userPrograms32 } from "../testing/user-program.js";
 const CASES = Number(process.env.USER_CASES ?? 600);
 const SEED = Number(process.env.USER_SEED ?? 1);
 
-const cases = randomCases32(new Prng(SEED), CASES, 200);
-const looping = loopingCases32(new Prng(SEED + 1), CASES / 10, 100, 300);
+const cases = randomCases(CASES_32, new Prng(SEED), CASES, 200);
+const looping = loopingCases(CASES_32, new Prng(SEED + 1), CASES / 10, 100, 300);
 
 test("both tiers agree", () => {
   userPrograms32.expectSame(

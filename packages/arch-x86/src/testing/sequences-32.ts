@@ -1,16 +1,10 @@
 import type { Prng } from "@hypercraft/engine";
 import { encode, rmKind } from "../isa/encode.js";
 import { x86Instructions } from "../isa/table.js";
-import {
-  assemble,
-  DATA_MIDDLE,
-  RECORD_POINTER_32,
-  recordAddress,
-  type UserCase,
-  type UserState,
-} from "./user-program.js";
+import { assemble, DATA_MIDDLE, RECORD_POINTER_32, type UserState } from "./user-program.js";
 import {
   absolute,
+  type CaseSource,
   displacement,
   foreign,
   immediate,
@@ -148,36 +142,15 @@ function startState(prng: Prng, record: number): UserState {
   return { ...state, gpr, xmm: state.xmm.map((half, i) => (i < 16 ? half : 0n)) };
 }
 
-function sequence(prng: Prng, bytes: number): number[] {
-  const code: number[] = [];
-  while (code.length < bytes) code.push(...prng.pick(UNITS)(prng));
-  return code;
-}
-
-/** Cases of about `bytes` bytes of code each. */
-export function randomCases32(prng: Prng, count: number, bytes: number): UserCase[] {
-  return range(0, count - 1).map((i) => ({
-    start: startState(prng, recordAddress(i)),
-    code: Uint8Array.from(sequence(prng, bytes)),
-  }));
-}
-
 /** Where no register is recorded. */
 const COUNTER = { base: RECORD_POINTER_32, displacement: 900 };
 
-/** Cases that run their code `times` times. */
-export function loopingCases32(prng: Prng, count: number, bytes: number, times: number): UserCase[] {
-  return range(0, count - 1).map((i) => {
-    const body = sequence(prng, bytes);
-    const step = assemble("dec Ev", { rm: COUNTER });
-    // JNZ to the body's beginning.
-    const back = -(body.length + step.length + 6);
-    const code = [
-      ...assemble("mov Ev, Iz", { rm: COUNTER, immediates: [times] }),
-      ...body,
-      ...step,
-      ...assemble("j 5", { immediates: [back] }),
-    ];
-    return { start: startState(prng, recordAddress(i)), code: Uint8Array.from(code) };
-  });
-}
+/** Programs of 32-bit code. */
+export const CASES_32: CaseSource = {
+  start: startState,
+  units: UNITS,
+  counting: {
+    from: (times) => assemble("mov Ev, Iz", { rm: COUNTER, immediates: [times] }),
+    step: assemble("dec Ev", { rm: COUNTER }),
+  },
+};

@@ -298,23 +298,36 @@ export function startState(prng: Prng, record: number): UserState {
   };
 }
 
-function sequence(prng: Prng, bytes: number): number[] {
-  const code: number[] = [];
-  while (code.length < bytes) code.push(...prng.pick(UNITS)(prng));
-  return code;
-}
-
-/** Where cases come from: a random state whose memory is at a record, and code of about so many bytes. */
+/** Where cases come from: a random state whose memory is at a record, and pieces of code. */
 export interface CaseSource {
   start(prng: Prng, record: number): UserCase["start"];
-  sequence(prng: Prng, bytes: number): number[];
+  readonly units: readonly Unit[];
+  /** Instructions that begin to count loops, and that count one; by default in a register of 64-bit mode. */
+  readonly counting?: Counting;
+}
+
+interface Counting {
+  from(times: number): number[];
+  readonly step: readonly number[];
+}
+
+const IN_REGISTER: Counting = {
+  from: (times) => assemble("mov Zv, Iv", { operandSize: 4, opcodeRegister: COUNTER, immediates: [times] }),
+  step: assemble("dec Ev", { operandSize: 4, rm: COUNTER }),
+};
+
+/** Random pieces, of about so many bytes together. */
+export function sequence(units: readonly Unit[], prng: Prng, bytes: number): number[] {
+  const code: number[] = [];
+  while (code.length < bytes) code.push(...prng.pick(units)(prng));
+  return code;
 }
 
 /** Cases of about `bytes` bytes of code each. */
 export function randomCases(source: CaseSource, prng: Prng, count: number, bytes: number): UserCase[] {
   return range(0, count - 1).map((i) => ({
     start: source.start(prng, recordAddress(i)),
-    code: Uint8Array.from(source.sequence(prng, bytes)),
+    code: Uint8Array.from(sequence(source.units, prng, bytes)),
   }));
 }
 
@@ -326,20 +339,15 @@ export function loopingCases(
   bytes: number,
   times: number,
 ): UserCase[] {
+  const { from, step } = source.counting ?? IN_REGISTER;
   return range(0, count - 1).map((i) => {
-    const body = source.sequence(prng, bytes);
-    const step = assemble("dec Ev", { operandSize: 4, rm: COUNTER });
+    const body = sequence(source.units, prng, bytes);
     // JNZ to the body's beginning.
     const back = -(body.length + step.length + 6);
-    const code = [
-      ...assemble("mov Zv, Iv", { operandSize: 4, opcodeRegister: COUNTER, immediates: [times] }),
-      ...body,
-      ...step,
-      ...assemble("j 5", { immediates: [back] }),
-    ];
+    const code = [...from(times), ...body, ...step, ...assemble("j 5", { immediates: [back] })];
     return { start: source.start(prng, recordAddress(i)), code: Uint8Array.from(code) };
   });
 }
 
 /** Programs of integers. */
-export const INTEGER_CASES: CaseSource = { start: startState, sequence };
+export const INTEGER_CASES: CaseSource = { start: startState, units: UNITS };

@@ -302,16 +302,10 @@ const UNITS: readonly Unit[] = [
   ...[refresh, refresh, refresh, refresh, flags, control, wait, extended, components],
 ];
 
-function sequence(prng: Prng, bytes: number): number[] {
-  const code: number[] = [];
-  while (code.length < bytes) code.push(...prng.pick(UNITS)(prng));
-  return code;
-}
-
 function start(prng: Prng, record: number) {
   const data = new BigUint64Array(DATA_BYTES / 8).map(() => number64(prng));
   return { ...startState(prng, record), x87: unit87(prng), data: new Uint8Array(data.buffer) };
 }
 
 /** Programs of the floating-point unit. */
-export const X87_CASES: CaseSource = { start, sequence };
+export const X87_CASES: CaseSource = { start, units: UNITS };

@@ -2,6 +2,7 @@ import type { Prng } from "@hypercraft/engine";
 import type { SystemCase } from "./programs/case.js";
 import { longProgram } from "./programs/long.js";
 import { protectedProgram } from "./programs/protected.js";
+import { atRing3, atRing3Of64 } from "./system-programs.js";
 
 // Random sequences of what only systems do, at rings 0 and 3: registers of the system, segments, descriptor tables, far
 // transfers, interrupts, flags, breakpoints, paging. They go wrong often, which ends a sequence and is written down.
@@ -227,16 +228,11 @@ const mend = ({ a, long }: Words): string => `
   wrmsr
   call initial`;
 
-/** Ring 3 by the frame's ways to it. */
-const outside = (code: string, { long }: Words): string =>
-  long
-    ? `mov $8f, %eax\njmp to_user\n8: ${code}\nint $0x31`
-    : `mov $8f, %eax\nmov $user_stack, %esp\njmp to_user\n8: ${code}\nint $0x31`;
-
 function randomCases(r: Prng, count: number, words: Words): SystemCase[] {
   return Array.from({ length: count }, (_, i) => {
     const code = sequence(r, words);
-    return { name: `case ${i}`, code: `${mend(words)}\n${r.oneIn(3) ? outside(code, words) : code}` };
+    const outside = words.long ? atRing3Of64 : atRing3;
+    return { name: `case ${i}`, code: `${mend(words)}\n${r.oneIn(3) ? outside(code) : code}` };
   });
 }
 
