@@ -1,11 +1,14 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import {
+  type Changes,
   GUEST_CODE,
   HOST_ENTRY,
   must,
+  prepareCode,
   prepareGuest,
   putGuestCode,
   runGuest,
+  VMCALL,
 } from "../../testing/cpu/vmx-guest.js";
 import { createVmxRig, OPERAND, type VmxRig } from "../../testing/cpu/vmx-rig.js";
 import { initProcessor, startUpProcessor } from "../init.js";
@@ -15,9 +18,6 @@ import { VmcsField as F } from "./fields.js";
 import { ExitReason } from "./vm-exit.js";
 import { preemptionDeadline } from "./vmx-state.js";
 
-type Changes = Readonly<Record<number, number | bigint>>;
-
-const VMCALL = [0x0f, 0x01, 0xc1];
 const NOP = [0x90];
 const TF = 0x102;
 const SINGLE_STEP = 0x4000n;
@@ -38,8 +38,7 @@ beforeEach(() => {
 });
 
 function run(code: readonly number[], changes: Changes = {}): number {
-  prepareGuest(rig, changes);
-  putGuestCode(rig, [...code, ...VMCALL]);
+  prepareCode(rig, code, changes);
   return runGuest(rig);
 }
 

@@ -1,11 +1,13 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import {
+  type Changes,
   GUEST_CODE,
   HOST_ENTRY,
   must,
   prepareGuest,
   putGuestCode,
   runGuest,
+  VMCALL,
   validVmcs,
 } from "../../testing/cpu/vmx-guest.js";
 import { createVmxRig, VMCS_REGION, type VmxRig } from "../../testing/cpu/vmx-rig.js";
@@ -31,8 +33,6 @@ import { GUEST_RULES } from "./guest-rules.js";
 import { HOST_RULES } from "./host-rules.js";
 import { VMCS_SIZE, Vmcs } from "./vmcs.js";
 import { VmError } from "./vmx.js";
-
-type Changes = Readonly<Record<number, number | bigint>>;
 
 /** Rules that a VMCS with these changes breaks. */
 function broken(rules: readonly Rule[], changes: Changes): string[] {
@@ -312,8 +312,6 @@ describe("checks that remember what was right", () => {
     expect(checks.broken(region({}), false)).toEqual({ about: "host", rule: "host address-space size" });
   });
 });
-
-const VMCALL = [0x0f, 0x01, 0xc1];
 
 describe("an entry", () => {
   let rig: VmxRig;

@@ -1,12 +1,15 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { putEpt } from "../../testing/cpu/ept-tables.js";
 import {
+  type Changes,
   GUEST_CODE,
   GUEST_STACK,
   must,
+  prepareCode,
   prepareGuest,
   putGuestCode,
   runGuest,
+  VMCALL,
 } from "../../testing/cpu/vmx-guest.js";
 import { createVmxRig, OPERAND, type VmxRig } from "../../testing/cpu/vmx-rig.js";
 import { assemble } from "../../testing/user-program.js";
@@ -14,9 +17,6 @@ import { CR2, DR6, GPR, Gpr } from "../state.js";
 import { Entry, Exit, Pin, Primary, Secondary } from "./controls.js";
 import { VmcsField as F } from "./fields.js";
 
-type Changes = Readonly<Record<number, number | bigint>>;
-
-const VMCALL = [0x0f, 0x01, 0xc1];
 const BITMAPS = 0x16_0000;
 const EPT_TABLES = 0x17_0000;
 const IDT = 0x18_0000;
@@ -40,9 +40,7 @@ function run(
   changes: Changes = {},
   values: Readonly<Record<number, bigint>> = {},
 ): number {
-  prepareGuest(rig, changes);
-  putGuestCode(rig, [...code, ...VMCALL]);
-  for (const [number, value] of Object.entries(values)) rig.core.setBig(GPR[Number(number)]!, value);
+  prepareCode(rig, code, changes, values);
   return runGuest(rig);
 }
 const left = () => ({

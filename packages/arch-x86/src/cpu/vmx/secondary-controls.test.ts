@@ -1,6 +1,15 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { putEpt } from "../../testing/cpu/ept-tables.js";
-import { GUEST_CODE, must, prepareGuest, putGuestCode, runGuest } from "../../testing/cpu/vmx-guest.js";
+import {
+  type Changes,
+  GUEST_CODE,
+  must,
+  prepareCode,
+  prepareGuest,
+  putGuestCode,
+  runGuest,
+  VMCALL,
+} from "../../testing/cpu/vmx-guest.js";
 import { createVmxRig, setPrivilege, VMCS_REGION, type VmxRig } from "../../testing/cpu/vmx-rig.js";
 import { readFlags } from "../rflags.js";
 import { GPR, Gpr } from "../state.js";
@@ -9,9 +18,6 @@ import { VmcsField as F } from "./fields.js";
 import { ExitReason } from "./vm-exit.js";
 import { SHADOW, VMCS_REVISION } from "./vmcs.js";
 
-type Changes = Readonly<Record<number, number | bigint>>;
-
-const VMCALL = [0x0f, 0x01, 0xc1];
 const LOAD = [0x48, 0x8b, 0x03];
 const STORE = [0x48, 0x89, 0x03];
 const DATA = 0x13_5000;
@@ -34,9 +40,7 @@ function run(
   changes: Changes,
   values: Readonly<Record<number, bigint>> = {},
 ): number {
-  prepareGuest(rig, changes);
-  putGuestCode(rig, [...code, ...VMCALL]);
-  for (const [number, value] of Object.entries(values)) rig.core.setBig(GPR[Number(number)]!, value);
+  prepareCode(rig, code, changes, values);
   return runGuest(rig);
 }
 /** Go on behind the VMCALL or at the guest's beginning. */

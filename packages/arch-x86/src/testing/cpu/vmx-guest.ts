@@ -1,3 +1,4 @@
+import { GPR } from "../../cpu/state.js";
 import { CAPABILITIES } from "../../cpu/vmx/capabilities.js";
 import { Entry, Exit, Primary, Secondary } from "../../cpu/vmx/controls.js";
 import { VmcsField as F } from "../../cpu/vmx/fields.js";
@@ -53,8 +54,11 @@ export function validVmcs(): Map<number, bigint> {
   return fields;
 }
 
+/** Fields that have other values than in `validVmcs`, by encoding. */
+export type Changes = Readonly<Record<number, number | bigint>>;
+
 /** Begin VMX operation with that VMCS, changed by `changes`. */
-export function prepareGuest(rig: VmxRig, changes: Readonly<Record<number, number | bigint>> = {}): void {
+export function prepareGuest(rig: VmxRig, changes: Changes = {}): void {
   rig.pointing("vmxon Mq", BigInt(VMXON_REGION));
   rig.pointing("vmclear Mq", BigInt(VMCS_REGION));
   rig.pointing("vmptrld Mq", BigInt(VMCS_REGION));
@@ -67,6 +71,21 @@ export function prepareGuest(rig: VmxRig, changes: Readonly<Record<number, numbe
 export function putGuestCode(rig: VmxRig, code: readonly number[], at: number = GUEST_CODE): void {
   rig.ram.set(code, at);
   rig.core.ramWritten(rig.core.ramOffset(at), code.length);
+}
+
+/** How code leaves for its hypervisor. */
+export const VMCALL: readonly number[] = [0x0f, 0x01, 0xc1];
+
+/** Prepare a guest that executes code and leaves behind it by VMCALL; `values`: of its general registers. */
+export function prepareCode(
+  rig: VmxRig,
+  code: readonly number[],
+  changes: Changes = {},
+  values: Readonly<Record<number, bigint>> = {},
+): void {
+  prepareGuest(rig, changes);
+  putGuestCode(rig, [...code, ...VMCALL]);
+  for (const [number, value] of Object.entries(values)) rig.core.setBig(GPR[Number(number)]!, value);
 }
 
 /** The exit's reason, with bit 31 for an entry that failed, once the guest has left within some instructions. */

@@ -2,7 +2,7 @@ import { Gpr } from "../../cpu/state.js";
 import { VmcsField as F } from "../../cpu/vmx/fields.js";
 import type { OperandChoices } from "../../isa/encode.js";
 import { assemble } from "../user-program.js";
-import { GUEST_CODE, HOST_ENTRY, validVmcs } from "./vmx-guest.js";
+import { type Changes, GUEST_CODE, HOST_ENTRY, validVmcs } from "./vmx-guest.js";
 import { CODE, VMCS_REGION, VMXON_REGION, type VmxRig } from "./vmx-rig.js";
 
 // A hypervisor of a few instructions that sets up all of VMX by itself and lets a guest run, exit by exit.
@@ -102,7 +102,7 @@ export function loadHypervisor(
   rig: VmxRig,
   guest: readonly number[],
   exits: number,
-  changes: Readonly<Record<number, number | bigint>> = {},
+  changes: Changes = {},
 ): void {
   const { code, entry } = handler();
   const fields = new Map<number, number | bigint>([

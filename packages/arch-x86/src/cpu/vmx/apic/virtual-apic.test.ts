@@ -1,13 +1,19 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { GUEST_CODE, must, prepareGuest, putGuestCode, runGuest } from "../../../testing/cpu/vmx-guest.js";
+import {
+  type Changes,
+  GUEST_CODE,
+  must,
+  prepareCode,
+  prepareGuest,
+  runGuest,
+  VMCALL,
+} from "../../../testing/cpu/vmx-guest.js";
 import { createVmxRig, type VmxRig } from "../../../testing/cpu/vmx-rig.js";
 import { GPR, Gpr } from "../../state.js";
 import { Exit, Pin, Primary, Secondary } from "../controls.js";
 import { VmcsField as F } from "../fields.js";
 import { ExitReason } from "../vm-exit.js";
 import { VmError } from "../vmx.js";
-
-type Changes = Readonly<Record<number, number | bigint>>;
 
 /** The APIC-access page, the virtual-APIC page, and a descriptor of posted interrupts. */
 const ACCESS = 0x15_0000;
@@ -17,7 +23,6 @@ const MSR_BITMAP = 0x16_0000;
 const IDT = 0x18_0000;
 const HANDLER = 0x19_0000;
 const NOTIFICATION = 0xf2;
-const VMCALL = [0x0f, 0x01, 0xc1];
 const STI_NOP = [0xfb, 0x90];
 const { virtualizeApicAccesses, virtualizeX2apicMode } = Secondary;
 const { apicRegisterVirtualization, virtualInterruptDelivery } = Secondary;
@@ -51,9 +56,7 @@ function run(
   values: Readonly<Record<number, bigint>> = {},
   before: () => void = () => undefined,
 ): number {
-  prepareGuest(rig, changes);
-  putGuestCode(rig, [...code, ...VMCALL]);
-  for (const [number, value] of Object.entries(values)) rig.core.setBig(GPR[Number(number)]!, value);
+  prepareCode(rig, code, changes, values);
   before();
   return runGuest(rig);
 }
