@@ -1,14 +1,13 @@
 import { CR0 as CR0_BIT } from "./control-bits.js";
 import type { X86Cpu } from "./cpu.js";
 import { Activity, activity, CR0, SEGMENTS, Seg, type SegmentFields, x86Layout } from "./state.js";
-import { initSignal, startUpSignal } from "./vmx/vmx-state.js";
+import { initSignal, STARTED_UP, startUpSignal } from "./vmx/vmx-state.js";
 
 /** What INIT leaves alone: x87, SSE, XCR0 and model-specific registers, but not EFER (SDM volume 3, table 9-1). */
 const KEPT = /^(?:st|fpu|xmm|mxcsr|fpFlags|xcr0|IA32_|MTRR_)/;
 
 const HELD = 1;
 const HELD_BOOTSTRAP = 3;
-const STARTED = 0x100;
 
 /**
  * INIT: the bootstrap processor starts anew at the reset vector, all others wait for a start-up IPI. It comes between two
@@ -42,7 +41,7 @@ export function startUpProcessor(cpu: X86Cpu, vector: number): void {
   const { core } = cpu;
   if (core.lo(activity) !== Activity.waitForSipi) return;
   if (cpu.vmx.guest) {
-    core.set(startUpSignal, STARTED | vector, 0);
+    core.set(startUpSignal, STARTED_UP | vector, 0);
     core.requestDispatch();
     return;
   }

@@ -11,6 +11,7 @@ import {
   activity,
   interruptShadow,
   interruptsWaiting,
+  NmiState,
   nmiState,
   RFLAGS,
   shadowedAddress,
@@ -21,8 +22,6 @@ import {
 const SINGLE_STEP = 1 << 14;
 /** Values of `interruptShadow`: by STI; by MOV SS and POP SS; with it, the dispatcher knows. */
 const SHADOW = { sti: 1, stack: 2, seen: 4 } as const;
-/** Bits of `nmiState`. */
-const NMI = { pending: 1, blocked: 2 } as const;
 
 /** Events that are not the present instruction's: interrupts, and the trap of a single step. SDM volume 3, 6.9. */
 export class Interrupts {
@@ -49,7 +48,7 @@ export class Interrupts {
   /** What is pending changed: a line, a mask, IF. */
   refresh(): void {
     const { core } = this.cpu;
-    const pending = this.source !== undefined || (core.lo(nmiState) & NMI.pending) !== 0;
+    const pending = this.source !== undefined || (core.lo(nmiState) & NmiState.pending) !== 0;
     const { vmx } = this.cpu;
     const waiting = pending || vmx.awaitsWindow || (vmx.guest && vmx.apic.waits);
     core.set(interruptsWaiting, waiting ? 1 : 0, 0);
@@ -59,7 +58,7 @@ export class Interrupts {
   /** A non-maskable interrupt arrived. */
   raiseNmi(): void {
     const { core } = this.cpu;
-    core.set(nmiState, core.lo(nmiState) | NMI.pending, 0);
+    core.set(nmiState, core.lo(nmiState) | NmiState.pending, 0);
     this.refresh();
   }
 
@@ -67,7 +66,7 @@ export class Interrupts {
   unblockNmi(): boolean {
     const { core } = this.cpu;
     if (!this.nmiBlocked) return false;
-    core.set(nmiState, core.lo(nmiState) & ~NMI.blocked, 0);
+    core.set(nmiState, core.lo(nmiState) & ~NmiState.blocked, 0);
     this.refresh();
     return true;
   }
@@ -132,14 +131,14 @@ export class Interrupts {
   }
 
   get nmiBlocked(): boolean {
-    return (this.cpu.core.lo(nmiState) & NMI.blocked) !== 0;
+    return (this.cpu.core.lo(nmiState) & NmiState.blocked) !== 0;
   }
 
   /** Take a non-maskable interrupt that is pending, if there is one. */
   acceptNmi(): boolean {
     const { core } = this.cpu;
-    if ((core.lo(nmiState) & NMI.pending) === 0) return false;
-    core.set(nmiState, core.lo(nmiState) & ~NMI.pending, 0);
+    if ((core.lo(nmiState) & NmiState.pending) === 0) return false;
+    core.set(nmiState, core.lo(nmiState) & ~NmiState.pending, 0);
     this.refresh();
     return true;
   }
@@ -158,11 +157,11 @@ export class Interrupts {
 
   /** A non-maskable interrupt that nothing holds back. */
   get nmiReady(): boolean {
-    return this.cpu.core.lo(nmiState) === NMI.pending;
+    return this.cpu.core.lo(nmiState) === NmiState.pending;
   }
 
   get nmiPending(): boolean {
-    return (this.cpu.core.lo(nmiState) & NMI.pending) !== 0;
+    return (this.cpu.core.lo(nmiState) & NmiState.pending) !== 0;
   }
 
   /** Whether a processor that waits goes on. */
@@ -268,7 +267,7 @@ export class Interrupts {
     const { core } = cpu;
     if (core.lo(interruptsWaiting) === 0) return false;
     if (this.nmiReady) {
-      core.set(nmiState, NMI.blocked, 0);
+      core.set(nmiState, NmiState.blocked, 0);
       this.deliver(Vector.nmi);
       return true;
     }

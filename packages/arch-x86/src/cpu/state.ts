@@ -120,7 +120,8 @@ export const X87 = {
 export const interruptShadow = layout.i32("interruptShadow");
 /** Where the instruction is that STI holds interrupts back for: the low half of its linear address. */
 export const shadowedAddress = layout.i32("shadowedAddress");
-/** Bit 0: a non-maskable interrupt is pending; bit 1: they are blocked until IRET. */
+/** Bits: a non-maskable interrupt is pending; they are blocked until IRET. */
+export const NmiState = { pending: 1, blocked: 2 } as const;
 export const nmiState = layout.i32("nmiState");
 /** Activity states, as in a VMCS: runs; after HLT; after a shutdown; waits for a start-up IPI. */
 export const Activity = { active: 0, halted: 1, shutdown: 2, waitForSipi: 3 } as const;

@@ -2,6 +2,7 @@ import { CR0 as CR0_BIT, CR4 as CR4_BIT } from "../cpu/control-bits.js";
 import type { X86Cpu } from "../cpu/cpu.js";
 import { CR0, CR3, CR4, EFER, msr } from "../cpu/state.js";
 import { VmcsField as F } from "../cpu/vmx/fields.js";
+import { NO_VMCS } from "../cpu/vmx/vmcs.js";
 import { controlFields } from "./controls.js";
 import { HostSelector } from "./host-processor.js";
 
@@ -20,7 +21,6 @@ export interface GuestSpace {
 export const CR0_MASK = CR0_BIT.NE | CR0_BIT.NW | CR0_BIT.CD;
 /** Guests have no VMX. */
 const CR4_MASK = CR4_BIT.VMXE;
-const NO_VMCS = (1n << 64n) - 1n;
 
 /** The host-state area: the processor as it is. Nothing of the host runs there after an exit, so RIP and RSP are 0. */
 export function hostFields({ core }: X86Cpu): Fields {

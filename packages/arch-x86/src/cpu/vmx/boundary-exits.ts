@@ -1,15 +1,21 @@
 import { TIMER_EXIT } from "../exit.js";
+import { Vector } from "../fault.js";
 import { Activity, activity } from "../state.js";
 import { Exit, Pin, Primary } from "./controls.js";
 import { VmcsField as F } from "./fields.js";
 import { EventType, ExitReason, eventInformation, VmExit } from "./vm-exit.js";
 import type { Vmx } from "./vmx.js";
-import { initSignal, injectionWaits, preemptionDeadline, startUpSignal, trapExit } from "./vmx-state.js";
+import {
+  initSignal,
+  injectionWaits,
+  preemptionDeadline,
+  STARTED_UP,
+  startUpSignal,
+  trapExit,
+} from "./vmx-state.js";
 
-const NMI = 2;
 /** What the instruction before holds back: MOV SS and POP SS. */
 const STACK_SHADOW = 2;
-const STARTED = 0x100;
 
 /** VM exits between two instructions of a guest, by their priority: SDM volume 3, 7.9, 26.2 and 26.5. */
 export class BoundaryExits {
@@ -71,7 +77,7 @@ export class BoundaryExits {
       return core.lo(initSignal) === 0 ? undefined : new VmExit(ExitReason.init);
     const startUp = core.lo(startUpSignal);
     if (startUp === 0) return undefined;
-    return new VmExit(ExitReason.startUp, { qualification: BigInt(startUp & ~STARTED) });
+    return new VmExit(ExitReason.startUp, { qualification: BigInt(startUp & ~STARTED_UP) });
   }
 
   private trap(): VmExit | undefined {
@@ -154,7 +160,7 @@ export class BoundaryExits {
     const { interrupts } = vmx.cpu;
     if (reason === ExitReason.exceptionOrNmi) {
       interrupts.acceptNmi();
-      return new VmExit(reason, { event: eventInformation(NMI, EventType.nmi, -1) });
+      return new VmExit(reason, { event: eventInformation(Vector.nmi, EventType.nmi, -1) });
     }
     return new VmExit(reason);
   }

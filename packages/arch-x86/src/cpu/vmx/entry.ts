@@ -1,6 +1,6 @@
 import { Status } from "@hypercraft/engine";
 import type { X86Cpu } from "../cpu.js";
-import { nmiState } from "../state.js";
+import { NmiState, nmiState } from "../state.js";
 import { PREEMPTION_RATE } from "./capabilities.js";
 import { Pin, Secondary } from "./controls.js";
 import type { BrokenRule } from "./entry-checks.js";
@@ -19,10 +19,13 @@ import { injectionWaits, preemptionDeadline, VmxOperation } from "./vmx-state.js
 // VM entries: SDM volume 3, chapter 27.
 
 const BLOCKED_BY_MOV_SS = 2;
-const NMI_BLOCKED = 2;
 
 /** The one rule about controls that looks at memory. */
-export const TPR_THRESHOLD: BrokenRule = { about: "controls", rule: "TPR threshold above VTPR" };
+const TPR_THRESHOLD: BrokenRule = { about: "controls", rule: "TPR threshold above VTPR" };
+
+/** The first rule that keeps an entry with this VMCS from being made; `long`: the processor is in long mode. */
+export const brokenForEntry = ({ apic, checks }: Vmx, vmcs: Vmcs, long: boolean): BrokenRule | undefined =>
+  apic.refuses(vmcs) ? TPR_THRESHOLD : checks.broken(vmcs, long);
 
 /** VMLAUNCH and VMRESUME. */
 export function enterGuest(cpu: X86Cpu, launch: boolean): Status {
@@ -37,7 +40,7 @@ export function enterGuest(cpu: X86Cpu, launch: boolean): Status {
     vmx.fail(error);
     return Status.next;
   }
-  const broken = vmx.apic.refuses(vmcs) ? TPR_THRESHOLD : vmx.checks.broken(vmcs, cpu.longMode);
+  const broken = brokenForEntry(vmx, vmcs, cpu.longMode);
   if (broken !== undefined && broken.about !== "guest") {
     vmx.fail(broken.about === "controls" ? VmError.entryControls : VmError.entryHostState);
     return Status.next;
@@ -128,7 +131,7 @@ export function injectEvent(vmx: Vmx, vmcs: Vmcs): Status {
     case EventType.other:
       return vmx.leave(new VmExit(ExitReason.monitorTrapFlag), ip);
     case EventType.nmi:
-      core.set(nmiState, core.lo(nmiState) | NMI_BLOCKED, 0);
+      core.set(nmiState, core.lo(nmiState) | NmiState.blocked, 0);
       return exceptions.deliver(vector, "external", -1, ip, ip);
     case EventType.external:
       return exceptions.deliver(vector, "external", -1, ip, ip);

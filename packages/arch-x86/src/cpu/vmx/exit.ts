@@ -2,7 +2,7 @@ import { type CoreApi, Status } from "@hypercraft/engine";
 import { RFLAG } from "../control-bits.js";
 import type { X86Cpu } from "../cpu.js";
 import { type FatalExit, TRAP_EXIT } from "../exit.js";
-import { Activity, activity, nmiState, RFLAGS, x86Layout } from "../state.js";
+import { Activity, activity, NmiState, nmiState, RFLAGS, x86Layout } from "../state.js";
 import { inDelivery } from "./apic/access-page.js";
 import { PREEMPTION_RATE } from "./capabilities.js";
 import { Exit, Pin } from "./controls.js";
@@ -21,7 +21,6 @@ const Abort = { storingMsrs: 1, hostPdptes: 2, loadingMsrs: 4 } as const;
 const ENTRY_FAILED = 1 << 31;
 /** Bits 31:8 of the interruption information of an NMI, after which NMIs are blocked. */
 const EVENT_NMI = (EVENT_VALID >> 8) | EventType.nmi;
-const NMI_BLOCKED = 2;
 
 /** An event that was being delivered when the exit came: interruption information and its error code. */
 export interface DeliveredEvent {
@@ -98,8 +97,8 @@ function setResumeFlag(core: CoreApi, { reason, details }: VmExit, delivering: b
 function blockNmis({ core }: X86Cpu, vmcs: Vmcs, { reason, details }: VmExit): void {
   const nmi = reason === ExitReason.exceptionOrNmi && (details.event ?? 0) >> 8 === EVENT_NMI;
   const virtual = (vmcs.get(F.PIN_CONTROLS) & Pin.virtualNmis) !== 0;
-  const kept = core.lo(nmiState) & (virtual ? ~NMI_BLOCKED : -1);
-  core.set(nmiState, nmi ? kept | NMI_BLOCKED : kept, 0);
+  const kept = core.lo(nmiState) & (virtual ? ~NmiState.blocked : -1);
+  core.set(nmiState, nmi ? kept | NmiState.blocked : kept, 0);
 }
 
 function savePreemptionTimer(cpu: X86Cpu, vmcs: Vmcs): void {

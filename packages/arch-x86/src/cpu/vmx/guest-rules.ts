@@ -15,6 +15,7 @@ import { VmcsField as F } from "./fields.js";
 import { cr0Fits, cr4Fits } from "./fixed-bits.js";
 import { EFER_KNOWN } from "./host-rules.js";
 import { EventType } from "./vm-exit.js";
+import { NO_VMCS } from "./vmcs.js";
 
 // Checks of the guest state at a VM entry: SDM volume 3, 27.3.1.
 
@@ -271,7 +272,7 @@ export const GUEST_RULES: readonly Rule[] = [
   // What it points to is in memory (`linkFits`).
   [
     LINK_POINTER_RULE,
-    (v) => v.big(F.VMCS_LINK_POINTER) === (1n << 64n) - 1n || isPhysical(v.big(F.VMCS_LINK_POINTER), 4096n),
+    (v) => v.big(F.VMCS_LINK_POINTER) === NO_VMCS || isPhysical(v.big(F.VMCS_LINK_POINTER), 4096n),
   ],
 ];
 

@@ -18,6 +18,7 @@ import {
   interruptShadow,
   LDTR,
   msr,
+  NmiState,
   nmiState,
   PDPTES,
   RFLAGS,
@@ -64,7 +65,6 @@ const COPIED: readonly Copied[] = [
 ];
 const PDPTE_FIELDS = [F.GUEST_PDPTE0, F.GUEST_PDPTE1, F.GUEST_PDPTE2, F.GUEST_PDPTE3];
 const PAT = msr("IA32_PAT");
-const NMI_BLOCKED = 2;
 const BREAKPOINTS = 15;
 const ENABLED_BREAKPOINT = 1 << 12;
 const SINGLE_STEP = 1 << 14;
@@ -112,8 +112,8 @@ function enteringTraps(view: EntryView): number {
 
 function setInterruptibility({ core }: X86Cpu, value: number): void {
   core.set(interruptShadow, value & 3, 0);
-  const blocked = (value & INTERRUPTIBILITY_NMI) !== 0 ? NMI_BLOCKED : 0;
-  core.set(nmiState, (core.lo(nmiState) & ~NMI_BLOCKED) | blocked, 0);
+  const blocked = (value & INTERRUPTIBILITY_NMI) !== 0 ? NmiState.blocked : 0;
+  core.set(nmiState, (core.lo(nmiState) & ~NmiState.blocked) | blocked, 0);
 }
 
 /** EFER: loaded, or with LMA as the guest has it, and LME too once paging is on. */
@@ -143,7 +143,7 @@ function pendingTraps({ core, interrupts }: X86Cpu, traps: number): number {
 }
 
 const interruptibility = ({ core, interrupts }: X86Cpu): number =>
-  interrupts.shadow | ((core.lo(nmiState) & NMI_BLOCKED) !== 0 ? INTERRUPTIBILITY_NMI : 0);
+  interrupts.shadow | ((core.lo(nmiState) & NmiState.blocked) !== 0 ? INTERRUPTIBILITY_NMI : 0);
 
 /** Where the processor has the guest's state while it is in it; PENDING_DEBUG is always 0 then. */
 const PLACES: ReadonlyMap<number, (cpu: X86Cpu) => bigint> = new Map<number, (cpu: X86Cpu) => bigint>([

@@ -1,7 +1,7 @@
 import type { X86Cpu } from "../cpu.js";
 import { EVENT_RULES } from "./control-rules.js";
 import { Primary } from "./controls.js";
-import { enterFitting, guestStateFailure, TPR_THRESHOLD } from "./entry.js";
+import { brokenForEntry, enterFitting, guestStateFailure } from "./entry.js";
 import { brokenRule, EntryView } from "./entry-view.js";
 import { VmcsField as F, Kind, kindOf } from "./fields.js";
 import { GUEST_EVENT_RULES } from "./guest-rules.js";
@@ -145,7 +145,7 @@ export class RootVmcs {
     const { vmx } = this.cpu;
     const { vmcs } = this;
     this.store();
-    const broken = vmx.apic.refuses(vmcs) ? TPR_THRESHOLD : vmx.checks.broken(vmcs, true);
+    const broken = brokenForEntry(vmx, vmcs, true);
     if (broken?.about === "controls") return { error: VmError.entryControls, reason: 0, rule: broken.rule };
     if (broken?.about === "host") return { error: VmError.entryHostState, reason: 0, rule: broken.rule };
     const failure =

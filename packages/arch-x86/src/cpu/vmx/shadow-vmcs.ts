@@ -3,14 +3,13 @@ import { GPR } from "../state.js";
 import { Secondary } from "./controls.js";
 import { currentInstruction } from "./current-instruction.js";
 import { VmcsField as F } from "./fields.js";
-import { SHADOW, VMCS_REVISION, type Vmcs } from "./vmcs.js";
+import { NO_VMCS, SHADOW, VMCS_REVISION, type Vmcs } from "./vmcs.js";
 import { VmxInstruction } from "./vmx-instruction.js";
 
 // VMREAD and VMWRITE of a guest that have a VMCS of their own: SDM volume 3, 25.10 and 26.1.3.
 
 /** Encodings of fields that the bitmaps know. */
 const ENCODINGS = 0x8000n;
-const NO_LINK = (1n << 64n) - 1n;
 
 /** VMREAD or VMWRITE in a guest does its work on the shadow VMCS; else it leaves. */
 export function isShadowed(cpu: X86Cpu, instruction: VmxInstruction): boolean {
@@ -32,7 +31,7 @@ export function accessedVmcs({ vmx }: X86Cpu): Vmcs | undefined {
   const { vmcs } = vmx;
   if (!vmx.guest || vmcs === undefined) return vmcs;
   const link = vmcs.read(F.VMCS_LINK_POINTER);
-  return link === NO_LINK ? undefined : vmx.at(Number(link));
+  return link === NO_VMCS ? undefined : vmx.at(Number(link));
 }
 
 /**
@@ -41,7 +40,7 @@ export function accessedVmcs({ vmx }: X86Cpu): Vmcs | undefined {
  */
 export function linkFits({ vmx }: X86Cpu, vmcs: Vmcs, shadowing: boolean): boolean {
   const link = vmcs.read(F.VMCS_LINK_POINTER);
-  if (link === NO_LINK) return true;
+  if (link === NO_VMCS) return true;
   if (link === vmx.pointer) return false;
   return vmx.at(Number(link))?.revision === (VMCS_REVISION | (shadowing ? SHADOW : 0)) >>> 0;
 }

@@ -1,6 +1,8 @@
 import { highHalf, lowHalf, wide } from "../wide.js";
 import { ENCODINGS, VmcsField as F, isHighHalf, Width, widthOf } from "./fields.js";
 
+/** The pointer to a VMCS where there is none. */
+export const NO_VMCS = (1n << 64n) - 1n;
 /** Bytes of a VMCS region, as IA32_VMX_BASIC tells them. */
 export const VMCS_SIZE = 4096;
 /** What software writes into the first word of a region: bits 30:0; bit 31 makes a shadow VMCS of it. */

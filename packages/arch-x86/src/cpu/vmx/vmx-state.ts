@@ -16,7 +16,8 @@ export const preemptionDeadline = x86Layout.i64("vmxPreemptionDeadline");
 export const FEATURE_CONTROL = msr("IA32_FEATURE_CONTROL");
 /** INIT is held back by VMX operation: 1, and 2 for the bootstrap processor's. */
 export const initSignal = x86Layout.i32("vmxInit");
-/** A start-up IPI came for a guest that waits for it: its vector, and bit 8. */
+export const STARTED_UP = 0x100;
+/** A start-up IPI came for a guest that waits for it: its vector, and `STARTED_UP`. */
 export const startUpSignal = x86Layout.i32("vmxStartUp");
 /** A guest's virtual interrupt waits to be delivered. */
 export const virtualInterruptWaits = x86Layout.i32("vmxVirtualInterrupt");

@@ -2,6 +2,7 @@ import type { Status } from "@hypercraft/engine";
 import { Flag } from "../../isa/flags.js";
 import type { X86Cpu } from "../cpu.js";
 import type { EventSource } from "../exceptions.js";
+import { Vector } from "../fault.js";
 import { writeStatusFlags } from "../rflags.js";
 import { ApicAccessPage } from "./apic/access-page.js";
 import { VirtualApic } from "./apic/virtual-apic.js";
@@ -17,7 +18,7 @@ import { GuestPages } from "./guest-pages.js";
 import { PauseLoop } from "./pause-loop.js";
 import { RootVmcs } from "./root-vmcs.js";
 import { EventType, ExitReason, eventInformation, VmExit } from "./vm-exit.js";
-import { Vmcs } from "./vmcs.js";
+import { NO_VMCS, Vmcs } from "./vmcs.js";
 import {
   currentVmcs,
   injectionWaits,
@@ -46,8 +47,6 @@ export const VmError = {
 } as const;
 
 const PRESENT = 1n;
-const NMI = 2;
-const PAGE_FAULT = 14;
 
 /** Virtual-machine extensions of a processor: SDM volume 3, chapters 24 to 31. */
 export class Vmx {
@@ -203,7 +202,7 @@ export class Vmx {
   /** Physical address of the current VMCS; all ones without one. */
   get pointer(): bigint {
     const pointer = this.cpu.core.big(currentVmcs);
-    return (pointer & PRESENT) !== 0n ? pointer - PRESENT : (1n << 64n) - 1n;
+    return (pointer & PRESENT) !== 0n ? pointer - PRESENT : NO_VMCS;
   }
 
   /** Make a VMCS the current one, or none. */
@@ -257,7 +256,7 @@ export class Vmx {
   /** An exception leaves the guest instead of being delivered: throws the exit. `fault`: RF would be set. */
   interceptException(vector: number, errorCode: number, fault: boolean): void {
     if (!this.intercepts(vector, errorCode)) return;
-    const qualification = vector === PAGE_FAULT ? this.faultAddress : 0n;
+    const qualification = vector === Vector.page ? this.faultAddress : 0n;
     throw new VmExit(ExitReason.exceptionOrNmi, {
       event: eventInformation(vector, EventType.exception, errorCode),
       errorCode: Math.max(0, errorCode),
@@ -273,7 +272,7 @@ export class Vmx {
       const information = vmcs.get(VmcsField.ENTRY_INTERRUPTION_INFORMATION);
       return { information, errorCode: vmcs.get(VmcsField.ENTRY_EXCEPTION_ERROR_CODE) };
     }
-    const plain = vector === NMI ? EventType.nmi : EventType.external;
+    const plain = vector === Vector.nmi ? EventType.nmi : EventType.external;
     const type =
       source === "software" ? softwareEvent.type : source === "external" ? plain : EventType.exception;
     if (source !== "software") this.softwareEvent = { type, length: 0 };
@@ -285,7 +284,7 @@ export class Vmx {
     const { vmcs } = this;
     if (!this.guest || vmcs === undefined) return false;
     const inBitmap = ((vmcs.get(VmcsField.EXCEPTION_BITMAP) >>> vector) & 1) !== 0;
-    if (vector !== PAGE_FAULT) return inBitmap;
+    if (vector !== Vector.page) return inBitmap;
     const masked = errorCode & vmcs.get(VmcsField.PAGE_FAULT_MASK);
     return inBitmap === (masked >>> 0 === vmcs.get(VmcsField.PAGE_FAULT_MATCH));
   }
