@@ -125,7 +125,7 @@ describe("interrupts from outside", () => {
     const prng = new Prng(7);
     machine.run(2000);
     let raised = 0n;
-    for (let n = 0; n < 600; n++) {
+    for (let n = 0; n < 1500; n++) {
       machine.run(1 + prng.below(prng.oneIn(8) ? 700 : 60));
       machine.all(({ hart }) => hart.writeCsr("mip", BigInt(SSIP)));
       raised++;

@@ -221,7 +221,7 @@ describe.each(LEVELS)("in %s-mode", (_, virtual) => {
   test.each(FENCED)(
     "one address, a user page here and a supervisor page there, with %s",
     (__, a, b, fence) => {
-      const rounds = 300;
+      const rounds = 1000;
       const machine = new Lockstep(`
       ${enter(virtual)}
       li s3, ${satp(ROOT_A, a)}
@@ -269,7 +269,7 @@ describe.each(LEVELS)("in %s-mode", (_, virtual) => {
   test.each(FENCED.slice(1).map(([name, , , fence]) => [name, fence] as const))(
     "a page that changes hands, with %s",
     (__, fence) => {
-      const rounds = 300;
+      const rounds = 1000;
       const machine = new Lockstep(`
         ${enter(virtual)}
         li t0, ${satp(ROOT_A, fence.includes("3;") ? 3 : 0)}
